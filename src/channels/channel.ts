@@ -1,0 +1,131 @@
+import type { ErrorCode } from '../core/errors.ts';
+import type { ChannelName, InboundEvent } from '../core/event.ts';
+import type { JsonObject } from '../core/json.ts';
+
+/** The headers a channel may ask for, by lower-case name. A header sent twice comes joined by ', '. */
+export interface DeliveryHeaders {
+  get(name: string): string | null;
+}
+
+/** One HTTP request from a sender, before its body is read. */
+export interface DeliveryHead {
+  readonly tenant: string;
+  readonly headers: DeliveryHeaders;
+  readonly url: URL;
+  /** Epoch milliseconds at which the request reached us. */
+  readonly receivedAt: number;
+}
+
+/** The same with its body: the exact bytes, because proofs are made over bytes. */
+export interface Delivery extends DeliveryHead {
+  readonly body: Uint8Array;
+}
+
+/** Why something authentic is not run. Bounded: it becomes a metric label. */
+export type Reason = string;
+
+/** What became of one event or item; becomes `sallyport_deliveries_total` and the outcome header. */
+export type DeliveryOutcome =
+  | 'accepted'
+  | 'duplicate'
+  | 'conflict'
+  | 'ignored'
+  | 'handshake'
+  | 'quarantined'
+  | 'rejected'
+  | 'unavailable';
+
+/** An item that will not run: authentic but irrelevant (`ignored`), or not to be trusted (`quarantined`). */
+export interface Refused {
+  readonly outcome: 'ignored' | 'quarantined';
+  readonly reason: Reason;
+}
+
+/** An answer as a channel gives it; `ingress/respond` adds the headers every answer carries. */
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** An event on its way in: scrubbed later by `receive`, so it still holds what the sender wrote. */
+export interface ParsedEvent {
+  /** Complete but for `sealed`, and not yet scrubbed. */
+  readonly event: Omit<InboundEvent, 'sealed'>;
+  /** Capabilities that are still needed; `receive` seals them. */
+  readonly capabilities: Readonly<Record<string, string>>;
+  /**
+   * Routing ids that go into names, keys and destinations unscrubbed. One that a scrub rule recognises as a secret
+   * quarantines the event.
+   */
+  readonly routingIds: readonly string[];
+}
+
+/** What a delivery came to. `answer` is for handshakes and questions that want their answer in the response. */
+export interface Received {
+  readonly events: readonly ParsedEvent[];
+  readonly refused: readonly Refused[];
+  readonly answer?: Answer & { readonly outcome: DeliveryOutcome };
+}
+
+/** One channel of one tenant: knows its sender's proof, its payloads and its status codes; knows no store. */
+export interface Channel {
+  readonly name: ChannelName;
+  /** Bytes a body may have, counted while reading. */
+  readonly bodyLimit: number;
+  /** Whether answers carry the outcome headers. */
+  readonly outcomeHeaders: boolean;
+  /**
+   * Proof that is in the headers alone (a bearer token). Runs before the body is read; absent where the proof covers
+   * the body. @throws SallyportError
+   */
+  readonly authenticate?: (head: DeliveryHead) => Promise<void>;
+  /**
+   * Verifies, parses, and decides what is relevant.
+   * @throws SallyportError with the code `ingress/respond` answers.
+   */
+  readonly receive: (delivery: Delivery) => Promise<Received> | Received;
+  /** The answer when every event is accepted, a duplicate, a conflict or ignored. */
+  readonly acknowledge: (outcomes: readonly DeliveryOutcome[]) => Answer;
+  /** The answer to a failure: this sender's status for that code. */
+  readonly refuse: (code: ErrorCode) => Answer;
+}
+
+/** A reply on its way out. */
+export interface ReplyMessage {
+  readonly text: string;
+}
+
+export interface ReplyContext {
+  readonly tenant: string;
+  readonly eventId: string;
+  readonly destination: JsonObject;
+  readonly sealed: Readonly<Record<string, string>>;
+  /** Names this reply at the vendor, the same in every attempt of every generation. */
+  readonly replyId: string;
+  readonly signal: AbortSignal;
+}
+
+export type ReplyResult =
+  | { readonly kind: 'delivered' }
+  /** No credentials for this channel: nothing was attempted. */
+  | { readonly kind: 'unsent' }
+  /** The vendor may or may not have it. */
+  | { readonly kind: 'ambiguous' };
+
+/** How long one call to a vendor may take, in milliseconds; the lease is held at least that long (`Journal.record`). */
+export const REPLY_TIMEOUT_MS = 10_000;
+
+export interface Replier {
+  /**
+   * Posts the reply once; never retries by itself.
+   * @throws SallyportError ERR_REPLY_UNAVAILABLE when the vendor certainly did not take it and may later,
+   *   ERR_REPLY_REJECTED when it certainly never will.
+   */
+  send(message: ReplyMessage, context: ReplyContext): Promise<ReplyResult>;
+  /**
+   * Asks the vendor whether an earlier attempt arrived, for an intent without a result. `sinceMs` is when the intent was
+   * recorded (epoch). `absent` only when the vendor would certainly show it.
+   */
+  find(context: ReplyContext, sinceMs: number): Promise<'delivered' | 'absent' | 'unknown'>;
+}

@@ -1,0 +1,30 @@
+import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Crypto } from './crypto.ts';
+
+/** Length of an AES-GCM tag in bytes (NIST SP 800-38D, 5.2.1.2: the full 128 bits). */
+const TAG_BYTES = 16;
+
+/** `node:crypto` driver. The Workers runtime offers the same module, so the edge uses it too. */
+export const nodeCrypto: Crypto = {
+  hmacSha256(key, ...parts) {
+    const hmac = createHmac('sha256', key);
+    for (const part of parts) hmac.update(part);
+    return hmac.digest();
+  },
+  equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
+  random: (length) => randomBytes(length),
+  encrypt(key, nonce, plaintext, associated) {
+    const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(associated);
+    return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+  },
+  decrypt(key, nonce, sealed, associated) {
+    if (sealed.length < TAG_BYTES) return null;
+    const tagAt = sealed.length - TAG_BYTES;
+    const decipher = createDecipheriv('aes-256-gcm', key, nonce).setAAD(associated).setAuthTag(sealed.subarray(tagAt));
+    try {
+      return Buffer.concat([decipher.update(sealed.subarray(0, tagAt)), decipher.final()]);
+    } catch {
+      return null;
+    }
+  },
+};

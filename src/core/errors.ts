@@ -1,0 +1,71 @@
+/**
+ * Every error Sallyport makes carries one of these codes; texts carry no input. `ingress/respond` maps codes to HTTP
+ * statuses, `workers/` maps them to retry or park. Nothing else may interpret them.
+ */
+export const errorCodes = [
+  // The outer door
+  'ERR_METHOD_NOT_ALLOWED',
+  'ERR_UNKNOWN_ROUTE',
+  'ERR_BODY_TOO_LARGE',
+  'ERR_BODY_TIMEOUT',
+  'ERR_BODY_ABORTED',
+  'ERR_SIGNATURE_MISSING',
+  'ERR_SIGNATURE_MALFORMED',
+  'ERR_SIGNATURE_MISMATCH',
+  'ERR_TIMESTAMP_MALFORMED',
+  'ERR_TIMESTAMP_OUTSIDE_TOLERANCE',
+  'ERR_BODY_UNPARSABLE',
+  'ERR_RATE_LIMITED',
+  'ERR_SHUTTING_DOWN',
+  // The inner door
+  'ERR_STORE_UNAVAILABLE',
+  'ERR_STORE_UNSAFE',
+  'ERR_STORE_MISMATCH',
+  'ERR_REPLICAS_MISSING',
+  'ERR_QUEUE_FULL',
+  // Behind the doors
+  'ERR_LEASE_LOST',
+  'ERR_ATTEMPTS_EXHAUSTED',
+  'ERR_BACKOFF_EXHAUSTED',
+  'ERR_AGENT_FAILED',
+  'ERR_AGENT_TIMEOUT',
+  'ERR_REPLY_REJECTED',
+  'ERR_REPLY_UNAVAILABLE',
+  'ERR_REPLY_UNCONFIGURED',
+  'ERR_AMBIGUOUS_EFFECT',
+  'ERR_PARKED_BY_OPERATOR',
+  'ERR_SEAL_BROKEN',
+  // The API and the command line
+  'ERR_UNAUTHENTICATED',
+  'ERR_FORBIDDEN',
+  'ERR_NOT_FOUND',
+  'ERR_INVALID_REQUEST',
+  'ERR_WRONG_STATE',
+  'ERR_REPLY_DELIVERED',
+  'ERR_CONFIG_INVALID',
+  'ERR_INTERNAL',
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** What happened next to an error's code: never a value that came from outside. */
+export interface ErrorDetail {
+  readonly cause?: unknown;
+  /** For a vendor's `Retry-After`: do not try again before this many milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+export class SallyportError extends Error {
+  override readonly name = 'SallyportError';
+  readonly code: ErrorCode;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
+    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.code = code;
+    this.retryAfterMs = detail.retryAfterMs;
+  }
+}
+
+/** The code of anything thrown: `ERR_INTERNAL` when it is none of ours. */
+export const codeOf = (error: unknown): ErrorCode => (error instanceof SallyportError ? error.code : 'ERR_INTERNAL');

@@ -1,0 +1,116 @@
+import type { ErrorCode } from './errors.ts';
+import type { JsonObject, JsonValue } from './json.ts';
+
+export const channelNames = ['slack', 'graph', 'teams', 'gmail', 'chat'] as const;
+export type ChannelName = (typeof channelNames)[number];
+
+/**
+ * What makes two deliveries the same event. Both are keyed digests (22 characters of base64url, 128 bits) over values as
+ * received; the values themselves appear in no key of any store.
+ */
+export interface Identity {
+  /** Same key within the window: seen before. */
+  readonly key: string;
+  /** Same key, other fingerprint: the content differs, so it is a conflict. */
+  readonly fingerprint: string;
+}
+
+/** The line of events that run one at a time, in the order they were accepted. */
+export interface Conversation {
+  /** Readable name made of checked routing ids, e.g. `C024BE91L:1700000000.000100`. Shown to operators, never a key. */
+  readonly name: string;
+  /** Keyed digest of channel, tenant and name; what stores use. */
+  readonly key: string;
+}
+
+/** Who caused the event, as the sender names them. */
+export interface Author {
+  readonly id: string;
+  readonly kind: 'user' | 'app' | 'unknown';
+}
+
+/** One normalised happening, verified, scrubbed and ready to be accepted. It is JSON through and through. */
+export interface InboundEvent {
+  /** Version of this record. A release reads its own version and the one before. */
+  readonly v: 1;
+  /** Made once per delivery, sortable by time: `ev_` and 26 characters. */
+  readonly id: string;
+  readonly tenant: string;
+  readonly channel: ChannelName;
+  /** `message`, `command`, `action`, `shortcut`, `view`, or the sender's own event type. */
+  readonly kind: string;
+  readonly identity: Identity;
+  /** How long the identity is remembered, in milliseconds. */
+  readonly windowMs: number;
+  readonly conversation: Conversation;
+  /** Epoch milliseconds at which the delivery reached us. */
+  readonly receivedAt: number;
+  /** The sender addressed the app by name. A twin delivery that knows it upgrades the record. */
+  readonly mentioned: boolean;
+  readonly author: Author;
+  /** What the agent reads first. Empty when the event carries no text. */
+  readonly text: string;
+  /** Where a reply goes; its shape belongs to the channel. */
+  readonly destination: JsonObject;
+  /** The sender's own payload, scrubbed, without capabilities. */
+  readonly payload: JsonValue;
+  /** Capabilities that are still needed (a `response_url`), encrypted and bound to tenant and event. */
+  readonly sealed: Readonly<Record<string, string>>;
+}
+
+export const eventStates = [
+  'queued',
+  'running',
+  'waiting',
+  'review',
+  'parked',
+  'done',
+  'ignored',
+  'conflict',
+  'expired',
+] as const;
+export type EventState = (typeof eventStates)[number];
+
+/** `delivered`: the vendor confirmed it. `unsent`: the channel has no credentials to reply with. */
+export type ReplyState = 'delivered' | 'unsent' | 'ambiguous' | 'held' | 'failed';
+
+export interface RunReply {
+  readonly text: string;
+  readonly state: ReplyState;
+}
+
+export interface Usage {
+  readonly usdMicros: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly modelCalls: number;
+  readonly toolCalls: number;
+}
+
+export const noUsage: Usage = { usdMicros: 0, inputTokens: 0, outputTokens: 0, modelCalls: 0, toolCalls: 0 };
+
+/** One attempt at an event. `outcome` is `running` until it ends, and `lost` when its worker never came back. */
+export interface Run {
+  readonly startedAt: number;
+  readonly finishedAt?: number;
+  readonly outcome: 'running' | 'replied' | 'silent' | 'retry' | 'parked' | 'released' | 'lost' | 'ignored';
+  readonly usage: Usage;
+  readonly reply?: RunReply;
+  readonly code?: ErrorCode;
+}
+
+/** An accepted event and what became of it. */
+export interface EventRecord {
+  readonly event: InboundEvent;
+  readonly state: EventState;
+  /** 1 at first; each redrive adds one. */
+  readonly generation: number;
+  /** Leases taken in this generation. A release by orderly shutdown does not count. */
+  readonly attempts: number;
+  /** Deliveries seen, the first included. */
+  readonly deliveries: number;
+  /** Epoch milliseconds from which age counts: received, or the latest redrive. */
+  readonly eligibleAt: number;
+  readonly runs: readonly Run[];
+  readonly failure?: { readonly code: ErrorCode };
+}

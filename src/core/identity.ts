@@ -1,0 +1,67 @@
+import type { Crypto } from './crypto.ts';
+import { toBase64Url, toUtf8 } from './encoding.ts';
+import type { Conversation, Identity } from './event.ts';
+
+/** 128 bits: the birthday bound stays below 1e-18 for 10^10 events. */
+const DIGEST_BYTES = 16;
+
+/** Crockford's alphabet: no I, L, O, U, so an id survives being read aloud. */
+const BASE32 = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** A value that takes part in an identity. `undefined` and '' are different values. */
+export type IdentityPart = string | number | boolean | null | undefined;
+
+/** Makes the keyed digests by which events and conversations are known. */
+export interface Identifier {
+  /** Digest of a labelled list of parts; lists that differ in any part, order or length never collide by construction. */
+  digest(label: string, parts: readonly IdentityPart[]): string;
+  identity(
+    scope: readonly IdentityPart[],
+    semantic: readonly IdentityPart[],
+    content: readonly IdentityPart[],
+  ): Identity;
+  conversation(scope: readonly IdentityPart[], name: string): Conversation;
+  /** A fresh event id: `ev_` + 48 bits of time + 80 random bits in Crockford base32. */
+  eventId(atMs: number): string;
+}
+
+/** `idKey` is `SALLYPORT_ID_KEY`, 32 bytes; it is never rotated, because every remembered key hangs on it. */
+export function createIdentifier(crypto: Crypto, idKey: Uint8Array): Identifier {
+  const digest = (label: string, parts: readonly IdentityPart[]): string =>
+    toBase64Url(crypto.hmacSha256(idKey, toUtf8(encodeParts(label, parts))).subarray(0, DIGEST_BYTES));
+  return {
+    digest,
+    identity: (scope, semantic, content) => {
+      const key = digest('key', [...scope, ...semantic]);
+      return { key, fingerprint: digest('fingerprint', [key, ...content]) };
+    },
+    conversation: (scope, name) => ({ name, key: digest('conversation', [...scope, name]) }),
+    eventId: (atMs) => `ev_${base32(atMs, 10)}${randomBase32(crypto, 16)}`,
+  };
+}
+
+/** Length-prefixed, so that ('ab','c') and ('a','bc') differ, whatever characters the parts hold. */
+function encodeParts(label: string, parts: readonly IdentityPart[]): string {
+  let text = label;
+  for (const part of parts) {
+    const value = part === undefined ? 'u' : part === null ? 'n' : `${typeof part === 'string' ? 's' : 'v'}${part}`;
+    text += `|${value.length}:${value}`;
+  }
+  return text;
+}
+
+function base32(value: number, length: number): string {
+  let text = '';
+  let rest = value;
+  for (let i = 0; i < length; i += 1) {
+    text = BASE32.charAt(rest % 32) + text;
+    rest = Math.floor(rest / 32);
+  }
+  return text;
+}
+
+function randomBase32(crypto: Crypto, length: number): string {
+  let text = '';
+  for (const byte of crypto.random(length)) text += BASE32.charAt(byte % 32);
+  return text;
+}

@@ -1,0 +1,36 @@
+import type { ChannelName, EventRecord, EventState } from '../core/event.ts';
+
+export interface EventFilter {
+  readonly state?: EventState;
+  readonly channel?: ChannelName;
+  /** Opaque; the `cursor` of the previous page. */
+  readonly cursor?: string;
+  /** 1 to 200. */
+  readonly limit: number;
+}
+
+export interface EventPage {
+  /** Newest first. */
+  readonly events: readonly EventRecord[];
+  readonly cursor?: string;
+}
+
+export type Transition =
+  | { readonly kind: 'ok'; readonly record: EventRecord }
+  | { readonly kind: 'not_found' }
+  /** The event was in another state than the transition leaves from. */
+  | { readonly kind: 'wrong_state'; readonly state: EventState }
+  /** Its reply reached the user, so running it again would answer twice. */
+  | { readonly kind: 'reply_delivered' }
+  /** An effect's outcome is unknown; `resolve` comes first. */
+  | { readonly kind: 'ambiguous' };
+
+/** The event log as operators see it. Every call names its tenant and sees nothing else. */
+export interface Events {
+  get(tenant: string, id: string): Promise<EventRecord | null>;
+  list(tenant: string, filter: EventFilter): Promise<EventPage>;
+  /** `parked` → `queued` as a new generation, at the tail of its conversation. */
+  redrive(tenant: string, id: string): Promise<Transition>;
+  /** `queued`, `waiting` or `running` → `parked` (ERR_PARKED_BY_OPERATOR). A running worker loses its lease. */
+  park(tenant: string, id: string): Promise<Transition>;
+}

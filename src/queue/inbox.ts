@@ -1,0 +1,18 @@
+import type { InboundEvent } from '../core/event.ts';
+
+/** `id` names the event that holds the key: for a duplicate the original, for a conflict the recorded conflict. */
+export type Accepted =
+  | { readonly outcome: 'accepted'; readonly id: string }
+  | { readonly outcome: 'duplicate'; readonly id: string }
+  | { readonly outcome: 'conflict'; readonly id: string }
+  | { readonly outcome: 'full' };
+
+/** The inner door. */
+export interface Inbox {
+  /**
+   * Accepts each event once, in one atomic step per event: mark seen, record, append to its conversation, wake it.
+   * Resolves only when that is durable. `full` marks nothing, so the sender's retry is accepted later.
+   * @throws SallyportError ERR_STORE_UNAVAILABLE within 2 s when the store is down, hangs or lacks replicas.
+   */
+  accept(events: readonly InboundEvent[]): Promise<Accepted[]>;
+}

@@ -1,0 +1,28 @@
+import type { EventRecord, EventState } from '../core/event.ts';
+import type { ConversationRef } from './conversation-ref.ts';
+
+export interface ConsumeOptions {
+  /** Conversations run at the same time by this process. */
+  readonly concurrency: number;
+  /** Runs heads of the conversation until told to stop. A rejection leaves the conversation to the sweep. */
+  readonly run: (conversation: ConversationRef) => Promise<void>;
+}
+
+export interface Consumer {
+  /** Takes no more work and resolves when what runs has ended, at the latest after `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface QueueStats {
+  readonly states: Readonly<Partial<Record<EventState, number>>>;
+  /** Age in ms of the oldest event that waits for its first attempt; 0 when none does. */
+  readonly oldestMs: number;
+}
+
+/** Hands due conversations to workers: relay, executor and sweep behind one door. */
+export interface Jobs {
+  consume(options: ConsumeOptions): Consumer;
+  stats(): Promise<QueueStats>;
+  /** Resolves with the record once the event has ended (done, ignored, parked, expired), or null after `timeoutMs`. */
+  awaitResult(tenant: string, id: string, timeoutMs: number): Promise<EventRecord | null>;
+}

@@ -1,0 +1,20 @@
+import type { JsonValue } from '../core/json.ts';
+import type { HeldLease } from './lease.ts';
+
+/** An effect is journalled before it is attempted and again once its outcome is known. */
+export interface JournalEntry {
+  readonly kind: 'intent' | 'result';
+  readonly at: number;
+  readonly value: JsonValue;
+}
+
+/** What makes a second attempt harmless. One entry a step; a later record of the same step replaces it. */
+export interface Journal {
+  /**
+   * Records under the lease, and prolongs the lease to at least `holdMs` from now, so that no other worker can begin
+   * before an effect that starts now has ended. False when the lease is lost: do not act.
+   */
+  record(lease: HeldLease, step: string, entry: Omit<JournalEntry, 'at'>, holdMs: number): Promise<boolean>;
+  /** Every step of the event so far. */
+  replay(lease: HeldLease): Promise<ReadonlyMap<string, JournalEntry>>;
+}

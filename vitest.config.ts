@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  plugins: [
+    {
+      // Redis scripts are plain .lua files; the build gives them to the bundle the same way (scripts/build.js).
+      name: 'lua-as-text',
+      load(id) {
+        return id.endsWith('.lua') ? `export default ${JSON.stringify(readFileSync(id, 'utf8'))}` : null;
+      },
+    },
+  ],
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    // Two cores: more workers than that only makes the fault tests noisy.
+    maxWorkers: 2,
+  },
+});
