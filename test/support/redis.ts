@@ -1,0 +1,167 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { describe } from 'vitest';
+
+/** A private redis-server in its own folder on its own port. Ends with the test process at the latest. */
+export interface RedisServer {
+  readonly url: string;
+  readonly port: number;
+  /** The running process; another one after `restart`. */
+  readonly process: ChildProcess;
+  /** SIGSTOP: the process hangs with its sockets open. */
+  pause(): void;
+  resume(): void;
+  /** SIGKILL; the data folder stays for `restart`. */
+  kill(): Promise<void>;
+  /** Starts the server again on the same port and folder. */
+  restart(): Promise<void>;
+  /** SIGKILL and removal of the data folder. */
+  stop(): Promise<void>;
+}
+
+export interface RedisOptions {
+  /** Extra command line arguments; they override the defaults (AOF everysec, no RDB, noeviction). */
+  readonly args?: readonly string[];
+}
+
+const isInstalled = spawnSync('redis-server', ['--version']).status === 0;
+
+/**
+ * A `describe` for what needs a redis-server. Where none is installed the tests are skipped (vitest counts them), except
+ * in CI, where they run and fail: a pipeline without Redis must not be green.
+ */
+export const describeRedis = isInstalled || process.env.CI === 'true' ? describe : describe.skip;
+
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  const port = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-redis-'));
+  let child = await launch(port, folder, options.args ?? []);
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    get process() {
+      return child;
+    },
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
+    kill: () => end(child),
+    restart: async () => {
+      await end(child);
+      child = await launch(port, folder, options.args ?? []);
+    },
+    stop: async () => {
+      await end(child);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface RedisClusterServers {
+  /** The comma list that `openRedisStore` takes. */
+  readonly url: string;
+  readonly nodes: readonly RedisServer[];
+  stop(): Promise<void>;
+}
+
+/** Masters with one replica each, formed by redis-cli, ready for commands. */
+export async function startRedisCluster(masters = 3): Promise<RedisClusterServers> {
+  const nodes: RedisServer[] = [];
+  for (let i = 0; i < masters * 2; i += 1) {
+    const busPort = String(await freePort());
+    const args = ['--cluster-enabled', 'yes', '--cluster-port', busPort, '--cluster-node-timeout', '2000'];
+    nodes.push(await startRedis({ args }));
+  }
+  const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
+  const created = spawnSync(
+    'redis-cli',
+    ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'],
+    { encoding: 'utf8', timeout: 60_000 },
+  );
+  if (created.status !== 0) throw new Error(`redis-cli could not form the cluster: ${created.stdout}${created.stderr}`);
+  await Promise.all(nodes.map(({ port }) => untilClusterReady(port)));
+  return {
+    url: nodes.map(({ url }) => url).join(','),
+    nodes,
+    stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
+  };
+}
+
+async function untilClusterReady(port: number): Promise<void> {
+  const client = new Redis(port, '127.0.0.1');
+  try {
+    for (;;) {
+      const info = String(await client.cluster('INFO'));
+      if (info.includes('cluster_state:ok') && info.includes('cluster_slots_ok:16384')) return;
+      await delay(50);
+    }
+  } finally {
+    client.disconnect();
+  }
+}
+
+async function launch(port: number, folder: string, args: readonly string[]): Promise<ChildProcess> {
+  const child = spawn(
+    'redis-server',
+    [
+      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'],
+      ...['--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction', '--repl-diskless-sync-delay', '0'],
+      ...args,
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  await untilReady(child, port);
+  return child;
+}
+
+async function untilReady(child: ChildProcess, port: number): Promise<void> {
+  const client = new Redis(port, '127.0.0.1', {
+    lazyConnect: true,
+    retryStrategy: () => 20,
+    maxRetriesPerRequest: null,
+  });
+  client.on('error', () => {});
+  try {
+    const failed = once(child, 'exit').then(([code]) => {
+      throw new Error(`redis-server ended at start with exit code ${code}`);
+    });
+    // ioredis counts a server that still loads its AOF as not ready, so this waits for that too.
+    await Promise.race([client.connect().catch(() => once(client, 'ready')), failed]);
+  } finally {
+    client.disconnect();
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}
+
+/** A port that was free a moment ago, below the range from which the system picks outgoing ports. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+}
