@@ -17,6 +17,8 @@ export interface QueueStats {
   readonly states: Readonly<Partial<Record<EventState, number>>>;
   /** Age in ms of the oldest event that waits for its first attempt; 0 when none does. */
   readonly oldestMs: number;
+  /** Used share of the store's memory limit, 0 to 1; absent where there is no limit. */
+  readonly memoryRatio?: number;
 }
 
 /** Hands due conversations to workers: relay, executor and sweep behind one door. */

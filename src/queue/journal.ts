@@ -3,7 +3,8 @@ import type { HeldLease } from './lease.ts';
 
 /** An effect is journalled before it is attempted and again once its outcome is known. */
 export interface JournalEntry {
-  readonly kind: 'intent' | 'result';
+  /** `refused`: it certainly did not happen, so it may be tried again without asking. */
+  readonly kind: 'intent' | 'result' | 'refused';
   readonly at: number;
   readonly value: JsonValue;
 }

@@ -1,0 +1,111 @@
+/** The environment's names for settings, each with its place in the configuration. */
+
+type Path = readonly string[];
+
+const TENANT: Path = ['tenants', 'default'];
+
+export const environmentPaths: Readonly<Record<string, Path>> = {
+  PORT: ['server', 'port'],
+  HOST: ['server', 'host'],
+  SALLYPORT_WORKER_PORT: ['server', 'workerPort'],
+  SALLYPORT_PUBLIC_URL: ['server', 'publicUrl'],
+  SALLYPORT_TRUSTED_PROXIES: ['server', 'trustedProxies'],
+  SALLYPORT_BODY_LIMIT: ['server', 'bodyLimit'],
+  SALLYPORT_BODY_TIMEOUT: ['server', 'bodyTimeout'],
+  SALLYPORT_GRACE: ['server', 'grace'],
+  SALLYPORT_OUTCOME_HEADERS: ['server', 'outcomeHeaders'],
+  SALLYPORT_FAILURES_PER_MINUTE: ['server', 'failuresPerMinute'],
+  SALLYPORT_REDIS_URL: ['store', 'redisUrl'],
+  SALLYPORT_REDIS_SHARDS: ['store', 'shards'],
+  SALLYPORT_REDIS_PREFIX: ['store', 'prefix'],
+  SALLYPORT_MIN_REPLICAS: ['store', 'minReplicas'],
+  SALLYPORT_ALLOW_UNSAFE_REDIS: ['store', 'allowUnsafe'],
+  SALLYPORT_DATA_DIR: ['store', 'dataDir'],
+  SALLYPORT_QUEUE_CAP: ['store', 'queueCap'],
+  SALLYPORT_SEAL_KEY: ['keys', 'seal'],
+  SALLYPORT_ID_KEY: ['keys', 'id'],
+  SALLYPORT_WINDOW_SLACK: ['windows', 'slack'],
+  SALLYPORT_WINDOW_GRAPH: ['windows', 'graph'],
+  SALLYPORT_WINDOW_TEAMS: ['windows', 'teams'],
+  SALLYPORT_WINDOW_GMAIL: ['windows', 'gmail'],
+  SALLYPORT_MAX_AGE: ['maxAge'],
+  SALLYPORT_RETENTION: ['retention'],
+  SALLYPORT_CONCURRENCY: ['concurrency'],
+  SALLYPORT_JWT_SECRET: ['api', 'jwtSecret'],
+  SALLYPORT_JWT_ISSUER: ['api', 'jwtIssuer'],
+  SALLYPORT_JWT_AUDIENCE: ['api', 'jwtAudience'],
+  SALLYPORT_METRICS_TOKEN: ['metricsToken'],
+  LOG_LEVEL: ['logLevel'],
+  SALLYPORT_AGENT: ['agent', 'kind'],
+  SALLYPORT_BUDGET_RUN_SECONDS: ['budget', 'runSeconds'],
+  SLACK_SIGNING_SECRET: [...TENANT, 'slack', 'signingSecrets'],
+  SLACK_BOT_TOKEN: [...TENANT, 'slack', 'botToken'],
+  SLACK_API_URL: [...TENANT, 'slack', 'apiUrl'],
+};
+
+/**
+ * An empty value counts as absent, as compose files pass it for unset variables; not so for these: an empty signing
+ * secret or key must stop the start, because an empty HMAC key is one everybody knows.
+ */
+const emptyIsAnError: ReadonlySet<string> = new Set([
+  'SLACK_SIGNING_SECRET',
+  'SALLYPORT_SEAL_KEY',
+  'SALLYPORT_ID_KEY',
+  'SALLYPORT_JWT_SECRET',
+  'SALLYPORT_METRICS_TOKEN',
+]);
+
+/** A variable that only refines a channel (where its API is) does not switch the channel on. */
+const refinements: Readonly<Record<string, string>> = {
+  SLACK_BOT_TOKEN: 'SLACK_SIGNING_SECRET',
+  SLACK_API_URL: 'SLACK_SIGNING_SECRET',
+};
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The file's settings with the environment's laid over them. Neither argument is changed. */
+export function overlayEnvironment(file: unknown, environment: Environment): unknown {
+  const merged = structuredClone(file ?? {});
+  if (!isRecord(merged)) return merged;
+  for (const [name, path] of Object.entries(environmentPaths)) {
+    const value = environment[name];
+    if (value === undefined || (value.trim() === '' && !emptyIsAnError.has(name))) continue;
+    const switchedOnBy = refinements[name];
+    if (switchedOnBy !== undefined && environment[switchedOnBy] === undefined && !holds(merged, path.slice(0, -1))) {
+      continue;
+    }
+    assign(merged, path, value);
+  }
+  return merged;
+}
+
+/** The variable for a place in the configuration, or the place itself in dots. */
+export function settingName(path: readonly PropertyKey[], environment: Environment): string {
+  const dotted = path.map(String).join('.');
+  for (const [name, known] of Object.entries(environmentPaths)) {
+    const place = known.join('.');
+    const named = dotted === place || dotted.startsWith(`${place}.`);
+    if (named && (environment[name] !== undefined || known.length <= 2)) return name;
+  }
+  return dotted === '' ? 'configuration' : dotted;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function holds(root: Record<string, unknown>, path: Path): boolean {
+  let at: unknown = root;
+  for (const part of path) at = isRecord(at) ? at[part] : undefined;
+  return at !== undefined;
+}
+
+function assign(root: Record<string, unknown>, path: Path, value: string): void {
+  let at = root;
+  for (const part of path.slice(0, -1)) {
+    const next = at[part];
+    const branch: Record<string, unknown> = isRecord(next) ? next : {};
+    at[part] = branch;
+    at = branch;
+  }
+  at[path.at(-1) ?? ''] = value;
+}

@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import {
+  bytes,
+  duration,
+  durationAtLeast,
+  flag,
+  httpUrl,
+  integer,
+  key32,
+  listOf,
+  secret,
+  tenantName,
+} from './values.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** An installed workspace or organisation of a Slack app. */
+const installation = z.strictObject({
+  appId: z.string().min(1),
+  /** Exactly one of the two names what the app is installed in. */
+  teamId: z.string().min(1).optional(),
+  enterpriseId: z.string().min(1).optional(),
+  botToken: secret(16).optional(),
+  botUserId: z.string().optional(),
+  botId: z.string().optional(),
+});
+
+const slack = z.strictObject({
+  /** Slack's own are 32 characters; several during rotation. */
+  signingSecrets: listOf(secret(16)),
+  botToken: secret(16).optional(),
+  apiUrl: httpUrl.default('https://slack.com/api/'),
+  /** Absent: every correctly signed workspace belongs to this tenant. */
+  installations: z.array(installation).optional(),
+  /** `bot_id`s or app ids of other bots whose messages are answered. */
+  allowBots: z.array(z.string()).default([]),
+  /** Answer only mentions and direct messages. */
+  mentionsOnly: flag.default(false),
+  /** Further Events API types the agent is asked about. */
+  eventTypes: z.array(z.string()).default([]),
+});
+
+const tenant = z.strictObject({ slack: slack.optional() });
+
+const agent = z.strictObject({ kind: z.enum(['echo']).default('echo') });
+
+/** The whole configuration; the docstrings of `Config` hold for a file and for the environment alike. */
+export const configSchema = z.strictObject({
+  server: z
+    .strictObject({
+      port: integer(0, 65_535).default(8787),
+      host: z.string().min(1).optional(),
+      workerPort: integer(0, 65_535).optional(),
+      publicUrl: httpUrl.optional(),
+      trustedProxies: listOf(z.union([z.cidrv4(), z.cidrv6()], { error: 'must be a list of CIDR ranges' })).optional(),
+      bodyLimit: bytes.default(1024 * 1024),
+      /** A body must have arrived completely this long after its headers. */
+      bodyTimeout: duration.default(10_000),
+      /** From the signal to stop until the process has ended. */
+      grace: duration.default(25_000),
+      outcomeHeaders: flag.optional(),
+      /** Failed proofs and handshakes a source may cause per minute before it is answered 429. */
+      failuresPerMinute: integer(1, 1_000_000).default(1200),
+    })
+    .prefault({}),
+  store: z
+    .strictObject({
+      redisUrl: z
+        .string()
+        .regex(/^(rediss?|redis\+sentinel):\/\/\S+$/, {
+          message: 'must be a redis://, rediss:// or redis+sentinel:// URL',
+        })
+        .optional(),
+      shards: integer(1, 1024).default(1),
+      prefix: z
+        .string()
+        .regex(/^[A-Za-z0-9_-]{1,32}$/, { message: 'must be 1 to 32 letters, digits, - or _' })
+        .default('sp'),
+      minReplicas: integer(0, 10).default(0),
+      allowUnsafe: flag.default(false),
+      dataDir: z.string().min(1).default('.sallyport'),
+      queueCap: integer(1, 100_000_000).default(50_000),
+    })
+    .prefault({}),
+  keys: z.strictObject({ seal: listOf(key32).optional(), id: key32.optional() }).prefault({}),
+  windows: z
+    .strictObject({
+      slack: durationAtLeast(25 * HOUR_MS, 'Slack re-sends delayed events for 24 hours').prefault('72h'),
+      graph: durationAtLeast(4 * HOUR_MS, 'Graph retries for 4 hours').prefault('24h'),
+      teams: durationAtLeast(HOUR_MS, 'Teams re-sends activities').prefault('24h'),
+      gmail: durationAtLeast(7 * 24 * HOUR_MS, 'Pub/Sub keeps and re-sends messages for 7 days').prefault('7d'),
+    })
+    .prefault({}),
+  maxAge: duration.prefault('24h'),
+  retention: duration.prefault('30d'),
+  concurrency: integer(1, 10_000).default(32),
+  api: z
+    .strictObject({
+      /** RFC 7518, 3.2: an HS256 key is at least as long as the digest. */
+      jwtSecret: secret(32).optional(),
+      jwtIssuer: z.string().min(1).optional(),
+      jwtAudience: z.string().min(1).optional(),
+    })
+    .prefault({}),
+  metricsToken: secret(16).optional(),
+  logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  agent: agent.prefault({}),
+  budget: z.strictObject({ runSeconds: integer(1, 86_400).default(120) }).prefault({}),
+  tenants: z.record(tenantName, tenant).default({}),
+});
+
+/** Every setting, parsed once and frozen. Durations are milliseconds, sizes bytes. */
+export type Config = z.output<typeof configSchema>;
+/** What `defineConfig` takes: durations as `72h`, sizes as `1MiB`. */
+export type ConfigInput = z.input<typeof configSchema>;
+export type SlackConfig = z.output<typeof slack>;

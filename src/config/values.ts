@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { fromBase64, toUtf8 } from '../core/encoding.ts';
+
+/** Parsers for the values of settings. Their messages say what is expected and never what was given. */
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `500ms`, `25s`, `10m`, `72h`, `7d`; becomes milliseconds. */
+export const duration = z.string().transform((text, context) => {
+  const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text.trim());
+  const unit = UNIT_MS[match?.[2] ?? ''];
+  if (match === null || unit === undefined) {
+    context.addIssue({ code: 'custom', message: 'must be a duration like 500ms, 25s, 10m, 72h or 7d' });
+    return z.NEVER;
+  }
+  return Number(match[1]) * unit;
+});
+
+/** A duration of at least `minMs`; `why` is appended to the message. */
+export const durationAtLeast = (minMs: number, why: string) =>
+  duration.refine((ms) => ms >= minMs, { message: `must be at least ${minMs / 3_600_000}h: ${why}` });
+
+const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2 };
+
+/** `1MiB`, `512KiB` or a plain number of bytes. */
+export const bytes = z.union([z.string(), z.number()]).transform((value, context) => {
+  const match = /^(\d{1,10})\s*(KiB|MiB|)$/.exec(String(value).trim());
+  const unit = UNIT_BYTES[match?.[2] ?? 'none'];
+  if (match === null || unit === undefined) {
+    context.addIssue({ code: 'custom', message: 'must be a size like 1MiB, 512KiB or a number of bytes' });
+    return z.NEVER;
+  }
+  return Number(match[1]) * unit;
+});
+
+export const integer = (min: number, max: number) => {
+  const expected = `must be a whole number from ${min} to ${max}`;
+  return z
+    .union([z.string().regex(/^-?\d{1,15}$/, { message: expected }), z.number()], { error: expected })
+    .transform(Number)
+    .refine((value) => Number.isInteger(value) && value >= min && value <= max, { message: expected });
+};
+
+export const flag = z
+  .union([z.boolean(), z.enum(['0', '1', 'true', 'false'])], { error: 'must be 1 or 0' })
+  .transform((value) => value === true || value === '1' || value === 'true');
+
+/** A secret of at least `min` bytes. White space around it is a copying mistake and is refused. */
+export const secret = (min: number) =>
+  z
+    .string({ error: 'must be text' })
+    .refine((text) => text.length > 0, { message: 'is empty' })
+    .refine((text) => text.trim() === text, { message: 'has white space around it' })
+    .refine((text) => text.length === 0 || toUtf8(text).length >= min, {
+      message: `is too short: at least ${min} bytes are needed`,
+    });
+
+/** A comma list or an array. */
+export const listOf = <T extends z.ZodType>(item: T) =>
+  z.preprocess(
+    (value) => (typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value),
+    z.array(item).min(1, { message: 'is empty' }),
+  );
+
+/** 32 bytes as base64. */
+export const key32 = z.string({ error: 'must be 32 bytes in base64' }).transform((text, context) => {
+  const decoded = fromBase64(text.trim());
+  if (decoded === null || decoded.length !== 32) {
+    context.addIssue({ code: 'custom', message: 'must be 32 bytes in base64 (sallyport keygen prints one)' });
+    return z.NEVER;
+  }
+  return decoded;
+});
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
+/** An http(s) URL without credentials; plain http only to loopback, because what goes there carries secrets. */
+export const httpUrl = z.string({ error: 'must be a URL' }).transform((text, context) => {
+  const url = URL.canParse(text.trim()) ? new URL(text.trim()) : null;
+  const refuse = (message: string) => {
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  };
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) return refuse('must be an http or https URL');
+  if (url.username !== '' || url.password !== '') return refuse('must not hold credentials');
+  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) return refuse('must be https unless it is loopback');
+  return url.href;
+});
+
+/** Names a tenant: what may stand in a path, a key and a log. */
+export const tenantName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, {
+  message: 'a tenant name is 1 to 63 of a-z, 0-9 and -, starting with a letter or digit',
+});

@@ -1,0 +1,14 @@
+import type { ChannelName } from './event.ts';
+
+/** What the rooms tell the metrics. Labels are bounded words; no tenant, user or id is ever among them. */
+export interface Meter {
+  /** One per event or refused item. */
+  delivery(channel: ChannelName, outcome: string, reason: string): void;
+  /** Seconds from the first byte of the request to our answer. */
+  acked(channel: ChannelName, seconds: number): void;
+  ran(agent: string, outcome: string, seconds: number): void;
+  replied(channel: ChannelName, outcome: string): void;
+  scrubbed(rule: string, count: number): void;
+}
+
+export const silentMeter: Meter = { delivery() {}, acked() {}, ran() {}, replied() {}, scrubbed() {} };

@@ -1,0 +1,58 @@
+import { type Context, Hono } from 'hono';
+import type { ErrorCode } from '../core/errors.ts';
+import { codeOf } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import { createHookHandler, type HookDeps } from './hooks.ts';
+import { problem } from './respond.ts';
+
+export interface AppDeps extends HookDeps {
+  /** Further routes: the API, health, metrics. They are registered before the catch-all. */
+  readonly mount: readonly ((app: App) => void)[];
+}
+
+/** What every handler finds on its context. */
+export interface Variables {
+  requestId: string;
+}
+export type App = Hono<{ Variables: Variables }>;
+export type AppContext = Context<{ Variables: Variables }>;
+
+/** Every route of the product on one Hono app; portable, so the edge serves the same one. */
+export function createApp(deps: AppDeps): App {
+  const app: App = new Hono<{ Variables: Variables }>();
+  app.use(async (c, next) => {
+    c.set('requestId', deps.newRequestId());
+    await next();
+  });
+  const hook = createHookHandler(deps);
+  app.all('/hooks/:channel', hook);
+  app.all('/hooks/:channel/:tenant', hook);
+  app.all('/hooks/:channel/:tenant/*', hook);
+  for (const mount of deps.mount) mount(app);
+  app.notFound((c) => unknownRoute(c));
+  app.onError((error, c) => failed(error, c, deps.logger));
+  return app;
+}
+
+/** The same answer for an unknown path, an unknown tenant and a channel that is not configured. */
+export const unknownRoute = (c: AppContext): Response => problem('ERR_UNKNOWN_ROUTE', 'Not found', c.get('requestId'));
+
+const titles: Partial<Record<ErrorCode, string>> = {
+  ERR_UNAUTHENTICATED: 'Authentication is required',
+  ERR_FORBIDDEN: 'The token does not allow this',
+  ERR_NOT_FOUND: 'Not found',
+  ERR_INVALID_REQUEST: 'The request is not valid',
+  ERR_BODY_TOO_LARGE: 'The body is too large',
+  ERR_BODY_UNPARSABLE: 'The body cannot be parsed',
+  ERR_WRONG_STATE: 'The event is in another state',
+  ERR_REPLY_DELIVERED: 'Its reply was delivered',
+  ERR_AMBIGUOUS_EFFECT: 'An effect has an unknown outcome; resolve it first',
+};
+
+function failed(error: unknown, c: AppContext, logger: Logger): Response {
+  const code = codeOf(error);
+  const requestId = c.get('requestId');
+  if (code === 'ERR_INTERNAL') logger.error({ requestId, error }, 'request.failed');
+  const headers: Record<string, string> = code === 'ERR_UNAUTHENTICATED' ? { 'www-authenticate': 'Bearer' } : {};
+  return problem(code, titles[code] ?? 'The request could not be served', requestId, headers);
+}

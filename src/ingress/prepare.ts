@@ -1,0 +1,38 @@
+import type { ParsedEvent, Received, Refused } from '../channels/channel.ts';
+import type { InboundEvent } from '../core/event.ts';
+import type { Meter } from '../core/meter.ts';
+import type { Scrub } from '../scrub/scrub.ts';
+import type { Sealer } from '../scrub/seal.ts';
+
+interface PrepareDeps {
+  readonly scrub: Scrub;
+  readonly sealer: Sealer;
+  readonly meter: Meter;
+}
+
+interface Prepared {
+  readonly events: readonly InboundEvent[];
+  readonly refused: readonly Refused[];
+}
+
+/** Makes parsed events fit to be stored: secrets out, capabilities sealed, poisoned routing ids quarantined. */
+export function prepare(received: Received, deps: PrepareDeps): Prepared {
+  const events: InboundEvent[] = [];
+  const refused = [...received.refused];
+  for (const parsed of received.events) {
+    const routing = deps.scrub(parsed.routingIds);
+    if (routing.findings.length > 0) refused.push({ outcome: 'quarantined', reason: 'secret_in_id' });
+    else events.push(clean(parsed, deps));
+  }
+  return { events, refused };
+}
+
+function clean({ event, capabilities }: ParsedEvent, { scrub, sealer, meter }: PrepareDeps): InboundEvent {
+  const scrubbed = scrub({ text: event.text, payload: event.payload });
+  for (const { rule, count } of scrubbed.findings) meter.scrubbed(rule, count);
+  const sealed: Record<string, string> = {};
+  for (const [name, capability] of Object.entries(capabilities)) {
+    sealed[name] = sealer.seal(capability, { tenant: event.tenant, eventId: event.id, name });
+  }
+  return { ...event, ...scrubbed.value, sealed };
+}

@@ -1,0 +1,56 @@
+import type { Channel, Delivery, DeliveryHead, DeliveryOutcome, Received } from '../channels/channel.ts';
+import { SallyportError } from '../core/errors.ts';
+import type { Meter } from '../core/meter.ts';
+import type { Inbox } from '../queue/inbox.ts';
+import type { Scrub } from '../scrub/scrub.ts';
+import type { Sealer } from '../scrub/seal.ts';
+import { prepare } from './prepare.ts';
+
+export interface ReceiveDeps {
+  readonly inbox: Inbox;
+  readonly scrub: Scrub;
+  readonly sealer: Sealer;
+  readonly meter: Meter;
+}
+
+/** What became of each event or refused item of a delivery. */
+export interface ItemOutcome {
+  readonly outcome: DeliveryOutcome;
+  /** Why it was refused; '' for what reached the inbox. */
+  readonly reason: string;
+  readonly eventId?: string;
+}
+
+export interface Receipt {
+  readonly items: readonly ItemOutcome[];
+  readonly answer: Received['answer'];
+}
+
+/**
+ * The journey of a delivery through both doors. It returns only when every event it reports is durable.
+ * @throws SallyportError with the code `respond` answers; nothing is half done then.
+ */
+export async function receive(
+  head: DeliveryHead,
+  readBody: (limit: number) => Promise<Uint8Array>,
+  channel: Channel,
+  deps: ReceiveDeps,
+): Promise<Receipt> {
+  await channel.authenticate?.(head);
+  const delivery: Delivery = { ...head, body: await readBody(channel.bodyLimit) };
+  const received = await channel.receive(delivery);
+  const { events, refused } = prepare(received, deps);
+  const accepted = events.length === 0 ? [] : await deps.inbox.accept(events);
+  if (accepted.some(({ outcome }) => outcome === 'full')) {
+    // What the batch did get in is a duplicate when the sender comes back.
+    throw new SallyportError('ERR_QUEUE_FULL', 'too many events of this tenant are waiting');
+  }
+  const items: ItemOutcome[] = [
+    ...accepted.map((one) => ({ reason: '', outcome: one.outcome as DeliveryOutcome, ...idOf(one) })),
+    ...refused,
+  ];
+  return { items, answer: received.answer };
+}
+
+const idOf = (accepted: object): { eventId?: string } =>
+  'id' in accepted && typeof accepted.id === 'string' ? { eventId: accepted.id } : {};

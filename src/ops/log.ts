@@ -1,0 +1,67 @@
+import { type DestinationStream, pino } from 'pino';
+import type { Logger } from '../core/logger.ts';
+
+export interface LogOptions {
+  readonly level: string;
+  /** Last pass over each serialised line: secrets out, one line stays one line. */
+  readonly scrubLine: (line: string) => string;
+  /** A person reads along: short lines instead of JSON. */
+  readonly isPretty: boolean;
+}
+
+export interface Log extends Logger {
+  /** Writes what is buffered; call it before the process ends. */
+  flush(): void;
+}
+
+/** Buffer of the log in bytes. A line per delivery would otherwise be a system call per delivery. */
+const BUFFER_BYTES = 16 * 1024;
+/** Milliseconds a line may wait in that buffer. */
+const FLUSH_MS = 200;
+
+/** JSON lines to standard error; standard output belongs to what a command prints. */
+export function createLog({ level, scrubLine, isPretty }: LogOptions): Log {
+  const output = pino.destination({ dest: 2, sync: isPretty, minLength: isPretty ? 0 : BUFFER_BYTES });
+  const timer = setInterval(() => flushQuietly(output), FLUSH_MS);
+  timer.unref();
+  const stream: DestinationStream = {
+    write: (line) => output.write(isPretty ? prettyLine(scrubLine(line)) : scrubLine(line)),
+  };
+  const log = pino({ level, serializers: { error: serializeError }, base: { pid: process.pid } }, stream);
+  return {
+    debug: (fields, name) => log.debug(fields, name),
+    info: (fields, name) => log.info(fields, name),
+    warn: (fields, name) => log.warn(fields, name),
+    error: (fields, name) => log.error(fields, name),
+    flush: () => flushQuietly(output),
+  };
+}
+
+/** A closed or full standard error is no reason to stop accepting. */
+function flushQuietly(output: { flushSync(): void }): void {
+  try {
+    output.flushSync();
+  } catch {
+    // Nothing can be written about a log that cannot be written.
+  }
+}
+
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return { name: typeof error };
+  const { name, message, stack } = error;
+  const code = 'code' in error ? error.code : undefined;
+  const cause = error.cause === undefined ? undefined : serializeError(error.cause);
+  return { name, message, code, stack, cause };
+}
+
+const HIDDEN: ReadonlySet<string> = new Set(['level', 'time', 'pid', 'msg', 'requestId']);
+const LEVELS: Readonly<Record<number, string>> = { 40: ' WARN', 50: ' ERROR', 60: ' FATAL' };
+
+function prettyLine(line: string): string {
+  const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  const shown = Object.entries(fields)
+    .filter(([key, value]) => !HIDDEN.has(key) && value !== '')
+    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  const at = new Date(Number(time)).toISOString().slice(11, 23);
+  return `${at}${LEVELS[Number(level)] ?? ''} ${String(msg)} ${shown.join(' ')}\n`;
+}

@@ -1,0 +1,123 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Clock } from '../core/clock.ts';
+import { type ChannelName, eventStates } from '../core/event.ts';
+import type { Meter } from '../core/meter.ts';
+import type { QueueStats } from '../queue/jobs.ts';
+
+/** Seconds. The senders' deadlines are 3 s (Slack, Graph), 5 s and 15 s (Teams), 10 s (Pub/Sub). */
+const ACK_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10];
+/** Seconds. A run may take minutes. */
+const RUN_BUCKETS = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300];
+
+export interface Metrics {
+  readonly meter: Meter;
+  /** Prometheus text exposition format 0.0.4. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+export interface MetricsDeps {
+  /** Null in a process that has no store to ask. */
+  readonly stats: (() => Promise<QueueStats>) | null;
+  readonly clock: Clock;
+}
+
+export function createMetrics({ stats, clock }: MetricsDeps): Metrics {
+  const registers = [new Registry()];
+  const [registry] = registers as [Registry];
+  collectDefaultMetrics({ register: registry });
+  const deliveries = new Counter({
+    name: 'sallyport_deliveries_total',
+    help: 'Events and refused items by what became of them',
+    labelNames: ['channel', 'outcome', 'reason'],
+    registers,
+  });
+  const acks = new Histogram({
+    name: 'sallyport_ack_seconds',
+    help: 'From the arrival of a delivery to the answer',
+    labelNames: ['channel'],
+    buckets: ACK_BUCKETS,
+    registers,
+  });
+  const runs = new Counter({
+    name: 'sallyport_runs_total',
+    help: 'Attempts by agent and outcome',
+    labelNames: ['agent', 'outcome'],
+    registers,
+  });
+  const runSeconds = new Histogram({
+    name: 'sallyport_run_seconds',
+    help: 'Duration of an attempt',
+    labelNames: ['agent'],
+    buckets: RUN_BUCKETS,
+    registers,
+  });
+  const replies = new Counter({
+    name: 'sallyport_replies_total',
+    help: 'Replies by what became of them',
+    labelNames: ['channel', 'outcome'],
+    registers,
+  });
+  const findings = new Counter({
+    name: 'sallyport_scrub_findings_total',
+    help: 'Secrets removed, by rule',
+    labelNames: ['rule'],
+    registers,
+  });
+  const lastEventAt = new Map<ChannelName, number>();
+  new Gauge({
+    name: 'sallyport_last_event_seconds',
+    help: 'Seconds since the last authentic delivery of a channel reached this process',
+    labelNames: ['channel'],
+    registers,
+    collect() {
+      for (const [channel, at] of lastEventAt) this.set({ channel }, (clock() - at) / 1000);
+    },
+  });
+  if (stats !== null) registerQueueGauges(registers, stats);
+  return {
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+    meter: {
+      delivery(channel, outcome, reason) {
+        deliveries.inc({ channel, outcome, reason });
+        if (outcome !== 'rejected' && outcome !== 'unavailable') lastEventAt.set(channel, clock());
+      },
+      acked: (channel, seconds) => acks.observe({ channel }, seconds),
+      ran(agent, outcome, seconds) {
+        runs.inc({ agent, outcome });
+        runSeconds.observe({ agent }, seconds);
+      },
+      replied: (channel, outcome) => replies.inc({ channel, outcome }),
+      scrubbed: (rule, count) => findings.inc({ rule }, count),
+    },
+  };
+}
+
+/** Asked of the store once per scrape. A store that is away leaves the gauges absent: stale figures would soothe. */
+function registerQueueGauges(registers: Registry[], stats: () => Promise<QueueStats>): void {
+  const oldest = new Gauge({
+    name: 'sallyport_queue_oldest_seconds',
+    help: 'Age of the oldest event that waits for its first attempt',
+    registers,
+  });
+  const memory = new Gauge({
+    name: 'sallyport_redis_memory_ratio',
+    help: 'Used share of the maxmemory of Redis; 0 where there is no limit',
+    registers,
+  });
+  new Gauge({
+    name: 'sallyport_queue_events',
+    help: 'Events by state',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      this.reset();
+      const now = await stats().catch(() => null);
+      if (now === null) return;
+      for (const state of eventStates) this.set({ state }, now.states[state] ?? 0);
+      oldest.set(now.oldestMs / 1000);
+      memory.set(now.memoryRatio ?? 0);
+    },
+  });
+}

@@ -1,0 +1,78 @@
+import { REPLY_TIMEOUT_MS, type Replier, type ReplyContext, type ReplyResult } from '../channels/channel.ts';
+import { SallyportError } from '../core/errors.ts';
+import type { EventRecord, RunReply } from '../core/event.ts';
+import type { Journal, JournalEntry } from '../queue/journal.ts';
+import type { HeldLease } from '../queue/lease.ts';
+
+/** The journal's step for the one reply an event has. */
+export const REPLY_STEP = 'reply';
+
+/** Beyond the vendor call's own limit: what it takes to notice that the limit has passed. */
+const HOLD_MARGIN_MS = 5_000;
+
+export interface ReplyDeps {
+  readonly journal: Journal;
+  readonly replier: Replier;
+}
+
+export interface ReplyTask {
+  readonly record: EventRecord;
+  readonly lease: HeldLease;
+  readonly text: string;
+  /** What earlier attempts recorded of this step. */
+  readonly earlier: JournalEntry | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Posts the reply, at most once over all attempts: intent before, result after, and an intent without a result is asked
+ * about at the vendor. @throws SallyportError ERR_LEASE_LOST, ERR_AMBIGUOUS_EFFECT, or what the replier threw.
+ */
+export async function replyOnce(
+  { record, lease, text, earlier, signal }: ReplyTask,
+  deps: ReplyDeps,
+): Promise<RunReply> {
+  if (earlier?.kind === 'result') return { text, state: 'delivered' };
+  const context = replyContext(record, signal);
+  if (earlier?.kind === 'intent') {
+    const found = await deps.replier.find(context, earlier.at);
+    if (found === 'unknown') throw ambiguous();
+    if (found === 'delivered') return delivered(text, lease, deps);
+  }
+  if (!(await deps.journal.record(lease, REPLY_STEP, { kind: 'intent', value: { text } }, holdMs))) throw leaseLost();
+  if (signal.aborted) throw leaseLost();
+  const result = await sendOrTakeBack(text, context, lease, deps);
+  if (result.kind === 'ambiguous') throw ambiguous();
+  return result.kind === 'unsent' ? { text, state: 'unsent' } : delivered(text, lease, deps);
+}
+
+const holdMs = REPLY_TIMEOUT_MS + HOLD_MARGIN_MS;
+
+/** A refusal is a result as well: without it the next attempt would have to ask about a reply nobody took. */
+async function sendOrTakeBack(
+  text: string,
+  context: ReplyContext,
+  lease: HeldLease,
+  deps: ReplyDeps,
+): Promise<ReplyResult> {
+  try {
+    return await deps.replier.send({ text }, context);
+  } catch (error) {
+    await deps.journal.record(lease, REPLY_STEP, { kind: 'refused', value: { text } }, 0);
+    throw error;
+  }
+}
+
+async function delivered(text: string, lease: HeldLease, { journal }: ReplyDeps): Promise<RunReply> {
+  await journal.record(lease, REPLY_STEP, { kind: 'result', value: { text } }, 0);
+  return { text, state: 'delivered' };
+}
+
+function replyContext({ event }: EventRecord, signal: AbortSignal): ReplyContext {
+  const { tenant, id: eventId, destination, sealed } = event;
+  return { tenant, eventId, destination, sealed, replyId: eventId, signal };
+}
+
+const leaseLost = (): SallyportError => new SallyportError('ERR_LEASE_LOST', 'another worker has the conversation');
+const ambiguous = (): SallyportError =>
+  new SallyportError('ERR_AMBIGUOUS_EFFECT', 'the vendor may or may not have the reply');

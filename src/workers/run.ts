@@ -1,0 +1,50 @@
+import type { EventRecord } from '../core/event.ts';
+import type { Logger } from '../core/logger.ts';
+import type { ConversationRef } from '../queue/conversation-ref.ts';
+import type { Outcome, Taken } from '../queue/lease.ts';
+import { type AttemptDeps, attempt } from './attempt.ts';
+
+/** Heads one wake runs before the rest goes to a new wake, so that a long conversation does not keep a worker. */
+const HEADS_PER_WAKE = 8;
+
+export interface RunDeps extends AttemptDeps {
+  readonly logger: Logger;
+  /** True once the process takes no more work. */
+  readonly isStopping: () => boolean;
+}
+
+/**
+ * A woken conversation: take its head under a lease, attempt it, finish it, and go on with the next.
+ * @throws SallyportError ERR_STORE_UNAVAILABLE; the conversation is woken again by the sweep.
+ */
+export async function run(conversation: ConversationRef, deps: RunDeps): Promise<void> {
+  let taken: Taken = await deps.lease.take(conversation);
+  for (let heads = 1; taken.kind === 'head'; heads += 1) {
+    const { record, lease } = taken;
+    const outcome = await attempt(record, lease, deps);
+    taken = await deps.lease.finish(lease, outcome, heads < HEADS_PER_WAKE && !deps.isStopping());
+    report(record, outcome, taken.kind === 'stale', deps);
+  }
+}
+
+function report(record: EventRecord, outcome: Outcome, isStale: boolean, { logger, meter, agent }: RunDeps): void {
+  const { event, generation, attempts } = record;
+  const { run: ended } = outcome;
+  const ms = (ended.finishedAt ?? ended.startedAt) - ended.startedAt;
+  meter.ran(agent.name, isStale ? 'stale' : ended.outcome, ms / 1000);
+  const line = {
+    eventId: event.id,
+    tenant: event.tenant,
+    channel: event.channel,
+    agent: agent.name,
+    generation,
+    attempt: attempts,
+    outcome: isStale ? 'stale' : outcome.kind,
+    reply: ended.reply?.state,
+    code: ended.code,
+    waitedMs: ended.startedAt - event.receivedAt,
+    ms,
+  };
+  if (outcome.kind === 'parked' || outcome.kind === 'retry' || isStale) logger.warn(line, 'attempt.finished');
+  else logger.info(line, 'attempt.finished');
+}
