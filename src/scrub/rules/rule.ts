@@ -1,0 +1,39 @@
+/** A stretch of text that is to be hidden. */
+export interface Hit {
+  readonly rule: string;
+  readonly start: number;
+  readonly end: number;
+  /** Where stretches overlap, the higher one names the whole: 2 known by its own form, 1 by its neighbourhood. */
+  readonly rank: number;
+}
+
+/** Receives a stretch of the text being scanned. */
+export type Report = (hit: Hit) => void;
+
+/**
+ * A kind of secret that is recognisable by its own form. Found by a literal and confirmed by a bounded pattern that is
+ * tried only there, so that cost stays linear in the text.
+ */
+export interface TokenRule {
+  /** Shown in the placeholder and in metrics. */
+  readonly name: string;
+  /** Lower-case literals, one of which every such secret holds. */
+  readonly anchors: readonly string[];
+  /** Sticky; every quantifier bounded. A first group that takes part is context and stays in front of the placeholder. */
+  readonly pattern: RegExp;
+  /** The pattern starts this many characters before the anchor; default 0. */
+  readonly lead?: number;
+  /** Which character may not stand before the match: a letter or digit (default), also `_`, `-`, `.`, `/`, `+` (strict). */
+  readonly boundary?: 'strict' | 'none';
+  /** A last look at the secret; by default it must not look like `xxxx`. */
+  readonly accept?: (secret: string) => boolean;
+}
+
+/** A kind of secret that only what stands next to it gives away. */
+export interface ContextRule {
+  readonly names: readonly string[];
+  /** Lower-case literals near which the secret stands. */
+  readonly anchors: readonly string[];
+  /** Called once for a text in which an anchor occurs; the returned function is called at each, left to right. */
+  open(text: string, report: Report): (anchorStart: number, anchorEnd: number) => void;
+}

@@ -1,0 +1,191 @@
+import { SallyportError } from '../core/errors.ts';
+import type { Finding, Scrubbed } from './scrub.ts';
+
+/** What was found in one string: the cleaned text and how often each rule hid something; null when it is clean. */
+export interface Cleaned {
+  readonly text: string;
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+/** Cleans one string. `name` is what the value is called (its key), '' when nothing names it. */
+export type CleanString = (text: string, name: string) => Cleaned | null;
+
+/** Depth from which on ancestors are remembered, so that a cycle is refused instead of followed for ever. */
+const SUSPICIOUS_DEPTH = 500;
+
+/** Longest path reported, in steps; deeper findings end in `…`. A deep tree full of secrets would cost a square. */
+const PATH_STEPS = 24;
+
+/** One object or array being walked. `copy` exists from its first change on and holds everything before `at`. */
+interface Frame {
+  readonly parent: Frame | null;
+  readonly depth: number;
+  /** Its own name in its parent, scrubbed. */
+  readonly step: string | number;
+  /** What names the strings inside an array: the name of the array itself. */
+  readonly name: string;
+  readonly source: object;
+  readonly keys: readonly string[] | null;
+  readonly length: number;
+  at: number;
+  /** The scrubbed form of the key at `at`. */
+  key: string;
+  copy: Record<string, unknown> | unknown[] | null;
+}
+
+interface Walk {
+  readonly clean: CleanString;
+  readonly findings: Map<string, Finding>;
+  readonly ancestors: Set<object>;
+}
+
+/**
+ * Applies `clean` to every string and key of a JSON tree. Iterative, because a payload may nest deeper than the stack.
+ * @throws SallyportError ERR_INTERNAL when the value contains itself: it is not a JSON tree.
+ */
+export function cleanTree<T>(value: T, clean: CleanString): Scrubbed<T> {
+  const walk: Walk = { clean, findings: new Map(), ancestors: new Set() };
+  if (typeof value === 'string') {
+    const text = cleanAt(walk, null, '', value, '');
+    return { value: text as T, findings: [...walk.findings.values()] };
+  }
+  if (!isTree(value)) return { value, findings: [] };
+  const cleaned = walkTree(walk, value);
+  return { value: cleaned as T, findings: [...walk.findings.values()] };
+}
+
+function walkTree(walk: Walk, root: object): unknown {
+  let frame: Frame = openFrame(walk, null, '', '', root);
+  for (;;) {
+    if (frame.at < frame.length) {
+      const child = visit(walk, frame);
+      if (child !== null) frame = child;
+      continue;
+    }
+    const done: unknown = frame.copy ?? frame.source;
+    if (frame.depth > SUSPICIOUS_DEPTH) walk.ancestors.delete(frame.source);
+    if (frame.parent === null) return done;
+    frame = frame.parent;
+    settle(frame, done);
+  }
+}
+
+/** Deals with the entry at `frame.at`: a child to descend into, or null when it is settled. */
+function visit(walk: Walk, frame: Frame): Frame | null {
+  const original = frame.keys === null ? '' : (frame.keys[frame.at] as string);
+  const value = entryOf(frame);
+  frame.key = frame.keys === null ? '' : cleanAt(walk, frame, '(key)', original, '');
+  if (typeof value === 'string') {
+    settle(frame, cleanAt(walk, frame, stepOf(frame), value, nameOf(frame, original)));
+    return null;
+  }
+  if (!isTree(value)) {
+    settle(frame, value);
+    return null;
+  }
+  return openFrame(walk, frame, stepOf(frame), frame.keys === null ? frame.name : original, value);
+}
+
+function openFrame(walk: Walk, parent: Frame | null, step: string | number, name: string, source: object): Frame {
+  const depth = parent === null ? 0 : parent.depth + 1;
+  if (depth > SUSPICIOUS_DEPTH) {
+    if (walk.ancestors.has(source)) throw new SallyportError('ERR_INTERNAL', 'a value that contains itself');
+    walk.ancestors.add(source);
+  }
+  const keys = Array.isArray(source) ? null : Object.keys(source);
+  const length = keys === null ? (source as unknown[]).length : keys.length;
+  return { parent, depth, step, name, source, keys, length, at: 0, key: '', copy: null };
+}
+
+const stepOf = (frame: Frame): string | number => (frame.keys === null ? frame.at : frame.key);
+
+const entryOf = (frame: Frame): unknown =>
+  frame.keys === null
+    ? (frame.source as unknown[])[frame.at]
+    : (frame.source as Record<string, unknown>)[frame.keys[frame.at] as string];
+
+/** Keys under which the value's name stands beside the value, as in `{ "name": "DB_PASSWORD", "value": "…" }`. */
+const NAME_KEYS = ['name', 'key', 'Name', 'Key', 'header', 'k'];
+const VALUE_KEYS = new Set(['value', 'Value', 'v']);
+
+/** What names the string at `frame.at`: its key, the key of its list, or the name beside it. */
+function nameOf(frame: Frame, key: string): string {
+  if (frame.keys === null) {
+    const list = frame.source as unknown[];
+    return list.length === 2 && frame.at === 1 && typeof list[0] === 'string' ? list[0] : frame.name;
+  }
+  if (!VALUE_KEYS.has(key)) return key;
+  for (const nameKey of NAME_KEYS) {
+    if (!Object.hasOwn(frame.source, nameKey)) continue;
+    const name = (frame.source as Record<string, unknown>)[nameKey];
+    if (typeof name === 'string') return name;
+  }
+  return frame.name;
+}
+
+/** Writes the entry at `frame.at` into the copy, if there is one or now must be one, and moves on. */
+function settle(frame: Frame, value: unknown): void {
+  const original = frame.keys === null ? '' : (frame.keys[frame.at] as string);
+  if (frame.copy === null && (value !== entryOf(frame) || frame.key !== original)) frame.copy = copyBefore(frame);
+  if (frame.copy !== null) {
+    if (Array.isArray(frame.copy)) frame.copy.push(value);
+    else define(frame.copy, freeKey(frame, frame.key, original), value);
+  }
+  frame.at += 1;
+}
+
+function copyBefore(frame: Frame): Record<string, unknown> | unknown[] {
+  if (frame.keys === null) return (frame.source as unknown[]).slice(0, frame.at);
+  const copy: Record<string, unknown> = Object.create(Object.getPrototypeOf(frame.source));
+  for (const key of frame.keys.slice(0, frame.at)) define(copy, key, (frame.source as Record<string, unknown>)[key]);
+  return copy;
+}
+
+/** Two keys may read the same once scrubbed; neither value may be lost. */
+function freeKey(frame: Frame, key: string, original: string): string {
+  if (key === original) return key;
+  let free = key;
+  for (let n = 2; Object.hasOwn(frame.source, free) || Object.hasOwn(frame.copy as object, free); n += 1) {
+    free = `${key}~${n}`;
+  }
+  return free;
+}
+
+/** Assignment would call the setter that `__proto__` is; JSON.parse makes it an ordinary key, and so does this. */
+function define(target: Record<string, unknown>, key: string, value: unknown): void {
+  if (key !== '__proto__') target[key] = value;
+  else Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+}
+
+function isTree(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function cleanAt(walk: Walk, frame: Frame | null, step: string | number, text: string, name: string): string {
+  const cleaned = walk.clean(text, name);
+  if (cleaned === null) return text;
+  const path = pathOf(frame, step === '(key)' ? cleaned.text : step);
+  for (const [rule, count] of cleaned.counts) {
+    const known = walk.findings.get(`${rule}\0${path}`);
+    walk.findings.set(`${rule}\0${path}`, { rule, path, count: count + (known?.count ?? 0) });
+  }
+  return cleaned.text;
+}
+
+const IDENTIFIER = /^[A-Za-z_$][\w$]{0,63}$/;
+
+function pathOf(frame: Frame | null, last: string | number): string {
+  if (frame === null) return '';
+  const steps: (string | number)[] = [last];
+  for (let at: Frame = frame; at.parent !== null; at = at.parent) steps.push(at.step);
+  const shown = steps.reverse().slice(0, PATH_STEPS);
+  const path = shown.map((step, at) => {
+    if (typeof step === 'number') return `[${step}]`;
+    if (IDENTIFIER.test(step)) return at === 0 ? step : `.${step}`;
+    return `[${JSON.stringify(step.slice(0, 64))}]`;
+  });
+  return steps.length > PATH_STEPS ? `${path.join('')}…` : path.join('');
+}
