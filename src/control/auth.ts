@@ -1,7 +1,7 @@
 import { type JWTPayload, jwtVerify } from 'jose';
 import { toUtf8 } from '../core/encoding.ts';
 import { SallyportError } from '../core/errors.ts';
-import type { AppContext } from '../ingress/app.ts';
+import type { AppContext } from '../ingress/context.ts';
 
 export const scopes = ['events:read', 'events:write'] as const;
 export type Scope = (typeof scopes)[number];

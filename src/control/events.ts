@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { SallyportError } from '../core/errors.ts';
 import { channelNames, eventStates } from '../core/event.ts';
-import type { App } from '../ingress/app.ts';
+import type { App } from '../ingress/context.ts';
 import type { EventFilter, Events, Transition } from '../queue/events.ts';
 import type { Authorize } from './auth.ts';
 import { type EventView, eventView } from './event-view.ts';

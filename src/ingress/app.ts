@@ -1,7 +1,7 @@
-import { type Context, Hono } from 'hono';
-import type { ErrorCode } from '../core/errors.ts';
-import { codeOf } from '../core/errors.ts';
+import { Hono } from 'hono';
+import { codeOf, type ErrorCode } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { type App, type AppContext, unknownRoute, type Variables } from './context.ts';
 import { createHookHandler, type HookDeps } from './hooks.ts';
 import { problem } from './respond.ts';
 
@@ -9,13 +9,6 @@ export interface AppDeps extends HookDeps {
   /** Further routes: the API, health, metrics. They are registered before the catch-all. */
   readonly mount: readonly ((app: App) => void)[];
 }
-
-/** What every handler finds on its context. */
-export interface Variables {
-  requestId: string;
-}
-export type App = Hono<{ Variables: Variables }>;
-export type AppContext = Context<{ Variables: Variables }>;
 
 /** Every route of the product on one Hono app; portable, so the edge serves the same one. */
 export function createApp(deps: AppDeps): App {
@@ -33,9 +26,6 @@ export function createApp(deps: AppDeps): App {
   app.onError((error, c) => failed(error, c, deps.logger));
   return app;
 }
-
-/** The same answer for an unknown path, an unknown tenant and a channel that is not configured. */
-export const unknownRoute = (c: AppContext): Response => problem('ERR_UNKNOWN_ROUTE', 'Not found', c.get('requestId'));
 
 const titles: Partial<Record<ErrorCode, string>> = {
   ERR_UNAUTHENTICATED: 'Authentication is required',

@@ -1,7 +1,7 @@
 import type { Crypto } from '../core/crypto.ts';
 import { toUtf8 } from '../core/encoding.ts';
-import type { App, AppContext } from '../ingress/app.ts';
-import { unknownRoute } from '../ingress/app.ts';
+import type { App, AppContext } from '../ingress/context.ts';
+import { unknownRoute } from '../ingress/context.ts';
 import type { Metrics } from './metrics.ts';
 import type { ReadyMonitor } from './ready.ts';
 

@@ -1,0 +1,16 @@
+import type { Command } from 'commander';
+import { ensureDevSecrets } from '../dev-secrets.ts';
+import type { Io } from '../io.ts';
+import { loadSettings } from '../settings.ts';
+import type { Roles } from './serve.ts';
+
+export function registerDev(program: Command, io: Io, roles: Roles): void {
+  program
+    .command('dev')
+    .description('ingress and worker in one process on the embedded store; makes missing secrets once')
+    .action(async () => {
+      const secrets = await ensureDevSecrets(io);
+      const defaults = { HOST: '127.0.0.1', SALLYPORT_OUTCOME_HEADERS: '1', ...secrets };
+      await roles.dev(await loadSettings(io, 'dev', defaults), io);
+    });
+}

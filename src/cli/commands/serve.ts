@@ -1,0 +1,28 @@
+import type { Command } from 'commander';
+import type { Config } from '../../config/schema.ts';
+import type { Io } from '../io.ts';
+import { loadSettings } from '../settings.ts';
+
+/** Starts a role and resolves when it has stopped in order. Loaded only when asked for. */
+export type StartRole = (config: Config, io: Io) => Promise<void>;
+export interface Roles {
+  readonly ingress: StartRole;
+  readonly worker: StartRole;
+  readonly all: StartRole;
+  readonly dev: StartRole;
+}
+
+const descriptions = {
+  ingress: 'verify, scrub and accept deliveries',
+  worker: 'run accepted events',
+  all: 'ingress and worker in one process',
+} as const;
+
+export function registerServe(program: Command, io: Io, roles: Roles): void {
+  for (const role of ['ingress', 'worker', 'all'] as const) {
+    program
+      .command(role)
+      .description(`${descriptions[role]} (production role; settings from the environment or sallyport.config)`)
+      .action(async () => roles[role](await loadSettings(io, role), io));
+  }
+}

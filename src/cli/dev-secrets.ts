@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import type { Environment } from '../config/environment.ts';
+import { EXIT, Exit } from './io.ts';
+
+const FILE = 'secrets.json';
+
+const shape = z.object({
+  SLACK_SIGNING_SECRET: z.string(),
+  SALLYPORT_SEAL_KEY: z.string(),
+  SALLYPORT_ID_KEY: z.string(),
+  SALLYPORT_JWT_SECRET: z.string(),
+});
+export type DevSecrets = z.output<typeof shape>;
+
+const key = (): string => randomBytes(32).toString('base64');
+
+/** Fresh secrets by variable name. A Slack signing secret is 32 hexadecimal characters. */
+export const freshSecrets = (): DevSecrets => ({
+  SLACK_SIGNING_SECRET: randomBytes(16).toString('hex'),
+  SALLYPORT_SEAL_KEY: key(),
+  SALLYPORT_ID_KEY: key(),
+  SALLYPORT_JWT_SECRET: key(),
+});
+
+const folderOf = (io: { environment: Environment; folder: string }): string =>
+  resolve(io.folder, io.environment.SALLYPORT_DATA_DIR || '.sallyport');
+
+/** What `dev` made here earlier, or null. */
+export async function readDevSecrets(io: { environment: Environment; folder: string }): Promise<DevSecrets | null> {
+  const path = join(folderOf(io), FILE);
+  const text = await readFile(path, 'utf8').catch(() => null);
+  if (text === null) return null;
+  const parsed = shape.safeParse(parseJson(text));
+  if (!parsed.success) throw new Exit(EXIT.config, `${path}: is damaged; remove it and start again`);
+  return parsed.data;
+}
+
+/** Makes development secrets once. Two processes that start together agree: created exclusively, then read again. */
+export async function ensureDevSecrets(io: { environment: Environment; folder: string }): Promise<DevSecrets> {
+  const folder = folderOf(io);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const text = `${JSON.stringify(freshSecrets(), null, 2)}\n`;
+  await writeFile(join(folder, FILE), text, { flag: 'wx', mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw new Exit(EXIT.failed, `SALLYPORT_DATA_DIR: cannot be written (${error.code})`);
+  });
+  const secrets = await readDevSecrets(io);
+  if (secrets === null) throw new Exit(EXIT.failed, 'SALLYPORT_DATA_DIR: cannot be read');
+  return secrets;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

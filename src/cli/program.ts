@@ -1,0 +1,53 @@
+import { Command, CommanderError } from 'commander';
+import { registerDev } from './commands/dev.ts';
+import { registerDoctor } from './commands/doctor.ts';
+import { registerEvents } from './commands/events.ts';
+import { registerKeygen } from './commands/keygen.ts';
+import { registerSend } from './commands/send.ts';
+import { type Roles, registerServe } from './commands/serve.ts';
+import { registerToken } from './commands/token.ts';
+import { EXIT, Exit, type Io } from './io.ts';
+
+/** Runs one command line. Resolves with the exit code; never throws. `args` is without node and script. */
+export async function runCommandLine(args: readonly string[], io: Io, roles: Roles, version: string): Promise<number> {
+  const program = new Command('sallyport')
+    .description('The self-hosted gate between chat webhooks and an AI agent.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.print(text.trimEnd()),
+      // Bad usage is one line; --help is one call away.
+      writeErr: (text) => io.complain(text.trim().split('\n')[0] ?? ''),
+    });
+  const registrars = [registerKeygen, registerToken, registerEvents, registerSend, registerDoctor];
+  registerDev(program, io, roles);
+  registerServe(program, io, roles);
+  for (const register of registrars) register(program, io);
+  for (const command of program.commands) inherit(command, program);
+  if (args.length === 0) {
+    io.print(program.helpInformation());
+    return EXIT.usage;
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    return exitCode(error, io);
+  }
+}
+
+/** Subcommands made by `command()` copy these settings only if they were set before; registration order must not matter. */
+function inherit(command: Command, from: Command): void {
+  command.copyInheritedSettings(from);
+  for (const child of command.commands) inherit(child, from);
+}
+
+function exitCode(error: unknown, io: Io): number {
+  if (error instanceof Exit) {
+    if (error.message !== '') io.complain(error.message);
+    return error.code;
+  }
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  io.complain(error instanceof Error ? `${error.name}: ${error.message}` : 'unknown failure');
+  return EXIT.failed;
+}

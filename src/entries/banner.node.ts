@@ -1,0 +1,29 @@
+import { mintToken } from '../cli/access.ts';
+import type { Io } from '../cli/io.ts';
+import type { Config } from '../config/schema.ts';
+
+/** A working day. */
+const TOKEN_MS = 12 * 3_600_000;
+
+/** What `dev` says once it listens: where things are and what to try. */
+export async function banner(config: Config, port: number, io: Io): Promise<void> {
+  const local = `http://127.0.0.1:${port}`;
+  const base = config.server.publicUrl?.replace(/\/+$/, '') ?? local;
+  const secret = config.api.jwtSecret;
+  const claims = { subject: 'developer', tenant: 'default', scope: 'events:read events:write', ttlMs: TOKEN_MS };
+  const lines = [
+    '',
+    `Sallyport is listening on ${local}`,
+    '',
+    `  Slack request URL   ${base}/hooks/slack/default`,
+    `  API                 ${base}/events`,
+    `  Health              ${base}/health  ${base}/ready`,
+    ...(secret === undefined ? [] : [`  Development token   ${await mintToken(secret, claims)}`]),
+    '',
+    'Try it in another terminal:',
+    '',
+    `  npx sallyport send slack --text "hello"${port === 8787 ? '' : ` --url ${local}`} --wait`,
+    '',
+  ];
+  io.print(lines.join('\n'));
+}

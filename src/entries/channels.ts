@@ -1,0 +1,52 @@
+import type { Channel } from '../channels/channel.ts';
+import { createSlackChannel, matchPolicy, type SlackInstallation } from '../channels/slack/index.ts';
+import type { Config, SlackConfig } from '../config/schema.ts';
+import type { Crypto } from '../core/crypto.ts';
+import type { ChannelName } from '../core/event.ts';
+import type { Identifier } from '../core/identity.ts';
+
+interface ChannelDeps {
+  readonly crypto: Crypto;
+  readonly identifier: Identifier;
+}
+
+/** Commands and actions are sent once; this outlives their `response_url` (30 minutes). */
+const SLACK_INTERACTIONS_MS = 3_600_000;
+
+/** Finds the channel behind `/hooks/{name}/{tenant}/{rest}`; null for what is not configured. */
+export function createChannelTable(
+  config: Config,
+  deps: ChannelDeps,
+): (name: ChannelName, tenant: string, rest: readonly string[]) => Channel | null {
+  const table = new Map<string, Channel>();
+  const installations = slackInstallations(config);
+  for (const [tenant, { slack }] of Object.entries(config.tenants)) {
+    if (slack !== undefined) table.set(`slack/${tenant}`, slackChannel(slack, installations, config, deps));
+  }
+  return (name, tenant, rest) => table.get([name, tenant, ...rest].join('/')) ?? null;
+}
+
+/** Of all tenants, so that one tenant's route refuses another's workspace by name and not as unknown. */
+const slackInstallations = (config: Config): SlackInstallation[] =>
+  Object.entries(config.tenants).flatMap(([tenant, { slack }]) =>
+    (slack?.installations ?? []).map((entry) => ({ ...entry, tenant }) as SlackInstallation),
+  );
+
+const slackChannel = (
+  slack: SlackConfig,
+  installations: readonly SlackInstallation[],
+  { windows, server }: Config,
+  { crypto, identifier }: ChannelDeps,
+): Channel =>
+  createSlackChannel({
+    crypto,
+    identifier,
+    signingSecrets: slack.signingSecrets,
+    ...(slack.installations === undefined ? {} : { installations }),
+    allowBots: slack.allowBots,
+    match: matchPolicy({ mentionsOnly: slack.mentionsOnly, eventTypes: slack.eventTypes }),
+    appName: 'slack-app',
+    windows: { eventsMs: windows.slack, interactionsMs: SLACK_INTERACTIONS_MS },
+    bodyLimit: server.bodyLimit,
+    outcomeHeaders: server.outcomeHeaders ?? true,
+  });

@@ -1,0 +1,53 @@
+import type { IncomingMessage } from 'node:http';
+import { createAuthorize } from '../control/auth.ts';
+import { mountEvents } from '../control/events.ts';
+import { createApp } from '../ingress/app.ts';
+import { readIncoming } from '../ingress/body.node.ts';
+import type { AppContext } from '../ingress/context.ts';
+import { createSourceLimiter } from '../ingress/limits.ts';
+import { mountOps } from '../ops/routes.ts';
+import { createChannelTable } from './channels.ts';
+import { type Listening, listen } from './http.node.ts';
+import type { Runtime } from './runtime.node.ts';
+import { createSourceOf } from './source.node.ts';
+
+/** The Node request behind a context; `getRequestListener` puts it there. */
+const incomingOf = (c: AppContext): IncomingMessage => (c.env as { incoming: IncomingMessage }).incoming;
+
+/** Hooks, API, health and metrics on one port. */
+export function startIngress(runtime: Runtime): Promise<Listening> {
+  const { config, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain } = runtime;
+  const sourceOf = createSourceOf(config.server.trustedProxies ?? []);
+  const app = createApp({
+    inbox: store.inbox,
+    scrub,
+    sealer,
+    meter: metrics.meter,
+    channel: createChannelTable(config, { crypto, identifier }),
+    readBody: (c, limits) => readIncoming(incomingOf(c), limits),
+    bodyTimeoutMs: config.server.bodyTimeout,
+    sourceOf: (c) => sourceOf(incomingOf(c).socket.remoteAddress ?? '', c.req.header('x-forwarded-for')),
+    failures: createSourceLimiter(config.server.failuresPerMinute),
+    isDraining: () => drain.signal.aborted,
+    newRequestId: createRequestIds(crypto.random(6)),
+    clock: Date.now,
+    logger: log,
+    mount: [
+      mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }),
+      mountEvents({ events: store.events, authorize: createAuthorize({ ...noAuth, ...config.api }) }),
+    ],
+  });
+  return listen(app, config.server.host ?? '0.0.0.0', config.server.port, config.server.bodyTimeout);
+}
+
+const noAuth = { jwtSecret: undefined, jwtIssuer: undefined, jwtAudience: undefined };
+
+/** Unique over processes by their random prefix, and cheap: a counter instead of randomness for each request. */
+function createRequestIds(seed: Uint8Array): () => string {
+  const prefix = Buffer.from(seed).toString('hex');
+  let count = 0;
+  return () => {
+    count += 1;
+    return `${prefix}-${count.toString(36)}`;
+  };
+}

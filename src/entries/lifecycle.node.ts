@@ -1,0 +1,46 @@
+import type { Runtime } from './runtime.node.ts';
+
+/** Something a role started and must stop. */
+export interface Stoppable {
+  close(graceMs: number): Promise<void>;
+}
+
+/** What remains of the grace period for closing the store and writing the log, in ms. */
+const CLOSING_MS = 1_000;
+
+/**
+ * Resolves once a signal came and everything has stopped in order: stop accepting, finish or give back what runs, close
+ * the store, write the log. A second signal, or the end of the grace period, ends the process at once.
+ */
+export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable[]): Promise<void> {
+  const { log, config, drain, ready, store } = runtime;
+  process.on('uncaughtException', (error) => crash(runtime, error));
+  process.on('unhandledRejection', (error) => crash(runtime, error));
+  await new Promise<void>((resolve) => {
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (drain.signal.aborted) process.exit(1);
+      log.info({ signal, graceMs: config.server.grace }, 'process.stopping');
+      drain.abort();
+      resolve();
+    };
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  });
+  setTimeout(() => {
+    log.error({}, 'process.grace-exceeded');
+    log.flush();
+    process.exit(1);
+  }, config.server.grace).unref();
+  const graceMs = Math.max(0, config.server.grace - CLOSING_MS);
+  await Promise.all(parts.map((part) => part.close(graceMs)));
+  ready.stop();
+  await store.close();
+  log.info({}, 'process.stopped');
+  log.flush();
+}
+
+/** State is unknown after an error nobody caught. Whatever ran is safe in the store, so ending is the safe thing. */
+function crash({ log }: Runtime, error: unknown): never {
+  log.error({ error }, 'process.crashed');
+  log.flush();
+  process.exit(1);
+}

@@ -1,0 +1,55 @@
+import type { Config } from '../config/schema.ts';
+import { nodeCrypto } from '../core/crypto.node.ts';
+import type { Crypto } from '../core/crypto.ts';
+import { SallyportError } from '../core/errors.ts';
+import { createIdentifier, type Identifier } from '../core/identity.ts';
+import { createLog, type Log } from '../ops/log.ts';
+import { createMetrics, type Metrics } from '../ops/metrics.ts';
+import { type Check, type ReadyMonitor, watchReadiness } from '../ops/ready.ts';
+import { probeWorkers } from '../ops/worker-beat.ts';
+import type { Store } from '../queue/store.ts';
+import { createLogScrubber } from '../scrub/log-scrub.ts';
+import type { Scrub } from '../scrub/scrub.ts';
+import { createScrubber } from '../scrub/scrubber.ts';
+import { createSealer, type Sealer } from '../scrub/seal.ts';
+import { guardStore } from './guard-store.ts';
+import { openStore } from './store.node.ts';
+
+/** What every role is made of. */
+export interface Runtime {
+  readonly config: Config;
+  readonly crypto: Crypto;
+  readonly identifier: Identifier;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly scrub: Scrub;
+  readonly sealer: Sealer;
+  readonly store: Store;
+  readonly ready: ReadyMonitor;
+  readonly drain: AbortController;
+}
+
+/** @throws SallyportError ERR_STORE_UNSAFE or ERR_STORE_MISMATCH: the process must not start. */
+export async function openRuntime(config: Config, isPretty: boolean): Promise<Runtime> {
+  const { id, seal } = config.keys;
+  if (id === undefined || seal === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'keys are missing');
+  const crypto = nodeCrypto;
+  const scrub = createScrubber({ crypto, key: crypto.hmacSha256(id, 'scrub') });
+  const log = createLog({ level: config.logLevel, scrubLine: createLogScrubber(scrub), isPretty });
+  const identifier = createIdentifier(crypto, id);
+  const { store, probe } = guardStore(await openStore(config, identifier, log));
+  const { records } = store;
+  const metrics = createMetrics({ stats: () => store.jobs.stats(), clock: Date.now });
+  const drain = new AbortController();
+  await probe().catch((error: unknown) => {
+    if (!(error instanceof SallyportError) || error.code !== 'ERR_STORE_UNAVAILABLE') throw error;
+    // Deliveries are answered 503 until it is there: senders retry, and nothing is lost.
+    log.warn({ code: error.code }, 'store.unavailable');
+  });
+  // Without a worker the ingress still accepts, and must go on receiving traffic: that check only informs.
+  const workers: Check = { name: 'worker', isOptional: true, probe: () => probeWorkers({ records, clock: Date.now }) };
+  const ready = watchReadiness([{ name: 'store', probe }, workers], () => drain.signal.aborted);
+  await ready.refresh();
+  const sealer = createSealer(crypto, seal);
+  return { config, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain };
+}

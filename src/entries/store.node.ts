@@ -1,0 +1,20 @@
+import { join, resolve } from 'node:path';
+import type { Config } from '../config/schema.ts';
+import type { Identifier } from '../core/identity.ts';
+import type { Logger } from '../core/logger.ts';
+import { defaultLimits, type Store, type StoreLimits } from '../queue/store.ts';
+
+/** Opens the driver that the configuration chooses; the other one is never loaded. */
+export async function openStore(config: Config, identifier: Identifier, logger: Logger): Promise<Store> {
+  const { store, maxAge: maxAgeMs, retention: retentionMs } = config;
+  const limits: StoreLimits = { ...defaultLimits, maxAgeMs, retentionMs, queueCap: store.queueCap };
+  // A process with another id key would see every event as new; the store remembers this digest and refuses it.
+  const idCheck = identifier.digest('id-check', []);
+  if (store.redisUrl === undefined) {
+    const { openEmbeddedStore } = await import('../queue/embedded/open.ts');
+    return openEmbeddedStore({ path: join(resolve(store.dataDir), 'sallyport.db'), limits, idCheck, logger });
+  }
+  const { openRedisStore } = await import('../queue/redis/open.ts');
+  const { redisUrl: url, prefix, shards, minReplicas, allowUnsafe } = store;
+  return openRedisStore({ url, prefix, shards, minReplicas, allowUnsafe, limits, idCheck, logger });
+}

@@ -1,0 +1,50 @@
+import { startWorkerBeat } from '../ops/worker-beat.ts';
+import { defaultLimits } from '../queue/store.ts';
+import { echoAgent } from '../workers/agent/echo.ts';
+import { run } from '../workers/run.ts';
+import { createReplierTable } from './repliers.node.ts';
+import type { Runtime } from './runtime.node.ts';
+
+export interface WorkerHandle {
+  /** Takes no more work; what runs may finish, and what has not finished shortly before the end is given back. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** What giving an attempt back to the store takes, in ms. */
+const GIVE_BACK_MS = 3_000;
+
+export function startWorker(runtime: Runtime): WorkerHandle {
+  const { config, crypto, log, metrics, scrub, store, drain } = runtime;
+  const shutdown = new AbortController();
+  const deps = {
+    agent: echoAgent,
+    replier: createReplierTable(runtime),
+    lease: store.lease,
+    journal: store.journal,
+    scrub,
+    meter: metrics.meter,
+    clock: Date.now,
+    random: Math.random,
+    leaseMs: defaultLimits.leaseMs,
+    runMs: config.budget.runSeconds * 1000,
+    shutdown: shutdown.signal,
+    logger: log,
+    isStopping: () => drain.signal.aborted,
+  };
+  const consumer = store.jobs.consume({
+    concurrency: config.concurrency,
+    run: (conversation) => run(conversation, deps),
+  });
+  const id = Buffer.from(crypto.random(8)).toString('hex');
+  const stopBeat = startWorkerBeat(id, { records: store.records, clock: Date.now });
+  return {
+    async close(graceMs) {
+      const giveBack = setTimeout(() => shutdown.abort(), Math.max(0, graceMs - GIVE_BACK_MS));
+      await consumer.close(graceMs);
+      clearTimeout(giveBack);
+      await stopBeat().catch(() => {
+        // The store is away; the beat ends by itself.
+      });
+    },
+  };
+}
