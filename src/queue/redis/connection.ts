@@ -1,0 +1,92 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Logger } from '../../core/logger.ts';
+import { parseRedisUrl, type Target } from './url.ts';
+
+export type Client = Redis | Cluster;
+
+/** ioredis' options without the reply shapes nobody here asks for; its constructors tell them apart by type. */
+type Options = Omit<RedisOptions, 'replyMapping'> & { readonly replyMapping?: 'legacy' };
+
+/** The connections of one process, each with the patience its use needs. Those that not every role uses open when first asked for. */
+export interface Connections {
+  readonly isCluster: boolean;
+  /** Rejects soon: somebody waits for an HTTP answer. */
+  readonly swift: Client;
+  /** Outlasts a restart of Redis: a worker has money and a lease at stake. */
+  patient(): Client;
+  /** A new connection that may block for as long as it likes. */
+  blocking(): Client;
+  close(): void;
+}
+
+/**
+ * Fails fast, measured: with these a stopped, killed or absent Redis rejects within 1.5 s. Without `commandTimeout` a
+ * hung one keeps a command for ever; without `enableOfflineQueue: false` an absent one does.
+ */
+const swiftOptions: Options = { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 1_500 };
+/** 10 s: the longest gap seen in a Sentinel failover was 3.1 s, and a lease lives for 30 s. */
+const patientOptions: Options = { maxRetriesPerRequest: null, commandTimeout: 10_000 };
+/** BullMQ requires null. */
+const blockingOptions: Options = { maxRetriesPerRequest: null };
+
+const common: Options = { connectTimeout: 1_000, retryStrategy: (attempt) => Math.min(50 * attempt, 500) };
+
+/** @throws SallyportError ERR_CONFIG_INVALID when the URL cannot be read. */
+export function openConnections(url: string, logger: Logger): Connections {
+  const target = parseRedisUrl(url);
+  const opened: Client[] = [];
+  const open = (options: Options): Client => {
+    const client = connect(target, { ...common, ...options });
+    logOutages(client, logger);
+    opened.push(client);
+    return client;
+  };
+  let patient: Client | undefined;
+  return {
+    isCluster: target.kind === 'cluster',
+    swift: open(swiftOptions),
+    patient: () => {
+      patient ??= open(patientOptions);
+      return patient;
+    },
+    blocking: () => open(blockingOptions),
+    close: () => {
+      for (const client of opened) client.disconnect();
+    },
+  };
+}
+
+function connect(target: Target, options: Options): Client {
+  const [first, ...rest] = target.addresses;
+  const login: Options = {
+    ...(target.username === undefined ? {} : { username: target.username }),
+    ...(target.password === undefined ? {} : { password: target.password }),
+    ...(target.tls ? { tls: {} } : {}),
+  };
+  if (target.kind === 'single') return new Redis({ ...options, ...login, ...first, db: target.db });
+  if (target.kind === 'sentinel') {
+    const sentinel = { sentinels: [first, ...rest], name: target.master, enableTLSForSentinelMode: target.tls };
+    return new Redis({ ...options, ...login, ...sentinel, ...(target.tls ? { sentinelTLS: {} } : {}), db: target.db });
+  }
+  const { retryStrategy, enableOfflineQueue = true, ...nodeOptions } = options;
+  return new Cluster([first, ...rest], {
+    enableOfflineQueue,
+    ...(retryStrategy === undefined ? {} : { clusterRetryStrategy: retryStrategy }),
+    // With TLS the names that nodes announce must be kept: certificates are for names, not for addresses.
+    ...(target.tls ? { dnsLookup: (host, done) => done(null, host) } : {}),
+    redisOptions: { ...nodeOptions, ...login },
+  });
+}
+
+/** One line when a connection is lost and one when it is back, not one for each attempt in between. */
+function logOutages(client: Client, logger: Logger): void {
+  let isDown = false;
+  client.on('error', () => {
+    if (!isDown) logger.warn({}, 'store.connection_lost');
+    isDown = true;
+  });
+  client.on('ready', () => {
+    if (isDown) logger.info({}, 'store.connection_restored');
+    isDown = false;
+  });
+}

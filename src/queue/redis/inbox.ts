@@ -1,0 +1,94 @@
+import type { InboundEvent } from '../../core/event.ts';
+import type { Accepted, Inbox } from '../inbox.ts';
+import type { StoreLimits } from '../store.ts';
+import type { Agreement } from './agreement.ts';
+import { type Batcher, createBatcher } from './batch.ts';
+import { createBreaker } from './breaker.ts';
+import { unavailable, withDeadline } from './failure.ts';
+import { runReplicated } from './replicas.ts';
+import { runScript, type ScriptArgument, scripts } from './scripts.ts';
+import type { Shards } from './shards.ts';
+
+/**
+ * Answers come within 2 s whatever hangs: a command has 1.5 s, but a Cluster client redirects and tries again, and a
+ * batch may wait for replicas after that.
+ */
+const DEADLINE_MS = 1_800;
+
+/** One call of so many small events keeps Redis for about 3 ms, and one of large events sends no more than a MiB. */
+const BATCH = { items: 128, size: 1_048_576 };
+
+export interface InboxDeps {
+  readonly shards: Shards;
+  readonly agreement: Agreement;
+  readonly limits: StoreLimits;
+  readonly minReplicas: number;
+}
+
+interface Item {
+  readonly event: InboundEvent;
+  readonly json: string;
+}
+
+type Door = Batcher<Item, Accepted> & { close(): void };
+
+/** One door per shard, so that a shard whose master hangs does not hold up the others. */
+export function createInbox(deps: InboxDeps): Inbox & { close(): void } {
+  const doors = new Map(deps.shards.keys.tags.map((tag) => [tag, createDoor(deps, tag)]));
+  const accept = (event: InboundEvent): Promise<Accepted> => {
+    const door = doors.get(deps.shards.keys.tagOf(event.tenant)) as Door;
+    const json = JSON.stringify(event);
+    return door.add({ event, json }, json.length);
+  };
+  return {
+    accept: (events) => Promise.all(events.map(accept)),
+    close: () => {
+      for (const door of doors.values()) door.close();
+    },
+  };
+}
+
+function createDoor({ shards, agreement, limits, minReplicas }: InboxDeps, tag: string): Door {
+  const { client } = shards;
+  const breaker = createBreaker(() => client.exists(tag));
+  const call = (args: readonly ScriptArgument[]): Promise<unknown> =>
+    minReplicas > 0
+      ? runReplicated(client, scripts.accept, tag, args, minReplicas)
+      : runScript(client, scripts.accept, tag, args);
+
+  async function send(items: readonly Item[]): Promise<Accepted[]> {
+    const args: ScriptArgument[] = [shards.now(), limits.queueCap, limits.retentionMs];
+    for (const item of items) pushArguments(args, item);
+    try {
+      await agreement.ensure();
+      const reply = await breaker.guard(() => withDeadline(call(args), DEADLINE_MS));
+      return answersOf(reply as string[]);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+  return { ...createBatcher(send, BATCH), close: breaker.close };
+}
+
+function pushArguments(args: ScriptArgument[], { event, json }: Item): void {
+  args.push(
+    event.tenant,
+    event.identity.key,
+    event.identity.fingerprint,
+    event.id,
+    event.conversation.key,
+    event.windowMs,
+    event.receivedAt,
+    event.mentioned ? '1' : '',
+    json,
+  );
+}
+
+function answersOf(reply: readonly string[]): Accepted[] {
+  const answers: Accepted[] = [];
+  for (let i = 0; i < reply.length; i += 2) {
+    const outcome = reply[i] as Accepted['outcome'];
+    answers.push(outcome === 'full' ? { outcome } : { outcome, id: reply[i + 1] as string });
+  }
+  return answers;
+}

@@ -1,0 +1,97 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type EventRecord, type EventState, eventStates } from '../../core/event.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Events } from '../events.ts';
+import type { ConsumeOptions, Consumer, Jobs, QueueStats } from '../jobs.ts';
+import type { StoreLimits } from '../store.ts';
+import { listen } from './bell.ts';
+import type { Connections } from './connection.ts';
+import { startExecutor } from './executor.ts';
+import type { RelayTuning } from './options.ts';
+import { type Relay, startRelay } from './relay.ts';
+import { scripts } from './scripts.ts';
+import type { Shards } from './shards.ts';
+
+export interface JobsDeps {
+  readonly connections: Connections;
+  /** For answers that somebody waits for. */
+  readonly shards: Shards;
+  /** For the relay. */
+  readonly patientShards: () => Shards;
+  readonly events: Events;
+  readonly limits: StoreLimits;
+  readonly tuning: RelayTuning;
+  readonly logger: Logger;
+}
+
+export function createJobs(deps: JobsDeps): Jobs & { close(): Promise<void> } {
+  const consumers = new Set<Consumer>();
+  return {
+    consume(options) {
+      const consumer = startConsumer(deps, options);
+      consumers.add(consumer);
+      return consumer;
+    },
+    stats: () => stats(deps.shards),
+    awaitResult: (tenant, id, timeoutMs) => awaitResult(deps.events, tenant, id, timeoutMs),
+    close: async () => void (await Promise.all([...consumers].map((consumer) => consumer.close(0)))),
+  };
+}
+
+function startConsumer(deps: JobsDeps, options: ConsumeOptions): Consumer {
+  const { connections, limits, tuning, logger } = deps;
+  const shards = deps.patientShards();
+  let relay: Relay | undefined;
+  const started = (async () => {
+    const client = connections.blocking();
+    const onFree = (): void => relay?.poke();
+    const executor = await startExecutor({ client, prefix: shards.keys.executor, consume: options, onFree, logger });
+    relay = startRelay({ shards, executor, concurrency: options.concurrency, limits, tuning, logger });
+    // A blocking pop takes keys of one slot only, and each shard has its own.
+    const groups = connections.isCluster ? shards.keys.tags.map((tag) => [tag]) : [shards.keys.tags];
+    const bells = groups.map((tags) => listen(connections.blocking(), tags, (tag) => relay?.poke(tag)));
+    return { client, executor, bells };
+  })();
+  started.catch((error: unknown) => {
+    logger.error({ error: error instanceof Error ? error.name : typeof error }, 'jobs.start_failed');
+  });
+
+  const close = async (graceMs: number): Promise<void> => {
+    const { client, executor, bells } = await started;
+    for (const bell of bells) bell.stop();
+    await Promise.all([relay?.stop(), executor.close(graceMs)]);
+    client.disconnect();
+  };
+  let closed: Promise<void> | undefined;
+  return {
+    close: (graceMs) => {
+      closed ??= close(graceMs);
+      return closed;
+    },
+  };
+}
+
+async function stats({ keys, run, now }: Shards): Promise<QueueStats> {
+  const perShard = await Promise.all(keys.tags.map((tag) => run(scripts.stats, tag, [now(), ...eventStates])));
+  const states: Partial<Record<EventState, number>> = {};
+  let oldestMs = 0;
+  for (const reply of perShard as number[][]) {
+    oldestMs = Math.max(oldestMs, reply[0] ?? 0);
+    for (const [i, state] of eventStates.entries()) states[state] = (states[state] ?? 0) + (reply[i + 1] ?? 0);
+  }
+  return { states, oldestMs };
+}
+
+const ended: ReadonlySet<EventState> = new Set(['done', 'ignored', 'parked', 'expired', 'conflict']);
+
+/** Asks again ever less often, 10 ms to 250 ms apart: few wait for a result, so nothing is published for them. */
+async function awaitResult(events: Events, tenant: string, id: string, timeoutMs: number): Promise<EventRecord | null> {
+  const giveUpAt = Date.now() + timeoutMs;
+  for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 1.5, 250)) {
+    const record = await events.get(tenant, id);
+    if (record !== null && ended.has(record.state)) return record;
+    const leftMs = giveUpAt - Date.now();
+    if (leftMs <= 0) return null;
+    await delay(Math.min(pauseMs, leftMs));
+  }
+}

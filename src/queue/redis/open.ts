@@ -1,0 +1,78 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { codeOf } from '../../core/errors.ts';
+import type { Store } from '../store.ts';
+import { createAgreement } from './agreement.ts';
+import { type Client, openConnections } from './connection.ts';
+import { checkDurability } from './durability.ts';
+import { createEvents } from './events.ts';
+import { createInbox } from './inbox.ts';
+import { createJobs } from './jobs.ts';
+import { createJournal } from './journal.ts';
+import { createKeys } from './keys.ts';
+import { createLease } from './lease.ts';
+import { defaultRelayTuning, type RedisStoreOptions } from './options.ts';
+import { createRecords } from './records.ts';
+import { createShards, type Shards } from './shards.ts';
+
+/**
+ * Opens every port over one Redis, Sentinel group or Cluster.
+ *
+ * Resolves also when Redis cannot be reached yet: every call then rejects with ERR_STORE_UNAVAILABLE until it can.
+ * @throws SallyportError ERR_CONFIG_INVALID (the URL), ERR_STORE_MISMATCH (other shards or another id key than before)
+ */
+export async function openRedisStore(options: RedisStoreOptions): Promise<Store> {
+  const { limits, logger, clock } = options;
+  const connections = openConnections(options.url, logger);
+  const keys = createKeys(options.prefix ?? 'sp', options.shards);
+  const agreement = createAgreement(connections.swift, keys.meta, options.shards, options.idCheck);
+  const shards = createShards({ client: connections.swift, keys, agreement, clock });
+  let patient: Shards | undefined;
+  const patientShards = (): Shards => {
+    patient ??= createShards({ client: connections.patient(), keys, agreement, clock });
+    return patient;
+  };
+
+  const inbox = createInbox({ shards, agreement, limits, minReplicas: options.minReplicas });
+  const events = createEvents(shards);
+  const tuning = { ...defaultRelayTuning, ...options.relay };
+  const jobs = createJobs({ connections, shards, patientShards, events, limits, tuning, logger });
+  const store: Store = {
+    inbox,
+    events,
+    jobs,
+    lease: createLease({ shards: patientShards, limits }),
+    journal: createJournal(patientShards),
+    records: createRecords(shards),
+    check: async () => {
+      await agreement.ensure();
+      await checkDurability(connections.swift, options.allowUnsafe, logger);
+    },
+    close: async () => {
+      inbox.close();
+      await jobs.close();
+      connections.close();
+    },
+  };
+
+  await firstConnection(connections.swift);
+  try {
+    await agreement.ensure();
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_STORE_UNAVAILABLE') {
+      await store.close();
+      throw error;
+    }
+    logger.warn({}, 'store.unavailable_at_start');
+  }
+  return store;
+}
+
+/** Resolves with the first connection, its first failure, or after the time one attempt may take. */
+async function firstConnection(client: Client): Promise<void> {
+  if (client.status === 'ready') return;
+  const waiting = new AbortController();
+  const { signal } = waiting;
+  await Promise.race([once(client, 'ready', { signal }), delay(1_500, undefined, { signal })]).catch(() => {});
+  waiting.abort();
+}

@@ -1,0 +1,36 @@
+import { SallyportError } from '../../core/errors.ts';
+import type { Client } from './connection.ts';
+import type { Script, ScriptArgument } from './scripts.ts';
+
+/** A healthy replica acknowledges within a millisecond or two; the sender waits for an answer meanwhile. */
+const WAIT_MS = 300;
+
+/**
+ * Runs a script that writes, and returns its result only when so many replicas have received the write.
+ *
+ * Script and WAIT travel in one pipeline, because WAIT speaks only of what its own connection wrote: if the connection
+ * breaks in between, ioredis aborts the rest of the pipeline instead of sending a WAIT alone, and in Redis Cluster the
+ * pipeline goes to the node that owns the key. The source is sent in full: a script that had to be loaded after NOSCRIPT
+ * would run behind the WAIT.
+ * @throws SallyportError ERR_REPLICAS_MISSING; the write then stands on the master, and the sender's retry is a duplicate
+ */
+export async function runReplicated(
+  client: Client,
+  { source }: Script,
+  key: string,
+  args: readonly ScriptArgument[],
+  minReplicas: number,
+): Promise<unknown> {
+  const replies = await client
+    .pipeline()
+    .eval(source, 1, key, ...args)
+    .wait(minReplicas, WAIT_MS)
+    .exec();
+  const [[scriptError, result] = [], [waitError, replicas] = []] = replies ?? [];
+  const failed = scriptError ?? waitError;
+  if (failed) throw failed;
+  if (typeof replicas !== 'number' || replicas < minReplicas) {
+    throw new SallyportError('ERR_REPLICAS_MISSING', 'Too few replicas of Redis acknowledged the write');
+  }
+  return result;
+}

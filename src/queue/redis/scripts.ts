@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import type { Cluster, Redis } from 'ioredis';
+import line from './scripts/_line.lua';
+import shard from './scripts/_shard.lua';
+import accept from './scripts/accept.lua';
+import claim from './scripts/claim.lua';
+import clean from './scripts/clean.lua';
+import compareAndSet from './scripts/compare-and-set.lua';
+import extend from './scripts/extend.lua';
+import finish from './scripts/finish.lua';
+import handed from './scripts/handed.lua';
+import hold from './scripts/hold.lua';
+import list from './scripts/list.lua';
+import meta from './scripts/meta.lua';
+import park from './scripts/park.lua';
+import redrive from './scripts/redrive.lua';
+import stats from './scripts/stats.lua';
+import take from './scripts/take.lua';
+
+/** A Lua script of this folder, complete with the functions it shares with others. Each file's head says what it takes. */
+export interface Script {
+  readonly source: string;
+  readonly sha: string;
+}
+
+function script(...parts: readonly string[]): Script {
+  const source = parts.join('\n');
+  return { source, sha: createHash('sha1').update(source).digest('hex') };
+}
+
+export const scripts = {
+  accept: script(shard, accept),
+  claim: script(shard, claim),
+  clean: script(shard, clean),
+  compareAndSet: script(shard, compareAndSet),
+  extend: script(shard, extend),
+  finish: script(shard, line, finish),
+  handed: script(shard, handed),
+  hold: script(shard, hold),
+  list: script(shard, list),
+  meta: script(meta),
+  park: script(shard, line, park),
+  redrive: script(shard, redrive),
+  stats: script(shard, stats),
+  take: script(shard, line, take),
+} as const;
+
+export type ScriptArgument = string | number;
+
+/** Runs a script by its digest, and by its source where Redis has forgotten it (a restart, SCRIPT FLUSH, a new master). */
+export async function runScript(
+  client: Redis | Cluster,
+  { sha, source }: Script,
+  key: string,
+  args: readonly ScriptArgument[],
+): Promise<unknown> {
+  try {
+    return await client.evalsha(sha, 1, key, ...args);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    return client.eval(source, 1, key, ...args);
+  }
+}

@@ -1,0 +1,55 @@
+-- Prepended to every script of a shard. KEYS[1] is the shard's tag, e.g. {sp:0}; every other key starts with it, so all
+-- of them live in the tag's slot and may be derived here (Redis Cluster checks slots, not names).
+--
+--   <tag>:seq                          counter of order, wakes and lease tokens; never deleted, never reset
+--   <tag>:seen:<tenant>:<key>          string '<event id> <fingerprint>', expires with the window
+--   <tag>:clash:<tenant>:<key>:<fp>    string '<event id>' of the conflict recorded for that fingerprint
+--   <tag>:event:<id>                   hash, one accepted event and what became of it (record.ts names the fields)
+--   <tag>:journal:<tenant>:<id>        hash of steps
+--   <tag>:index:<state>:<tenant>       zset of event ids by order of acceptance
+--   <tag>:ended                        zset of '<tenant>:<id>' by the time their retention ends
+--   <tag>:load                         hash of tenant -> events in conversation queues
+--   <tag>:queue:<line>                 list of event ids, the head first; <line> is '<tenant>:<conversation key>'
+--   <tag>:lease:<line>                 hash: token, until, claim, notBefore
+--   <tag>:due                          zset of lines by the time they are looked at if nothing happens before;
+--                                      +inf while a wake waits in an outbox. A line is in it while its queue is not empty
+--   <tag>:outbox:<tenant>              list of wakes '<conversation key> <number>'
+--   <tag>:ring                         list of the tenants that have wakes, each once
+--   <tag>:bell                         capped list that idle relays block on
+--   <tag>:strays                       capped stream of duplicates whose record is gone
+local call = redis.call
+local tag = KEYS[1]
+
+-- Epoch milliseconds. Tests pass their own clock; 0 means Redis' own, the only one all processes share.
+local function clock(given)
+  local now = tonumber(given)
+  if now > 0 then return now end
+  local time = call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function event_key(id) return tag .. ':event:' .. id end
+local function index_key(state, tenant) return tag .. ':index:' .. state .. ':' .. tenant end
+
+-- Moves an event of the tenant to another state. False when it is not in the state it leaves.
+local function move(tenant, id, from, to)
+  local order = call('ZSCORE', index_key(from, tenant), id)
+  if not order then return false end
+  call('ZREM', index_key(from, tenant), id)
+  call('ZADD', index_key(to, tenant), order, id)
+  call('HSET', event_key(id), 'state', to)
+  return true
+end
+
+-- Puts a wake for the line into its tenant's outbox. Waking twice is harmless: the lease decides.
+local function wake(tenant, conversation, number)
+  call('ZADD', tag .. ':due', '+inf', tenant .. ':' .. conversation)
+  if call('RPUSH', tag .. ':outbox:' .. tenant, conversation .. ' ' .. number) == 1 then
+    call('RPUSH', tag .. ':ring', tenant)
+  end
+end
+
+-- Wakes one idle relay. Capped, because nobody pops while no worker runs; a few stand for many (relays empty the ring).
+local function ring_bell()
+  if call('LLEN', tag .. ':bell') < 8 then call('RPUSH', tag .. ':bell', '') end
+end

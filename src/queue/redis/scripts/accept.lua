@@ -1,0 +1,98 @@
+-- Accepts events, each once. One call carries the events of one shard and tick, in order.
+--
+-- KEYS[1]  tag of the shard
+-- ARGV     now (0: Redis' clock), queue cap per tenant, retention in ms, then for each event:
+--          tenant, identity key, fingerprint, event id, conversation key, window in ms, received at, mentioned ('1' or ''), event as JSON
+-- Result   flat list of code and event id, in order: 'accepted' | 'duplicate' | 'conflict' | 'full'
+--
+-- A call that is sent again after a lost reply finds its own ids and answers 'accepted' again.
+local FIELDS = 9
+local cap, retention = tonumber(ARGV[2]), tonumber(ARGV[3])
+local count = (#ARGV - 3) / FIELDS
+
+-- One number per event: its place in the order of acceptance and, if it needs one, the number of its wake. This write
+-- also makes WAIT speak about this connection when the call turns out to hold duplicates only.
+local order = call('INCRBY', tag .. ':seq', count) - count
+
+local loads, accepted = {}, {}
+local function load_of(tenant)
+  if not loads[tenant] then
+    loads[tenant] = tonumber(call('HGET', tag .. ':load', tenant)) or 0
+    accepted[tenant] = 0
+  end
+  return loads[tenant] + accepted[tenant]
+end
+
+local function write_record(id, state, tenant, since, json)
+  call('HSET', event_key(id), 'event', json, 'state', state, 'since', since)
+  call('ZADD', index_key(state, tenant), order, id)
+end
+
+-- Counts a delivery on the record of the event that holds the key. A record that is gone stays gone.
+local function count_delivery(original, id, mentioned)
+  local state = call('HGET', event_key(original), 'state')
+  if not state then
+    call('XADD', tag .. ':strays', 'MAXLEN', '~', 1000, '*', 'event', original, 'delivery', id)
+    return
+  end
+  call('HINCRBY', event_key(original), 'again', 1)
+  if mentioned == '1' and state == 'queued' then call('HSET', event_key(original), 'named', 1) end
+end
+
+local function conflict(tenant, key, fingerprint, id, window, since, json)
+  local clash = tag .. ':clash:' .. tenant .. ':' .. key .. ':' .. fingerprint
+  local known = call('SET', clash, id, 'NX', 'GET', 'PX', window)
+  if known == id then return id end
+  if known then
+    count_delivery(known, id, '')
+    return known
+  end
+  write_record(id, 'conflict', tenant, since, json)
+  call('ZADD', tag .. ':ended', clock(ARGV[1]) + retention, tenant .. ':' .. id)
+  return id
+end
+
+local results, woken = {}, false
+for at = 4, #ARGV, FIELDS do
+  local tenant, key, fingerprint, id, conversation, window, since, mentioned, json = unpack(ARGV, at, at + FIELDS - 1)
+  order = order + 1
+  local seen = tag .. ':seen:' .. tenant .. ':' .. key
+  local full = load_of(tenant) >= cap
+  local previous
+  -- Two statements, not `full and GET or SET`: a missing key is false in Lua, and the event would be marked seen while
+  -- it is refused.
+  if full then
+    previous = call('GET', seen)
+  else
+    previous = call('SET', seen, id .. ' ' .. fingerprint, 'NX', 'GET', 'PX', window)
+  end
+
+  local outcome, answer = 'accepted', id
+  if previous then
+    local holder, content = previous:match('^(%S+) (%S+)$')
+    if content ~= fingerprint then
+      outcome, answer = 'conflict', conflict(tenant, key, fingerprint, id, window, since, json)
+    elseif holder ~= id then
+      outcome, answer = 'duplicate', holder
+      count_delivery(holder, id, mentioned)
+    end
+  elseif full then
+    outcome = 'full'
+  else
+    accepted[tenant] = accepted[tenant] + 1
+    write_record(id, 'queued', tenant, since, json)
+    -- The first in its queue: the conversation was idle.
+    if call('RPUSH', tag .. ':queue:' .. tenant .. ':' .. conversation, id) == 1 then
+      wake(tenant, conversation, order)
+      woken = true
+    end
+  end
+  results[#results + 1] = outcome
+  results[#results + 1] = answer
+end
+
+for tenant, added in pairs(accepted) do
+  if added > 0 then call('HINCRBY', tag .. ':load', tenant, added) end
+end
+if woken then ring_bell() end
+return results

@@ -1,0 +1,48 @@
+-- Ends an attempt and, if more is wanted, leases the next head in the same step.
+--
+-- KEYS[1]  tag of the shard
+-- ARGV     now (0: Redis' clock), tenant, conversation key, claim, lease ms, most attempts, greatest age ms, retention ms,
+--          token, event id, run, kind ('done' | 'ignored' | 'parked' | 'retry' | 'released'), run as JSON, code,
+--          delay ms, greatest sum of delays ms, more ('1' or '')
+-- Result   as take.lua, or { 'stale' }: the token is not the conversation's, nothing was changed
+local line = line_of(ARGV[2], ARGV[3], clock(ARGV[1]), tonumber(ARGV[8]))
+local claim, max_attempts = ARGV[4], tonumber(ARGV[6])
+local token, id, run, kind, run_json, code = ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[13], ARGV[14]
+local delay, max_delay, more = tonumber(ARGV[15]), tonumber(ARGV[16]), ARGV[17] == '1'
+
+local lease = call('HMGET', line.lease, 'token', 'claim')
+if lease[1] ~= token then
+  -- Sent again after a lost reply, when the first execution has already leased the next head.
+  if lease[2] ~= claim then return { 'stale' } end
+  local head = call('LINDEX', line.queue, 0)
+  return head_answer(head, tonumber(lease[1]), tonumber(call('HGET', event_key(head), 'runs')))
+end
+
+local record = event_key(id)
+call('HSET', record, 'run' .. run, run_json)
+call('DEL', line.lease)
+
+if kind == 'done' or kind == 'ignored' then
+  finish_event(line, id, 'running', kind)
+elseif kind == 'parked' then
+  park_event(line, id, 'running', code)
+elseif kind == 'released' then
+  move(line.tenant, id, 'running', 'queued')
+  call('HINCRBY', record, 'tries', -1)
+elseif tonumber(call('HGET', record, 'tries')) >= max_attempts then
+  park_event(line, id, 'running', 'ERR_ATTEMPTS_EXHAUSTED')
+elseif (tonumber(call('HGET', record, 'waited')) or 0) + delay > max_delay then
+  park_event(line, id, 'running', 'ERR_BACKOFF_EXHAUSTED')
+else
+  move(line.tenant, id, 'running', 'waiting')
+  call('HINCRBY', record, 'waited', delay)
+  local due = line.now + delay
+  call('HSET', line.lease, 'notBefore', due)
+  if due > line.now then
+    call('ZADD', tag .. ':due', due, line.name)
+    return { 'later', due }
+  end
+end
+
+if more then return take_head(line, claim, tonumber(ARGV[5]), max_attempts, tonumber(ARGV[7])) end
+return hand_over(line)

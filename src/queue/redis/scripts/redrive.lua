@@ -1,0 +1,25 @@
+-- Queues a parked event as a new generation, at the tail of its conversation.
+--
+-- KEYS[1]  tag of the shard
+-- ARGV     now (0: Redis' clock), tenant, conversation key, event id
+-- Result   'ok'; '' when the tenant has no such event; 'reply_delivered'; 'ambiguous'; otherwise the state it is in
+local now, tenant, conversation, id = clock(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local record = call('HMGET', event_key(id), 'state', 'code', 'runs')
+local state = record[1]
+if not state or not call('ZSCORE', index_key(state, tenant), id) then return '' end
+if state ~= 'parked' then return state end
+if record[2] == 'ERR_AMBIGUOUS_EFFECT' then return 'ambiguous' end
+for run = 1, tonumber(record[3]) or 0 do
+  local reply = cjson.decode(call('HGET', event_key(id), 'run' .. run)).reply
+  if reply and reply.state == 'delivered' then return 'reply_delivered' end
+end
+
+move(tenant, id, 'parked', 'queued')
+call('HSET', event_key(id), 'since', now, 'gen', (tonumber(call('HGET', event_key(id), 'gen')) or 1) + 1)
+call('HDEL', event_key(id), 'tries', 'waited', 'code')
+call('HINCRBY', tag .. ':load', tenant, 1)
+if call('RPUSH', tag .. ':queue:' .. tenant .. ':' .. conversation, id) == 1 then
+  wake(tenant, conversation, call('INCR', tag .. ':seq'))
+  ring_bell()
+end
+return 'ok'

@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll } from 'vitest';
+import { silentLogger } from '../../src/core/logger.ts';
+import { openRedisStore } from '../../src/queue/redis/open.ts';
+import type { RedisStoreOptions } from '../../src/queue/redis/options.ts';
+import { defaultLimits, type Store } from '../../src/queue/store.ts';
+import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
+import { attemptsContract } from './attempts.contract.ts';
+import { eventsContract } from './events.contract.ts';
+import type { StoreHarness } from './harness.ts';
+import { inboxContract } from './inbox.contract.ts';
+import { journalContract } from './journal.contract.ts';
+import { leaseContract } from './lease.contract.ts';
+import { recordsContract } from './records.contract.ts';
+
+describeRedis('redis', () => {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await startRedis();
+  });
+  afterAll(() => server.stop());
+
+  const optionsOf = new Map<Store, RedisStoreOptions>();
+  async function open(options: RedisStoreOptions): Promise<Store> {
+    const store = await openRedisStore(options);
+    optionsOf.set(store, options);
+    return store;
+  }
+
+  const harness: StoreHarness = {
+    open: ({ limits, clock } = {}) =>
+      open({
+        url: server.url,
+        prefix: randomUUID(),
+        shards: 2,
+        minReplicas: 0,
+        allowUnsafe: false,
+        limits: { ...defaultLimits, ...limits },
+        idCheck: 'check',
+        ...(clock === undefined ? {} : { clock }),
+        logger: silentLogger,
+      }),
+    reopen: (store) => open(optionsOf.get(store) as RedisStoreOptions),
+    cleanup: async () => {
+      await Promise.all([...optionsOf.keys()].map((store) => store.close()));
+      optionsOf.clear();
+    },
+  };
+
+  inboxContract('redis', harness);
+  leaseContract('redis', harness);
+  attemptsContract('redis', harness);
+  eventsContract('redis', harness);
+  journalContract('redis', harness);
+  recordsContract('redis', harness);
+});
