@@ -1,5 +1,5 @@
 import type { Crypto } from './crypto.ts';
-import { toBase64Url, toUtf8 } from './encoding.ts';
+import { toBase64Url } from './encoding.ts';
 import type { Conversation, Identity } from './event.ts';
 
 /** 128 bits: the birthday bound stays below 1e-18 for 10^10 events. */
@@ -28,7 +28,7 @@ export interface Identifier {
 /** `idKey` is `SALLYPORT_ID_KEY`, 32 bytes; it is never rotated, because every remembered key hangs on it. */
 export function createIdentifier(crypto: Crypto, idKey: Uint8Array): Identifier {
   const digest = (label: string, parts: readonly IdentityPart[]): string =>
-    toBase64Url(crypto.hmacSha256(idKey, toUtf8(encodeParts(label, parts))).subarray(0, DIGEST_BYTES));
+    toBase64Url(crypto.hmacSha256(idKey, encodeParts(label, parts)).subarray(0, DIGEST_BYTES));
   return {
     digest,
     identity: (scope, semantic, content) => {

@@ -45,19 +45,31 @@ function parseOrThrow(text: string): JsonValue {
 /** Exact for valid JSON; what it makes of anything else does not matter, because parsing fails next. */
 function isTooDeep(text: string): boolean {
   let depth = 0;
-  let inString = false;
   for (let at = 0; at < text.length; at += 1) {
     const unit = text.charCodeAt(at);
-    if (inString) {
-      if (unit === BACKSLASH) at += 1;
-      else if (unit === QUOTE) inString = false;
-    } else if (unit === QUOTE) inString = true;
-    else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) {
+    if (unit === QUOTE) {
+      at = endOfString(text, at);
+    } else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) {
       depth += 1;
       if (depth > MAX_DEPTH) return true;
-    } else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) depth -= 1;
+    } else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) {
+      depth -= 1;
+    }
   }
   return false;
+}
+
+/** Where the string that opens at `start` closes: most of a payload is strings, and searching skips them. */
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1);
+  while (end !== -1 && isEscaped(text, end)) end = text.indexOf('"', end + 1);
+  return end === -1 ? text.length : end;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let slashes = 0;
+  while (text.charCodeAt(at - 1 - slashes) === BACKSLASH) slashes += 1;
+  return slashes % 2 === 1;
 }
 
 const QUOTE = 0x22;
