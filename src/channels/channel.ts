@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../core/errors.ts';
-import type { ChannelName, InboundEvent } from '../core/event.ts';
+import type { ChannelName, EventRecord, InboundEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 
 /** The headers a channel may ask for, by lower-case name. A header sent twice comes joined by ', '. */
@@ -66,6 +66,15 @@ export interface Received {
   readonly events: readonly ParsedEvent[];
   readonly refused: readonly Refused[];
   readonly answer?: Answer & { readonly outcome: DeliveryOutcome };
+  /** For senders that want the reply in the response: wait for the run of the one event this delivery holds. */
+  readonly awaiting?: Awaiting;
+}
+
+export interface Awaiting {
+  /** Milliseconds; below the sender's own deadline. */
+  readonly timeoutMs: number;
+  /** The answer once the run has ended, or (null) when it has not in time. Duplicates are answered as well. */
+  readonly answer: (record: EventRecord | null) => Answer;
 }
 
 /** One channel of one tenant: knows its sender's proof, its payloads and its status codes; knows no store. */
@@ -90,6 +99,37 @@ export interface Channel {
   /** The answer to a failure: this sender's status for that code. */
   readonly refuse: (code: ErrorCode) => Answer;
 }
+
+/** What a channel does with an accepted event in the worker, before an agent sees it. */
+export interface Reader {
+  /**
+   * Turns a hint into the thing itself, fetched with our own credentials, or does what only the channel can do with it.
+   * Repeatable: an attempt that died may have got anywhere.
+   * @throws SallyportError ERR_SOURCE_UNAVAILABLE (retried), ERR_SOURCE_REJECTED (parked)
+   */
+  read(event: InboundEvent, context: ReadContext): Promise<Read>;
+}
+
+export interface ReadContext {
+  readonly signal: AbortSignal;
+  /** Epoch ms from which the event's age counts. */
+  readonly eligibleAt: number;
+  /**
+   * Accepts further events that this one led to (the messages behind a mailbox push). They pass scrub and seal like any
+   * delivery; resolves once they are durable. @throws SallyportError ERR_QUEUE_FULL, ERR_STORE_UNAVAILABLE
+   */
+  readonly accept: (events: readonly ParsedEvent[]) => Promise<void>;
+}
+
+export type Read =
+  /** For the agent: what is given replaces the event's own and is scrubbed before anything else sees it. */
+  | { readonly kind: 'task'; readonly content: Partial<ReadContent> }
+  /** Found irrelevant once fetched. `reason` is a bounded word for the log. */
+  | { readonly kind: 'ignored'; readonly reason: Reason }
+  /** The channel's own business; there is nothing to answer. */
+  | { readonly kind: 'handled' };
+
+export type ReadContent = Pick<InboundEvent, 'text' | 'author' | 'payload' | 'mentioned' | 'destination'>;
 
 /** A reply on its way out. */
 export interface ReplyMessage {

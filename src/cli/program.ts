@@ -19,9 +19,10 @@ export async function runCommandLine(args: readonly string[], io: Io, roles: Rol
       // Bad usage is one line; --help is one call away.
       writeErr: (text) => io.complain(text.trim().split('\n')[0] ?? ''),
     });
-  const registrars = [registerKeygen, registerToken, registerEvents, registerSend, registerDoctor];
+  const registrars = [registerKeygen, registerToken, registerEvents, registerSend];
   registerDev(program, io, roles);
   registerServe(program, io, roles);
+  registerDoctor(program, io, roles.examine);
   for (const register of registrars) register(program, io);
   for (const command of program.commands) inherit(command, program);
   if (args.length === 0) {

@@ -20,6 +20,7 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
   const sourceOf = createSourceOf(config.server.trustedProxies ?? []);
   const app = createApp({
     inbox: store.inbox,
+    awaitResult: store.jobs.awaitResult,
     scrub,
     sealer,
     meter: metrics.meter,

@@ -30,6 +30,9 @@ export const roles: Roles = {
     const { banner } = await import('./banner.node.ts');
     await runBoth(await open(config, true), (port) => banner(config, port, io));
   },
+  async examine() {
+    return (await import('./doctor.node.ts')).examine;
+  },
 };
 
 async function runBoth(runtime: Runtime, onListening: (port: number) => Promise<void> | void): Promise<void> {

@@ -1,3 +1,5 @@
+import type { ParsedEvent } from '../channels/channel.ts';
+import { prepare } from '../ingress/prepare.ts';
 import { startWorkerBeat } from '../ops/worker-beat.ts';
 import { defaultLimits } from '../queue/store.ts';
 import { echoAgent } from '../workers/agent/echo.ts';
@@ -14,15 +16,19 @@ export interface WorkerHandle {
 const GIVE_BACK_MS = 3_000;
 
 export function startWorker(runtime: Runtime): WorkerHandle {
-  const { config, crypto, log, metrics, scrub, store, drain } = runtime;
+  const { config, crypto, log, metrics, scrub, sealer, store, drain } = runtime;
+  const { meter } = metrics;
   const shutdown = new AbortController();
   const deps = {
     agent: echoAgent,
     replier: createReplierTable(runtime),
+    reader: () => null,
+    inbox: store.inbox,
+    prepare: (events: readonly ParsedEvent[]) => prepare({ events, refused: [] }, { scrub, sealer, meter }).events,
     lease: store.lease,
     journal: store.journal,
     scrub,
-    meter: metrics.meter,
+    meter,
     clock: Date.now,
     random: Math.random,
     leaseMs: defaultLimits.leaseMs,

@@ -42,7 +42,7 @@ export function createHookHandler(deps: HookDeps): (c: AppContext) => Promise<Re
       if (deps.isDraining()) throw new SallyportError('ERR_SHUTTING_DOWN', 'the process is stopping');
       const readBody = (maxBytes: number) => deps.readBody(c, { maxBytes, timeoutMs: deps.bodyTimeoutMs });
       const receipt = await receive(head, readBody, channel, deps);
-      if (receipt.answer?.outcome === 'handshake' && (await deps.failures.isOver(deps.sourceOf(c)))) {
+      if (receipt.isHandshake && (await deps.failures.isOver(deps.sourceOf(c)))) {
         throw new SallyportError('ERR_RATE_LIMITED', 'too many handshakes from this source');
       }
       return acknowledged(c, channel, head, receipt, deps);
@@ -53,14 +53,14 @@ export function createHookHandler(deps: HookDeps): (c: AppContext) => Promise<Re
 }
 
 function acknowledged(c: AppContext, channel: Channel, head: DeliveryHead, receipt: Receipt, deps: HookDeps): Response {
-  const items = receipt.answer === undefined ? receipt.items : [{ outcome: receipt.answer.outcome, reason: '' }];
+  const { items } = receipt;
   const shown = items.find(({ outcome }) => outcome === 'accepted') ?? items[0];
   const answer = receipt.answer ?? channel.acknowledge(items.map(({ outcome }) => outcome));
   for (const { outcome, reason } of items) deps.meter.delivery(channel.name, outcome, reason);
   const headers: Record<string, string> = {};
   if (channel.outcomeHeaders && shown !== undefined) {
     headers['x-sallyport-outcome'] = shown.outcome;
-    if (items.length === 1 && 'eventId' in shown && shown.eventId !== undefined) {
+    if (items.length === 1 && shown.eventId !== undefined) {
       headers['x-sallyport-event'] = shown.eventId;
     }
   }

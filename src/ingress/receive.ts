@@ -1,7 +1,8 @@
-import type { Channel, Delivery, DeliveryHead, DeliveryOutcome, Received } from '../channels/channel.ts';
+import type { Answer, Channel, Delivery, DeliveryHead, DeliveryOutcome } from '../channels/channel.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
 import type { Inbox } from '../queue/inbox.ts';
+import type { Jobs } from '../queue/jobs.ts';
 import type { Scrub } from '../scrub/scrub.ts';
 import type { Sealer } from '../scrub/seal.ts';
 import { prepare } from './prepare.ts';
@@ -11,6 +12,8 @@ export interface ReceiveDeps {
   readonly scrub: Scrub;
   readonly sealer: Sealer;
   readonly meter: Meter;
+  /** Waits for an event's end, for senders that want the reply in the response. */
+  readonly awaitResult: Jobs['awaitResult'];
 }
 
 /** What became of each event or refused item of a delivery. */
@@ -23,7 +26,9 @@ export interface ItemOutcome {
 
 export interface Receipt {
   readonly items: readonly ItemOutcome[];
-  readonly answer: Received['answer'];
+  /** The channel's own answer; absent where the outcomes alone decide it. */
+  readonly answer: Answer | undefined;
+  readonly isHandshake: boolean;
 }
 
 /**
@@ -49,7 +54,14 @@ export async function receive(
     ...accepted.map((one) => ({ reason: '', outcome: one.outcome as DeliveryOutcome, ...idOf(one) })),
     ...refused,
   ];
-  return { items, answer: received.answer };
+  const { answer, awaiting } = received;
+  if (answer !== undefined && items.length === 0) items.push({ outcome: answer.outcome, reason: '' });
+  const eventId = items[0]?.eventId;
+  if (awaiting === undefined || eventId === undefined) {
+    return { items, answer, isHandshake: answer?.outcome === 'handshake' };
+  }
+  const record = await deps.awaitResult(head.tenant, eventId, awaiting.timeoutMs);
+  return { items, answer: awaiting.answer(record), isHandshake: false };
 }
 
 const idOf = (accepted: object): { eventId?: string } =>

@@ -9,7 +9,9 @@ const retryable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_AGENT_TIMEOUT',
   // Only seen when the store was away too long to tell; a lease that is really gone answers `stale` to the finish.
   'ERR_LEASE_LOST',
+  'ERR_SOURCE_UNAVAILABLE',
   'ERR_REPLY_UNAVAILABLE',
+  'ERR_QUEUE_FULL',
   'ERR_STORE_UNAVAILABLE',
 ]);
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Config } from '../../config/schema.ts';
 import type { Io } from '../io.ts';
 import { loadSettings } from '../settings.ts';
+import type { Examine } from './doctor.ts';
 
 /** Starts a role and resolves when it has stopped in order. Loaded only when asked for. */
 export type StartRole = (config: Config, io: Io) => Promise<void>;
@@ -10,6 +11,8 @@ export interface Roles {
   readonly worker: StartRole;
   readonly all: StartRole;
   readonly dev: StartRole;
+  /** Loads the doctor's checks. */
+  readonly examine: () => Promise<Examine>;
 }
 
 const descriptions = {

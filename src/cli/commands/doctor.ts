@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import type { Config } from '../../config/schema.ts';
+import { readDevSecrets } from '../dev-secrets.ts';
+import { EXIT, Exit, type Io } from '../io.ts';
+import { loadSettings } from '../settings.ts';
+
+/** One thing to check. @throws an error whose text says what is wrong and which setting to change. */
+export interface Examination {
+  readonly name: string;
+  /** What to say when all is well; null when there is nothing to check. */
+  readonly run: () => Promise<string | null>;
+}
+
+export type Examine = (config: Config) => readonly Examination[];
+
+export function registerDoctor(program: Command, io: Io, examine: () => Promise<Examine>): void {
+  program
+    .command('doctor')
+    .description('check configuration, store, clock, credentials and public URL; exit 1 on any failure')
+    .action(async () => {
+      const config = await loadSettings(io, 'all', (await readDevSecrets(io)) ?? {});
+      io.print('ok    configuration');
+      let failures = 0;
+      for (const { name, run } of (await examine())(config)) {
+        const [verdict, detail] = await run().then(
+          (text) => (text === null ? ['-', 'not configured'] : ['ok', text]),
+          (error: unknown) => ['FAIL', error instanceof Error ? error.message : 'unknown failure'],
+        );
+        if (verdict === 'FAIL') failures += 1;
+        io.print(`${verdict.padEnd(6)}${name}: ${detail}`);
+      }
+      if (failures > 0) throw new Exit(EXIT.failed, `${failures} of the checks failed`);
+    });
+}

@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { integer, tenantName } from '../../config/values.ts';
+import { apiUrl } from '../access.ts';
+import { EXIT, Exit, type Io } from '../io.ts';
+import { awaitReply } from '../send/await-reply.ts';
+import { type Sender, type SendOptions, type SignedDelivery, type Tamper, tamperModes } from '../send/sender.ts';
+import { senders } from '../send/senders.ts';
+
+interface Options {
+  readonly text: string;
+  readonly file?: string;
+  readonly url?: string;
+  readonly tenant: string;
+  readonly times: string;
+  readonly concurrency: string;
+  readonly wait?: boolean;
+  readonly tamper?: Tamper;
+}
+
+export function registerSend(program: Command, io: Io): void {
+  const send = program.command('send').description('send signed deliveries, or deliberately wrong ones, to a gate');
+  for (const sender of senders) {
+    send
+      .command(sender.name)
+      .description(`a ${sender.name} delivery; exit 0 when the gate did what a correct gate does`)
+      .option('--text <text>', 'what the message says', 'hello')
+      .option('--file <payload.json>', 'send this payload instead')
+      .option('--url <url>', 'the gate, or the whole hook URL (default: SALLYPORT_URL, else 127.0.0.1)')
+      .option('--tenant <tenant>', 'whose hook', 'default')
+      .option('--times <n>', 'how often', '1')
+      .option('--concurrency <n>', 'how many at once', '1')
+      .option('--wait', 'wait for the run and print its reply')
+      .addOption(new Option('--tamper <mode>', 'spoil it').choices(tamperModes))
+      .action((options: Options) => run(sender, options, io));
+  }
+}
+
+async function run(sender: Sender, options: Options, io: Io): Promise<void> {
+  const times = whole('--times', options.times, 1_000_000);
+  const concurrency = whole('--concurrency', options.concurrency, 1_000);
+  if (!tenantName.safeParse(options.tenant).success) throw new Exit(EXIT.usage, '--tenant: is not a tenant name');
+  const payload = options.file === undefined ? undefined : await readPayload(resolve(io.folder, options.file));
+  const url = hookUrl(sender, options, io);
+  let next = 0;
+  let wrong = 0;
+  const work = async (): Promise<void> => {
+    while (next < times) {
+      const { text, tenant, tamper } = options;
+      const isRight = await sendOnce(sender, { text, tenant, tamper, payload, index: next++ }, url, options, io);
+      if (!isRight) wrong += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, times) }, work));
+  if (wrong > 0) throw new Exit(EXIT.failed, `${wrong} of ${times}: the gate did not do what a correct gate does`);
+}
+
+/** True when the gate did what a correct gate does. */
+async function sendOnce(sender: Sender, one: SendOptions, url: URL, options: Options, io: Io): Promise<boolean> {
+  let isRight = true;
+  for (const delivery of await sender.deliveries(one, io)) {
+    const { headers, body } = delivery;
+    const response = await fetch(url, { method: 'POST', headers, body: new Uint8Array(body) }).catch(() => {
+      throw new Exit(EXIT.failed, `nothing answers at ${url.origin}`);
+    });
+    const outcome = response.headers.get('x-sallyport-outcome');
+    const eventId = response.headers.get('x-sallyport-event');
+    await response.arrayBuffer();
+    io.print([response.status, outcome, eventId].filter((part) => part !== null).join(' '));
+    if (!isCorrect(sender, delivery, response.status, outcome)) {
+      io.complain(`expected: ${delivery.expect}`);
+      isRight = false;
+    }
+    if (options.wait && outcome === 'accepted' && eventId !== null) {
+      const api: Io =
+        options.url === undefined ? io : { ...io, environment: { ...io.environment, SALLYPORT_URL: url.origin } };
+      io.print(await awaitReply(api, one.tenant, eventId));
+    }
+  }
+  return isRight;
+}
+
+function isCorrect(sender: Sender, { expect }: SignedDelivery, status: number, outcome: string | null): boolean {
+  if (expect === 'refused') return sender.statuses.refused.includes(status);
+  // A gate may be set up to show no outcome; then its status has to do.
+  return sender.statuses.taken.includes(status) && (outcome === null || outcome === expect);
+}
+
+function hookUrl(sender: Sender, { url, tenant }: Options, io: Io): URL {
+  const base = url ?? apiUrl(io);
+  if (!URL.canParse(base)) throw new Exit(EXIT.usage, '--url: is not a URL');
+  const parsed = new URL(base);
+  return parsed.pathname === '/' ? new URL(sender.path(tenant), parsed) : parsed;
+}
+
+async function readPayload(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch {
+    throw new Exit(EXIT.usage, '--file: cannot be read as JSON');
+  }
+}
+
+function whole(name: string, text: string, max: number): number {
+  const parsed = integer(1, max).safeParse(text);
+  if (!parsed.success) throw new Exit(EXIT.usage, `${name}: must be a whole number from 1 to ${max}`);
+  return parsed.data;
+}
