@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll } from 'vitest';
+import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, vi } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
 import { openRedisStore } from '../../src/queue/redis/open.ts';
 import type { RedisStoreOptions } from '../../src/queue/redis/options.ts';
@@ -9,9 +11,11 @@ import { attemptsContract } from './attempts.contract.ts';
 import { eventsContract } from './events.contract.ts';
 import type { StoreHarness } from './harness.ts';
 import { inboxContract } from './inbox.contract.ts';
+import { jobsContract } from './jobs.contract.ts';
 import { journalContract } from './journal.contract.ts';
 import { leaseContract } from './lease.contract.ts';
 import { recordsContract } from './records.contract.ts';
+import { retentionContract } from './retention.contract.ts';
 
 describeRedis('redis', () => {
   let server: RedisServer;
@@ -39,7 +43,21 @@ describeRedis('redis', () => {
         idCheck: 'check',
         ...(clock === undefined ? {} : { clock }),
         logger: silentLogger,
+        relay: { cleanMs: 200 },
       }),
+    // The relay hands every wake to BullMQ, whose queue is paused and then obliterated.
+    loseWakes: async (store) => {
+      const options = optionsOf.get(store) as RedisStoreOptions;
+      const connection = new Redis(server.port, { maxRetriesPerRequest: null });
+      const queue = new Queue('wakes', { connection, prefix: `{${options.prefix}:q}` });
+      await queue.pause();
+      const consumer = store.jobs.consume({ concurrency: 8, run: async () => {} });
+      await vi.waitFor(async () => expect(await queue.getWaitingCount()).toBeGreaterThan(0), { timeout: 10_000 });
+      await consumer.close(1_000);
+      await queue.obliterate({ force: true });
+      await queue.close();
+      connection.disconnect();
+    },
     reopen: (store) => open(optionsOf.get(store) as RedisStoreOptions),
     cleanup: async () => {
       await Promise.all([...optionsOf.keys()].map((store) => store.close()));
@@ -53,4 +71,6 @@ describeRedis('redis', () => {
   eventsContract('redis', harness);
   journalContract('redis', harness);
   recordsContract('redis', harness);
+  jobsContract('redis', harness);
+  retentionContract('redis', harness);
 });

@@ -1,0 +1,78 @@
+import Database from 'libsql';
+import { SallyportError } from '../../core/errors.ts';
+
+/** What may be bound. libsql 0.5 aborts the process on a boolean, so the type keeps one out. */
+export type SqlValue = string | number | null;
+
+/** A prepared statement. */
+export interface Query<Row> {
+  get(...values: readonly SqlValue[]): Row | undefined;
+  all(...values: readonly SqlValue[]): Row[];
+  /** Returns the number of rows it changed. */
+  run(...values: readonly SqlValue[]): number;
+}
+
+/** One connection to the data file. Every call is synchronous. */
+export interface Connection {
+  query<Row = never>(sql: string): Query<Row>;
+  exec(sql: string): void;
+  pragma(name: string): SqlValue;
+  readonly inTransaction: boolean;
+  close(): void;
+}
+
+/**
+ * How long the event loop may stand still for another process's transaction, in milliseconds. Transactions take about
+ * 0.3 ms; whoever needs longer is waited for without blocking (writer.ts).
+ */
+const BLOCKING_MS = 20;
+
+/** Opens the file and changes nothing in it. @throws the library's error; `unavailable` translates it. */
+export function connect(path: string): Connection {
+  const database = new Database(path, { timeout: BLOCKING_MS });
+  return {
+    query: <Row>(sql: string) => prepare<Row>(database, sql),
+    exec: (sql) => void database.exec(sql),
+    pragma: (name) => {
+      const [row] = database.prepare(`PRAGMA ${name}`).all() as Record<string, SqlValue>[];
+      return row === undefined ? null : (Object.values(row)[0] ?? null);
+    },
+    get inTransaction() {
+      return database.inTransaction;
+    },
+    close: () => void database.close(),
+  };
+}
+
+/**
+ * WAL lets readers and one writer work side by side; FULL syncs the log at each commit, which is what makes an
+ * acknowledgement survive a power cut; `fullfsync` makes that true on macOS, whose fsync stops at the drive.
+ */
+export function makeDurable(connection: Connection): void {
+  for (const setting of ['journal_mode = WAL', 'synchronous = FULL', 'fullfsync = ON']) connection.pragma(setting);
+}
+
+function prepare<Row>(database: Database.Database, sql: string): Query<Row> {
+  const statement = database.prepare<SqlValue[]>(sql);
+  return {
+    get: (...values) => statement.get(...values) as Row | undefined,
+    all: (...values) => statement.all(...values) as Row[],
+    run: (...values) => statement.run(...values).changes,
+  };
+}
+
+/** Primary result codes (sqlite.org/rescode.html) that speak of the file or the machine, not of a statement of ours. */
+const UNAVAILABLE =
+  /^SQLITE_(BUSY|LOCKED|FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|NOMEM|PERM|AUTH|PROTOCOL|INTERRUPT)/;
+
+const codeOfSql = (error: unknown): string => (error instanceof Database.SqliteError ? error.code : '');
+
+export const isBusy = (error: unknown): boolean => /^SQLITE_(BUSY|LOCKED)/.test(codeOfSql(error));
+
+export const isNoDatabase = (error: unknown): boolean => codeOfSql(error) === 'SQLITE_NOTADB';
+
+/** The error to throw in place of one that the library threw; anything that is not the file's fault stays as it is. */
+export function unavailable(error: unknown): unknown {
+  if (!UNAVAILABLE.test(codeOfSql(error))) return error;
+  return new SallyportError('ERR_STORE_UNAVAILABLE', 'the data file cannot be read or written', { cause: error });
+}

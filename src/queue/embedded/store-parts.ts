@@ -1,0 +1,25 @@
+import type { Clock } from '../../core/clock.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { StoreLimits } from '../store.ts';
+import type { Connection } from './connection.ts';
+import type { ConversationTable } from './conversation-table.ts';
+import type { Counter } from './counter.ts';
+import type { EventTable } from './event-table.ts';
+import type { Signal } from './signal.ts';
+import type { Writer } from './writer.ts';
+
+/** What the rooms of this driver are made of. */
+export interface StoreParts {
+  readonly connection: Connection;
+  readonly writer: Writer;
+  readonly counter: Counter;
+  readonly events: EventTable;
+  readonly conversations: ConversationTable;
+  /** A conversation became due. */
+  readonly due: Signal<void>;
+  /** The event of this id may have ended. */
+  readonly ended: Signal<string>;
+  readonly limits: StoreLimits;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
