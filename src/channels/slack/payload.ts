@@ -107,7 +107,7 @@ export const interactionSchema = z.looseObject({
   actions: z.array(action).nullish(),
   action_ts: text,
   callback_id: text,
-  view: z.looseObject({ id: text, hash: text, app_installed_team_id: text, state: z.unknown() }).nullish(),
+  view: z.looseObject({ id: text, hash: text, app_installed_team_id: text, state: z.unknown().optional() }).nullish(),
   submission: z.record(z.string(), z.unknown()).nullish(),
   trigger_id: text,
   response_url: text,
