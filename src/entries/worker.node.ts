@@ -4,6 +4,7 @@ import { startWorkerBeat } from '../ops/worker-beat.ts';
 import { defaultLimits } from '../queue/store.ts';
 import { echoAgent } from '../workers/agent/echo.ts';
 import { run } from '../workers/run.ts';
+import { createReaderTable } from './readers.node.ts';
 import { createReplierTable } from './repliers.node.ts';
 import type { Runtime } from './runtime.node.ts';
 
@@ -22,7 +23,7 @@ export function startWorker(runtime: Runtime): WorkerHandle {
   const deps = {
     agent: echoAgent,
     replier: createReplierTable(runtime),
-    reader: () => null,
+    reader: createReaderTable(runtime),
     inbox: store.inbox,
     prepare: (events: readonly ParsedEvent[]) => prepare({ events, refused: [] }, { scrub, sealer, meter }).events,
     lease: store.lease,

@@ -22,12 +22,13 @@ export function registerDoctor(program: Command, io: Io, examine: () => Promise<
       io.print('ok    configuration');
       let failures = 0;
       for (const { name, run } of (await examine())(config)) {
-        const [verdict, detail] = await run().then(
-          (text) => (text === null ? ['-', 'not configured'] : ['ok', text]),
-          (error: unknown) => ['FAIL', error instanceof Error ? error.message : 'unknown failure'],
-        );
-        if (verdict === 'FAIL') failures += 1;
-        io.print(`${verdict.padEnd(6)}${name}: ${detail}`);
+        try {
+          const detail = await run();
+          io.print(detail === null ? `-     ${name}: not configured` : `ok    ${name}: ${detail}`);
+        } catch (error) {
+          failures += 1;
+          io.print(`FAIL  ${name}: ${error instanceof Error ? error.message : 'unknown failure'}`);
+        }
       }
       if (failures > 0) throw new Exit(EXIT.failed, `${failures} of the checks failed`);
     });

@@ -1,0 +1,9 @@
+import type { Reader } from '../channels/channel.ts';
+import type { ChannelName } from '../core/event.ts';
+import type { Runtime } from './runtime.node.ts';
+
+/** Finds what reads a channel's events before the agent does; null where a delivery holds all there is to know. */
+export function createReaderTable(_runtime: Runtime): (tenant: string, channel: ChannelName) => Reader | null {
+  const table = new Map<string, Reader>();
+  return (tenant, channel) => table.get(`${channel}/${tenant}`) ?? null;
+}
