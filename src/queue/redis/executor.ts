@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../core/logger.ts';
 import type { ConversationRef } from '../conversation-ref.ts';
 import type { ConsumeOptions } from '../jobs.ts';
@@ -75,8 +76,12 @@ export async function startExecutor({ client, prefix, consume, onFree, logger }:
     },
     close: async (graceMs) => {
       const ended = worker.close().then(() => queue.close());
-      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, graceMs).unref())]);
-      await Promise.race([worker.close(true), new Promise((resolve) => setTimeout(resolve, 500).unref())]);
+      const timer = new AbortController();
+      const tooLate = delay(graceMs, 'too late', { signal: timer.signal });
+      const first = await Promise.race([ended, tooLate.catch(() => {})]);
+      timer.abort();
+      // What still runs keeps its lease; only BullMQ's own blocking connection must not outlive us.
+      if (first === 'too late') await worker.disconnect();
     },
   };
 }
