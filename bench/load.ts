@@ -21,6 +21,8 @@ export interface LoadResult {
   readonly p99: number;
   readonly p999: number;
   readonly answered: number;
+  /** Answers of the warm-up included. */
+  readonly total: number;
   readonly failed: number;
   /** When the measured part began and ended, in epoch ms. */
   readonly from: number;
@@ -96,6 +98,7 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
     p99: at(0.99),
     p999: at(0.999),
     answered: sorted.length,
+    total: state.next,
     failed: state.failed,
     from: state.from,
     to: state.to,

@@ -43,6 +43,9 @@ export async function start(
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   const startMs = performance.now() - startedAt;
+  child.once('exit', (code) => {
+    if (code !== 0 && code !== null) console.error(`${args.join(' ')} ended with ${code}: ${complaints}`);
+  });
   return { pid: child.pid ?? 0, port, startMs, stop: () => stop(child) };
 }
 
