@@ -1,0 +1,36 @@
+import type { GuardedFetch } from './guarded-fetch.ts';
+import { blocked } from './reasons.ts';
+import { isRedirect, type Method } from './redirect.ts';
+
+const methods: ReadonlySet<string> = new Set<Method>(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
+const isMethod = (method: string): method is Method => methods.has(method);
+
+/** RFC 9110: responses that have no content; `Response` refuses a body for them. */
+const bodiless = new Set([204, 205, 304]);
+
+/**
+ * The guarded client in the shape of `fetch`, for libraries that take one. Bodies are read to their end before the
+ * promise resolves. Redirects of requests other than GET and HEAD come back as responses.
+ * @throws as `GuardedFetch` does.
+ */
+export function asFetch(guarded: GuardedFetch): typeof globalThis.fetch {
+  return async (input, init) => {
+    // The URL goes around `Request`, whose parser would repair what the guard must see, and quote it in its errors.
+    const request = input instanceof Request ? new Request(input, init) : new Request('http://body.invalid/', init);
+    if (!isMethod(request.method)) throw blocked('request-malformed');
+    const url = input instanceof Request ? input.url : String(input);
+    const body = request.body === null ? undefined : new Uint8Array(await request.arrayBuffer());
+    const response = await guarded(url, {
+      method: request.method,
+      headers: Object.fromEntries(request.headers),
+      signal: request.signal,
+      ...(body === undefined ? {} : { body }),
+      ...(request.redirect === 'follow' ? {} : { redirect: 'manual' }),
+    });
+    const { status, headers } = response;
+    if (request.redirect === 'error' && isRedirect(status)) throw blocked('redirect-too-many');
+    headers.delete('content-encoding');
+    headers.delete('content-length');
+    return new Response(bodiless.has(status) ? null : response.body, { status, headers });
+  };
+}

@@ -1,0 +1,34 @@
+import { OutboundError } from './reasons.ts';
+
+/** One signal for everything a request does; aborts for the caller's reason or with ERR_OUTBOUND_TIMEOUT. */
+export interface Deadline {
+  readonly signal: AbortSignal;
+  /** Settles with `work`, or rejects as soon as the signal aborts, even when `work` does not listen to it. */
+  race<T>(work: Promise<T>): Promise<T>;
+  /** Releases the timer and the caller's signal; must be called. */
+  end(): void;
+}
+
+export function startDeadline(timeoutMs: number, caller: AbortSignal | undefined): Deadline {
+  // Not AbortSignal.any: a caller's signal may live as long as a worker, and Node 20 keeps every composite of it.
+  const controller = new AbortController();
+  const { signal } = controller;
+  const forward = (): void => controller.abort(caller?.reason);
+  const timer = setTimeout(() => controller.abort(new OutboundError('ERR_OUTBOUND_TIMEOUT', 'timeout')), timeoutMs);
+  caller?.addEventListener('abort', forward, { once: true });
+  if (caller?.aborted) forward();
+  const aborted = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  // Nobody may be racing when it aborts.
+  aborted.catch(() => undefined);
+  return {
+    signal,
+    race: (work) => Promise.race([work, aborted]),
+    end() {
+      clearTimeout(timer);
+      caller?.removeEventListener('abort', forward);
+    },
+  };
+}
