@@ -18,6 +18,7 @@ export interface Connection {
   exec(sql: string): void;
   pragma(name: string): SqlValue;
   readonly inTransaction: boolean;
+  /** Never throws. */
   close(): void;
 }
 
@@ -40,7 +41,7 @@ export function connect(path: string): Connection {
     get inTransaction() {
       return database.inTransaction;
     },
-    close: () => void database.close(),
+    close: () => close(database),
   };
 }
 
@@ -50,6 +51,16 @@ export function connect(path: string): Connection {
  */
 export function makeDurable(connection: Connection): void {
   for (const setting of ['journal_mode = WAL', 'synchronous = FULL', 'fullfsync = ON']) connection.pragma(setting);
+}
+
+/** libsql lets go of the file only once its statements are collected, so the log is moved into the file here. */
+function close(database: Database.Database): void {
+  try {
+    database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+  } catch {
+    // Busy or broken: what the log holds is durable there too, and the next one to open the file reads it.
+  }
+  database.close();
 }
 
 function prepare<Row>(database: Database.Database, sql: string): Query<Row> {

@@ -1,0 +1,226 @@
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, open, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import Database from 'libsql';
+import { describe, expect, it } from 'vitest';
+import { acceptAll, acceptOne, recordOf } from '../contracts/harness.ts';
+import { sleep } from '../support/clock.ts';
+import { openAt, withDataFile } from '../support/embedded-process.ts';
+import { createEventMaker, deliveredAgain } from '../support/events.ts';
+
+const event = createEventMaker(Date.now);
+const unavailable = { code: 'ERR_STORE_UNAVAILABLE' };
+const mismatch = { code: 'ERR_STORE_MISMATCH' };
+
+/** Makes the file and closes it. */
+async function makeFile(path: string): Promise<void> {
+  await (await openAt(path)).close();
+}
+
+/** Changes the file behind the store's back. */
+function meddle(path: string, sql: string): void {
+  const database = new Database(path);
+  database.exec(sql);
+  database.close();
+}
+
+describe('a data file held by another process', () => {
+  it('is waited for without standing still', () =>
+    withDataFile(async (path) => {
+      const store = await openAt(path);
+      const other = new Database(path);
+      other.exec('BEGIN IMMEDIATE');
+      // The timer that lets the file go can only fire when waiting for it does not block this process.
+      setTimeout(() => other.exec('COMMIT'), 200);
+      expect(await acceptAll(store, [event()])).toEqual(['accepted']);
+      await store.close();
+      other.close();
+    }));
+
+  it('refuses after a second, marks nothing, and accepts once it is free', () =>
+    withDataFile(async (path) => {
+      const store = await openAt(path);
+      const other = new Database(path);
+      const first = event();
+      other.exec('BEGIN IMMEDIATE');
+      const together = await Promise.allSettled([store.inbox.accept([first]), store.inbox.accept([event()])]);
+      expect(together).toMatchObject([
+        { status: 'rejected', reason: unavailable },
+        { status: 'rejected', reason: unavailable },
+      ]);
+      expect(await store.events.get(first.tenant, first.id)).toBeNull();
+      await expect(store.check()).rejects.toMatchObject(unavailable);
+      other.exec('COMMIT');
+      expect(await acceptAll(store, [deliveredAgain(first)])).toEqual(['accepted']);
+      await store.close();
+      other.close();
+    }));
+
+  it('keeps workers waiting and then lets them go on', () =>
+    withDataFile(async (path) => {
+      const store = await openAt(path);
+      const other = new Database(path);
+      await acceptOne(store, event());
+      other.exec('BEGIN IMMEDIATE');
+      let calls = 0;
+      const consumer = store.jobs.consume({
+        concurrency: 1,
+        run: async () => {
+          calls += 1;
+        },
+      });
+      await sleep(1_300);
+      expect(calls).toBe(0);
+      other.exec('COMMIT');
+      await expect.poll(() => calls, { timeout: 10_000 }).toBe(1);
+      await consumer.close(1_000);
+      await store.close();
+      other.close();
+    }));
+
+  it('cannot be opened while it is held', () =>
+    withDataFile(async (path) => {
+      await makeFile(path);
+      const other = new Database(path);
+      other.exec('BEGIN IMMEDIATE');
+      await expect(openAt(path)).rejects.toMatchObject(unavailable);
+      other.exec('COMMIT');
+      other.close();
+    }));
+});
+
+describe('a data file of another making', () => {
+  it('is refused when it was made with another id key, at once and in the check', () =>
+    withDataFile(async (path) => {
+      const store = await openAt(path);
+      await expect(openAt(path, { idCheck: 'another' })).rejects.toMatchObject(mismatch);
+      await expect(store.check()).resolves.toBeUndefined();
+      meddle(path, `UPDATE meta SET value = 'another' WHERE name = 'id_check'`);
+      await expect(store.check()).rejects.toMatchObject(mismatch);
+      await store.close();
+    }));
+
+  it('is refused when a newer release wrote it, and left as it was', () =>
+    withDataFile(async (path) => {
+      await makeFile(path);
+      meddle(path, 'PRAGMA user_version = 999');
+      await expect(openAt(path)).rejects.toMatchObject(mismatch);
+      const database = new Database(path);
+      expect(database.prepare('PRAGMA user_version').all()).toEqual([{ user_version: 999 }]);
+      database.close();
+    }));
+
+  it('is refused by a running process once a newer release has lifted it', () =>
+    withDataFile(async (path) => {
+      const store = await openAt(path);
+      meddle(path, 'PRAGMA user_version = 999');
+      await expect(store.check()).rejects.toMatchObject(mismatch);
+      await store.close();
+    }));
+
+  it('is refused when its tables have no version', () =>
+    withDataFile(async (path) => {
+      await makeFile(path);
+      meddle(path, 'PRAGMA user_version = 0');
+      await expect(openAt(path)).rejects.toMatchObject(mismatch);
+    }));
+
+  it("is refused and not touched when it is another program's database", () =>
+    withDataFile(async (path) => {
+      await mkdir(dirname(path), { recursive: true });
+      meddle(path, 'CREATE TABLE theirs (a); PRAGMA user_version = 1');
+      const before = await readFile(path);
+      await expect(openAt(path)).rejects.toMatchObject(mismatch);
+      expect(await readFile(path)).toEqual(before);
+      expect(existsSync(`${path}-wal`)).toBe(false);
+    }));
+
+  it('is refused and not touched when it is no database', () =>
+    withDataFile(async (path) => {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, 'a shopping list\n'.repeat(500));
+      await expect(openAt(path)).rejects.toMatchObject(mismatch);
+      expect(await readFile(path, 'utf8')).toMatch(/^a shopping list/);
+    }));
+
+  it('keeps what it holds when it is opened again', () =>
+    withDataFile(async (path) => {
+      const store = await openAt(path);
+      const first = await acceptOne(store, event());
+      await store.close();
+      const again = await openAt(path);
+      expect((await recordOf(again, first)).event).toEqual(first);
+      expect(await acceptAll(again, [deliveredAgain(first)])).toEqual(['duplicate']);
+      await again.close();
+    }));
+});
+
+describe('the data file itself', () => {
+  it("is its owner's alone, with its log, its index and its folder", () =>
+    withDataFile(async (path) => {
+      const store = await openAt(path);
+      await acceptOne(store, event());
+      const modeOf = async (file: string) => ((await stat(file)).mode & 0o777).toString(8);
+      expect(await modeOf(dirname(path))).toBe('700');
+      for (const file of [path, `${path}-wal`, `${path}-shm`]) expect(await modeOf(file)).toBe('600');
+      await store.close();
+      await chmod(path, 0o644);
+      await (await openAt(path)).close();
+      expect(await modeOf(path)).toBe('600');
+    }));
+
+  it('is complete without its log after an orderly end', () =>
+    withDataFile(async (path) => {
+      const store = await openAt(path);
+      const first = await acceptOne(store, event());
+      await store.close();
+      await writeFile(`${path}.copy`, await readFile(path));
+      const copy = await openAt(`${path}.copy`);
+      expect((await recordOf(copy, first)).event).toEqual(first);
+      await copy.close();
+    }));
+
+  it('cannot be made where there is no folder to make it in', () =>
+    withDataFile(async (path) => {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, '');
+      await expect(openAt(`${path}/store.db`)).rejects.toMatchObject(unavailable);
+      await expect(openAt(dirname(path))).rejects.toMatchObject(unavailable);
+    }));
+
+  it('fails the check when it is damaged', () =>
+    withDataFile(async (path) => {
+      const store = await openAt(path);
+      for (let i = 0; i < 50; i += 1) await acceptOne(store, event());
+      await store.close();
+      const file = await open(path, 'r+');
+      const { size } = await file.stat();
+      await file.write(Buffer.alloc(size - 8_192, 0xa5), 0, size - 8_192, 8_192);
+      await file.close();
+      const damaged = await openAt(path).catch((error: unknown) => error);
+      if (damaged instanceof Error) expect(damaged).toMatchObject(unavailable);
+      else {
+        const { check, close } = damaged as Awaited<ReturnType<typeof openAt>>;
+        await expect(check()).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_STORE_UN(SAFE|AVAILABLE)$/) });
+        await close();
+      }
+    }));
+
+  it('lets one failing event of a tick fail alone', () =>
+    withDataFile(async (path) => {
+      const store = await openAt(path);
+      const first = event();
+      const sameId = event({ id: first.id });
+      const [one, two, three] = await Promise.allSettled([
+        store.inbox.accept([first]),
+        store.inbox.accept([event(), sameId]),
+        store.inbox.accept([event()]),
+      ]);
+      expect(one).toMatchObject({ status: 'fulfilled' });
+      expect(two).toMatchObject({ status: 'rejected' });
+      expect(three).toMatchObject({ status: 'fulfilled' });
+      expect((await store.jobs.stats()).states).toEqual({ queued: 2 });
+      expect(await acceptAll(store, [deliveredAgain(sameId)])).toEqual(['accepted']);
+      await store.close();
+    }));
+});

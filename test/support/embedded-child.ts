@@ -1,0 +1,52 @@
+/**
+ * A second process on one data file: `embedded-child.ts <accept|work> <path>`. Started by the fault tests, killed by
+ * them too. Each line it writes is a fact: `accepted <event>` once the store said so, `ran <id>`, `refused <code>`.
+ */
+import { randomUUID } from 'node:crypto';
+import { writeSync } from 'node:fs';
+import { codeOf } from '../../src/core/errors.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
+import { defaultLimits, type Store } from '../../src/queue/store.ts';
+import { createEventMaker, runEnding } from './events.ts';
+
+const [mode, path = ''] = process.argv.slice(2);
+const say = (fact: string): void => void writeSync(1, `${fact}\n`);
+
+/** Accepts without end, several at a time, so that a kill meets transactions of more than one event. */
+async function acceptForEver(store: Store): Promise<void> {
+  const event = createEventMaker(Date.now);
+  const loop = async () => {
+    for (;;) {
+      // Random, because a child of the next round must not repeat the identities of this one.
+      const identity = { key: randomUUID(), fingerprint: 'same' };
+      const next = event({ identity, payload: 'x'.repeat(2_000) });
+      const [answer] = await store.inbox.accept([next]);
+      say(`${answer?.outcome} ${JSON.stringify({ ...next, payload: '' })}`);
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, loop));
+}
+
+function workForEver(store: Store): void {
+  store.jobs.consume({
+    concurrency: 4,
+    run: async (conversation) => {
+      let taken = await store.lease.take(conversation);
+      while (taken.kind === 'head') {
+        say(`ran ${taken.record.event.id}`);
+        taken = await store.lease.finish(taken.lease, { kind: 'done', run: runEnding('replied') }, true);
+      }
+    },
+  });
+}
+
+try {
+  const store = await openEmbeddedStore({ path, limits: defaultLimits, idCheck: 'check', logger: silentLogger });
+  say('open');
+  if (mode === 'accept') await acceptForEver(store);
+  else workForEver(store);
+} catch (error) {
+  say(`refused ${codeOf(error)}`);
+  process.exit(1);
+}
