@@ -15,9 +15,9 @@ export function createLogScrubber(scrub: Scrub): (line: string) => string {
   return (line) => {
     const isEnded = line.endsWith('\n');
     const { value } = scrub(isEnded ? line.slice(0, -1) : line);
-    const safe = value.replace(UNSAFE, escape);
+    const safe = value.replace(UNSAFE, escaped);
     return isEnded ? `${safe}\n` : safe;
   };
 }
 
-const escape = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;

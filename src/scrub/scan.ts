@@ -77,7 +77,7 @@ function tryToken(
   tried: Map<number, number>,
   hits: Hit[],
 ): void {
-  const start = anchorStart - (rule.lead ?? 0);
+  const start = rule.lead === 'run' ? runStart(text, anchorStart) : anchorStart - (rule.lead ?? 0);
   if (start < (tried.get(id) ?? 0)) return;
   if (start > 0 && rule.boundary !== 'none') {
     const before = text[start - 1] as string;
@@ -86,12 +86,28 @@ function tryToken(
   rule.pattern.lastIndex = start;
   const match = rule.pattern.exec(text);
   if (match === null) return;
-  const end = start + match[0].length;
+  const end = runEnd(text, start + match[0].length);
   tried.set(id, end);
   const secretStart = start + (match[1]?.length ?? 0);
   const secret = text.slice(secretStart, end);
   if (rule.accept === undefined ? isFiller(secret) : !rule.accept(secret)) return;
   hits.push({ rule: rule.name, start: secretStart, end, rank: 2 });
+}
+
+/** Letters and digits a `run` lead goes back at most: the longest id in front of an anchor has 16. */
+const LONGEST_LEAD = 32;
+
+function runStart(text: string, at: number): number {
+  let start = at;
+  while (start > 0 && at - start < LONGEST_LEAD && ALNUM.test(text[start - 1] as string)) start -= 1;
+  return start;
+}
+
+function runEnd(text: string, at: number): number {
+  let end = at;
+  if (!ALNUM.test(text[end - 1] as string)) return end;
+  while (end < text.length && ALNUM.test(text[end] as string)) end += 1;
+  return end;
 }
 
 function shieldPlaceholder(text: string, start: number, ruleNames: ReadonlySet<string>, shields: Hit[]): void {

@@ -1,8 +1,39 @@
+import { assignments } from '../assignment/assignments.ts';
+import { awsRules } from './aws.ts';
+import { azureRules } from './azure.ts';
+import { ciRules } from './ci.ts';
+import { cloudRules } from './clouds.ts';
 import { codeHostRules } from './code-hosts.ts';
-import { privateKeyRules } from './private-keys.ts';
+import { databaseRules } from './databases.ts';
+import { googleRules } from './google.ts';
+import { jwtRules } from './jwt.ts';
+import { messagingRules } from './messaging.ts';
+import { modelProviderRules } from './model-providers.ts';
+import { packageRegistryRules } from './package-registries.ts';
+import { paymentRules } from './payment.ts';
+import { privateKeyBlocks, privateKeyRules } from './private-keys.ts';
 import type { ContextRule, TokenRule } from './rule.ts';
+import { saasRules } from './saas.ts';
 import { urlRules } from './urls.ts';
+import { walletRules } from './wallets.ts';
 
-export const tokenRules: readonly TokenRule[] = [...codeHostRules, ...privateKeyRules, ...urlRules];
+export const tokenRules: readonly TokenRule[] = [
+  ...awsRules,
+  ...googleRules,
+  ...azureRules,
+  ...cloudRules,
+  ...modelProviderRules,
+  ...codeHostRules,
+  ...ciRules,
+  ...packageRegistryRules,
+  ...paymentRules,
+  ...messagingRules,
+  ...saasRules,
+  ...databaseRules,
+  ...jwtRules,
+  ...privateKeyRules,
+  ...urlRules,
+  ...walletRules,
+];
 
-export const contextRules: readonly ContextRule[] = [];
+export const contextRules: readonly ContextRule[] = [privateKeyBlocks, assignments];

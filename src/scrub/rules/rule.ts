@@ -12,7 +12,8 @@ export type Report = (hit: Hit) => void;
 
 /**
  * A kind of secret that is recognisable by its own form. Found by a literal and confirmed by a bounded pattern that is
- * tried only there, so that cost stays linear in the text.
+ * tried only there, so that cost stays linear in the text. A pattern says what a secret must begin with; letters and
+ * digits that follow it without a break are hidden too, so upper bounds only limit the work.
  */
 export interface TokenRule {
   /** Shown in the placeholder and in metrics. */
@@ -21,8 +22,8 @@ export interface TokenRule {
   readonly anchors: readonly string[];
   /** Sticky; every quantifier bounded. A first group that takes part is context and stays in front of the placeholder. */
   readonly pattern: RegExp;
-  /** The pattern starts this many characters before the anchor; default 0. */
-  readonly lead?: number;
+  /** The pattern starts this many characters before the anchor (default 0), or where the letters and digits before it begin. */
+  readonly lead?: number | 'run';
   /** Which character may not stand before the match: a letter or digit (default), also `_`, `-`, `.`, `/`, `+` (strict). */
   readonly boundary?: 'strict' | 'none';
   /** A last look at the secret; by default it must not look like `xxxx`. */
