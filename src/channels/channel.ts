@@ -19,6 +19,8 @@ export interface DeliveryHead {
 /** The same with its body: the exact bytes, because proofs are made over bytes. */
 export interface Delivery extends DeliveryHead {
   readonly body: Uint8Array;
+  /** What `authenticate` found out, for the same channel's `receive`; nobody else looks into it. */
+  readonly proof?: unknown;
 }
 
 /** Why something authentic is not run. Bounded: it becomes a metric label. */
@@ -86,9 +88,10 @@ export interface Channel {
   readonly outcomeHeaders: boolean;
   /**
    * Proof that is in the headers alone (a bearer token). Runs before the body is read; absent where the proof covers
-   * the body. @throws SallyportError
+   * the body. What it resolves with is the delivery's `proof`: a token may bind what the body says.
+   * @throws SallyportError
    */
-  readonly authenticate?: (head: DeliveryHead) => Promise<void>;
+  readonly authenticate?: (head: DeliveryHead) => Promise<unknown>;
   /**
    * Verifies, parses, and decides what is relevant.
    * @throws SallyportError with the code `ingress/respond` answers.

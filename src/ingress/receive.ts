@@ -41,8 +41,8 @@ export async function receive(
   channel: Channel,
   deps: ReceiveDeps,
 ): Promise<Receipt> {
-  await channel.authenticate?.(head);
-  const delivery: Delivery = { ...head, body: await readBody(channel.bodyLimit) };
+  const proof = await channel.authenticate?.(head);
+  const delivery: Delivery = { ...head, body: await readBody(channel.bodyLimit), proof };
   const received = await channel.receive(delivery);
   const { events, refused } = prepare(received, deps);
   const accepted = events.length === 0 ? [] : await deps.inbox.accept(events);
@@ -56,11 +56,13 @@ export async function receive(
   ];
   const { answer, awaiting } = received;
   if (answer !== undefined && items.length === 0) items.push({ outcome: answer.outcome, reason: '' });
-  const eventId = items[0]?.eventId;
+  const { eventId, outcome } = items[0] ?? {};
   if (awaiting === undefined || eventId === undefined) {
     return { items, answer, isHandshake: answer?.outcome === 'handshake' };
   }
-  const record = await deps.awaitResult(head.tenant, eventId, awaiting.timeoutMs);
+  // A conflict never runs: waiting for it would only keep its sender.
+  const isRun = outcome !== 'conflict';
+  const record = isRun ? await deps.awaitResult(head.tenant, eventId, awaiting.timeoutMs) : null;
   return { items, answer: awaiting.answer(record), isHandshake: false };
 }
 
