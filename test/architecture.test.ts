@@ -9,18 +9,22 @@ const root = join(import.meta.dirname, '..');
 const table: Readonly<Record<string, readonly string[]>> = {
   'src/core': [],
   'src/config': ['src/core'],
+  'src/jwt': ['src/core'],
   'src/scrub': ['src/core'],
   'src/queue': ['src/core'],
   'src/queue/redis': ['src/core', 'src/queue'],
   'src/queue/embedded': ['src/core', 'src/queue'],
   'src/channels': ['src/core'],
   'src/channels/slack': ['src/core', 'src/channels', 'src/scrub'],
+  'src/channels/graph': ['src/core', 'src/channels', 'src/jwt', 'src/queue', 'src/scrub'],
+  'src/channels/teams': ['src/core', 'src/channels', 'src/jwt', 'src/queue', 'src/scrub'],
+  'src/channels/gmail': ['src/core', 'src/channels', 'src/jwt', 'src/queue', 'src/scrub'],
   'src/ingress': ['src/core', 'src/channels', 'src/queue', 'src/scrub'],
   'src/workers': ['src/core', 'src/channels', 'src/queue', 'src/scrub'],
   'src/workers/outbound': ['src/core'],
-  'src/control': ['src/core', 'src/queue', 'src/ingress'],
+  'src/control': ['src/core', 'src/jwt', 'src/queue', 'src/ingress'],
   'src/ops': ['src/core', 'src/queue', 'src/ingress'],
-  'src/testing': ['src/core'],
+  'src/testing': ['src/core', 'src/jwt'],
   'src/cli': ['src/core', 'src/config', 'src/scrub', 'src/testing', 'src/workers/outbound'],
 };
 
@@ -30,6 +34,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   ioredis: ['src/queue/redis'],
   libsql: ['src/queue/embedded'],
   '@slack/bolt': ['src/channels/slack'],
+  'googleapis/build/src/apis/gmail/index.js': ['src/channels/gmail'],
   pino: ['src/ops'],
   'prom-client': ['src/ops'],
   commander: ['src/cli'],
@@ -38,7 +43,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 
 /** What the edge runs as well: no Node built-in but in `.node.ts` files. */
 const portable =
-  /^src\/(core|ingress|scrub)\/|^src\/queue\/[^/]+$|^src\/channels\/(channel|[^/]+\/(index|verify|parse|payload))\.ts$/;
+  /^src\/(core|ingress|jwt|scrub)\/|^src\/queue\/[^/]+$|^src\/channels\/(channel|[^/]+\/(index|verify|parse|payload))\.ts$/;
 
 const roomOf = (path: string): string | undefined =>
   Object.keys(table)

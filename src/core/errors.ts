@@ -1,3 +1,20 @@
+/** What can be wrong with a signed token; which of them it was becomes a metric label. */
+export const tokenErrorCodes = [
+  'ERR_TOKEN_MISSING',
+  'ERR_TOKEN_MALFORMED',
+  'ERR_TOKEN_ALGORITHM',
+  'ERR_TOKEN_KEY_UNKNOWN',
+  'ERR_TOKEN_SIGNATURE_MISMATCH',
+  /** Outside its time: expired, or not valid yet. */
+  'ERR_TOKEN_EXPIRED',
+  'ERR_TOKEN_ISSUER',
+  'ERR_TOKEN_AUDIENCE',
+  /** A claim that must be there is missing or not of its type. */
+  'ERR_TOKEN_CLAIM',
+  /** Genuine and meant for us, but its holder is not who may send here (account, publisher, service URL, endorsement). */
+  'ERR_TOKEN_SENDER',
+] as const;
+
 /**
  * Every error Sallyport makes carries one of these codes; texts carry no input. `ingress/respond` maps codes to HTTP
  * statuses, `workers/` maps them to retry or park. Nothing else may interpret them.
@@ -14,6 +31,8 @@ export const errorCodes = [
   'ERR_SIGNATURE_MISMATCH',
   'ERR_TIMESTAMP_MALFORMED',
   'ERR_TIMESTAMP_OUTSIDE_TOLERANCE',
+  ...tokenErrorCodes,
+  'ERR_KEYS_UNAVAILABLE',
   'ERR_BODY_UNPARSABLE',
   'ERR_RATE_LIMITED',
   'ERR_SHUTTING_DOWN',

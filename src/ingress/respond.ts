@@ -1,5 +1,5 @@
 import type { Answer } from '../channels/channel.ts';
-import type { ErrorCode } from '../core/errors.ts';
+import { type ErrorCode, tokenErrorCodes } from '../core/errors.ts';
 
 /** Seconds after which a sender that honours it should come back (RFC 9110, 10.2.3). */
 const RETRY_AFTER_SECONDS = '5';
@@ -36,6 +36,7 @@ const unprovenCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_SIGNATURE_MISMATCH',
   'ERR_TIMESTAMP_MALFORMED',
   'ERR_TIMESTAMP_OUTSIDE_TOLERANCE',
+  ...tokenErrorCodes,
 ]);
 
 /** True for a delivery that failed its proof; only those count against their source. */
