@@ -127,18 +127,14 @@ async function launch(port: number, folder: string, args: readonly string[]): Pr
 }
 
 async function untilReady(child: ChildProcess, port: number): Promise<void> {
-  const client = new Redis(port, '127.0.0.1', {
-    lazyConnect: true,
-    retryStrategy: () => 20,
-    maxRetriesPerRequest: null,
-  });
+  const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 20, maxRetriesPerRequest: null });
   client.on('error', () => {});
   try {
     const failed = once(child, 'exit').then(([code]) => {
       throw new Error(`redis-server ended at start with exit code ${code}`);
     });
     // ioredis counts a server that still loads its AOF as not ready, so this waits for that too.
-    await Promise.race([client.connect().catch(() => once(client, 'ready')), failed]);
+    await Promise.race([new Promise((resolve) => client.once('ready', resolve)), failed]);
   } finally {
     client.disconnect();
   }

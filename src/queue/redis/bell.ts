@@ -1,4 +1,4 @@
-import type { Client } from './connection.ts';
+import type { OwnConnection } from './connection.ts';
 
 /** Listens for accepted events, so that a run begins within milliseconds and an idle relay costs nothing. */
 export interface Bell {
@@ -12,13 +12,13 @@ const BLOCK_SECONDS = 1;
  * Blocks on the bells of `tags`, which must share a slot in Redis Cluster, on a connection of its own; `ring` is told
  * which one rang. A bell rings for one listener only, which is all that is needed: any relay can serve every wake.
  */
-export function listen(client: Client, tags: readonly string[], ring: (tag: string) => void): Bell {
+export function listen(connection: OwnConnection, tags: readonly string[], ring: (tag: string) => void): Bell {
   let isStopped = false;
   const bells = tags.map((tag) => `${tag}:bell`);
   void (async () => {
     while (!isStopped) {
       try {
-        const rung = await client.blpop(...bells, BLOCK_SECONDS);
+        const rung = await connection.client.blpop(...bells, BLOCK_SECONDS);
         if (rung !== null && !isStopped) ring(rung[0].slice(0, -':bell'.length));
       } catch {
         // Redis is away; the relay looks by itself every second, so a pause loses nothing.
@@ -29,7 +29,7 @@ export function listen(client: Client, tags: readonly string[], ring: (tag: stri
   return {
     stop: () => {
       isStopped = true;
-      client.disconnect();
+      connection.close();
     },
   };
 }

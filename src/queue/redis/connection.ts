@@ -15,7 +15,13 @@ export interface Connections {
   /** Outlasts a restart of Redis: a worker has money and a lease at stake. */
   patient(): Client;
   /** A new connection that may block for as long as it likes. */
-  blocking(): Client;
+  blocking(): OwnConnection;
+  close(): void;
+}
+
+export interface OwnConnection {
+  readonly client: Client;
+  /** Ends it together with every copy that was made of it (BullMQ makes one for its blocking reads). */
   close(): void;
 }
 
@@ -49,9 +55,30 @@ export function openConnections(url: string, logger: Logger): Connections {
       patient ??= open(patientOptions);
       return patient;
     },
-    blocking: () => open(blockingOptions),
+    blocking: () => own(open(blockingOptions)),
     close: () => {
       for (const client of opened) client.disconnect();
+    },
+  };
+}
+
+/**
+ * Keeps account of copies. BullMQ would close its copy itself, but waits for an event that ioredis never sends while it
+ * is between two attempts to connect, and the copy would go on trying for ever.
+ */
+function own(client: Client): OwnConnection {
+  const all: Client[] = [client];
+  const duplicate = client.duplicate.bind(client) as (...args: readonly unknown[]) => Client;
+  const track = (...args: readonly unknown[]): Client => {
+    const copy = duplicate(...args);
+    all.push(copy);
+    return copy;
+  };
+  Object.assign(client, { duplicate: track });
+  return {
+    client,
+    close: () => {
+      for (const each of all) each.disconnect();
     },
   };
 }
@@ -71,6 +98,8 @@ function connect(target: Target, options: Options): Client {
   const { retryStrategy, enableOfflineQueue = true, ...nodeOptions } = options;
   return new Cluster([first, ...rest], {
     enableOfflineQueue,
+    // A replica that took over is found also by connections that send nothing.
+    slotsRefreshInterval: 5_000,
     ...(retryStrategy === undefined ? {} : { clusterRetryStrategy: retryStrategy }),
     // With TLS the names that nodes announce must be kept: certificates are for names, not for addresses.
     ...(target.tls ? { dnsLookup: (host, done) => done(null, host) } : {}),

@@ -77,11 +77,9 @@ export async function startExecutor({ client, prefix, consume, onFree, logger }:
     close: async (graceMs) => {
       const ended = worker.close().then(() => queue.close());
       const timer = new AbortController();
-      const tooLate = delay(graceMs, 'too late', { signal: timer.signal });
-      const first = await Promise.race([ended, tooLate.catch(() => {})]);
+      const grace = delay(graceMs, undefined, { signal: timer.signal }).catch(() => {});
+      await Promise.race([ended.catch(onError), grace]);
       timer.abort();
-      // What still runs keeps its lease; only BullMQ's own blocking connection must not outlive us.
-      if (first === 'too late') await worker.disconnect();
     },
   };
 }

@@ -42,25 +42,30 @@ function startConsumer(deps: JobsDeps, options: ConsumeOptions): Consumer {
   const { connections, limits, tuning, logger } = deps;
   const shards = deps.patientShards();
   let relay: Relay | undefined;
+  const connection = connections.blocking();
+  // A blocking pop takes keys of one slot only, and each shard has its own.
+  const groups = connections.isCluster ? shards.keys.tags.map((tag) => [tag]) : [shards.keys.tags];
+  const bells = groups.map((tags) => listen(connections.blocking(), tags, (tag) => relay?.poke(tag)));
   const started = (async () => {
-    const client = connections.blocking();
+    const { client } = connection;
     const onFree = (): void => relay?.poke();
     const executor = await startExecutor({ client, prefix: shards.keys.executor, consume: options, onFree, logger });
     relay = startRelay({ shards, executor, concurrency: options.concurrency, limits, tuning, logger });
-    // A blocking pop takes keys of one slot only, and each shard has its own.
-    const groups = connections.isCluster ? shards.keys.tags.map((tag) => [tag]) : [shards.keys.tags];
-    const bells = groups.map((tags) => listen(connections.blocking(), tags, (tag) => relay?.poke(tag)));
-    return { client, executor, bells };
+    return executor;
   })();
   started.catch((error: unknown) => {
     logger.error({ error: error instanceof Error ? error.name : typeof error }, 'jobs.start_failed');
   });
 
   const close = async (graceMs: number): Promise<void> => {
-    const { client, executor, bells } = await started;
     for (const bell of bells) bell.stop();
-    await Promise.all([relay?.stop(), executor.close(graceMs)]);
-    client.disconnect();
+    try {
+      const executor = await started;
+      // While Redis is away the relay's step ends only with its connection.
+      await Promise.all([executor.close(graceMs), Promise.race([relay?.stop(), delay(graceMs)])]);
+    } finally {
+      connection.close();
+    }
   };
   let closed: Promise<void> | undefined;
   return {

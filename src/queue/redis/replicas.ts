@@ -16,21 +16,42 @@ const WAIT_MS = 300;
  */
 export async function runReplicated(
   client: Client,
-  { source }: Script,
+  script: Script,
   key: string,
   args: readonly ScriptArgument[],
   minReplicas: number,
 ): Promise<unknown> {
-  const replies = await client
-    .pipeline()
-    .eval(source, 1, key, ...args)
-    .wait(minReplicas, WAIT_MS)
-    .exec();
-  const [[scriptError, result] = [], [waitError, replicas] = []] = replies ?? [];
-  const failed = scriptError ?? waitError;
-  if (failed) throw failed;
-  if (typeof replicas !== 'number' || replicas < minReplicas) {
+  let reply = await scriptThenWait(client, script, key, args, minReplicas);
+  if (isMoved(reply.failed)) {
+    // ioredis follows MOVED for a pipeline only if all its commands failed, and WAIT does not. A single command makes it
+    // learn the new owner.
+    await client.exists(key);
+    reply = await scriptThenWait(client, script, key, args, minReplicas);
+  }
+  if (reply.failed) throw reply.failed;
+  if (reply.replicas < minReplicas) {
     throw new SallyportError('ERR_REPLICAS_MISSING', 'Too few replicas of Redis acknowledged the write');
   }
-  return result;
+  return reply.result;
 }
+
+interface Reply {
+  readonly failed: Error | null;
+  readonly result: unknown;
+  readonly replicas: number;
+}
+
+async function scriptThenWait(
+  client: Client,
+  { source }: Script,
+  key: string,
+  args: readonly ScriptArgument[],
+  minReplicas: number,
+): Promise<Reply> {
+  const pipeline = client.pipeline().eval(source, 1, key, ...args);
+  const replies = await pipeline.wait(minReplicas, WAIT_MS).exec();
+  const [[scriptError = null, result] = [], [waitError = null, replicas] = []] = replies ?? [];
+  return { failed: scriptError ?? waitError, result, replicas: Number(replicas ?? 0) };
+}
+
+const isMoved = (error: Error | null): boolean => error !== null && /^(MOVED|ASK) /.test(error.message);
