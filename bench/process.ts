@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** Clock ticks per second of /proc figures; 100 on every Linux this runs on (getconf CLK_TCK). */
 const TICKS = 100;
@@ -28,23 +31,23 @@ export async function start(
   environment: Readonly<Record<string, string>>,
   port: number,
 ): Promise<Server> {
+  // To a file, as a service manager would do it: a pipe would be read by the load generator's process.
+  const logPath = join(await mkdtemp(join(tmpdir(), 'sallyport-bench-')), 'log');
+  const log = openSync(logPath, 'a');
+  const complaints = (): string => readFileSync(logPath, 'utf8').slice(0, 4000);
   const startedAt = performance.now();
   const child: ChildProcess = spawn(process.execPath, args, {
     env: { PATH: process.env.PATH ?? '', NODE_ENV: 'production', PORT: String(port), ...environment },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let complaints = '';
-  child.stderr?.on('data', (chunk) => {
-    if (complaints.length < 4000) complaints += chunk;
+    stdio: ['ignore', 'ignore', log],
   });
   while (!(await accepts(port))) {
-    if (child.exitCode !== null) throw new Error(`${args.join(' ')} ended: ${complaints}`);
-    if (performance.now() - startedAt > 20_000) throw new Error(`${args.join(' ')} does not listen: ${complaints}`);
+    if (child.exitCode !== null) throw new Error(`${args.join(' ')} ended: ${complaints()}`);
+    if (performance.now() - startedAt > 20_000) throw new Error(`${args.join(' ')} does not listen: ${complaints()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   const startMs = performance.now() - startedAt;
   child.once('exit', (code) => {
-    if (code !== 0 && code !== null) console.error(`${args.join(' ')} ended with ${code}: ${complaints}`);
+    if (code !== 0 && code !== null) console.error(`${args.join(' ')} ended with ${code}: ${complaints()}`);
   });
   return { pid: child.pid ?? 0, port, startMs, stop: () => stop(child) };
 }

@@ -11,7 +11,8 @@ export interface DeliveryHeaders {
 export interface DeliveryHead {
   readonly tenant: string;
   readonly headers: DeliveryHeaders;
-  readonly url: URL;
+  /** Absolute. Parsed only by channels that look at the query: that costs as much as the signature. */
+  readonly url: string;
   /** Epoch milliseconds at which the request reached us. */
   readonly receivedAt: number;
 }

@@ -4,6 +4,7 @@ import { mountEvents } from '../control/events.ts';
 import { createApp } from '../ingress/app.ts';
 import { readIncoming } from '../ingress/body.node.ts';
 import type { AppContext } from '../ingress/context.ts';
+import { nodeHeaders } from '../ingress/headers.node.ts';
 import { createSourceLimiter } from '../ingress/limits.ts';
 import { mountOps } from '../ops/routes.ts';
 import { createChannelTable } from './channels.ts';
@@ -25,6 +26,7 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     sealer,
     meter: metrics.meter,
     channel: createChannelTable(config, { crypto, identifier }),
+    headersOf: (c) => nodeHeaders(incomingOf(c).headers),
     readBody: (c, limits) => readIncoming(incomingOf(c), limits),
     bodyTimeoutMs: config.server.bodyTimeout,
     sourceOf: (c) => sourceOf(incomingOf(c).socket.remoteAddress ?? '', c.req.header('x-forwarded-for')),

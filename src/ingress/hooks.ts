@@ -1,4 +1,4 @@
-import type { Channel, DeliveryHead, DeliveryOutcome } from '../channels/channel.ts';
+import type { Channel, DeliveryHead, DeliveryHeaders, DeliveryOutcome } from '../channels/channel.ts';
 import type { Clock } from '../core/clock.ts';
 import { codeOf, type ErrorCode, SallyportError } from '../core/errors.ts';
 import { type ChannelName, channelNames } from '../core/event.ts';
@@ -12,6 +12,8 @@ import { isFailedProof, toResponse } from './respond.ts';
 export interface HookDeps extends ReceiveDeps {
   /** The channel behind `/hooks/{name}/{tenant}/{rest}`, or null. `rest` holds no empty parts. */
   readonly channel: (name: ChannelName, tenant: string, rest: readonly string[]) => Channel | null;
+  /** The runtime's cheapest way to look at single headers. */
+  readonly headersOf: (c: AppContext) => DeliveryHeaders;
   readonly readBody: (c: AppContext, limits: BodyLimits) => Promise<Uint8Array>;
   readonly bodyTimeoutMs: number;
   /** The address a request came from, as far as it can be believed. */
@@ -33,11 +35,10 @@ export function createHookHandler(deps: HookDeps): (c: AppContext) => Promise<Re
     if (c.req.method !== 'POST') {
       return toResponse({ status: 405, headers: { allow: 'POST' } }, c.get('requestId'));
     }
-    const url = new URL(c.req.url);
     const tenant = c.req.param('tenant') ?? 'default';
-    const channel = deps.channel(name, tenant, url.pathname.split('/').slice(4).filter(Boolean));
+    const channel = deps.channel(name, tenant, c.req.path.split('/').slice(4).filter(Boolean));
     if (channel === null) return unknownRoute(c);
-    const head: DeliveryHead = { tenant, url, headers: c.req.raw.headers, receivedAt: deps.clock() };
+    const head: DeliveryHead = { tenant, url: c.req.url, headers: deps.headersOf(c), receivedAt: deps.clock() };
     try {
       if (deps.isDraining()) throw new SallyportError('ERR_SHUTTING_DOWN', 'the process is stopping');
       const readBody = (maxBytes: number) => deps.readBody(c, { maxBytes, timeoutMs: deps.bodyTimeoutMs });

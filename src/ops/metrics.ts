@@ -80,10 +80,10 @@ export function createMetrics({ stats, clock }: MetricsDeps): Metrics {
     render: () => registry.metrics(),
     meter: {
       delivery(channel, outcome, reason) {
-        deliveries.inc({ channel, outcome, reason });
+        deliveries.labels(channel, outcome, reason).inc();
         if (outcome !== 'rejected' && outcome !== 'unavailable') lastEventAt.set(channel, clock());
       },
-      acked: (channel, seconds) => acks.observe({ channel }, seconds),
+      acked: (channel, seconds) => acks.labels(channel).observe(seconds),
       ran(agent, outcome, seconds) {
         runs.inc({ agent, outcome });
         runSeconds.observe({ agent }, seconds);

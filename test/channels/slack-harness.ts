@@ -29,7 +29,7 @@ export const delivery = (
   tenant,
   receivedAt,
   headers: new Headers(request.headers),
-  url: new URL(`https://gate.example/hooks/slack/${tenant}`),
+  url: `https://gate.example/hooks/slack/${tenant}`,
   body: request.body,
 });
 
