@@ -123,14 +123,18 @@ describe('routing ids', () => {
     expect(received).toEqual({ events: [], refused: [{ outcome: 'quarantined', reason: 'bad_routing_id' }] });
   });
 
-  it('of the author count as well', () => {
-    expect(fate(json(message({ user: 'U0 ALICE' })))).toBe('quarantined: bad_routing_id');
+  it.each([
+    ['the author', envelope(said({ user: 'U0 ALICE' }))],
+    ['the workspace', envelope(said(), { team_id: 'T0 HOME', authorizations: [] })],
+    ['the app', envelope(said(), { api_app_id: 'A0 OURS' })],
+  ])('of %s count as well', (_, payload) => {
+    expect(fate(slackJson(payload))).toBe('quarantined: bad_routing_id');
   });
 
   it('that could be secrets are handed on for the scrubber to judge', () => {
     const secretLike = 'xoxb-123456789012-abcdefghijkl';
     const { events } = receive(json(message({ channel: secretLike, user: 'U0ALICE' })));
-    expect(events[0]?.routingIds).toEqual([secretLike, 'U0ALICE', 'T0HOME']);
+    expect(events[0]?.routingIds).toEqual([secretLike, 'U0ALICE', 'T0HOME', 'A0OURS']);
   });
 
   it.each(['1700000000', '1700000000.', '.000100', '1.7e9', '1700000000.0001x', '-1.1', '１.１'])(

@@ -146,7 +146,7 @@ describe('what an event carries', () => {
       { channel: 'D0ALICE', thread: '1699999999.000001' },
     ],
   ])('%s', (_, inner, destination) => {
-    expect(message(inner).destination).toEqual({ via: 'message', workspace: 'T0HOME', ...destination });
+    expect(message(inner).destination).toEqual({ via: 'message', workspace: 'T0HOME', app: 'A0OURS', ...destination });
   });
 
   it('a response_url is a capability, and in no other place', () => {

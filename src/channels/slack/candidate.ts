@@ -2,6 +2,7 @@ import type { Author } from '../../core/event.ts';
 import type { IdentityPart } from '../../core/identity.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { isId, isTs } from './ids.ts';
+import type { Workspace } from './installation.ts';
 import type { MatchCandidate } from './policy.ts';
 import type { SlackReason } from './relevance.ts';
 
@@ -56,19 +57,28 @@ export function placeOfOther(
   return { conversation, channel: channel ?? user, thread: undefined, ids: [conversation], timestamps: [] };
 }
 
-/** Undefined when all ids may become names, keys and destinations. */
-export function whyRefuseIds(candidate: Candidate): SlackReason | undefined {
+/** Every id that goes into names, keys and destinations. */
+export const routingIdsOf = ({ place, author }: Candidate, { installedIn, appId }: Workspace): string[] => [
+  ...place.ids,
+  author.id,
+  ...(installedIn === undefined ? [] : [installedIn]),
+  ...(appId === undefined ? [] : [appId]),
+];
+
+/** Undefined when all ids and timestamps may be used so. */
+export function whyRefuseIds(candidate: Candidate, workspace: Workspace): SlackReason | undefined {
   if (!candidate.place.timestamps.every(isTs)) return 'unprocessable';
-  return [...candidate.place.ids, candidate.author.id].every(isId) ? undefined : 'bad_routing_id';
+  return routingIdsOf(candidate, workspace).every(isId) ? undefined : 'bad_routing_id';
 }
 
 /** What `reply.ts` finds in the event's `destination`. */
-export function destinationOf(candidate: Candidate, workspace: string | undefined): JsonObject {
+export function destinationOf(candidate: Candidate, { appId, installedIn }: Workspace): JsonObject {
   const { channel, thread } = candidate.place;
   return {
     via: candidate.responseUrl === undefined ? 'message' : 'response_url',
     ...(channel !== undefined && { channel }),
     ...(thread !== undefined && { thread }),
-    ...(workspace !== undefined && { workspace }),
+    ...(installedIn !== undefined && { workspace: installedIn }),
+    ...(appId !== undefined && { app: appId }),
   };
 }

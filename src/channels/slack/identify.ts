@@ -1,6 +1,6 @@
 import type { Identifier } from '../../core/identity.ts';
 import type { ParsedEvent } from '../channel.ts';
-import { type Candidate, destinationOf } from './candidate.ts';
+import { destinationOf, routingIdsOf } from './candidate.ts';
 import { removeCapabilities } from './clean.ts';
 import type { Parsed } from './parse.ts';
 
@@ -45,17 +45,11 @@ export function identify(
       mentioned: candidate.mentioned,
       author: candidate.author,
       text: candidate.text,
-      destination: destinationOf(candidate, workspace.installedIn),
+      destination: destinationOf(candidate, workspace),
       payload: removeCapabilities(payload),
     },
     capabilities: candidate.responseUrl === undefined ? {} : { response_url: candidate.responseUrl },
-    routingIds: routingIdsOf(candidate, workspace.installedIn),
+    // Without the timestamps: `isTs` lets nothing through that could be a secret.
+    routingIds: routingIdsOf(candidate, workspace),
   };
 }
-
-/** Timestamps are left out: `isTs` lets nothing through that could be a secret. */
-const routingIdsOf = (candidate: Candidate, workspace: string | undefined): string[] => [
-  ...candidate.place.ids,
-  candidate.author.id,
-  ...(workspace === undefined ? [] : [workspace]),
-];

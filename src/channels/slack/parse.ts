@@ -93,7 +93,7 @@ function settle(
   }
   const candidate = read(installation);
   if (typeof candidate === 'string') return refused(candidate);
-  const reason = whyRefuseIds(candidate);
+  const reason = whyRefuseIds(candidate, workspace);
   return reason === undefined ? { kind: 'candidate', candidate, workspace, payload } : refused(reason);
 }
 

@@ -1,0 +1,58 @@
+import type { webApi } from '@slack/bolt';
+import { REPLY_TIMEOUT_MS } from '../channel.ts';
+import { type CallOutcome, failureOfError, failureOfStatus, failureOfThrown } from './outcome.ts';
+
+export interface WebApiCall {
+  readonly method: string;
+  readonly token: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+  readonly signal: AbortSignal;
+}
+
+/** One call of a Web API method, never repeated. Never throws: what went wrong is the outcome. */
+export type CallWebApi = (call: WebApiCall) => Promise<CallOutcome<webApi.WebAPICallResult>>;
+
+/** `apiUrl` is `SLACK_API_URL`. */
+export function createWebApi(apiUrl: string): CallWebApi {
+  return async ({ method, token, arguments: options, signal }) => {
+    // Loaded when the first reply is sent: the ingress, and a worker that only listens, do without it.
+    const { WebClient } = (await import('@slack/bolt')).webApi;
+    let response: Response | undefined;
+    const client = new WebClient(token, {
+      slackApiUrl: apiUrl,
+      timeout: REPLY_TIMEOUT_MS,
+      // The client's default repeats up to 10 times, after timeouts too: each of them could post again.
+      retryConfig: { retries: 0 },
+      rejectRateLimitedCalls: true,
+      allowAbsoluteUrls: false,
+      logger: silent,
+      // A client for each call is the only way to hand it our signal.
+      fetch: async (input, init) => {
+        const signals = init?.signal ? [signal, init.signal] : [signal];
+        response = await fetch(input, { ...init, signal: AbortSignal.any(signals) });
+        return response;
+      },
+    });
+    try {
+      return { kind: 'ok', value: await client.apiCall(method, { ...options }) };
+    } catch (error) {
+      if (response === undefined) return failureOfThrown(error);
+      if (response.status !== 200) return failureOfStatus(response.status, response.headers.get('retry-after'));
+      return hasErrorName(error) ? failureOfError(error.data.error) : failureOfThrown(error);
+    }
+  };
+}
+
+const hasErrorName = (error: unknown): error is webApi.WebAPIPlatformError =>
+  error instanceof Error && 'data' in error && typeof error.data === 'object' && error.data !== null;
+
+/** The client logs addresses and answers; ours logs what became of the call. */
+const silent: webApi.Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  setLevel() {},
+  setName() {},
+  getLevel: () => 'error' as webApi.LogLevel,
+};
