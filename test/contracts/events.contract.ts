@@ -103,9 +103,12 @@ export function eventsContract(name: string, harness: StoreHarness): void {
     });
 
     it('finds nothing under an id that was never made', async () => {
-      expect(await store.events.get('acme', 'ev_none')).toBeNull();
-      expect(await store.events.park('acme', 'ev_none')).toEqual({ kind: 'not_found' });
-      expect(await store.events.redrive('acme', 'ev_none')).toEqual({ kind: 'not_found' });
+      const { id } = await acceptOne(store, event());
+      for (const made of ['ev_none', '', `${id}\u0000`, `${id} `, id.toLowerCase(), '%', '*']) {
+        expect(await store.events.get('acme', made)).toBeNull();
+        expect(await store.events.park('acme', made)).toEqual({ kind: 'not_found' });
+        expect(await store.events.redrive('acme', made)).toEqual({ kind: 'not_found' });
+      }
     });
   });
 

@@ -164,6 +164,21 @@ export function jobsContract(name: string, harness: StoreHarness): void {
       expect(calls).toBeLessThanOrEqual(3);
     });
 
+    it('comes back when a lease runs out that it met on its way, not later', async () => {
+      const patient = await harness.open({ limits: { leaseMs: 1_000, rewakeMs: 3_600_000 } });
+      const other = await harness.reopen(patient);
+      const first = await acceptOne(patient, event());
+      let calls = 0;
+      const run = async (ref: ConversationRef) => {
+        calls += 1;
+        // A worker that dies at once takes it first, so that this wake meets a lease.
+        if (calls === 1) await takeHead(other, ref);
+        await work(patient, ref, note);
+      };
+      consume(run, 1, patient);
+      await eventually(() => expect(ran).toEqual([first.id]));
+    });
+
     it('wakes an idle conversation for a redriven event', async () => {
       const first = await acceptOne(store, event());
       await store.events.park('acme', first.id);

@@ -150,6 +150,15 @@ export function leaseContract(name: string, harness: StoreHarness): void {
       expect(await store.lease.take(ref)).toEqual({ kind: 'held', at: clock.now() + 1_000 });
     });
 
+    it('is free at the very time it said it would be, when the wake is due', async () => {
+      const { ref } = await acceptLine(1);
+      await takeHead(store, ref);
+      clock.advance(leaseMs - 1);
+      expect(await store.lease.take(ref)).toEqual({ kind: 'held', at: clock.now() + 1 });
+      clock.advance(1);
+      expect((await store.lease.take(ref)).kind).toBe('head');
+    });
+
     it('gives a lease that ran out to the next worker with a larger token and the first run lost', async () => {
       const { ref } = await acceptLine(1);
       const frozen = await takeHead(store, ref);
