@@ -1,0 +1,122 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Channel, Replier } from '../../src/channels/channel.ts';
+import { createSlackChannel, matchPolicy, type SlackChannelDeps } from '../../src/channels/slack/index.ts';
+import { createAuthorize } from '../../src/control/auth.ts';
+import { mountEvents } from '../../src/control/events.ts';
+import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import { createIdentifier } from '../../src/core/identity.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { silentMeter } from '../../src/core/meter.ts';
+import { createApp } from '../../src/ingress/app.ts';
+import { readBodyStream } from '../../src/ingress/body.ts';
+import type { App } from '../../src/ingress/context.ts';
+import { createSourceLimiter } from '../../src/ingress/limits.ts';
+import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
+import { defaultLimits, type Store, type StoreLimits } from '../../src/queue/store.ts';
+import { createScrubber } from '../../src/scrub/scrubber.ts';
+import { createSealer } from '../../src/scrub/seal.ts';
+import type { Agent } from '../../src/workers/agent/agent.ts';
+import { echoAgent } from '../../src/workers/agent/echo.ts';
+import { type RunDeps, run } from '../../src/workers/run.ts';
+
+export const SIGNING_SECRET = '8f742231b10e8888abcd99yyyzzz85a5';
+export const JWT_SECRET = 'a-secret-of-at-least-thirty-two-bytes';
+
+export interface GateOptions {
+  readonly slack?: Partial<SlackChannelDeps>;
+  readonly limits?: Partial<StoreLimits>;
+  readonly failuresPerMinute?: number;
+  readonly bodyTimeoutMs?: number;
+  readonly isDraining?: () => boolean;
+  readonly clock?: () => number;
+  readonly agent?: Agent;
+  readonly replier?: Replier;
+  /** Stands in for the store; a fresh embedded one otherwise. */
+  readonly store?: Store;
+}
+
+/** The whole product on the embedded store, without ports and processes. */
+export interface Gate {
+  readonly app: App;
+  readonly store: Store;
+  /** Runs whatever is queued, until nothing is left that is due. */
+  drain(conversation: { tenant: string; key: string }): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const key = new Uint8Array(32).fill(7);
+
+export async function openGate(options: GateOptions = {}): Promise<Gate> {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-gate-'));
+  const identifier = createIdentifier(nodeCrypto, key);
+  const clock = options.clock ?? Date.now;
+  const limits = { ...defaultLimits, ...options.limits };
+  const store =
+    options.store ??
+    (await openEmbeddedStore({ path: join(folder, 'gate.db'), limits, idCheck: 'test', logger: silentLogger, clock }));
+  const scrub = createScrubber({ crypto: nodeCrypto, key });
+  const sealer = createSealer(nodeCrypto, [key]);
+  const slack: Channel = createSlackChannel({
+    crypto: nodeCrypto,
+    identifier,
+    appName: 'slack-app',
+    signingSecrets: [SIGNING_SECRET],
+    match: matchPolicy(),
+    windows: { eventsMs: 72 * 3_600_000, interactionsMs: 3_600_000 },
+    bodyLimit: 1024 * 1024,
+    outcomeHeaders: true,
+    ...options.slack,
+  });
+  const app = createApp({
+    inbox: store.inbox,
+    awaitResult: store.jobs.awaitResult,
+    scrub,
+    sealer,
+    meter: silentMeter,
+    channel: (name, tenant, rest) => (name === 'slack' && tenant === 'default' && rest.length === 0 ? slack : null),
+    headersOf: (c) => c.req.raw.headers,
+    readBody: (c, bodyLimits) => readBodyStream(c.req.raw, bodyLimits),
+    bodyTimeoutMs: options.bodyTimeoutMs ?? 10_000,
+    sourceOf: () => '203.0.113.9',
+    failures: createSourceLimiter(options.failuresPerMinute ?? 1200),
+    isDraining: options.isDraining ?? (() => false),
+    newRequestId: () => 'request-1',
+    clock,
+    logger: silentLogger,
+    mount: [
+      mountEvents({
+        events: store.events,
+        authorize: createAuthorize({ jwtSecret: JWT_SECRET, jwtIssuer: undefined, jwtAudience: undefined }),
+      }),
+    ],
+  });
+  const deps: RunDeps = {
+    agent: options.agent ?? echoAgent,
+    replier: () => options.replier ?? { send: async () => ({ kind: 'unsent' }), find: async () => 'absent' },
+    reader: () => null,
+    inbox: store.inbox,
+    prepare: () => [],
+    lease: store.lease,
+    journal: store.journal,
+    scrub,
+    meter: silentMeter,
+    clock,
+    random: () => 0.5,
+    leaseMs: limits.leaseMs,
+    runMs: 120_000,
+    shutdown: new AbortController().signal,
+    logger: silentLogger,
+    isStopping: () => false,
+  };
+  return {
+    app,
+    store,
+    drain: (conversation) => run(conversation, deps),
+    async stop() {
+      await store.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
