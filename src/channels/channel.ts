@@ -170,6 +170,7 @@ export interface Replier {
   /**
    * Asks the vendor whether an earlier attempt arrived, for an intent without a result. `sinceMs` is when the intent was
    * recorded (epoch). `absent` only when the vendor would certainly show it.
+   * @throws SallyportError ERR_REPLY_UNAVAILABLE when the vendor cannot be asked now: ask again later
    */
   find(context: ReplyContext, sinceMs: number): Promise<'delivered' | 'absent' | 'unknown'>;
 }

@@ -173,7 +173,7 @@ describe('what a failure means', () => {
   });
 
   it('stopping while Slack works leaves it open', async () => {
-    slack.failNext({ kind: 'delay', ms: 60_000 });
+    slack.failNext({ kind: 'delay', ms: 2_000 });
     const stop = new AbortController();
     const sending = fateOf(replier().send(hello, context(inThread, { signal: stop.signal })));
     while (slack.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
