@@ -15,13 +15,15 @@ export interface TokenVerifierOptions<Claims> {
   readonly issuers: readonly string[] | ((claims: Claims) => readonly string[]);
   /** Exact `aud` values. A token made out to several audiences at once is refused. */
   readonly audiences: readonly string[];
-  /** The further claims the caller relies on; `iss`, `aud`, `exp` and `iat` are required of every token. */
+  /** The further claims the caller relies on; `iss`, `aud`, `exp` and, unless told otherwise, `iat` are required. */
   readonly claims: z.ZodType<Claims>;
   readonly clock: Clock;
   /** Clock difference between issuer and us that is forgiven, in ms. */
   readonly toleranceMs: number;
   /** Default RS256 alone. */
   readonly algorithms?: readonly SignatureAlgorithm[];
+  /** False for issuers whose tokens have no `iat` (Bot Framework); one that is there still counts. Default true. */
+  readonly isIssuedAtRequired?: boolean;
 }
 
 export interface VerifiedToken<Claims> {
@@ -42,17 +44,19 @@ export type VerifyToken<Claims> = (token: string) => Promise<VerifiedToken<Claim
  * token's header offers (`jku`, `x5u`, `jwk`, `x5c` are never read).
  */
 export function createTokenVerifier<Claims>(options: TokenVerifierOptions<Claims>): VerifyToken<Claims> {
-  const { jwks, algorithms = ['RS256'] } = options;
+  const { jwks, algorithms = ['RS256'], isIssuedAtRequired = true } = options;
+  const requiredClaims = ['iss', 'aud', 'exp', ...(isIssuedAtRequired ? ['iat'] : [])];
   return async (token) => {
     const kid = keyIdOf(token, algorithms);
     const keys = await jwks.find(kid);
     if (keys.length === 0) throw refusal('ERR_TOKEN_KEY_UNKNOWN');
-    const { payload, key } = await verifySignature(token, keys, { ...options, algorithms });
+    const { payload, key } = await verifySignature(token, keys, { ...options, algorithms, requiredClaims });
     const { exp, iat, iss, aud } = payload;
     const toleranceSeconds = options.toleranceMs / 1000;
-    if (typeof exp !== 'number' || typeof iat !== 'number') throw refusal('ERR_TOKEN_CLAIM');
+    if (typeof exp !== 'number') throw refusal('ERR_TOKEN_CLAIM');
+    if (typeof iat !== 'number' && (isIssuedAtRequired || iat !== undefined)) throw refusal('ERR_TOKEN_CLAIM');
     // jose looks at `iat` only together with a maximum age.
-    if (iat > options.clock() / 1000 + toleranceSeconds) throw refusal('ERR_TOKEN_EXPIRED');
+    if (iat !== undefined && iat > options.clock() / 1000 + toleranceSeconds) throw refusal('ERR_TOKEN_EXPIRED');
     const claims = options.claims.safeParse(payload);
     if (!claims.success) throw refusal('ERR_TOKEN_CLAIM');
     const issuers = typeof options.issuers === 'function' ? options.issuers(claims.data) : options.issuers;
@@ -84,20 +88,21 @@ function readHeader(token: string): { readonly alg?: unknown; readonly kid?: unk
 
 type SignatureOptions = Pick<TokenVerifierOptions<unknown>, 'clock' | 'toleranceMs'> & {
   readonly algorithms: readonly SignatureAlgorithm[];
+  readonly requiredClaims: readonly string[];
 };
 
 /** Tries each key of the id, since ids may collide within a set. */
 async function verifySignature(
   token: string,
   keys: readonly IssuerKey[],
-  { algorithms, clock, toleranceMs }: SignatureOptions,
+  { algorithms, requiredClaims, clock, toleranceMs }: SignatureOptions,
 ): Promise<{ payload: JWTPayload; key: IssuerKey }> {
   let code: ErrorCode = 'ERR_TOKEN_SIGNATURE_MISMATCH';
   for (const key of keys) {
     try {
       const { payload } = await jwtVerify(token, key.jwk, {
         algorithms: [...algorithms],
-        requiredClaims: ['iss', 'aud', 'exp', 'iat'],
+        requiredClaims: [...requiredClaims],
         currentDate: new Date(clock()),
         clockTolerance: toleranceMs / 1000,
       });

@@ -109,6 +109,13 @@ test('the issuer may be a function of the verified claims', async () => {
   );
 });
 
+test('an issuer that writes no iat may be told so; one that is there still counts', async () => {
+  const lenient = verifierOf(jwksAt(server.jwksUrl), { isIssuedAtRequired: false });
+  const fate = (iat: unknown) => codeOf(lenient(signToken(honest({ iat }), issuerKey)));
+  expect([await fate(undefined), await fate(now())]).toEqual(['none', 'none']);
+  expect([await fate(now() + 62), await fate(String(now()))]).toEqual(['ERR_TOKEN_EXPIRED', 'ERR_TOKEN_CLAIM']);
+});
+
 test('a header that demands an extension we do not know is refused', async () => {
   const token = signToken(honest(), issuerKey, { crit: ['exp-plus'], 'exp-plus': true });
   expect(await codeOf(verify(token))).not.toBe('none');
