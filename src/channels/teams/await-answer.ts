@@ -1,0 +1,57 @@
+import type { EventRecord } from '../../core/event.ts';
+import type { Answer, Awaiting } from '../channel.ts';
+import type { Candidate } from './candidate.ts';
+
+/** Below the 5 s that Teams waits for an outgoing webhook and for a message extension. */
+const SHORT_MS = 4_500;
+/** Below the 15 s that the connector waits for anything else before it sends the activity again. */
+const LONG_MS = 12_000;
+
+/** What people read when there is no reply yet, and when there will be none. */
+const LATE = 'This is taking longer than Teams waits for an answer. Please ask again in a moment.';
+const FAILED = 'Sorry, this could not be answered.';
+
+/** For activities that want their answer in the response; undefined for those that are answered by a message later. */
+export function awaitingOf({ answerBy, operation }: Candidate): Awaiting | undefined {
+  switch (answerBy) {
+    case 'message':
+      return undefined;
+    case 'invoke':
+      return { timeoutMs: SHORT_MS, answer: (record) => json(invokeBody(operation, textOf(record))) };
+    case 'replies':
+      return { timeoutMs: LONG_MS, answer: (record) => json({ activities: messages(textOf(record)) }) };
+    case 'webhook':
+      return { timeoutMs: SHORT_MS, answer: (record) => json({ type: 'message', text: textOf(record) ?? '' }) };
+  }
+}
+
+/** Undefined when the agent had nothing to say. */
+function textOf(record: EventRecord | null): string | undefined {
+  if (record === null) return LATE;
+  const reply = record.runs.findLast((run) => run.reply !== undefined)?.reply;
+  if (reply !== undefined) return reply.text;
+  return record.state === 'done' ? undefined : FAILED;
+}
+
+const messages = (text: string | undefined) => (text === undefined ? [] : [{ type: 'message', text }]);
+
+/** A plain text in the shape that the operation's caller shows; the rest takes any JSON. */
+function invokeBody(operation: string, text: string | undefined): object {
+  if (text === undefined) return {};
+  if (operation === 'adaptiveCard/action') {
+    return { statusCode: 200, type: 'application/vnd.microsoft.activity.message', value: text };
+  }
+  if (operation.startsWith('composeExtension/query') || operation === 'composeExtension/selectItem') {
+    return { composeExtension: { type: 'message', text } };
+  }
+  if (operation.startsWith('task/') || operation.startsWith('composeExtension/')) {
+    return { task: { type: 'message', value: text } };
+  }
+  return { type: 'message', text };
+}
+
+const json = (body: object): Answer => ({
+  status: 200,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});

@@ -1,0 +1,26 @@
+import { z } from 'zod';
+import type { JsonObject } from '../../core/json.ts';
+
+/** Where a reply goes, as `identify.ts` writes it into the event. */
+export const destinationSchema = z.looseObject({
+  /** `response`: the sender took it, or its placeholder, in the answer to its request; nothing is posted. */
+  via: z.enum(['message', 'response']),
+});
+
+export const destinationOf = (via: 'message' | 'response'): JsonObject => ({ via });
+
+/** Under this name the reference is sealed. */
+export const REFERENCE = 'conversation_reference';
+
+/**
+ * What it takes to speak in a conversation, given the bot's token. Sealed as a whole, because whoever can change it
+ * decides where that token goes.
+ */
+export const referenceSchema = z.strictObject({
+  serviceUrl: z.string(),
+  conversationId: z.string(),
+  /** Absent for activities that have none; the reply then stands by itself. */
+  activityId: z.string().optional(),
+  bot: z.strictObject({ id: z.string(), name: z.string().optional() }).optional(),
+});
+export type ConversationReference = z.infer<typeof referenceSchema>;
