@@ -31,6 +31,8 @@ export const environmentPaths: Readonly<Record<string, Path>> = {
   SALLYPORT_MAX_AGE: ['maxAge'],
   SALLYPORT_RETENTION: ['retention'],
   SALLYPORT_CONCURRENCY: ['concurrency'],
+  SALLYPORT_LEASE: ['worker', 'lease'],
+  SALLYPORT_REPLY_TIMEOUT: ['worker', 'replyTimeout'],
   SALLYPORT_JWT_SECRET: ['api', 'jwtSecret'],
   SALLYPORT_JWT_ISSUER: ['api', 'jwtIssuer'],
   SALLYPORT_JWT_AUDIENCE: ['api', 'jwtAudience'],

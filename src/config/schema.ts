@@ -94,6 +94,14 @@ export const configSchema = z.strictObject({
   maxAge: duration.prefault('24h'),
   retention: duration.prefault('30d'),
   concurrency: integer(1, 10_000).default(32),
+  worker: z
+    .strictObject({
+      /** A worker not heard of for this long is taken for dead and its conversation given to another. */
+      lease: duration.prefault('30s'),
+      /** One call that posts a reply. The lease is held half as long again, whatever happens to the worker. */
+      replyTimeout: duration.prefault('10s'),
+    })
+    .prefault({}),
   api: z
     .strictObject({
       /** RFC 7518, 3.2: an HS256 key is at least as long as the digest. */

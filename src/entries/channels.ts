@@ -27,7 +27,7 @@ export function createChannelTable(
 }
 
 /** Of all tenants, so that one tenant's route refuses another's workspace by name and not as unknown. */
-const slackInstallations = (config: Config): SlackInstallation[] =>
+export const slackInstallations = (config: Config): SlackInstallation[] =>
   Object.entries(config.tenants).flatMap(([tenant, { slack }]) =>
     (slack?.installations ?? []).map((entry) => ({ ...entry, tenant }) as SlackInstallation),
   );

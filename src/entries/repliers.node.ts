@@ -1,5 +1,7 @@
 import type { Replier } from '../channels/channel.ts';
+import { createSlackReplier } from '../channels/slack/reply.ts';
 import type { ChannelName } from '../core/event.ts';
+import { slackInstallations } from './channels.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** For channels without credentials: the run keeps its reply, and nobody pretends it was posted. */
@@ -9,7 +11,21 @@ const unsent: Replier = {
 };
 
 /** Finds what posts a tenant's replies on a channel. */
-export function createReplierTable(_runtime: Runtime): (tenant: string, channel: ChannelName) => Replier {
+export function createReplierTable(runtime: Runtime): (tenant: string, channel: ChannelName) => Replier {
+  const { config, sealer, log: logger } = runtime;
   const table = new Map<string, Replier>();
+  const installations = slackInstallations(config);
+  for (const [tenant, { slack }] of Object.entries(config.tenants)) {
+    if (slack === undefined) continue;
+    const { apiUrl, botToken } = slack;
+    if (botToken === undefined && !installations.some((entry) => entry.tenant === tenant && entry.botToken)) {
+      logger.warn({ tenant, setting: 'SLACK_BOT_TOKEN' }, 'reply.no-credentials');
+    }
+    const accounts = {
+      ...(botToken === undefined ? {} : { botToken }),
+      ...(slack.installations === undefined ? {} : { installations }),
+    };
+    table.set(`slack/${tenant}`, createSlackReplier({ apiUrl, ...accounts, sealer, clock: Date.now, logger }));
+  }
   return (tenant, channel) => table.get(`${channel}/${tenant}`) ?? unsent;
 }

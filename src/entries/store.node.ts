@@ -7,7 +7,10 @@ import { defaultLimits, type Store, type StoreLimits } from '../queue/store.ts';
 /** Opens the driver that the configuration chooses; the other one is never loaded. */
 export async function openStore(config: Config, identifier: Identifier, logger: Logger): Promise<Store> {
   const { store, maxAge: maxAgeMs, retention: retentionMs } = config;
-  const limits: StoreLimits = { ...defaultLimits, maxAgeMs, retentionMs, queueCap: store.queueCap };
+  const leaseMs = config.worker.lease;
+  // Twice a lease: by then a worker that took the wake has shown itself.
+  const timing = { leaseMs, rewakeMs: 2 * leaseMs, maxAgeMs, retentionMs };
+  const limits: StoreLimits = { ...defaultLimits, ...timing, queueCap: store.queueCap };
   // A process with another id key would see every event as new; the store remembers this digest and refuses it.
   const idCheck = identifier.digest('id-check', []);
   if (store.redisUrl === undefined) {
@@ -16,5 +19,15 @@ export async function openStore(config: Config, identifier: Identifier, logger: 
   }
   const { openRedisStore } = await import('../queue/redis/open.ts');
   const { redisUrl: url, prefix, shards, minReplicas, allowUnsafe } = store;
-  return openRedisStore({ url, prefix, shards, minReplicas, allowUnsafe, limits, idCheck, logger });
+  return openRedisStore({
+    url,
+    prefix,
+    shards,
+    minReplicas,
+    allowUnsafe,
+    limits,
+    idCheck,
+    logger,
+    relay: { claimMs: leaseMs / 2 },
+  });
 }

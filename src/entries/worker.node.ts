@@ -1,7 +1,6 @@
 import type { ParsedEvent } from '../channels/channel.ts';
 import { prepare } from '../ingress/prepare.ts';
 import { startWorkerBeat } from '../ops/worker-beat.ts';
-import { defaultLimits } from '../queue/store.ts';
 import { echoAgent } from '../workers/agent/echo.ts';
 import { run } from '../workers/run.ts';
 import { createReaderTable } from './readers.node.ts';
@@ -32,7 +31,8 @@ export function startWorker(runtime: Runtime): WorkerHandle {
     meter,
     clock: Date.now,
     random: Math.random,
-    leaseMs: defaultLimits.leaseMs,
+    leaseMs: config.worker.lease,
+    replyTimeoutMs: config.worker.replyTimeout,
     runMs: config.budget.runSeconds * 1000,
     shutdown: shutdown.signal,
     logger: log,

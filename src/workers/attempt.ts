@@ -28,6 +28,8 @@ export interface AttemptDeps {
   readonly random: () => number;
   /** `StoreLimits.leaseMs` */
   readonly leaseMs: number;
+  /** Longest call that posts a reply, in ms. */
+  readonly replyTimeoutMs: number;
   /** Wall clock of one run, in ms. */
   readonly runMs: number;
   /** Aborted when the grace period is nearly over: what still runs is given back. */
@@ -51,7 +53,7 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
     for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
     const replier = deps.replier(tenant, channel);
     const task = { record, lease: held, text, earlier: journal.get(REPLY_STEP), signal };
-    const reply = await replyOnce(task, { journal: deps.journal, replier });
+    const reply = await replyOnce(task, { journal: deps.journal, replier, timeoutMs: deps.replyTimeoutMs });
     deps.meter.replied(channel, reply.state);
     return { kind: 'done', run: { ...ended, finishedAt: deps.clock(), outcome: 'replied', reply } };
   } catch (error) {

@@ -1,4 +1,4 @@
-import { REPLY_TIMEOUT_MS, type Replier, type ReplyContext, type ReplyResult } from '../channels/channel.ts';
+import type { Replier, ReplyContext, ReplyResult } from '../channels/channel.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { EventRecord, RunReply } from '../core/event.ts';
 import type { Journal, JournalEntry } from '../queue/journal.ts';
@@ -7,12 +7,11 @@ import type { HeldLease } from '../queue/lease.ts';
 /** The journal's step for the one reply an event has. */
 export const REPLY_STEP = 'reply';
 
-/** Beyond the vendor call's own limit: what it takes to notice that the limit has passed. */
-const HOLD_MARGIN_MS = 5_000;
-
 export interface ReplyDeps {
   readonly journal: Journal;
   readonly replier: Replier;
+  /** Longest call to the vendor, in ms. */
+  readonly timeoutMs: number;
 }
 
 export interface ReplyTask {
@@ -33,20 +32,20 @@ export async function replyOnce(
   deps: ReplyDeps,
 ): Promise<RunReply> {
   if (earlier?.kind === 'result') return { text, state: 'delivered' };
-  const context = replyContext(record, signal);
+  const context = replyContext(record, AbortSignal.any([signal, AbortSignal.timeout(deps.timeoutMs)]));
   if (earlier?.kind === 'intent') {
     const found = await deps.replier.find(context, earlier.at);
     if (found === 'unknown') throw ambiguous();
     if (found === 'delivered') return delivered(text, lease, deps);
   }
+  // Half as long again as the call may take: by then its worker has noticed that it is over, alive or not.
+  const holdMs = deps.timeoutMs * 1.5;
   if (!(await deps.journal.record(lease, REPLY_STEP, { kind: 'intent', value: { text } }, holdMs))) throw leaseLost();
   if (signal.aborted) throw leaseLost();
   const result = await sendOrTakeBack(text, context, lease, deps);
   if (result.kind === 'ambiguous') throw ambiguous();
   return result.kind === 'unsent' ? { text, state: 'unsent' } : delivered(text, lease, deps);
 }
-
-const holdMs = REPLY_TIMEOUT_MS + HOLD_MARGIN_MS;
 
 /** A refusal is a result as well: without it the next attempt would have to ask about a reply nobody took. */
 async function sendOrTakeBack(

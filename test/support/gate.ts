@@ -105,6 +105,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     clock,
     random: () => 0.5,
     leaseMs: limits.leaseMs,
+    replyTimeoutMs: 10_000,
     runMs: 120_000,
     shutdown: new AbortController().signal,
     logger: silentLogger,
