@@ -76,6 +76,7 @@ const replyCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_AMBIGUOUS_EFFECT',
   'ERR_REPLY_REJECTED',
   'ERR_REPLY_UNAVAILABLE',
+  'ERR_REPLY_UNCONFIRMED',
 ]);
 
 const replyOutcome = (error: unknown): string => (codeOf(error) === 'ERR_AMBIGUOUS_EFFECT' ? 'ambiguous' : 'failed');

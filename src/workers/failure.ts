@@ -11,6 +11,7 @@ const retryable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_LEASE_LOST',
   'ERR_SOURCE_UNAVAILABLE',
   'ERR_REPLY_UNAVAILABLE',
+  'ERR_REPLY_UNCONFIRMED',
   'ERR_QUEUE_FULL',
   'ERR_STORE_UNAVAILABLE',
 ]);

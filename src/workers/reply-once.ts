@@ -25,7 +25,8 @@ export interface ReplyTask {
 
 /**
  * Posts the reply, at most once over all attempts: intent before, result after, and an intent without a result is asked
- * about at the vendor. @throws SallyportError ERR_LEASE_LOST, ERR_AMBIGUOUS_EFFECT, or what the replier threw.
+ * about at the vendor. @throws SallyportError ERR_LEASE_LOST, ERR_REPLY_UNCONFIRMED (the next attempt asks),
+ * ERR_AMBIGUOUS_EFFECT (the vendor could not say), or what the replier threw.
  */
 export async function replyOnce(
   { record, lease, text, earlier, signal }: ReplyTask,
@@ -43,7 +44,7 @@ export async function replyOnce(
   if (!(await deps.journal.record(lease, REPLY_STEP, { kind: 'intent', value: { text } }, holdMs))) throw leaseLost();
   if (signal.aborted) throw leaseLost();
   const result = await sendOrTakeBack(text, context, lease, deps);
-  if (result.kind === 'ambiguous') throw ambiguous();
+  if (result.kind === 'ambiguous') throw unconfirmed();
   return result.kind === 'unsent' ? { text, state: 'unsent' } : delivered(text, lease, deps);
 }
 
@@ -73,5 +74,7 @@ function replyContext({ event }: EventRecord, signal: AbortSignal): ReplyContext
 }
 
 const leaseLost = (): SallyportError => new SallyportError('ERR_LEASE_LOST', 'another worker has the conversation');
+const unconfirmed = (): SallyportError =>
+  new SallyportError('ERR_REPLY_UNCONFIRMED', 'the vendor did not say whether it took the reply');
 const ambiguous = (): SallyportError =>
   new SallyportError('ERR_AMBIGUOUS_EFFECT', 'the vendor may or may not have the reply');

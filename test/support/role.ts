@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** A role of the product in a process of its own: what an operator starts, from the built bundle. */
+export interface RoleProcess {
+  readonly port: number;
+  readonly url: string;
+  /** The running process; another one after `restart`. */
+  readonly child: ChildProcess;
+  /** SIGKILL: nothing is said or finished. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+  /** Starts it again on the same port. */
+  restart(): Promise<void>;
+}
+
+export interface RoleOptions {
+  readonly role: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly folder: string;
+  /** Fixed port; a free one otherwise. */
+  readonly port?: number;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** Starts a role and waits until its health page answers. */
+export async function startRole(options: RoleOptions): Promise<RoleProcess> {
+  const port = options.port ?? (await freePort());
+  const url = `http://127.0.0.1:${port}`;
+  let child = launch(options, port);
+  await healthy(url, child);
+  return {
+    port,
+    url,
+    get child() {
+      return child;
+    },
+    kill: () => end(child, 'SIGKILL'),
+    stop: async () => {
+      await end(child, 'SIGTERM');
+      return child.exitCode;
+    },
+    restart: async () => {
+      await end(child, 'SIGKILL');
+      child = launch(options, port);
+      await healthy(url, child);
+    },
+  };
+}
+
+function launch({ role, environment, folder }: RoleOptions, port: number): ChildProcess {
+  const log = openSync(join(folder, `${role}-${port}.log`), 'a');
+  const child = spawn(process.execPath, [join(root, 'bin', 'sallyport.js'), role], {
+    cwd: folder,
+    env: { PATH: process.env.PATH ?? '', HOST: '127.0.0.1', PORT: String(port), ...environment },
+    stdio: ['ignore', log, log],
+  });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  await exited;
+}
+
+/** Generous: a loaded machine starts several processes at once. */
+const START_MS = 30_000;
+
+async function healthy(url: string, child: ChildProcess): Promise<void> {
+  const giveUpAt = Date.now() + START_MS;
+  while (Date.now() < giveUpAt) {
+    if (child.exitCode !== null) throw new Error(`the role ended with ${child.exitCode} before it listened`);
+    const isUp = await fetch(`${url}/health`).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (isUp) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error('the role did not listen in time');
+}
