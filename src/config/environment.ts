@@ -1,3 +1,6 @@
+import { graphEnvironment, graphRefinements } from './graph.ts';
+import { teamsEnvironment, teamsRefinements } from './teams.ts';
+
 /** The environment's names for settings, each with its place in the configuration. */
 
 type Path = readonly string[];
@@ -43,6 +46,8 @@ export const environmentPaths: Readonly<Record<string, Path>> = {
   SLACK_SIGNING_SECRET: [...TENANT, 'slack', 'signingSecrets'],
   SLACK_BOT_TOKEN: [...TENANT, 'slack', 'botToken'],
   SLACK_API_URL: [...TENANT, 'slack', 'apiUrl'],
+  ...graphEnvironment,
+  ...teamsEnvironment,
 };
 
 /**
@@ -61,6 +66,8 @@ const emptyIsAnError: ReadonlySet<string> = new Set([
 const refinements: Readonly<Record<string, string>> = {
   SLACK_BOT_TOKEN: 'SLACK_SIGNING_SECRET',
   SLACK_API_URL: 'SLACK_SIGNING_SECRET',
+  ...graphRefinements,
+  ...teamsRefinements,
 };
 
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { graphSchema } from './graph.ts';
+import { teamsSchema } from './teams.ts';
 import {
   bytes,
   duration,
@@ -13,6 +15,7 @@ import {
 } from './values.ts';
 
 const HOUR_MS = 3_600_000;
+const MIB = 1024 * 1024;
 
 /** An installed workspace or organisation of a Slack app. */
 const installation = z.strictObject({
@@ -40,7 +43,7 @@ const slack = z.strictObject({
   eventTypes: z.array(z.string()).default([]),
 });
 
-const tenant = z.strictObject({ slack: slack.optional() });
+const tenant = z.strictObject({ slack: slack.optional(), teams: teamsSchema.optional() });
 
 const agent = z.strictObject({ kind: z.enum(['echo']).default('echo') });
 
@@ -53,7 +56,8 @@ export const configSchema = z.strictObject({
       workerPort: integer(0, 65_535).optional(),
       publicUrl: httpUrl.optional(),
       trustedProxies: listOf(z.union([z.cidrv4(), z.cidrv6()], { error: 'must be a list of CIDR ranges' })).optional(),
-      bodyLimit: bytes.default(1024 * 1024),
+      /** Default 1 MiB; 4 MiB for Graph, which batches notifications. */
+      bodyLimit: bytes.optional(),
       /** A body must have arrived completely this long after its headers. */
       bodyTimeout: duration.default(10_000),
       /** From the signal to stop until the process has ended. */
@@ -62,6 +66,11 @@ export const configSchema = z.strictObject({
       /** Failed proofs and handshakes a source may cause per minute before it is answered 429. */
       failuresPerMinute: integer(1, 1_000_000).default(1200),
     })
+    .transform(({ bodyLimit, ...server }) => ({
+      ...server,
+      bodyLimit: bodyLimit ?? MIB,
+      graphBodyLimit: bodyLimit ?? 4 * MIB,
+    }))
     .prefault({}),
   store: z
     .strictObject({

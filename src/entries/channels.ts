@@ -1,13 +1,19 @@
 import type { Channel } from '../channels/channel.ts';
 import { createSlackChannel, matchPolicy, type SlackInstallation } from '../channels/slack/index.ts';
 import type { Config, SlackConfig } from '../config/schema.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Crypto } from '../core/crypto.ts';
 import type { ChannelName } from '../core/event.ts';
 import type { Identifier } from '../core/identity.ts';
+import { graphChannels } from './graph-channel.ts';
+import { teamsChannels } from './teams.ts';
 
-interface ChannelDeps {
+export interface ChannelDeps {
   readonly crypto: Crypto;
   readonly identifier: Identifier;
+  /** For the keys of token issuers, whose addresses are configured. */
+  readonly fetch: typeof globalThis.fetch;
+  readonly clock: Clock;
 }
 
 /** Commands and actions are sent once; this outlives their `response_url` (30 minutes). */
@@ -19,9 +25,11 @@ export function createChannelTable(
   deps: ChannelDeps,
 ): (name: ChannelName, tenant: string, rest: readonly string[]) => Channel | null {
   const table = new Map<string, Channel>();
+  const routers = new Map<string, (rest: readonly string[]) => Channel | null>();
   const installations = slackInstallations(config);
-  for (const [tenant, { slack }] of Object.entries(config.tenants)) {
+  for (const [tenant, { slack, teams }] of Object.entries(config.tenants)) {
     if (slack !== undefined) table.set(`slack/${tenant}`, slackChannel(slack, installations, config, deps));
+    if (teams !== undefined) for (const one of teamsChannels(tenant, teams, config, deps)) table.set(...one);
   }
   return (name, tenant, rest) => table.get([name, tenant, ...rest].join('/')) ?? null;
 }

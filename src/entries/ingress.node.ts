@@ -25,7 +25,7 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     scrub,
     sealer,
     meter: metrics.meter,
-    channel: createChannelTable(config, { crypto, identifier }),
+    channel: createChannelTable(config, { crypto, identifier, fetch, clock: Date.now }),
     headersOf: (c) => nodeHeaders(incomingOf(c).headers),
     readBody: (c, limits) => readIncoming(incomingOf(c), limits),
     bodyTimeoutMs: config.server.bodyTimeout,

@@ -3,6 +3,7 @@ import { createSlackReplier } from '../channels/slack/reply.ts';
 import type { ChannelName } from '../core/event.ts';
 import { slackInstallations } from './channels.ts';
 import type { Runtime } from './runtime.node.ts';
+import { teamsReplier } from './teams.node.ts';
 
 /** For channels without credentials: the run keeps its reply, and nobody pretends it was posted. */
 const unsent: Replier = {
@@ -15,7 +16,8 @@ export function createReplierTable(runtime: Runtime): (tenant: string, channel: 
   const { config, sealer, log: logger } = runtime;
   const table = new Map<string, Replier>();
   const installations = slackInstallations(config);
-  for (const [tenant, { slack }] of Object.entries(config.tenants)) {
+  for (const [tenant, { slack, teams }] of Object.entries(config.tenants)) {
+    if (teams !== undefined) table.set(`teams/${tenant}`, teamsReplier(tenant, teams, runtime));
     if (slack === undefined) continue;
     const { apiUrl, botToken } = slack;
     if (botToken === undefined && !installations.some((entry) => entry.tenant === tenant && entry.botToken)) {

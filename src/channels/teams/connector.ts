@@ -1,0 +1,49 @@
+import type { ConversationReference } from './destination.ts';
+import { type CallOutcome, failureOfStatus, failureOfThrown } from './outcome.ts';
+
+export interface ConnectorPost {
+  readonly reference: ConversationReference;
+  readonly text: string;
+  readonly token: string;
+  readonly signal: AbortSignal;
+}
+
+/** Posts one activity through the Bot connector, once. Never throws: what went wrong is the outcome. */
+export type PostActivity = (post: ConnectorPost) => Promise<CallOutcome<null>>;
+
+/** The caller has checked that the reference's service URL may have the token. `fetch` reads bodies to their end. */
+export function createConnector(fetch: typeof globalThis.fetch): PostActivity {
+  return async ({ reference, text, token, signal }) => {
+    try {
+      const response = await fetch(activityUrl(reference), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(activityOf(reference, text)),
+        // The token is for this host and for no other it may name.
+        redirect: 'manual',
+        signal,
+      });
+      if (response.ok) return { kind: 'ok', value: null };
+      return failureOfStatus(response.status, response.headers.get('retry-after'));
+    } catch (error) {
+      return failureOfThrown(error);
+    }
+  };
+}
+
+/** "Reply to activity", or "send to conversation" where there is nothing to reply to. */
+function activityUrl({ serviceUrl, conversationId, activityId }: ConversationReference): string {
+  const base = serviceUrl.endsWith('/') ? serviceUrl : `${serviceUrl}/`;
+  const activities = `${base}v3/conversations/${encodeURIComponent(conversationId)}/activities`;
+  return activityId === undefined ? activities : `${activities}/${encodeURIComponent(activityId)}`;
+}
+
+function activityOf({ conversationId, activityId, bot }: ConversationReference, text: string): object {
+  return {
+    type: 'message',
+    text,
+    conversation: { id: conversationId },
+    ...(bot !== undefined && { from: bot }),
+    ...(activityId !== undefined && { replyToId: activityId }),
+  };
+}

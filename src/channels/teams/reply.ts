@@ -1,0 +1,84 @@
+import type { Clock } from '../../core/clock.ts';
+import { SallyportError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Sealer } from '../../scrub/seal.ts';
+import type { Replier, ReplyContext, ReplyMessage, ReplyResult } from '../channel.ts';
+import { type AccessTokenDeps, type AccessTokens, createAccessTokens } from './access-token.ts';
+import { createConnector, type PostActivity } from './connector.ts';
+import { type ConversationReference, destinationSchema, REFERENCE, referenceSchema } from './destination.ts';
+import { type CallOutcome, replyError } from './outcome.ts';
+import { createServiceHosts, defaultServiceHosts, type IsServiceAllowed } from './service-hosts.ts';
+
+export interface TeamsReplierDeps {
+  /** Absent: replies are kept, not posted. */
+  readonly credentials?: Omit<AccessTokenDeps, 'clock'>;
+  /** Hosts that may have the bot's token; `defaultServiceHosts` when absent. */
+  readonly serviceHosts?: readonly string[];
+  /** For the connector. Must not follow redirects of a POST. */
+  readonly fetch: typeof globalThis.fetch;
+  readonly sealer: Sealer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+interface Account {
+  readonly tokens: AccessTokens;
+  readonly post: PostActivity;
+  readonly isServiceAllowed: IsServiceAllowed;
+}
+
+/** Replies into the conversation through the Bot connector. What was answered in a response is not posted again. */
+export function createTeamsReplier(deps: TeamsReplierDeps): Replier {
+  const { credentials, clock } = deps;
+  const account = credentials && {
+    tokens: createAccessTokens({ ...credentials, clock }),
+    post: createConnector(deps.fetch),
+    isServiceAllowed: createServiceHosts(deps.serviceHosts ?? defaultServiceHosts),
+  };
+  return {
+    async send(message: ReplyMessage, context: ReplyContext): Promise<ReplyResult> {
+      if (isAnsweredInResponse(context)) return { kind: 'delivered' };
+      if (account === undefined) return { kind: 'unsent' };
+      if (context.signal.aborted) {
+        throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'the run was stopped before replying');
+      }
+      const outcome = await postOnce(message.text, openReference(context, deps.sealer), context.signal, account);
+      if (outcome.kind === 'ok') return { kind: 'delivered' };
+      const { eventId, tenant } = context;
+      deps.logger.warn({ eventId, tenant, channel: 'teams', outcome: outcome.kind, why: outcome.why }, 'reply.failed');
+      if (outcome.kind === 'ambiguous') return { kind: 'ambiguous' };
+      throw replyError(outcome);
+    },
+
+    // The connector takes messages and updates them, but shows none: nobody can be asked whether one arrived.
+    find: async (context) => (isAnsweredInResponse(context) ? 'delivered' : 'unknown'),
+  };
+}
+
+function isAnsweredInResponse({ destination }: ReplyContext): boolean {
+  const parsed = destinationSchema.safeParse(destination).data;
+  if (parsed === undefined) throw new SallyportError('ERR_REPLY_REJECTED', 'the destination is not a Teams one');
+  return parsed.via === 'response';
+}
+
+async function postOnce(
+  text: string,
+  reference: ConversationReference,
+  signal: AbortSignal,
+  { tokens, post, isServiceAllowed }: Account,
+): Promise<CallOutcome<null>> {
+  // Asked again here: the list may have become shorter since the activity was taken.
+  if (!isServiceAllowed(reference.serviceUrl)) return { kind: 'rejected', why: 'service_host' };
+  const token = await tokens.get();
+  if (token.kind !== 'ok') return token;
+  if (signal.aborted) return { kind: 'unavailable', why: 'stopped' };
+  const outcome = await post({ reference, text, token: token.value, signal });
+  if (outcome.kind === 'unavailable' && outcome.why === 'http_401') tokens.drop(token.value);
+  return outcome;
+}
+
+function openReference({ tenant, eventId, sealed }: ReplyContext, sealer: Sealer): ConversationReference {
+  const capability = sealed[REFERENCE];
+  if (capability === undefined) throw new SallyportError('ERR_REPLY_REJECTED', 'the event names no conversation');
+  return referenceSchema.parse(JSON.parse(sealer.open(capability, { tenant, eventId, name: REFERENCE })));
+}
