@@ -42,6 +42,8 @@ export type DeliveryOutcome =
 export interface Refused {
   readonly outcome: 'ignored' | 'quarantined';
   readonly reason: Reason;
+  /** It failed its proof. A delivery that holds nothing else counts against its source. */
+  readonly isForged?: boolean;
 }
 
 /** An answer as a channel gives it; `ingress/respond` adds the headers every answer carries. */

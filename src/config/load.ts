@@ -39,6 +39,9 @@ function missingFor(role: Role, config: Config): string[] {
     problems.push('SLACK_SIGNING_SECRET: no channel is configured; set this or describe tenants in sallyport.config');
   }
   for (const [name, tenant] of Object.entries(config.tenants)) {
+    if (tenant.graph !== undefined && tenant.graph.subscriptions.length > 0 && config.server.publicUrl === undefined) {
+      problems.push('SALLYPORT_PUBLIC_URL: is required to keep Graph subscriptions');
+    }
     for (const [index, entry] of (tenant.slack?.installations ?? []).entries()) {
       if ((entry.teamId === undefined) === (entry.enterpriseId === undefined)) {
         problems.push(`tenants.${name}.slack.installations.${index}: needs exactly one of teamId and enterpriseId`);

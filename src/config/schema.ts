@@ -43,7 +43,11 @@ const slack = z.strictObject({
   eventTypes: z.array(z.string()).default([]),
 });
 
-const tenant = z.strictObject({ slack: slack.optional(), teams: teamsSchema.optional() });
+const tenant = z.strictObject({
+  slack: slack.optional(),
+  graph: graphSchema.optional(),
+  teams: teamsSchema.optional(),
+});
 
 const agent = z.strictObject({ kind: z.enum(['echo']).default('echo') });
 

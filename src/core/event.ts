@@ -42,6 +42,11 @@ export interface InboundEvent {
   readonly identity: Identity;
   /** How long the identity is remembered, in milliseconds. */
   readonly windowMs: number;
+  /**
+   * `start`: the identity is forgotten as soon as the event is taken for the first time, if that comes before the window
+   * ends. For news that only repeats itself while nobody has acted on it.
+   */
+  readonly seenUntil?: 'start';
   readonly conversation: Conversation;
   /** Epoch milliseconds at which the delivery reached us. */
   readonly receivedAt: number;

@@ -1,8 +1,8 @@
 import type { Replier } from '../channels/channel.ts';
 import { createSlackReplier } from '../channels/slack/reply.ts';
 import type { ChannelName } from '../core/event.ts';
-import { slackInstallations } from './channels.ts';
 import type { Runtime } from './runtime.node.ts';
+import { slackInstallations } from './slack.ts';
 import { teamsReplier } from './teams.node.ts';
 
 /** For channels without credentials: the run keeps its reply, and nobody pretends it was posted. */

@@ -43,8 +43,8 @@ export function createHookHandler(deps: HookDeps): (c: AppContext) => Promise<Re
       if (deps.isDraining()) throw new SallyportError('ERR_SHUTTING_DOWN', 'the process is stopping');
       const readBody = (maxBytes: number) => deps.readBody(c, { maxBytes, timeoutMs: deps.bodyTimeoutMs });
       const receipt = await receive(head, readBody, channel, deps);
-      if (receipt.isHandshake && (await deps.failures.isOver(deps.sourceOf(c)))) {
-        throw new SallyportError('ERR_RATE_LIMITED', 'too many handshakes from this source');
+      if (receipt.isUnproven && (await deps.failures.isOver(deps.sourceOf(c)))) {
+        throw new SallyportError('ERR_RATE_LIMITED', 'too many handshakes or forgeries from this source');
       }
       return acknowledged(c, channel, head, receipt, deps);
     } catch (error) {
@@ -102,9 +102,12 @@ function finished(c: AppContext, channel: Channel, head: DeliveryHead, ending: E
   deps.meter.acked(channel.name, ms / 1000);
   const { items = [], ...fields } = ending;
   const [only] = items;
-  const detail = items.length > 1 ? { items: items.length } : { reason: only?.reason, eventId: only?.eventId };
+  const quarantined = items.filter(({ outcome }) => outcome === 'quarantined').length;
+  const detail =
+    items.length > 1 ? { items: items.length, quarantined } : { reason: only?.reason, eventId: only?.eventId };
   const line = { requestId: c.get('requestId'), tenant: head.tenant, channel: channel.name, ...fields, ...detail, ms };
   // Forgeries come in floods; their address is what an operator blocks.
-  if (ending.outcome === 'rejected') deps.logger.warn({ ...line, source: deps.sourceOf(c) }, 'delivery.rejected');
+  const isForgery = ending.outcome === 'rejected' || quarantined > 0;
+  if (isForgery) deps.logger.warn({ ...line, source: deps.sourceOf(c) }, `delivery.${ending.outcome}`);
   else deps.logger.info(line, `delivery.${ending.outcome}`);
 }

@@ -28,7 +28,8 @@ export interface Receipt {
   readonly items: readonly ItemOutcome[];
   /** The channel's own answer; absent where the outcomes alone decide it. */
   readonly answer: Answer | undefined;
-  readonly isHandshake: boolean;
+  /** Answered without any proof: a handshake, or a delivery of which every item failed its own. */
+  readonly isUnproven: boolean;
 }
 
 /**
@@ -52,18 +53,19 @@ export async function receive(
   }
   const items: ItemOutcome[] = [
     ...accepted.map((one) => ({ reason: '', outcome: one.outcome as DeliveryOutcome, ...idOf(one) })),
-    ...refused,
+    ...refused.map(({ outcome, reason }) => ({ outcome, reason })),
   ];
   const { answer, awaiting } = received;
   if (answer !== undefined && items.length === 0) items.push({ outcome: answer.outcome, reason: '' });
   const { eventId, outcome } = items[0] ?? {};
   if (awaiting === undefined || eventId === undefined) {
-    return { items, answer, isHandshake: answer?.outcome === 'handshake' };
+    const isForged = refused.length > 0 && refused.length === items.length && refused.every((one) => one.isForged);
+    return { items, answer, isUnproven: isForged || answer?.outcome === 'handshake' };
   }
   // A conflict never runs: waiting for it would only keep its sender.
   const isRun = outcome !== 'conflict';
   const record = isRun ? await deps.awaitResult(head.tenant, eventId, awaiting.timeoutMs) : null;
-  return { items, answer: awaiting.answer(record), isHandshake: false };
+  return { items, answer: awaiting.answer(record), isUnproven: false };
 }
 
 const idOf = (accepted: object): { eventId?: string } =>

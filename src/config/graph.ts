@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import { fromBase64 } from '../core/encoding.ts';
+import { flag, httpUrl, listOf, secret } from './values.ts';
+
+const TENANT = ['tenants', 'default', 'graph'] as const;
+
+/** A GUID in practice, or a domain of the tenant. It becomes part of a URL. */
+const entraId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,127}$/, { message: 'must be an id of letters, digits, . and -' });
+
+/** Graph's own limit for `encryptionCertificateId` and `clientState`. */
+const MAX_NAME_CHARS = 128;
+
+const resource = z.string().regex(/^[A-Za-z]+[/(][^\s<>"\\]{1,1000}$/, {
+  message: 'must be resources like users/a@example.com/messages',
+});
+
+const subscription = z.union([
+  resource.transform((path) => ({ resource: path, changeType: 'created', rich: undefined })),
+  z.strictObject({
+    resource,
+    /** `created` is enough to act once on each new message; `updated` helps where Graph loses one. */
+    changeType: z.enum(['created', 'updated', 'created,updated']).default('created'),
+    /** With the encrypted object inside. Default: where a certificate is set and the resource allows it as it is written. */
+    rich: flag.optional(),
+  }),
+]);
+
+const PEM_BODY = /^-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----$/;
+
+/** Environment files write the line ends of a PEM block as `\n`. */
+const multiline = (text: string): string => text.replaceAll('\\n', '\n').trim();
+
+/** As Graph wants it: the DER in base64, on one line. */
+const certificate = z.string().transform((text, context) => {
+  const pem = multiline(text);
+  const base64 = (PEM_BODY.exec(pem)?.[1] ?? pem).replace(/\s+/g, '');
+  if (base64 === '' || fromBase64(base64) === null) {
+    context.addIssue({ code: 'custom', message: 'must be a certificate in PEM or base64' });
+    return z.NEVER;
+  }
+  return base64;
+});
+
+const privateKey = z
+  .string()
+  .transform(multiline)
+  .refine((pem) => /^-----BEGIN (RSA )?PRIVATE KEY-----\n/.test(pem), {
+    message: 'must be an unencrypted RSA key in PEM',
+  });
+
+export const graphSchema = z
+  .strictObject({
+    /** Notifications of other Entra tenants are quarantined. */
+    tenantId: entraId,
+    /** The app whose subscriptions these are, and to which Microsoft makes out its tokens. */
+    clientId: entraId.optional(),
+    /** Absent: notifications are taken, but nothing can be fetched, kept or answered. */
+    clientSecret: secret(1).optional(),
+    subscriptions: listOf(subscription).default([]),
+    /** Secrets of subscriptions made by hand; several while one replaces another. */
+    clientStates: listOf(
+      secret(16).max(MAX_NAME_CHARS, { message: 'is too long: Graph takes 128 characters' }),
+    ).optional(),
+    /** The certificate given to new subscriptions. */
+    encryptionCert: certificate.optional(),
+    /** Its private key first, then those of earlier certificates. */
+    encryptionKeys: listOf(privateKey).optional(),
+    /** Our names for the certificates, in the order of their keys. */
+    encryptionKeyIds: listOf(z.string().min(1).max(MAX_NAME_CHARS)).prefault(['sallyport']),
+    baseUrl: httpUrl.default('https://graph.microsoft.com/'),
+    authorityUrl: httpUrl.default('https://login.microsoftonline.com/'),
+    jwksUrl: httpUrl.default('https://login.microsoftonline.com/common/discovery/v2.0/keys'),
+  })
+  .superRefine((graph, context) => {
+    const refuse = (field: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [field], message });
+    const { encryptionKeys: keys, encryptionKeyIds: ids, encryptionCert } = graph;
+    if (keys !== undefined && new Set(ids).size !== keys.length) {
+      refuse('encryptionKeyIds', 'must name each key of GRAPH_ENCRYPTION_KEY, each differently');
+    }
+    if (encryptionCert !== undefined && keys === undefined) refuse('encryptionKeys', 'is required with a certificate');
+    if (keys !== undefined && graph.clientId === undefined) refuse('clientId', 'is required with an encryption key');
+    if (graph.subscriptions.length === 0) return;
+    if (graph.clientId === undefined) refuse('clientId', 'is required to keep subscriptions');
+    if (graph.clientSecret === undefined) refuse('clientSecret', 'is required to keep subscriptions');
+  });
+
+export type GraphConfig = z.output<typeof graphSchema>;
+
+export const graphEnvironment: Readonly<Record<string, readonly string[]>> = {
+  GRAPH_TENANT_ID: [...TENANT, 'tenantId'],
+  GRAPH_CLIENT_ID: [...TENANT, 'clientId'],
+  GRAPH_CLIENT_SECRET: [...TENANT, 'clientSecret'],
+  GRAPH_SUBSCRIPTIONS: [...TENANT, 'subscriptions'],
+  GRAPH_CLIENT_STATE: [...TENANT, 'clientStates'],
+  GRAPH_ENCRYPTION_CERT: [...TENANT, 'encryptionCert'],
+  GRAPH_ENCRYPTION_KEY: [...TENANT, 'encryptionKeys'],
+  GRAPH_ENCRYPTION_KEY_ID: [...TENANT, 'encryptionKeyIds'],
+  GRAPH_BASE_URL: [...TENANT, 'baseUrl'],
+  GRAPH_AUTHORITY_URL: [...TENANT, 'authorityUrl'],
+  GRAPH_JWKS_URL: [...TENANT, 'jwksUrl'],
+};
+
+/** Variables that only say where Microsoft is, and the one that switches the channel on. */
+export const graphRefinements: Readonly<Record<string, string>> = {
+  GRAPH_BASE_URL: 'GRAPH_TENANT_ID',
+  GRAPH_AUTHORITY_URL: 'GRAPH_TENANT_ID',
+  GRAPH_JWKS_URL: 'GRAPH_TENANT_ID',
+};
