@@ -55,7 +55,7 @@ describeRedis('wakes', () => {
 
   it('that a relay claimed before it died are claimed again', async () => {
     const ids = await acceptMany(5);
-    const claimed = await runScript(admin, scripts.claim, `{${stores.prefix}:0}`, [0, 200, 100, 100]);
+    const claimed = await runScript(admin, scripts.claim, `{${stores.prefix}:0}`, [0, 200, 100, 100, 300, 0]);
     expect(claimed).toHaveLength(3 + 5 * 3);
     const ran: string[] = [];
     consumeInto(store, ran);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +28,8 @@ export interface RedisServer {
 export interface RedisOptions {
   /** Extra command line arguments; they override the defaults (AOF everysec, no RDB, noeviction). */
   readonly args?: readonly string[];
+  /** Configuration of a Sentinel, which this is then instead of a store. */
+  readonly sentinel?: string;
 }
 
 const isInstalled = spawnSync('redis-server', ['--version']).status === 0;
@@ -46,7 +48,7 @@ process.once('exit', () => {
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-redis-'));
-  let child = await launch(port, folder, options.args ?? []);
+  let child = await launch(port, folder, options);
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
@@ -58,7 +60,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     kill: () => end(child),
     restart: async () => {
       await end(child);
-      child = await launch(port, folder, options.args ?? []);
+      child = await launch(port, folder, options);
     },
     stop: async () => {
       await end(child);
@@ -97,6 +99,13 @@ export async function startRedisCluster(masters = 3): Promise<RedisClusterServer
   };
 }
 
+/** A Sentinel of its own quorum that watches the master as `main` and replaces it after a second of silence. */
+export async function startSentinel(masterPort: number): Promise<RedisServer> {
+  const watch = ['sentinel monitor main 127.0.0.1', masterPort, '1'].join(' ');
+  const times = 'sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 3000\n';
+  return startRedis({ sentinel: `${watch}\n${times}` });
+}
+
 async function untilClusterReady(port: number): Promise<void> {
   const client = new Redis(port, '127.0.0.1');
   try {
@@ -110,14 +119,18 @@ async function untilClusterReady(port: number): Promise<void> {
   }
 }
 
-async function launch(port: number, folder: string, args: readonly string[]): Promise<ChildProcess> {
+async function launch(port: number, folder: string, { args = [], sentinel }: RedisOptions): Promise<ChildProcess> {
+  const file = join(folder, 'sentinel.conf');
+  if (sentinel !== undefined) await writeFile(file, `port ${port}\nbind 127.0.0.1\ndir ${folder}\n${sentinel}`);
   const child = spawn(
     'redis-server',
-    [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'],
-      ...['--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction', '--repl-diskless-sync-delay', '0'],
-      ...args,
-    ],
+    sentinel !== undefined
+      ? [file, '--sentinel']
+      : [
+          ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'],
+          ...['--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction', '--repl-diskless-sync-delay', '0'],
+          ...args,
+        ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );
   running.add(child);

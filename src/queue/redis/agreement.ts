@@ -1,13 +1,12 @@
 import { SallyportError } from '../../core/errors.ts';
 import type { Client } from './connection.ts';
-import { unavailable } from './failure.ts';
 import { runScript, scripts } from './scripts.ts';
 
 /** What all processes on one Redis must agree on, because otherwise the same event would be new under another key. */
 export interface Agreement {
   /**
    * Resolves at once after it has succeeded the first time.
-   * @throws SallyportError ERR_STORE_MISMATCH, ERR_STORE_UNAVAILABLE
+   * @throws SallyportError ERR_STORE_MISMATCH; otherwise what the client throws
    */
   ensure(): Promise<void>;
 }
@@ -17,9 +16,7 @@ export function createAgreement(client: Client, key: string, shards: number, idC
   return {
     async ensure() {
       if (isAgreed) return;
-      const stored = await runScript(client, scripts.meta, key, [shards, idCheck]).catch((error: unknown) => {
-        throw unavailable(error);
-      });
+      const stored = await runScript(client, scripts.meta, key, [shards, idCheck]);
       const [storedShards, storedCheck] = stored as [string, string];
       if (storedShards !== String(shards)) throw mismatch('SALLYPORT_REDIS_SHARDS');
       if (storedCheck !== idCheck) throw mismatch('SALLYPORT_ID_KEY');

@@ -35,7 +35,12 @@ const patientOptions: Options = { maxRetriesPerRequest: null, commandTimeout: 10
 /** BullMQ requires null. */
 const blockingOptions: Options = { maxRetriesPerRequest: null };
 
-const common: Options = { connectTimeout: 1_000, retryStrategy: (attempt) => Math.min(50 * attempt, 500) };
+const common: Options = {
+  connectTimeout: 1_000,
+  retryStrategy: (attempt) => Math.min(50 * attempt, 500),
+  // Behind a fixed address (managed Redis) a failover leaves us connected to what is now a replica: connect and send again.
+  reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+};
 
 /** @throws SallyportError ERR_CONFIG_INVALID when the URL cannot be read. */
 export function openConnections(url: string, logger: Logger): Connections {

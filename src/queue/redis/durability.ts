@@ -2,22 +2,18 @@ import type { Redis } from 'ioredis';
 import { SallyportError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Client } from './connection.ts';
-import { unavailable } from './failure.ts';
 
 /** Accepting needs `SET ... NX GET`, which Redis has since 7.0. */
 const OLDEST_VERSION = 7;
 
 /**
  * Checks by INFO alone, because managed Redis blocks CONFIG, that what this Redis acknowledges survives it.
- * @throws SallyportError ERR_STORE_UNSAFE with the settings to change, ERR_STORE_UNAVAILABLE
+ * @throws SallyportError ERR_STORE_UNSAFE with the settings to change; otherwise what the client throws
  */
 export async function checkDurability(client: Client, allowUnsafe: boolean, logger: Logger): Promise<void> {
   const problems = new Set<string>();
   for (const node of await mastersOf(client)) {
-    const info = await node.info().catch((error: unknown) => {
-      throw unavailable(error);
-    });
-    for (const problem of problemsOf(parseInfo(info))) problems.add(problem);
+    for (const problem of problemsOf(parseInfo(await node.info()))) problems.add(problem);
   }
   if (problems.size === 0) return;
   const text = `Redis may lose acknowledged events: ${[...problems].join('; ')}`;

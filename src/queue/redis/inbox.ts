@@ -51,16 +51,17 @@ export function createInbox(deps: InboxDeps): Inbox & { close(): void } {
 function createDoor({ shards, agreement, limits, minReplicas }: InboxDeps, tag: string): Door {
   const { client } = shards;
   const breaker = createBreaker(() => client.exists(tag));
-  const call = (args: readonly ScriptArgument[]): Promise<unknown> =>
-    minReplicas > 0
+  const call = async (args: readonly ScriptArgument[]): Promise<unknown> => {
+    await agreement.ensure();
+    return minReplicas > 0
       ? runReplicated(client, scripts.accept, tag, args, minReplicas)
       : runScript(client, scripts.accept, tag, args);
+  };
 
   async function send(items: readonly Item[]): Promise<Accepted[]> {
     const args: ScriptArgument[] = [shards.now(), limits.queueCap, limits.retentionMs];
     for (const item of items) pushArguments(args, item);
     try {
-      await agreement.ensure();
       const reply = await breaker.guard(() => withDeadline(call(args), DEADLINE_MS));
       return answersOf(reply as string[]);
     } catch (error) {
@@ -77,7 +78,8 @@ function pushArguments(args: ScriptArgument[], { event, json }: Item): void {
     event.identity.fingerprint,
     event.id,
     event.conversation.key,
-    event.windowMs,
+    // What Redis refuses as a time to live would fail every event of the batch.
+    Math.max(1, Math.ceil(event.windowMs)),
     event.receivedAt,
     event.mentioned ? '1' : '',
     json,

@@ -45,10 +45,10 @@ function startConsumer(deps: JobsDeps, options: ConsumeOptions): Consumer {
   const connection = connections.blocking();
   // A blocking pop takes keys of one slot only, and each shard has its own.
   const groups = connections.isCluster ? shards.keys.tags.map((tag) => [tag]) : [shards.keys.tags];
-  const bells = groups.map((tags) => listen(connections.blocking(), tags, (tag) => relay?.poke(tag)));
+  const bells = groups.map((tags) => listen(connections.blocking(), tags, (tag) => relay?.rang(tag)));
   const started = (async () => {
     const { client } = connection;
-    const onFree = (): void => relay?.poke();
+    const onFree = (): void => relay?.freed();
     const executor = await startExecutor({ client, prefix: shards.keys.executor, consume: options, onFree, logger });
     relay = startRelay({ shards, executor, concurrency: options.concurrency, limits, tuning, logger });
     return executor;

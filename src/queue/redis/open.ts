@@ -6,6 +6,7 @@ import { createAgreement } from './agreement.ts';
 import { type Client, openConnections } from './connection.ts';
 import { checkDurability } from './durability.ts';
 import { createEvents } from './events.ts';
+import { unavailable } from './failure.ts';
 import { createInbox } from './inbox.ts';
 import { createJobs } from './jobs.ts';
 import { createJournal } from './journal.ts';
@@ -45,8 +46,12 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     journal: createJournal(patientShards),
     records: createRecords(shards),
     check: async () => {
-      await agreement.ensure();
-      await checkDurability(connections.swift, options.allowUnsafe, logger);
+      try {
+        await agreement.ensure();
+        await checkDurability(connections.swift, options.allowUnsafe, logger);
+      } catch (error) {
+        throw unavailable(error);
+      }
     },
     close: async () => {
       inbox.close();
@@ -59,7 +64,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   try {
     await agreement.ensure();
   } catch (error) {
-    if (codeOf(error) !== 'ERR_STORE_UNAVAILABLE') {
+    if (codeOf(error) === 'ERR_STORE_MISMATCH') {
       await store.close();
       throw error;
     }

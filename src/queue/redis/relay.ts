@@ -1,28 +1,21 @@
 import type { Logger } from '../../core/logger.ts';
-import type { StoreLimits } from '../store.ts';
-import type { Executor, Wake } from './executor.ts';
-import { lineOf } from './keys.ts';
-import type { RelayTuning } from './options.ts';
+import { createRelayStep, type RelayStepDeps } from './relay-step.ts';
 import { scripts } from './scripts.ts';
 import type { Shards } from './shards.ts';
 
-export interface RelayDeps {
-  readonly shards: Shards;
-  readonly executor: Executor;
-  /** Conversations this process runs at the same time. */
-  readonly concurrency: number;
-  readonly limits: StoreLimits;
-  readonly tuning: RelayTuning;
+export interface RelayDeps extends RelayStepDeps {
   readonly logger: Logger;
 }
 
 /**
  * Moves wakes from the shards to the executor, a few per tenant in turn and never more than the workers can take soon.
- * It is also the sweep: whatever is due and not in an outbox becomes a wake again, whoever lost it.
+ * It is also the sweep: whatever is due becomes a wake again, whoever lost it.
  */
 export interface Relay {
-  /** A shard has a wake, or there is room for one. */
-  poke(tag?: string): void;
+  /** A shard has a wake. */
+  rang(tag: string): void;
+  /** There is room for one more in the executor. */
+  freed(): void;
   /** Resolves when the step that is going on has ended. */
   stop(): Promise<void>;
 }
@@ -32,119 +25,86 @@ const FAILED_PAUSE_MS = 500;
 
 export function startRelay(deps: RelayDeps): Relay {
   const { shards, tuning, logger } = deps;
-  const step = createStep(deps);
+  const step = createRelayStep(deps);
+  const cleanSometimes = createCleaner(shards, tuning.cleanMs);
+  const rest = createRest();
   /** Shards to look at in the next turn. */
   let pending = new Set(shards.keys.tags);
-  /** Shards that have wakes left because there was no room. */
+  /** Shards that have wakes for which there was no room. */
   const hungry = new Set<string>();
   let isStopped = false;
-  let nextCleanAt = 0;
-  let wakeUp: () => void = () => {};
 
-  const sleep = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      wakeUp = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-
+  /** Returns how long to rest when nothing rings. */
   async function turn(): Promise<number> {
     const tags = pending;
     pending = new Set();
-    let nextDueMs = tuning.idleMs;
+    let restMs = tuning.idleMs;
     for (const tag of tags) {
-      const { hasMore, dueMs } = await step(tag);
+      const { hasMore, dueMs } = await step.move(tag);
       if (hasMore) hungry.add(tag);
       else hungry.delete(tag);
-      nextDueMs = Math.min(nextDueMs, dueMs);
+      restMs = Math.min(restMs, dueMs);
     }
-    if (Date.now() >= nextCleanAt) {
-      nextCleanAt = Date.now() + tuning.cleanMs;
-      for (const tag of shards.keys.tags) await clean(deps, tag);
-    }
-    return nextDueMs;
+    await cleanSometimes();
+    return restMs;
   }
 
   async function loop(): Promise<void> {
     while (!isStopped) {
-      let pauseMs = FAILED_PAUSE_MS;
-      try {
-        pauseMs = await turn();
-      } catch (error) {
-        logger.warn({ error: error instanceof Error ? error.name : typeof error }, 'relay.step_failed');
-      }
-      if (isStopped) return;
-      if (pending.size === 0) await sleep(pauseMs);
+      const restMs = await turn().catch((error: unknown) => {
+        logger.warn({ error: error instanceof Error ? error.name : typeof error }, 'relay.turn_failed');
+        return FAILED_PAUSE_MS;
+      });
+      if (pending.size === 0 && !isStopped) await rest.for(restMs);
       // Nobody rang: look everywhere.
       if (pending.size === 0) pending = new Set(shards.keys.tags);
     }
+    await step.confirm().catch(() => {});
   }
 
   const ended = loop();
+  const poke = (tags: Iterable<string>): void => {
+    for (const tag of tags) pending.add(tag);
+    if (pending.size > 0) rest.end();
+  };
   return {
-    poke: (tag) => {
-      for (const each of tag === undefined ? hungry : [tag]) pending.add(each);
-      if (pending.size > 0) wakeUp();
-    },
-    stop: async () => {
+    rang: (tag) => poke([tag]),
+    freed: () => poke(hungry),
+    stop: () => {
       isStopped = true;
-      wakeUp();
-      await ended;
+      rest.end();
+      return ended;
     },
   };
 }
 
-interface StepResult {
-  /** Wakes are left in the shard. */
-  readonly hasMore: boolean;
-  /** Until the next line of the shard is due. */
-  readonly dueMs: number;
-}
-
-type ClaimReply = readonly [claimEnds: number, dueMs: number, hasMore: number, ...wakes: string[]];
-
-function createStep({
-  shards,
-  executor,
-  concurrency,
-  limits,
-  tuning,
-}: RelayDeps): (tag: string) => Promise<StepResult> {
-  const bound = Math.max(2, Math.ceil(tuning.boundPerRun * concurrency));
-  const quantum = Math.max(1, Math.floor(bound / 4));
-  return async (tag) => {
-    const room = Math.max(0, bound - (await executor.waiting()));
-    // Promoting what is due must not wait for room, so a full executor only claims nothing.
-    const claimed = room * 4 < bound ? 0 : room;
-    const reply = await shards.run(scripts.claim, tag, [shards.now(), tuning.claimMs, claimed, quantum]);
-    const [claimEnds, dueMs, hasMore, ...flat] = reply as ClaimReply;
-    const wakes = wakesOf(flat);
-    if (wakes.length > 0) {
-      await executor.add(wakes);
-      const lines = wakes.map(({ conversation }) => lineOf(conversation));
-      await shards.run(scripts.handed, tag, [shards.now(), claimEnds, limits.rewakeMs, ...lines]);
-    }
-    return { hasMore: hasMore === 1, dueMs: dueMs < 0 ? tuning.idleMs : dueMs };
+/** A sleep that can be ended from outside. */
+function createRest(): { for(ms: number): Promise<void>; end(): void } {
+  let end = (): void => {};
+  return {
+    for: (ms) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        end = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      }),
+    end: () => end(),
   };
-}
-
-function wakesOf(flat: readonly string[]): Wake[] {
-  const wakes: Wake[] = [];
-  for (let i = 0; i < flat.length; i += 3) {
-    const [tenant = '', key = '', number = ''] = flat.slice(i, i + 3);
-    wakes.push({ conversation: { tenant, key }, number });
-  }
-  return wakes;
 }
 
 /** Events removed in one call: about 2 ms. */
 const CLEAN_AT_ONCE = 200;
 
-async function clean({ shards }: RelayDeps, tag: string): Promise<void> {
-  let removed: number;
-  do {
-    removed = Number(await shards.run(scripts.clean, tag, [shards.now(), CLEAN_AT_ONCE]));
-  } while (removed === CLEAN_AT_ONCE);
+/** Every `everyMs`, removes the events of all shards whose retention has ended. */
+function createCleaner({ keys, run, now }: Shards, everyMs: number): () => Promise<void> {
+  let nextAt = 0;
+  return async () => {
+    if (Date.now() < nextAt) return;
+    for (const tag of keys.tags) {
+      while (Number(await run(scripts.clean, tag, [now(), CLEAN_AT_ONCE])) === CLEAN_AT_ONCE);
+    }
+    nextAt = Date.now() + everyMs;
+  };
 }

@@ -8,7 +8,6 @@ import clean from './scripts/clean.lua';
 import compareAndSet from './scripts/compare-and-set.lua';
 import extend from './scripts/extend.lua';
 import finish from './scripts/finish.lua';
-import handed from './scripts/handed.lua';
 import hold from './scripts/hold.lua';
 import list from './scripts/list.lua';
 import meta from './scripts/meta.lua';
@@ -35,7 +34,6 @@ export const scripts = {
   compareAndSet: script(shard, compareAndSet),
   extend: script(shard, extend),
   finish: script(shard, line, finish),
-  handed: script(shard, handed),
   hold: script(shard, hold),
   list: script(shard, list),
   meta: script(meta),

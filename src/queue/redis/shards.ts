@@ -28,8 +28,8 @@ export function createShards({ client, keys, agreement, clock }: ShardsDeps): Sh
     client,
     now: () => clock?.() ?? 0,
     async run(script, tag, args) {
-      await agreement.ensure();
       try {
+        await agreement.ensure();
         return await runScript(client, script, tag, args);
       } catch (error) {
         throw unavailable(error);

@@ -57,7 +57,7 @@ function sentinelTarget(tls: boolean, text: string): Target {
     addresses: [addressOf(first, 26379), ...rest.map((seed) => addressOf(seed, 26379))],
     tls,
     db: databaseOf(db),
-    master: decodeURIComponent(master),
+    master: decoded(master),
     ...login(credentials),
   };
 }
@@ -83,7 +83,15 @@ function databaseOf(text: string): number {
 
 function login(url: URL): { username?: string; password?: string } {
   return {
-    ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
-    ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
+    ...(url.username === '' ? {} : { username: decoded(url.username) }),
+    ...(url.password === '' ? {} : { password: decoded(url.password) }),
   };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalid('a % is not followed by two hexadecimal digits');
+  }
 }

@@ -19,26 +19,22 @@ local function dequeue(line, id)
   if call('LREM', line.queue, 1, id) == 1 then call('HINCRBY', tag .. ':load', line.tenant, -1) end
 end
 
--- Ends the event for good: its retention starts now.
-local function finish_event(line, id, from, to)
-  move(line.tenant, id, from, to)
+-- Ends the event for good: its retention starts now. Further arguments are fields of the record.
+local function finish_event(line, id, from, to, ...)
+  move(line.tenant, id, from, to, ...)
   call('ZADD', tag .. ':ended', line.now + line.retention, line.tenant .. ':' .. id)
   dequeue(line, id)
 end
 
-local function park_event(line, id, from, code)
-  move(line.tenant, id, from, 'parked')
-  call('HSET', event_key(id), 'code', code)
+local function park_event(line, id, from, code, ...)
+  move(line.tenant, id, from, 'parked', 'code', code, ...)
   dequeue(line, id)
 end
 
--- Leaves the line idle when it is empty, otherwise in the hands of a new wake.
+-- For a line without a lease: leaves it idle when it is empty, otherwise in the hands of a new wake.
 local function hand_over(line)
-  call('DEL', line.lease)
-  if call('EXISTS', line.queue) == 0 then
-    call('ZREM', tag .. ':due', line.name)
-    return { 'empty' }
-  end
+  call('ZREM', tag .. ':due', line.name)
+  if call('EXISTS', line.queue) == 0 then return { 'empty' } end
   wake(line.tenant, line.conversation, call('INCR', tag .. ':seq'))
   ring_bell()
   return { 'handed' }
@@ -47,6 +43,26 @@ end
 -- The answer for a head that is leased: kind, token, number of the run, fields of the record.
 local function head_answer(id, token, run)
   return { 'head', token, run, call('HGETALL', event_key(id)) }
+end
+
+local function lease_head(line, id, record, claim, lease_ms)
+  local token = call('INCR', tag .. ':seq')
+  local until_at = line.now + lease_ms
+  call('HSET', line.lease, 'token', token, 'until', until_at, 'claim', claim)
+  call('ZADD', tag .. ':due', until_at, line.name)
+  local run = record.runs + 1
+  local opened = '{"startedAt":' .. line.now .. ',"outcome":"running"}'
+  move(line.tenant, id, record.state, 'running', 'tries', record.tries + 1, 'runs', run, 'run' .. run, opened)
+  return head_answer(id, token, run)
+end
+
+-- Why the head cannot be leased now, if so: it is held, or it waits. Leaves exactly one wake due for then.
+local function not_now(line, lease)
+  local kind, at = 'held', lease[1] and tonumber(lease[2])
+  if not at then kind, at = 'later', tonumber(lease[4]) end
+  if not at or at <= line.now then return nil end
+  call('ZADD', tag .. ':due', at, line.name)
+  return { kind, at }
 end
 
 -- Events that are ended without a run in one call, so that a long line of expired events cannot block Redis. The rest
@@ -58,43 +74,25 @@ local SKIPS = 100
 local function take_head(line, claim, lease_ms, max_attempts, max_age)
   for _ = 1, SKIPS do
     local id = call('LINDEX', line.queue, 0)
-    if not id then return hand_over(line) end
+    if not id then break end
 
     local lease = call('HMGET', line.lease, 'token', 'until', 'claim', 'notBefore')
-    if lease[1] and lease[3] == claim then
-      return head_answer(id, tonumber(lease[1]), tonumber(call('HGET', event_key(id), 'runs')))
-    end
-    local held = tonumber(lease[2]) or 0
-    if lease[1] and held > line.now then
-      call('ZADD', tag .. ':due', held, line.name)
-      return { 'held', held }
-    end
-    local not_before = tonumber(lease[4]) or 0
-    if not_before > line.now then
-      call('ZADD', tag .. ':due', not_before, line.name)
-      return { 'later', not_before }
-    end
+    local fields = call('HMGET', event_key(id), 'state', 'since', 'tries', 'runs')
+    local record = { state = fields[1], tries = tonumber(fields[3]) or 0, runs = tonumber(fields[4]) or 0 }
+    if lease[1] and lease[3] == claim then return head_answer(id, tonumber(lease[1]), record.runs) end
+    local answer = not_now(line, lease)
+    if answer then return answer end
 
-    local record = call('HMGET', event_key(id), 'state', 'tries', 'since')
-    local state = record[1]
-    call('DEL', line.lease)
-    if not state then
+    if lease[1] or lease[4] then call('DEL', line.lease) end
+    if not record.state then
       -- Somebody deleted the record by hand; the line must not stand still for it.
       dequeue(line, id)
-    elseif (tonumber(record[2]) or 0) >= max_attempts then
-      park_event(line, id, state, 'ERR_ATTEMPTS_EXHAUSTED')
-    elseif line.now - tonumber(record[3]) > max_age then
-      finish_event(line, id, state, 'expired')
+    elseif record.tries >= max_attempts then
+      park_event(line, id, record.state, 'ERR_ATTEMPTS_EXHAUSTED')
+    elseif line.now - tonumber(fields[2]) > max_age then
+      finish_event(line, id, record.state, 'expired')
     else
-      local token = call('INCR', tag .. ':seq')
-      local until_at = line.now + lease_ms
-      call('HSET', line.lease, 'token', token, 'until', until_at, 'claim', claim)
-      call('ZADD', tag .. ':due', until_at, line.name)
-      call('HINCRBY', event_key(id), 'tries', 1)
-      local run = call('HINCRBY', event_key(id), 'runs', 1)
-      call('HSET', event_key(id), 'run' .. run, '{"startedAt":' .. line.now .. ',"outcome":"running"}')
-      if state ~= 'running' then move(line.tenant, id, state, 'running') end
-      return head_answer(id, token, run)
+      return lease_head(line, id, record, claim, lease_ms)
     end
   end
   return hand_over(line)

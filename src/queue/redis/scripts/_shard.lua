@@ -11,12 +11,13 @@
 --   <tag>:load                         hash of tenant -> events in conversation queues
 --   <tag>:queue:<line>                 list of event ids, the head first; <line> is '<tenant>:<conversation key>'
 --   <tag>:lease:<line>                 hash: token, until, claim, notBefore
---   <tag>:due                          zset of lines by the time they are looked at if nothing happens before;
---                                      +inf while a wake waits in an outbox. A line is in it while its queue is not empty
+--   <tag>:due                          zset of lines by the time they are looked at if nothing happens before
 --   <tag>:outbox:<tenant>              list of wakes '<conversation key> <number>'
 --   <tag>:ring                         list of the tenants that have wakes, each once
 --   <tag>:bell                         capped list that idle relays block on
 --   <tag>:strays                       capped stream of duplicates whose record is gone
+--
+-- A line whose queue is not empty has a wake in its tenant's outbox or a time in `due`: nothing is ever left asleep.
 local call = redis.call
 local tag = KEYS[1]
 
@@ -31,19 +32,17 @@ end
 local function event_key(id) return tag .. ':event:' .. id end
 local function index_key(state, tenant) return tag .. ':index:' .. state .. ':' .. tenant end
 
--- Moves an event of the tenant to another state. False when it is not in the state it leaves.
-local function move(tenant, id, from, to)
+-- Moves an event of the tenant from one state to another, and sets more fields of its record on the way.
+local function move(tenant, id, from, to, ...)
+  call('HSET', event_key(id), 'state', to, ...)
+  if from == to then return end
   local order = call('ZSCORE', index_key(from, tenant), id)
-  if not order then return false end
   call('ZREM', index_key(from, tenant), id)
   call('ZADD', index_key(to, tenant), order, id)
-  call('HSET', event_key(id), 'state', to)
-  return true
 end
 
--- Puts a wake for the line into its tenant's outbox. Waking twice is harmless: the lease decides.
+-- Puts a wake for a line that is not in `due` into its tenant's outbox. Waking twice is harmless: the lease decides.
 local function wake(tenant, conversation, number)
-  call('ZADD', tag .. ':due', '+inf', tenant .. ':' .. conversation)
   if call('RPUSH', tag .. ':outbox:' .. tenant, conversation .. ' ' .. number) == 1 then
     call('RPUSH', tag .. ':ring', tenant)
   end

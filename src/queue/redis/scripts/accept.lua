@@ -14,18 +14,22 @@ local count = (#ARGV - 3) / FIELDS
 -- also makes WAIT speak about this connection when the call turns out to hold duplicates only.
 local order = call('INCRBY', tag .. ':seq', count) - count
 
-local loads, accepted = {}, {}
-local function load_of(tenant)
-  if not loads[tenant] then
-    loads[tenant] = tonumber(call('HGET', tag .. ':load', tenant)) or 0
-    accepted[tenant] = 0
+-- What the script needs of a tenant, looked up once: key prefixes, how many events it has queued, how many it gains.
+local tenants = {}
+local function tenant_of(name)
+  local tenant = tenants[name]
+  if not tenant then
+    tenant = {
+      name = name,
+      seen = tag .. ':seen:' .. name .. ':',
+      queue = tag .. ':queue:' .. name .. ':',
+      index = index_key('queued', name),
+      load = tonumber(call('HGET', tag .. ':load', name)) or 0,
+      gained = 0,
+    }
+    tenants[name] = tenant
   end
-  return loads[tenant] + accepted[tenant]
-end
-
-local function write_record(id, state, tenant, since, json)
-  call('HSET', event_key(id), 'event', json, 'state', state, 'since', since)
-  call('ZADD', index_key(state, tenant), order, id)
+  return tenant
 end
 
 -- Counts a delivery on the record of the event that holds the key. A record that is gone stays gone.
@@ -47,31 +51,32 @@ local function conflict(tenant, key, fingerprint, id, window, since, json)
     count_delivery(known, id, '')
     return known
   end
-  write_record(id, 'conflict', tenant, since, json)
+  call('HSET', event_key(id), 'event', json, 'state', 'conflict', 'since', since)
+  call('ZADD', index_key('conflict', tenant), order, id)
   call('ZADD', tag .. ':ended', clock(ARGV[1]) + retention, tenant .. ':' .. id)
   return id
 end
 
 local results, woken = {}, false
 for at = 4, #ARGV, FIELDS do
-  local tenant, key, fingerprint, id, conversation, window, since, mentioned, json = unpack(ARGV, at, at + FIELDS - 1)
+  local name, key, fingerprint, id, conversation, window, since, mentioned, json = unpack(ARGV, at, at + FIELDS - 1)
+  local tenant = tenant_of(name)
+  local full = tenant.load + tenant.gained >= cap
   order = order + 1
-  local seen = tag .. ':seen:' .. tenant .. ':' .. key
-  local full = load_of(tenant) >= cap
   local previous
   -- Two statements, not `full and GET or SET`: a missing key is false in Lua, and the event would be marked seen while
   -- it is refused.
   if full then
-    previous = call('GET', seen)
+    previous = call('GET', tenant.seen .. key)
   else
-    previous = call('SET', seen, id .. ' ' .. fingerprint, 'NX', 'GET', 'PX', window)
+    previous = call('SET', tenant.seen .. key, id .. ' ' .. fingerprint, 'NX', 'GET', 'PX', window)
   end
 
   local outcome, answer = 'accepted', id
   if previous then
     local holder, content = previous:match('^(%S+) (%S+)$')
     if content ~= fingerprint then
-      outcome, answer = 'conflict', conflict(tenant, key, fingerprint, id, window, since, json)
+      outcome, answer = 'conflict', conflict(name, key, fingerprint, id, window, since, json)
     elseif holder ~= id then
       outcome, answer = 'duplicate', holder
       count_delivery(holder, id, mentioned)
@@ -79,11 +84,12 @@ for at = 4, #ARGV, FIELDS do
   elseif full then
     outcome = 'full'
   else
-    accepted[tenant] = accepted[tenant] + 1
-    write_record(id, 'queued', tenant, since, json)
+    tenant.gained = tenant.gained + 1
+    call('HSET', event_key(id), 'event', json, 'state', 'queued', 'since', since)
+    call('ZADD', tenant.index, order, id)
     -- The first in its queue: the conversation was idle.
-    if call('RPUSH', tag .. ':queue:' .. tenant .. ':' .. conversation, id) == 1 then
-      wake(tenant, conversation, order)
+    if call('RPUSH', tenant.queue .. conversation, id) == 1 then
+      wake(name, conversation, order)
       woken = true
     end
   end
@@ -91,8 +97,8 @@ for at = 4, #ARGV, FIELDS do
   results[#results + 1] = answer
 end
 
-for tenant, added in pairs(accepted) do
-  if added > 0 then call('HINCRBY', tag .. ':load', tenant, added) end
+for name, tenant in pairs(tenants) do
+  if tenant.gained > 0 then call('HINCRBY', tag .. ':load', name, tenant.gained) end
 end
 if woken then ring_bell() end
 return results

@@ -18,27 +18,26 @@ if lease[1] ~= token then
   return head_answer(head, tonumber(lease[1]), tonumber(call('HGET', event_key(head), 'runs')))
 end
 
-local record = event_key(id)
-call('HSET', record, 'run' .. run, run_json)
 call('DEL', line.lease)
+local ended = 'run' .. run
+local record = call('HMGET', event_key(id), 'tries', 'waited')
+local tries, waited = tonumber(record[1]), (tonumber(record[2]) or 0) + delay
 
 if kind == 'done' or kind == 'ignored' then
-  finish_event(line, id, 'running', kind)
+  finish_event(line, id, 'running', kind, ended, run_json)
 elseif kind == 'parked' then
-  park_event(line, id, 'running', code)
+  park_event(line, id, 'running', code, ended, run_json)
 elseif kind == 'released' then
-  move(line.tenant, id, 'running', 'queued')
-  call('HINCRBY', record, 'tries', -1)
-elseif tonumber(call('HGET', record, 'tries')) >= max_attempts then
-  park_event(line, id, 'running', 'ERR_ATTEMPTS_EXHAUSTED')
-elseif (tonumber(call('HGET', record, 'waited')) or 0) + delay > max_delay then
-  park_event(line, id, 'running', 'ERR_BACKOFF_EXHAUSTED')
+  move(line.tenant, id, 'running', 'queued', 'tries', tries - 1, ended, run_json)
+elseif tries >= max_attempts then
+  park_event(line, id, 'running', 'ERR_ATTEMPTS_EXHAUSTED', ended, run_json)
+elseif waited > max_delay then
+  park_event(line, id, 'running', 'ERR_BACKOFF_EXHAUSTED', ended, run_json)
 else
-  move(line.tenant, id, 'running', 'waiting')
-  call('HINCRBY', record, 'waited', delay)
-  local due = line.now + delay
-  call('HSET', line.lease, 'notBefore', due)
-  if due > line.now then
+  move(line.tenant, id, 'running', 'waiting', 'waited', waited, ended, run_json)
+  if delay > 0 then
+    local due = line.now + delay
+    call('HSET', line.lease, 'notBefore', due)
     call('ZADD', tag .. ':due', due, line.name)
     return { 'later', due }
   end

@@ -14,9 +14,13 @@ local was_head = call('LINDEX', line.queue, 0) == id
 if state == 'running' then
   local run = 'run' .. record[2]
   local ended = '"finishedAt":' .. line.now .. ',"outcome":"parked","code":"ERR_PARKED_BY_OPERATOR"'
-  local open = call('HGET', event_key(id), run)
-  call('HSET', event_key(id), run, (open:gsub('"outcome":"running"', ended)))
+  local closed = call('HGET', event_key(id), run):gsub('"outcome":"running"', ended)
+  park_event(line, id, state, 'ERR_PARKED_BY_OPERATOR', run, closed)
+else
+  park_event(line, id, state, 'ERR_PARKED_BY_OPERATOR')
 end
-park_event(line, id, state, 'ERR_PARKED_BY_OPERATOR')
-if was_head then hand_over(line) end
+if was_head then
+  call('DEL', line.lease)
+  hand_over(line)
+end
 return state

@@ -4,7 +4,7 @@
 -- ARGV     now (0: Redis' clock), tenant, conversation key, event id
 -- Result   'ok'; '' when the tenant has no such event; 'reply_delivered'; 'ambiguous'; otherwise the state it is in
 local now, tenant, conversation, id = clock(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local record = call('HMGET', event_key(id), 'state', 'code', 'runs')
+local record = call('HMGET', event_key(id), 'state', 'code', 'runs', 'gen')
 local state = record[1]
 if not state or not call('ZSCORE', index_key(state, tenant), id) then return '' end
 if state ~= 'parked' then return state end
@@ -14,8 +14,7 @@ for run = 1, tonumber(record[3]) or 0 do
   if reply and reply.state == 'delivered' then return 'reply_delivered' end
 end
 
-move(tenant, id, 'parked', 'queued')
-call('HSET', event_key(id), 'since', now, 'gen', (tonumber(call('HGET', event_key(id), 'gen')) or 1) + 1)
+move(tenant, id, 'parked', 'queued', 'since', now, 'gen', (tonumber(record[4]) or 1) + 1)
 call('HDEL', event_key(id), 'tries', 'waited', 'code')
 call('HINCRBY', tag .. ':load', tenant, 1)
 if call('RPUSH', tag .. ':queue:' .. tenant .. ':' .. conversation, id) == 1 then
