@@ -1,3 +1,4 @@
+import { gmailEnvironment, gmailRefinements } from './gmail.ts';
 import { graphEnvironment, graphRefinements } from './graph.ts';
 import { teamsEnvironment, teamsRefinements } from './teams.ts';
 
@@ -48,6 +49,7 @@ export const environmentPaths: Readonly<Record<string, Path>> = {
   SLACK_API_URL: [...TENANT, 'slack', 'apiUrl'],
   ...graphEnvironment,
   ...teamsEnvironment,
+  ...gmailEnvironment,
 };
 
 /**
@@ -68,6 +70,7 @@ const refinements: Readonly<Record<string, string>> = {
   SLACK_API_URL: 'SLACK_SIGNING_SECRET',
   ...graphRefinements,
   ...teamsRefinements,
+  ...gmailRefinements,
 };
 
 export type Environment = Readonly<Record<string, string | undefined>>;

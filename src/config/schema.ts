@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { gmailSchema } from './gmail.ts';
 import { graphSchema } from './graph.ts';
 import { teamsSchema } from './teams.ts';
 import {
@@ -47,6 +48,7 @@ const tenant = z.strictObject({
   slack: slack.optional(),
   graph: graphSchema.optional(),
   teams: teamsSchema.optional(),
+  gmail: gmailSchema.optional(),
 });
 
 const agent = z.strictObject({ kind: z.enum(['echo']).default('echo') });

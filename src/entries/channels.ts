@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Crypto } from '../core/crypto.ts';
 import type { ChannelName } from '../core/event.ts';
 import type { Identifier } from '../core/identity.ts';
+import { gmailChannel } from './gmail.ts';
 import { graphChannels } from './graph.ts';
 import { slackChannel, slackInstallations } from './slack.ts';
 import { teamsChannels } from './teams.ts';
@@ -24,9 +25,10 @@ export function createChannelTable(
   const table = new Map<string, Channel>();
   const routers = new Map<string, (rest: readonly string[]) => Channel | null>();
   const installations = slackInstallations(config);
-  for (const [tenant, { slack, graph, teams }] of Object.entries(config.tenants)) {
+  for (const [tenant, { slack, graph, teams, gmail }] of Object.entries(config.tenants)) {
     if (slack !== undefined) table.set(`slack/${tenant}`, slackChannel(slack, installations, config, deps));
     if (graph !== undefined) routers.set(`graph/${tenant}`, graphChannels(graph, config, deps));
+    if (gmail !== undefined) table.set(`gmail/${tenant}`, gmailChannel(gmail, config, deps));
     if (teams !== undefined) for (const one of teamsChannels(tenant, teams, config, deps)) table.set(...one);
   }
   return (name, tenant, rest) =>
