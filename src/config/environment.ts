@@ -97,9 +97,19 @@ export function settingName(path: readonly PropertyKey[], environment: Environme
   for (const [name, known] of Object.entries(environmentPaths)) {
     const place = known.join('.');
     const named = dotted === place || dotted.startsWith(`${place}.`);
-    if (named && (environment[name] !== undefined || known.length <= 2)) return name;
+    if (named && (environment[name] !== undefined || known.length <= 2 || isFromEnvironment(known, environment))) {
+      return name;
+    }
   }
   return dotted === '' ? 'configuration' : dotted;
+}
+
+/** Whether the part of the configuration that a setting belongs to was begun by variables; then one more is missing. */
+function isFromEnvironment(path: Path, environment: Environment): boolean {
+  const branch = path.slice(0, -1).join('.');
+  return Object.entries(environmentPaths).some(
+    ([name, known]) => environment[name] !== undefined && known.slice(0, -1).join('.') === branch,
+  );
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -3,16 +3,18 @@ import { duration, httpUrl, listOf } from './values.ts';
 
 const TENANT = ['tenants', 'default', 'gmail'] as const;
 
-const email = z.string().regex(/^[^\s@,<>"]{1,64}@[A-Za-z0-9.-]{1,255}$/, { message: 'must be an e-mail address' });
+const text = z.string({ error: 'is required, as text' });
+
+const email = text.regex(/^[^\s@,<>"]{1,64}@[A-Za-z0-9.-]{1,255}$/, { message: 'must be an e-mail address' });
 
 const resource = (kind: 'subscriptions' | 'topics') =>
-  z.string().regex(new RegExp(`^projects/[A-Za-z0-9.:-]{1,100}/${kind}/[A-Za-z0-9._~+%-]{1,255}$`), {
+  text.regex(new RegExp(`^projects/[A-Za-z0-9.:-]{1,100}/${kind}/[A-Za-z0-9._~+%-]{1,255}$`), {
     message: `must be projects/<project>/${kind}/<name>`,
   });
 
 export const gmailSchema = z.strictObject({
   /** The audience set on the push subscription, exactly; Pub/Sub's own default is the endpoint's URL. */
-  audience: z.string().min(1, { message: 'is empty' }),
+  audience: text.min(1, { message: 'is empty' }),
   /** E-mail of the service account set on the push subscription. Not the one that publishes to the topic. */
   serviceAccount: email,
   subscription: resource('subscriptions'),
