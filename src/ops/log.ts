@@ -22,7 +22,8 @@ const FLUSH_MS = 200;
 /** JSON lines to standard error; standard output belongs to what a command prints. */
 export function createLog({ level, scrubLine, isPretty }: LogOptions): Log {
   const output = pino.destination({ dest: 2, sync: isPretty, minLength: isPretty ? 0 : BUFFER_BYTES });
-  const timer = setInterval(() => flushQuietly(output), FLUSH_MS);
+  // Not flushSync: that waits for the disk, and deliveries would wait with it.
+  const timer = setInterval(() => output.flush(), FLUSH_MS);
   timer.unref();
   const stream: DestinationStream = {
     write: (line) => output.write(isPretty ? prettyLine(scrubLine(line)) : scrubLine(line)),
