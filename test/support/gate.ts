@@ -32,6 +32,7 @@ export interface GateOptions {
   readonly isDraining?: () => boolean;
   readonly clock?: () => number;
   readonly agent?: Agent;
+  readonly runMs?: number;
   readonly replier?: Replier;
   /** Stands in for the store; a fresh embedded one otherwise. */
   readonly store?: Store;
@@ -106,7 +107,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     random: () => 0.5,
     leaseMs: limits.leaseMs,
     replyTimeoutMs: 10_000,
-    runMs: 120_000,
+    runMs: options.runMs ?? 120_000,
     shutdown: new AbortController().signal,
     logger: silentLogger,
     isStopping: () => false,

@@ -1,0 +1,41 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { environmentPaths } from '../src/config/environment.ts';
+import { errorCodes } from '../src/core/errors.ts';
+
+const root = join(import.meta.dirname, '..');
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+
+test('every test that ARCHITECTURE.md names exists, and every invariant names one', () => {
+  const text = read('ARCHITECTURE.md');
+  const named = [...text.matchAll(/`(test\/[^`]+\.ts)`/g)].map((match) => match[1] ?? '');
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  const invariants = text.split('\n').filter((line) => /^\| I\d+ /.test(line));
+  expect(invariants.filter((line) => !line.includes('`test/'))).toEqual([]);
+});
+
+test('every setting is documented', () => {
+  const text = read('docs/configuration.md');
+  expect(Object.keys(environmentPaths).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+});
+
+test('every direct dependency has a reason', () => {
+  const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };
+  const text = read('docs/dependencies.md');
+  expect(Object.keys(dependencies).filter((name) => !text.includes(name))).toEqual([]);
+  expect(Object.values(dependencies).filter((version) => !/^\d+\.\d+\.\d+/.test(version))).toEqual([]);
+});
+
+test('the README stays short and shows the two commands', () => {
+  const text = read('README.md');
+  expect(text.split('\n').length).toBeLessThanOrEqual(150);
+  expect(text).toContain('npm install && npm start');
+  expect(text).toContain('npm install && npm test');
+});
+
+test('error codes are unique and in one form', () => {
+  expect(new Set(errorCodes).size).toBe(errorCodes.length);
+  expect(errorCodes.filter((code) => !/^ERR_[A-Z]+(_[A-Z]+)*$/.test(code))).toEqual([]);
+});

@@ -1,0 +1,78 @@
+import { afterEach, expect, test } from 'vitest';
+import { type EventRecord, noUsage } from '../../src/core/event.ts';
+import type { Agent } from '../../src/workers/agent/agent.ts';
+import { backoffMs } from '../../src/workers/backoff.ts';
+import { createFakeClock } from '../support/clock.ts';
+import { type Gate, type GateOptions, openGate } from '../support/gate.ts';
+import { message, postSlack } from '../support/slack.ts';
+
+let gate: Gate;
+afterEach(() => gate.stop());
+
+const clock = createFakeClock();
+const agentThat = (run: Agent['run']): Agent => ({ name: 'test', run });
+
+async function attempts(count: number, options: GateOptions): Promise<EventRecord | null> {
+  gate = await openGate({ clock: clock.now, ...options });
+  const { eventId } = await postSlack(gate.app, message({ text: 'hi', at: clock.now() }), { at: clock.now() });
+  const key = (await gate.store.events.get('default', eventId ?? ''))?.event.conversation.key ?? '';
+  for (let n = 0; n < count; n += 1) {
+    await gate.drain({ tenant: 'default', key });
+    clock.advance(12_000);
+  }
+  return gate.store.events.get('default', eventId ?? '');
+}
+
+test('an agent that throws is tried again after a wait, and then it succeeds', async () => {
+  let calls = 0;
+  const agent = agentThat(async () => {
+    calls += 1;
+    if (calls === 1) throw new Error('model is overloaded');
+    return { kind: 'reply', text: 'better', usage: noUsage };
+  });
+  const record = await attempts(2, { agent });
+  expect(record).toMatchObject({ state: 'done', attempts: 2 });
+  expect(record?.runs).toMatchObject([{ outcome: 'retry', code: 'ERR_AGENT_FAILED' }, { outcome: 'replied' }]);
+  expect(JSON.stringify(record)).not.toContain('overloaded');
+});
+
+test('an agent that always throws ends parked and visible, never silently failed', async () => {
+  const agent = agentThat(() => Promise.reject(new Error('broken')));
+  const record = await attempts(10, { agent });
+  expect(record?.state).toBe('parked');
+  expect(record?.failure?.code).toMatch(/^ERR_(BACKOFF|ATTEMPTS)_EXHAUSTED$/);
+  expect((await gate.store.events.list('default', { state: 'parked', limit: 10 })).events).toHaveLength(1);
+});
+
+test('an agent that never settles is ended by the run’s time limit', async () => {
+  const agent = agentThat(() => new Promise(() => {}));
+  const record = await attempts(1, { agent, runMs: 30 });
+  expect(record).toMatchObject({ state: 'waiting', runs: [{ outcome: 'retry', code: 'ERR_AGENT_TIMEOUT' }] });
+});
+
+test('an agent with nothing to say ends the event without a reply', async () => {
+  const agent = agentThat(async () => ({ kind: 'silent', usage: noUsage }));
+  expect(await attempts(1, { agent })).toMatchObject({ state: 'done', runs: [{ outcome: 'silent' }] });
+});
+
+test('a parked event is redriven as a new generation and runs again', async () => {
+  let isFixed = false;
+  const agent = agentThat(async () => {
+    if (!isFixed) throw new Error('broken');
+    return { kind: 'reply', text: 'fixed', usage: noUsage };
+  });
+  const parked = await attempts(10, { agent });
+  isFixed = true;
+  const id = parked?.event.id ?? '';
+  expect(await gate.store.events.redrive('default', id)).toMatchObject({ kind: 'ok' });
+  await gate.drain({ tenant: 'default', key: parked?.event.conversation.key ?? '' });
+  expect(await gate.store.events.get('default', id)).toMatchObject({ state: 'done', generation: 2, attempts: 1 });
+});
+
+test('waits double, are spread by half, stay under their cap and never undercut a vendor’s own', () => {
+  expect([1, 2, 3, 4, 5, 9].map((attempt) => backoffMs(attempt, undefined, () => 1))).toEqual([
+    1000, 2000, 4000, 8000, 16_000, 20_000,
+  ]);
+  expect(backoffMs(3, undefined, () => 0)).toBe(2000);
+  expect(backoffMs(1, 7_000, () => 0)).toBe(7000);
+});
