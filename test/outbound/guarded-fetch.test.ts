@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { createServer } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -79,6 +80,10 @@ describe('a guarded request', () => {
     const fetch = createGuardedFetch({ resolve, connector });
     expect((await fetch('http://half.example/')).text()).toBe('up');
     expect(dialled).toEqual([`${PUBLIC}:80`, `${OTHER}:80`]);
+    await turn();
+    // The address that answered is known now.
+    await fetch('http://half.example/');
+    expect(dialled).toHaveLength(2);
     await expect(fetch('http://dead.example/')).rejects.toMatchObject({
       code: 'ERR_OUTBOUND_FAILED',
       reason: 'connect-failed',
@@ -118,6 +123,22 @@ describe('a guarded request', () => {
     await fetch.close();
   });
 
+  it('keeps the sockets of the origins used last, and no more than 128', async () => {
+    const web = await startWeb((_request, response) => response.end('ok'));
+    const { connector, dialled } = dialling({ [`${PUBLIC}:80`]: web.port });
+    const fetch = createGuardedFetch({ resolve: () => turn([PUBLIC]), connector });
+    const visit = (index: number) => fetch(`http://site-${index}.example/`);
+    for (let index = 0; index < 128; index++) await visit(index);
+    await visit(0);
+    expect(dialled).toHaveLength(128);
+    await visit(128);
+    await visit(0);
+    expect(dialled).toHaveLength(129);
+    await visit(1);
+    expect(dialled).toHaveLength(130);
+    await fetch.close();
+  });
+
   it('goes through no proxy, whatever the environment says', async () => {
     const proxy = await startCounting(createServer());
     for (const name of ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'ALL_PROXY', 'all_proxy']) {
@@ -143,9 +164,21 @@ describe('abort and time', () => {
     const controller = new AbortController();
     const pending = fetch(url, { signal: controller.signal });
     while (web.requests.length === 0) await turn();
-    const late = new Error('late');
+    const late = Object.assign(new Error('late'), { code: 'ECONNRESET' });
     controller.abort(late);
     await expect(pending).rejects.toBe(late);
+  });
+
+  it('leaves neither timer nor listener behind', async () => {
+    const web = await startWeb((_request, response) => response.end());
+    const { fetch, url } = clientFor(web.port, { timeoutMs: 3_600_000 });
+    const { signal } = new AbortController();
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    await fetch(url, { signal });
+    const before = timers();
+    for (let count = 0; count < 20; count++) await fetch(url, { signal });
+    expect(timers()).toBeLessThan(before + 10);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it.each<[string, Parameters<typeof startWeb>[0]]>([
@@ -278,6 +311,18 @@ describe('following redirects', () => {
     const { fetch: direct, url } = clientFor(bare.port);
     expect((await direct(url)).text()).toBe('nowhere');
   });
+
+  it.each([100, 1_000_000])(
+    'follows past a redirect page of %i bytes without reading more than a little',
+    async (size) => {
+      const web = await startWeb((request, response) => {
+        if (request.url === '/') response.writeHead(302, { location: '/next' }).end(Buffer.alloc(size));
+        else response.end('landed');
+      });
+      const { fetch, url } = clientFor(web.port, { maxBytes: 1_000 });
+      expect((await fetch(url)).text()).toBe('landed');
+    },
+  );
 
   it('understands a Location in raw UTF-8', async () => {
     const location = Buffer.from('/größe').toString('latin1');
