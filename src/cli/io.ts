@@ -5,6 +5,8 @@ export interface Io {
   readonly environment: Environment;
   /** Working folder; relative paths start here. */
   readonly folder: string;
+  /** Standard input, for commands that take `-`. */
+  readonly input: NodeJS.ReadableStream;
   /** Standard output: results. A line break is added. */
   readonly print: (text: string) => void;
   /** Standard error: progress and problems. A line break is added. */

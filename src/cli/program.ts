@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { registerCheckUrl } from './commands/check-url.ts';
 import { registerDev } from './commands/dev.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEvents } from './commands/events.ts';
@@ -19,7 +20,7 @@ export async function runCommandLine(args: readonly string[], io: Io, roles: Rol
       // Bad usage is one line; --help is one call away.
       writeErr: (text) => io.complain(text.trim().split('\n')[0] ?? ''),
     });
-  const registrars = [registerKeygen, registerToken, registerEvents, registerSend];
+  const registrars = [registerKeygen, registerToken, registerEvents, registerSend, registerCheckUrl];
   registerDev(program, io, roles);
   registerServe(program, io, roles);
   registerDoctor(program, io, roles.examine);

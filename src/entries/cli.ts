@@ -10,7 +10,13 @@ const manifest = JSON.parse(await readFile(new URL('../package.json', import.met
 
 const code = await runCommandLine(
   process.argv.slice(2),
-  { environment: process.env, folder: process.cwd(), print: write(process.stdout), complain: write(process.stderr) },
+  {
+    environment: process.env,
+    folder: process.cwd(),
+    input: process.stdin,
+    print: write(process.stdout),
+    complain: write(process.stderr),
+  },
   roles,
   manifest.version,
 );
