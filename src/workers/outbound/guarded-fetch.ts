@@ -75,6 +75,7 @@ interface Client {
   readonly maxRedirects: number;
 }
 
+/** A client with sockets of its own: one per purpose, so that an allow-list or `ca` serves only what it was written for. */
 export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
   const { timeoutMs = 10_000, maxBytes = 2 * 1024 * 1024, maxRedirects = 5, ports = [80, 443], allow = [] } = options;
   const connectTimeoutMs = Math.min(CONNECT_TIMEOUT_MS, timeoutMs);
