@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import Database from 'libsql';
 import { describe, expect, it } from 'vitest';
 import { acceptAll, acceptOne, recordOf } from '../contracts/harness.ts';
-import { sleep } from '../support/clock.ts';
+import { createFakeClock, sleep } from '../support/clock.ts';
 import { openAt, withDataFile } from '../support/embedded-process.ts';
 import { createEventMaker, deliveredAgain } from '../support/events.ts';
 
@@ -221,6 +221,39 @@ describe('the data file itself', () => {
       expect(three).toMatchObject({ status: 'fulfilled' });
       expect((await store.jobs.stats()).states).toEqual({ queued: 2 });
       expect(await acceptAll(store, [deliveredAgain(sameId)])).toEqual(['accepted']);
+      await store.close();
+    }));
+});
+
+describe('a clock that is set back', () => {
+  it('delays what waits by a sweep, not by as much as it was set back', () =>
+    withDataFile(async (path) => {
+      const clock = createFakeClock();
+      const store = await openAt(path, { clock: clock.now, sweepMs: 50 });
+      await acceptOne(store, event({ receivedAt: clock.now() }));
+      clock.advance(-3_600_000);
+      let calls = 0;
+      const consumer = store.jobs.consume({
+        concurrency: 1,
+        run: async () => {
+          calls += 1;
+        },
+      });
+      await expect.poll(() => calls, { timeout: 10_000 }).toBe(1);
+      await consumer.close(1_000);
+      await store.close();
+    }));
+});
+
+describe('a delivery sent again when its mark is gone', () => {
+  it('is still the one that was accepted', () =>
+    withDataFile(async (path) => {
+      const clock = createFakeClock();
+      const store = await openAt(path, { clock: clock.now });
+      const first = await acceptOne(store, event({ windowMs: 1_000 }));
+      clock.advance(1_001);
+      expect(await store.inbox.accept([first])).toEqual([{ outcome: 'accepted', id: first.id }]);
+      expect((await store.jobs.stats()).states).toEqual({ queued: 1 });
       await store.close();
     }));
 });

@@ -25,12 +25,19 @@ export function createInbox(parts: StoreParts): Inbox {
   }
 
   function acceptFirst(event: InboundEvent, now: number): Accepted {
+    if (isRecorded(event)) return { outcome: 'accepted', id: event.id };
     // Before anything is marked: a refused event must look new when its sender tries again.
     if ((waiting.get(event.tenant)?.events ?? 0) >= limits.queueCap) return { outcome: 'full' };
     seen.mark(event, true, now + event.windowMs);
     events.insert(event, { place: counter() });
     conversations.wakeIfIdle({ tenant: event.tenant, key: event.conversation.key }, now);
     return { outcome: 'accepted', id: event.id };
+  }
+
+  /** The same delivery again although its mark is gone: its window passed, or it was to be forgotten at its start. */
+  function isRecorded(event: InboundEvent): boolean {
+    const row = events.get(event.tenant, event.id);
+    return row !== undefined && (JSON.parse(row.body) as InboundEvent).identity.key === event.identity.key;
   }
 
   function acceptAgain(event: InboundEvent, original: Mark): Accepted {

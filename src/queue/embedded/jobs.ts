@@ -2,8 +2,8 @@ import type { EventRecord, EventState } from '../../core/event.ts';
 import type { Consumer, Jobs } from '../jobs.ts';
 import { startConsumer } from './consumer.ts';
 import { toRecord } from './event-row.ts';
-import { createSweep } from './retention.ts';
 import type { StoreParts } from './store-parts.ts';
+import { createSweep } from './sweep.ts';
 import { createWakes } from './wakes.ts';
 
 export interface JobsTiming {

@@ -30,6 +30,7 @@ const version1 = `
   CREATE UNIQUE INDEX events_by_id ON events (tenant, id);
   CREATE INDEX events_by_state ON events (tenant, state, id);
   CREATE INDEX events_by_channel ON events (tenant, channel, id);
+  CREATE INDEX events_by_state_and_channel ON events (tenant, state, channel, id);
   CREATE UNIQUE INDEX events_in_line ON events (tenant, conversation, place) WHERE place IS NOT NULL;
   CREATE INDEX events_untried ON events (eligible_at) WHERE state = 'queued' AND attempts = 0;
   CREATE INDEX events_ended ON events (ended_at) WHERE ended_at IS NOT NULL;

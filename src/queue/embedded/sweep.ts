@@ -3,7 +3,10 @@ import type { StoreParts } from './store-parts.ts';
 /** Rows removed by one transaction: about 5 ms, so that accepting never waits long behind it. */
 const CHUNK = 200;
 
-/** Makes the function that forgets ended events with their journal, and identities whose window has passed. */
+/**
+ * Makes what workers do beside their work: forgetting ended events with their journal and identities whose window has
+ * passed, and waking what a clock that was set back would leave asleep.
+ */
 export function createSweep({ connection, writer, limits, clock }: StoreParts): () => Promise<void> {
   const ended = connection.query<{ seq: number; tenant: string; id: string }>(
     `SELECT seq, tenant, id FROM events WHERE ended_at <= ? ORDER BY ended_at LIMIT ${CHUNK}`,
@@ -15,6 +18,11 @@ export function createSweep({ connection, writer, limits, clock }: StoreParts): 
     `DELETE FROM seen WHERE (tenant, key, fingerprint) IN
        (SELECT tenant, key, fingerprint FROM seen WHERE expires_at <= ? ORDER BY expires_at LIMIT ${CHUNK})`,
   );
+
+  /** Twice as far ahead as any rule sets a wake. One too many is harmless: the lease and the back-off decide. */
+  const farAheadMs = 2 * Math.max(limits.leaseMs, limits.rewakeMs, limits.maxBackoffMs);
+  const isFarAhead = connection.query('SELECT 1 FROM conversations WHERE wake_at > ? LIMIT 1');
+  const wakeFarAhead = connection.query('UPDATE conversations SET wake_at = ? WHERE wake_at > ?');
 
   function forgetSome(): void {
     for (const { seq, tenant, id } of ended.all(clock() - limits.retentionMs)) {
@@ -28,6 +36,9 @@ export function createSweep({ connection, writer, limits, clock }: StoreParts): 
     hasExpired.get(clock()) !== undefined || ended.get(clock() - limits.retentionMs) !== undefined;
 
   return async () => {
+    const now = clock();
+    const isStranded = writer.read(() => isFarAhead.get(now + farAheadMs)) !== undefined;
+    if (isStranded) await writer.write(() => wakeFarAhead.run(now, now + farAheadMs));
     while (writer.read(isDue)) await writer.write(forgetSome);
   };
 }
