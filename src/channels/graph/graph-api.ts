@@ -1,0 +1,116 @@
+import { Client, type Context, type Middleware, ResponseType } from '@microsoft/microsoft-graph-client';
+import { SallyportError } from '../../core/errors.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
+import type { AccessTokens } from './access-token.ts';
+import { readCapped } from './read-capped.ts';
+
+export interface GraphRequest {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Below the version, each id encoded: `/users/{id}/messages`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** Parts of the `Prefer` header. */
+  readonly prefer?: readonly string[];
+  readonly body?: JsonObject;
+  readonly signal: AbortSignal;
+}
+
+/** What Graph said, whatever its status. */
+export interface GraphAnswer {
+  readonly status: number;
+  /** Empty when the answer had no JSON object in it. */
+  readonly body: JsonObject;
+  /** `Retry-After` in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+}
+
+/**
+ * Asks Graph once: nothing is repeated here, because a gateway's 504 says nothing about what became of a POST.
+ * @throws SallyportError as `AccessTokens.get`, or ERR_OUTBOUND_FAILED when no answer came: what was asked may have happened
+ */
+export type GraphApi = (request: GraphRequest) => Promise<GraphAnswer>;
+
+export interface GraphApiDeps {
+  /** Configured, e.g. `https://graph.microsoft.com/`. */
+  readonly baseUrl: string;
+  readonly tokens: AccessTokens;
+  readonly fetch: typeof globalThis.fetch;
+  /** Milliseconds one call may take. Default 10 s, as long as a reply may. */
+  readonly timeoutMs?: number;
+}
+
+const TIMEOUT_MS = 10_000;
+
+/** A mail's body may be large; 8 MiB of text is beyond what any model reads. */
+const MAX_BYTES = 8 * 1024 * 1024;
+
+/** Ids that survive a move to another folder (learn.microsoft.com/graph/outlook-immutable-id). */
+export const IMMUTABLE_IDS = 'IdType="ImmutableId"';
+
+export function createGraphApi({ baseUrl, tokens, fetch, timeoutMs = TIMEOUT_MS }: GraphApiDeps): GraphApi {
+  const { origin, pathname } = new URL(baseUrl);
+  // The client puts the version between host and path; an address that names one already means that one.
+  const [, prefix = '', defaultVersion = 'v1.0'] = /^(.*?)(?:\/(v1\.0|beta))?\/*$/.exec(pathname) ?? [];
+  const client = Client.initWithMiddleware({
+    baseUrl: `${origin}${prefix}/`,
+    defaultVersion,
+    // Its own chain would repeat a POST after a 504 and sends no token to a local server.
+    middleware: createSender(origin, fetch),
+  });
+  return async ({ method, path, query = {}, prefer = [], body, signal }) => {
+    const token = await tokens.get();
+    const request = client
+      .api(path)
+      // The client joins queries without encoding them.
+      .query(Object.fromEntries(Object.entries(query).map(([name, value]) => [name, encodeURIComponent(value)])))
+      .headers({ authorization: `Bearer ${token}`, ...(prefer.length > 0 && { prefer: prefer.join(', ') }) })
+      .option('signal', AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]))
+      .responseType(ResponseType.RAW);
+    try {
+      const response: Response = await perform(request, method, body);
+      if (response.status === 401) tokens.drop(token);
+      const text = await readCapped(response, MAX_BYTES);
+      return { status: response.status, body: parse(text), retryAfterMs: retryAfterOf(response) };
+    } catch (cause) {
+      throw new SallyportError('ERR_OUTBOUND_FAILED', 'Graph gave no answer', { cause });
+    }
+  };
+}
+
+type ClientRequest = ReturnType<Client['api']>;
+
+function perform(request: ClientRequest, method: GraphRequest['method'], body: JsonObject = {}): Promise<Response> {
+  switch (method) {
+    case 'GET':
+      return request.get();
+    case 'POST':
+      return request.post(body);
+    case 'PATCH':
+      return request.patch(body);
+    case 'DELETE':
+      return request.delete();
+  }
+}
+
+/** Carries requests for the configured host, and no others: they hold the token. */
+const createSender = (origin: string, fetch: typeof globalThis.fetch): Middleware => ({
+  async execute(context: Context) {
+    const url = String(context.request);
+    if (new URL(url).origin !== origin) throw new Error('a Graph request for another host');
+    context.response = await fetch(url, { ...(context.options as RequestInit), redirect: 'manual' });
+  },
+});
+
+function parse(text: string): JsonObject {
+  try {
+    const value: JsonValue = JSON.parse(text);
+    return isJsonObject(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+function retryAfterOf(response: Response): number | undefined {
+  const header = response.headers.get('retry-after');
+  return header !== null && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined;
+}

@@ -1,0 +1,118 @@
+import type { Clock } from '../../core/clock.ts';
+import { SallyportError } from '../../core/errors.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Replier, ReplyContext, ReplyResult } from '../channel.ts';
+import { readDestination } from './destination.ts';
+import { ask, isOk } from './failure.ts';
+import { pathOf } from './fetch-object.ts';
+import type { GraphAnswer, GraphApi } from './graph-api.ts';
+import { REPLY_HEADER, REPLY_PROPERTY } from './mail.ts';
+import type { ObjectRef } from './resource.ts';
+
+export interface GraphReplierDeps {
+  readonly api: GraphApi;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+type MailRef = Extract<ObjectRef, { kind: 'mail' }>;
+
+/**
+ * Graph takes a reply (202) before it lies in Sent Items. Younger than this, one that is not found may still be on its way
+ * (ms).
+ */
+const SETTLE_MS = 30_000;
+
+/** Refusals after which Graph certainly has not sent anything and may later. */
+const passing: ReadonlySet<number> = new Set([401, 408, 423, 429, 503]);
+
+/**
+ * Answers mail. Chats and channels take messages of an app only while content is being migrated
+ * (learn.microsoft.com/graph/api/chat-post-messages), so Teams is answered by the bot of the `teams` channel.
+ */
+export function createGraphReplier({ api, clock, logger }: GraphReplierDeps): Replier {
+  return {
+    async send({ text }, context) {
+      const mail = mailOf(context);
+      const answer = await post(api, mail, bodyOf(text, context.replyId), context.signal);
+      if (answer !== null && isOk(answer)) return { kind: 'delivered' };
+      const { tenant, eventId } = context;
+      logger.warn({ tenant, eventId, channel: 'graph', status: answer?.status ?? 0 }, 'reply.failed');
+      return verdictOn(answer);
+    },
+    async find(context, sinceMs) {
+      const mail = mailOf(context);
+      const found = await search(api, mail, context);
+      if (found.some(({ isDraft }) => isDraft !== true)) return 'delivered';
+      // A draft is a reply that Graph has begun to send; nobody can tell whether it will.
+      if (found.length > 0) return 'unknown';
+      const leftMs = sinceMs + SETTLE_MS - clock();
+      if (leftMs <= 0) return 'absent';
+      throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'too early to tell', { retryAfterMs: leftMs });
+    },
+  };
+}
+
+function mailOf({ destination }: ReplyContext): MailRef {
+  const parsed = readDestination(destination);
+  if (parsed?.kind === 'mail') return parsed;
+  throw new SallyportError('ERR_REPLY_REJECTED', 'an app cannot post to chats and channels: answer there as a bot');
+}
+
+/** Null when no answer came. A token that could not be had is a refusal: nothing was sent. */
+async function post(api: GraphApi, mail: MailRef, body: JsonObject, signal: AbortSignal): Promise<GraphAnswer | null> {
+  try {
+    return await api({ method: 'POST', path: `${pathOf(mail)}/reply`, body, signal });
+  } catch (error) {
+    if (!(error instanceof SallyportError)) throw error;
+    if (error.code === 'ERR_SOURCE_REJECTED') throw refused();
+    if (error.code === 'ERR_SOURCE_UNAVAILABLE') throw unavailable(error.retryAfterMs);
+    return null;
+  }
+}
+
+/** One call and no draft, so nothing is left behind half done. The id travels inside, to be found again. */
+const bodyOf = (text: string, replyId: string): JsonObject => ({
+  message: {
+    body: { contentType: 'text', content: text },
+    singleValueExtendedProperties: [{ id: REPLY_PROPERTY, value: replyId }],
+    internetMessageHeaders: [
+      { name: REPLY_HEADER, value: replyId },
+      // Asks the other side's out-of-office not to answer (MS-OXCMAIL, 2.2.3.2.14).
+      { name: 'x-auto-response-suppress', value: 'OOF, AutoReply' },
+    ],
+  },
+});
+
+function verdictOn(answer: GraphAnswer | null): ReplyResult {
+  if (answer === null) return { kind: 'ambiguous' };
+  if (passing.has(answer.status)) throw unavailable(answer.retryAfterMs);
+  // A server that failed, or a gateway that gave up on one, may have sent it.
+  if (answer.status >= 500) return { kind: 'ambiguous' };
+  throw refused();
+}
+
+async function search(api: GraphApi, { mailbox }: MailRef, { replyId, signal }: ReplyContext): Promise<JsonObject[]> {
+  const query = {
+    $filter: `singleValueExtendedProperties/any(p: p/id eq '${REPLY_PROPERTY}' and p/value eq '${replyId}')`,
+    $select: 'id,isDraft',
+    $top: '5',
+  };
+  const path = `/users/${encodeURIComponent(mailbox)}/messages`;
+  try {
+    const { body } = await ask(api, { method: 'GET', path, query, signal });
+    return Array.isArray(body.value) ? body.value : [];
+  } catch (error) {
+    throw error instanceof SallyportError && error.code === 'ERR_SOURCE_REJECTED' ? error : unavailable(undefined);
+  }
+}
+
+const refused = (): SallyportError => new SallyportError('ERR_REPLY_REJECTED', 'Graph refuses the reply');
+
+const unavailable = (retryAfterMs: number | undefined): SallyportError =>
+  new SallyportError(
+    'ERR_REPLY_UNAVAILABLE',
+    'Graph did not take the reply',
+    retryAfterMs === undefined ? {} : { retryAfterMs },
+  );
