@@ -75,20 +75,37 @@ const refinements: Readonly<Record<string, string>> = {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The environment with what `defaults` say where neither it nor the file says anything. */
+export function withDefaults(file: unknown, environment: Environment, defaults: Environment): Environment {
+  const missing = Object.entries(defaults).filter(
+    ([name]) => !isGiven(name, environment) && settingAt(file, environmentPaths[name] ?? []) === undefined,
+  );
+  return { ...environment, ...Object.fromEntries(missing) };
+}
+
 /** The file's settings with the environment's laid over them. Neither argument is changed. */
 export function overlayEnvironment(file: unknown, environment: Environment): unknown {
-  const merged = structuredClone(file ?? {});
+  const merged = copyOf(file ?? {});
   if (!isRecord(merged)) return merged;
   for (const [name, path] of Object.entries(environmentPaths)) {
     const value = environment[name];
-    if (value === undefined || (value.trim() === '' && !emptyIsAnError.has(name))) continue;
+    if (value === undefined || !isGiven(name, environment)) continue;
     const switchedOnBy = refinements[name];
-    if (switchedOnBy !== undefined && environment[switchedOnBy] === undefined && !holds(merged, path.slice(0, -1))) {
-      continue;
-    }
+    const isRefinement = switchedOnBy !== undefined && environment[switchedOnBy] === undefined;
+    if (isRefinement && settingAt(merged, path.slice(0, -1)) === undefined) continue;
     assign(merged, path, value);
   }
   return merged;
+}
+
+const isGiven = (name: string, environment: Environment): boolean =>
+  environment[name] !== undefined && (environment[name]?.trim() !== '' || emptyIsAnError.has(name));
+
+/** What stands at a place of settings that are not parsed yet, or undefined. */
+export function settingAt(root: unknown, path: readonly string[]): unknown {
+  let at = root;
+  for (const part of path) at = isRecord(at) ? at[part] : undefined;
+  return at;
 }
 
 /** The variable for a place in the configuration, or the place itself in dots. */
@@ -115,19 +132,18 @@ function isFromEnvironment(path: Path, environment: Environment): boolean {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function holds(root: Record<string, unknown>, path: Path): boolean {
-  let at: unknown = root;
-  for (const part of path) at = isRecord(at) ? at[part] : undefined;
-  return at !== undefined;
-}
+/** Copies the branches; the leaves may be anything a program wrote, functions too. */
+const copyOf = (value: unknown): unknown =>
+  isRecord(value) ? Object.fromEntries(Object.entries(value).map(([key, child]) => [key, copyOf(child)])) : value;
 
+/** Leaves alone what is no branch: the schema then says so, instead of the file's mistake being covered up. */
 function assign(root: Record<string, unknown>, path: Path, value: string): void {
   let at = root;
   for (const part of path.slice(0, -1)) {
-    const next = at[part];
-    const branch: Record<string, unknown> = isRecord(next) ? next : {};
-    at[part] = branch;
-    at = branch;
+    const next = at[part] === undefined ? {} : at[part];
+    if (!isRecord(next)) return;
+    at[part] = next;
+    at = next;
   }
   at[path.at(-1) ?? ''] = value;
 }

@@ -1,4 +1,5 @@
-import { type Environment, overlayEnvironment, settingName } from './environment.ts';
+import type { z } from 'zod';
+import { type Environment, overlayEnvironment, settingAt, settingName, withDefaults } from './environment.ts';
 import { type Config, configSchema } from './schema.ts';
 
 /** What a role cannot do without, beyond what the schema asks of everybody. */
@@ -9,44 +10,43 @@ export type Loaded =
   /** `SETTING: what is wrong`, every problem at once, no value in any of them. */
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** Parses file and environment into one frozen value. */
-export function loadConfig(file: unknown, environment: Environment, role: Role): Loaded {
-  const parsed = configSchema.safeParse(overlayEnvironment(file, environment));
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => {
-      // An unknown key's name is the operator's own spelling, not a value; without it the message would help nobody.
-      const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path;
-      const message =
-        issue.code === 'unrecognized_keys'
-          ? 'is not a setting'
-          : issue.code === 'invalid_key'
-            ? (issue.issues[0]?.message ?? issue.message)
-            : issue.message;
-      return `${settingName(path, environment)}: ${message}`;
-    });
-    return { ok: false, problems: [...new Set(problems)] };
-  }
-  const problems = missingFor(role, parsed.data);
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, config: deepFreeze(parsed.data) };
+/** Parses file and environment into one frozen value. `defaults` stand behind both: what `dev` makes up. */
+export function loadConfig(file: unknown, environment: Environment, role: Role, defaults: Environment = {}): Loaded {
+  const effective = withDefaults(file, environment, defaults);
+  const input = overlayEnvironment(file, effective);
+  const parsed = configSchema.safeParse(input);
+  const wrong = parsed.error?.issues.flatMap((issue) => problemsOf(issue, effective)) ?? [];
+  const problems = [...new Set([...wrong, ...missingFor(role, input)])];
+  return parsed.success && problems.length === 0
+    ? { ok: true, config: deepFreeze(parsed.data) }
+    : { ok: false, problems };
 }
 
-function missingFor(role: Role, config: Config): string[] {
+function problemsOf(issue: z.core.$ZodIssue, environment: Environment): string[] {
+  const at = (path: readonly PropertyKey[], message: string): string => `${settingName(path, environment)}: ${message}`;
+  // An unknown key's name is the operator's own spelling, not a value; without it the message would help nobody.
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => at([...issue.path, key], 'is not a setting'));
+  }
+  return [at(issue.path, issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message)];
+}
+
+/** Looks at the input, which may be wrong in any other way: what is missing is told together with what is wrong. */
+function missingFor(role: Role, input: unknown): string[] {
   if (role === 'tool') return [];
   const problems: string[] = [];
-  if (config.keys.seal === undefined) problems.push('SALLYPORT_SEAL_KEY: is required (sallyport keygen prints one)');
-  if (config.keys.id === undefined) problems.push('SALLYPORT_ID_KEY: is required (sallyport keygen prints one)');
-  if (!Object.values(config.tenants).some((tenant) => Object.values(tenant).some((channel) => channel !== undefined))) {
+  const need = (setting: string, path: readonly string[], why: string): void => {
+    if (settingAt(input, path) === undefined) problems.push(`${setting}: is required ${why}`);
+  };
+  need('SALLYPORT_SEAL_KEY', ['keys', 'seal'], '(sallyport keygen prints one)');
+  need('SALLYPORT_ID_KEY', ['keys', 'id'], '(sallyport keygen prints one)');
+  const tenants = Object.values(settingAt(input, ['tenants']) ?? {});
+  if (!tenants.some((tenant) => Object.values(tenant ?? {}).some((channel) => channel !== undefined))) {
     problems.push('SLACK_SIGNING_SECRET: no channel is configured; set this or describe tenants in sallyport.config');
   }
-  for (const [name, tenant] of Object.entries(config.tenants)) {
-    if (tenant.graph !== undefined && tenant.graph.subscriptions.length > 0 && config.server.publicUrl === undefined) {
-      problems.push('SALLYPORT_PUBLIC_URL: is required to keep Graph subscriptions');
-    }
-    for (const [index, entry] of (tenant.slack?.installations ?? []).entries()) {
-      if ((entry.teamId === undefined) === (entry.enterpriseId === undefined)) {
-        problems.push(`tenants.${name}.slack.installations.${index}: needs exactly one of teamId and enterpriseId`);
-      }
-    }
+  const subscriptions = tenants.map((tenant) => settingAt(tenant, ['graph', 'subscriptions']));
+  if (subscriptions.some((list) => (typeof list === 'string' || Array.isArray(list)) && list.length > 0)) {
+    need('SALLYPORT_PUBLIC_URL', ['server', 'publicUrl'], 'to keep Graph subscriptions');
   }
   return problems;
 }

@@ -6,6 +6,7 @@ import {
   bytes,
   duration,
   durationAtLeast,
+  durationBetween,
   flag,
   httpUrl,
   integer,
@@ -17,17 +18,22 @@ import {
 
 const HOUR_MS = 3_600_000;
 const MIB = 1024 * 1024;
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 /** An installed workspace or organisation of a Slack app. */
-const installation = z.strictObject({
-  appId: z.string().min(1),
-  /** Exactly one of the two names what the app is installed in. */
-  teamId: z.string().min(1).optional(),
-  enterpriseId: z.string().min(1).optional(),
-  botToken: secret(16).optional(),
-  botUserId: z.string().optional(),
-  botId: z.string().optional(),
-});
+const installation = z
+  .strictObject({
+    appId: z.string().min(1),
+    /** Exactly one of the two names what the app is installed in. */
+    teamId: z.string().min(1).optional(),
+    enterpriseId: z.string().min(1).optional(),
+    botToken: secret(16).optional(),
+    botUserId: z.string().optional(),
+    botId: z.string().optional(),
+  })
+  .refine(({ teamId, enterpriseId }) => (teamId === undefined) !== (enterpriseId === undefined), {
+    message: 'needs exactly one of teamId and enterpriseId',
+  });
 
 const slack = z.strictObject({
   /** Slack's own are 32 characters; several during rotation. */
@@ -51,7 +57,7 @@ const tenant = z.strictObject({
   gmail: gmailSchema.optional(),
 });
 
-const agent = z.strictObject({ kind: z.enum(['echo']).default('echo') });
+const agent = z.strictObject({ kind: z.enum(['echo'], { error: 'must be echo' }).default('echo') });
 
 /** The whole configuration; the docstrings of `Config` hold for a file and for the environment alike. */
 export const configSchema = z.strictObject({
@@ -65,9 +71,9 @@ export const configSchema = z.strictObject({
       /** Default 1 MiB; 4 MiB for Graph, which batches notifications. */
       bodyLimit: bytes.optional(),
       /** A body must have arrived completely this long after its headers. */
-      bodyTimeout: duration.default(10_000),
+      bodyTimeout: durationBetween('100ms', '10m').prefault('10s'),
       /** From the signal to stop until the process has ended. */
-      grace: duration.default(25_000),
+      grace: durationBetween('1s', '1h').prefault('25s'),
       outcomeHeaders: flag.optional(),
       /** Failed proofs and handshakes a source may cause per minute before it is answered 429. */
       failuresPerMinute: integer(1, 1_000_000).default(1200),
@@ -112,9 +118,9 @@ export const configSchema = z.strictObject({
   worker: z
     .strictObject({
       /** A worker not heard of for this long is taken for dead and its conversation given to another. */
-      lease: duration.prefault('30s'),
+      lease: durationBetween('1s', '1h').prefault('30s'),
       /** One call that posts a reply. The lease is held half as long again, whatever happens to the worker. */
-      replyTimeout: duration.prefault('10s'),
+      replyTimeout: durationBetween('100ms', '10m').prefault('10s'),
     })
     .prefault({}),
   api: z
@@ -126,7 +132,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   metricsToken: secret(16).optional(),
-  logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  logLevel: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
   agent: agent.prefault({}),
   budget: z.strictObject({ runSeconds: integer(1, 86_400).default(120) }).prefault({}),
   tenants: z.record(tenantName, tenant).default({}),

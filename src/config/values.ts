@@ -5,16 +5,25 @@ import { fromBase64, toUtf8 } from '../core/encoding.ts';
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** Milliseconds of `500ms`, `25s`, `10m`, `72h` or `7d`; NaN for anything else. */
+function toMs(text: string): number {
+  const [, count, unit = ''] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text.trim()) ?? [];
+  return Number(count) * (UNIT_MS[unit] ?? Number.NaN);
+}
+
 /** `500ms`, `25s`, `10m`, `72h`, `7d`; becomes milliseconds. */
-export const duration = z.string().transform((text, context) => {
-  const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text.trim());
-  const unit = UNIT_MS[match?.[2] ?? ''];
-  if (match === null || unit === undefined) {
+export const duration = z
+  .string({ error: 'must be a duration like 500ms, 25s, 10m, 72h or 7d' })
+  .transform((text, context) => {
+    const ms = toMs(text);
+    if (!Number.isNaN(ms)) return ms;
     context.addIssue({ code: 'custom', message: 'must be a duration like 500ms, 25s, 10m, 72h or 7d' });
     return z.NEVER;
-  }
-  return Number(match[1]) * unit;
-});
+  });
+
+/** For what becomes a timer: Node fires one of 0 ms, or of more than 2^31 ms (24.8 days), at once. */
+export const durationBetween = (min: string, max: string) =>
+  duration.refine((ms) => ms >= toMs(min) && ms <= toMs(max), { message: `must be from ${min} to ${max}` });
 
 /** A duration of at least `minMs`; `why` is appended to the message. */
 export const durationAtLeast = (minMs: number, why: string) =>
