@@ -1,4 +1,4 @@
-import { mintToken } from '../cli/access.ts';
+import { mintToken, OPERATOR_SCOPES } from '../cli/access.ts';
 import type { Io } from '../cli/io.ts';
 import type { Config } from '../config/schema.ts';
 
@@ -10,12 +10,14 @@ export async function banner(config: Config, port: number, io: Io): Promise<void
   const local = `http://127.0.0.1:${port}`;
   const base = config.server.publicUrl?.replace(/\/+$/, '') ?? local;
   const secret = config.api.jwtSecret;
-  const claims = { subject: 'developer', tenant: 'default', scope: 'events:read events:write', ttlMs: TOKEN_MS };
+  const claims = { subject: 'developer', tenant: 'default', scope: OPERATOR_SCOPES, ttlMs: TOKEN_MS };
   const lines = [
     '',
     `Sallyport is listening on ${local}`,
     '',
     `  Slack request URL   ${base}/hooks/slack/default`,
+    `  Teams bot           ${base}/hooks/teams/default`,
+    `  Teams outgoing      ${base}/hooks/teams/default/outgoing`,
     `  API                 ${base}/events`,
     `  Health              ${base}/health  ${base}/ready`,
     ...(secret === undefined ? [] : [`  Development token   ${await mintToken(secret, claims)}`]),

@@ -1,4 +1,23 @@
 /** `sallyport/testing`: signers and local vendor servers, for tests of what stands behind the gate. */
+export {
+  type BotConnectorFault,
+  type BotConnectorOptions,
+  type BotConnectorServer,
+  type BotPost,
+  createBotConnectorKey,
+  startBotConnectorServer,
+} from './bot-connector-server.ts';
+export { type KeyServer, type KeyServerMode, type KeyServerOptions, startKeyServer } from './key-server.ts';
+export {
+  type Claims,
+  createSigningKey,
+  forgeToken,
+  type SigningKey,
+  type SigningKeyOptions,
+  signToken,
+  type TokenForgery,
+  tokenForgeries,
+} from './signing-key.ts';
 export { deliverWithRetries, type SlackAttempt, type SlackRetryOptions } from './slack-retries.ts';
 export {
   type SlackFault,
@@ -19,3 +38,20 @@ export {
   slackJson,
   slackMessage,
 } from './slack-signer.ts';
+export { deliverActivity, type TeamsAttempt, type TeamsResendOptions } from './teams-resend.ts';
+export {
+  BOT_FRAMEWORK_ISSUER,
+  freshSecurityToken,
+  hmacAuthorization,
+  type SignedTeamsRequest,
+  signTeamsActivity,
+  signTeamsOutgoing,
+  TEAMS_SERVICE_URL,
+  type TeamsActivity,
+  type TeamsBotSigning,
+  type TeamsMessageOptions,
+  type TeamsOutgoingSigning,
+  type TeamsTamper,
+  teamsClaims,
+  teamsMessage,
+} from './teams-signer.ts';

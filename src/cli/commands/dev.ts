@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { ensureDevSecrets } from '../dev-secrets.ts';
+import { startDevVendors } from '../dev-vendors.ts';
 import type { Io } from '../io.ts';
 import { loadSettings } from '../settings.ts';
 import type { Roles } from './serve.ts';
@@ -10,7 +11,12 @@ export function registerDev(program: Command, io: Io, roles: Roles): void {
     .description('ingress and worker in one process on the embedded store; makes missing secrets once')
     .action(async () => {
       const secrets = await ensureDevSecrets(io);
-      const defaults = { HOST: '127.0.0.1', SALLYPORT_OUTCOME_HEADERS: '1', ...secrets };
-      await roles.dev(await loadSettings(io, 'dev', defaults), io);
+      const vendors = await startDevVendors(io);
+      const defaults = { HOST: '127.0.0.1', SALLYPORT_OUTCOME_HEADERS: '1', ...secrets, ...vendors.settings };
+      try {
+        await roles.dev(await loadSettings(io, 'dev', defaults), io);
+      } finally {
+        await vendors.close();
+      }
     });
 }

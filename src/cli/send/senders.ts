@@ -1,5 +1,7 @@
 import type { Sender } from './sender.ts';
 import { slackSender } from './slack.ts';
+import { teamsSender } from './teams.ts';
+import { teamsOutgoingSender } from './teams-outgoing.ts';
 
 /** Every channel `send` speaks. */
-export const senders: readonly Sender[] = [slackSender];
+export const senders: readonly Sender[] = [slackSender, teamsSender, teamsOutgoingSender];
