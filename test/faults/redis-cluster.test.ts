@@ -2,7 +2,6 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createKeys } from '../../src/queue/redis/keys.ts';
 import type { Store } from '../../src/queue/store.ts';
-import { sleep } from '../support/clock.ts';
 import { createEventMaker, deliveredAgain } from '../support/events.ts';
 import { describeRedis, type RedisClusterServers, startRedisCluster } from '../support/redis.ts';
 import { consumeInto, createTestStores, type TestStores } from '../support/redis-store.ts';
@@ -26,7 +25,8 @@ describeRedis('Redis Cluster', () => {
   afterAll(() => cluster?.stop());
   beforeEach(async () => {
     stores = createTestStores();
-    store = await stores.open(cluster.url, { shards: SHARDS, minReplicas: 1 });
+    // What dies with a master comes back when these have passed.
+    store = await stores.open(cluster.url, { shards: SHARDS, minReplicas: 1 }, { leaseMs: 5_000, rewakeMs: 2_000 });
   });
   afterEach(() => stores.close());
 
@@ -74,8 +74,7 @@ describeRedis('Redis Cluster', () => {
     await victim?.restart();
     await sending;
     expect(acknowledged).toHaveLength(80);
+    // A run's end may die with the master before a replica has it, and is then run again: what was accepted may not.
     await vi.waitFor(() => expect(new Set(ran)).toEqual(new Set(acknowledged)), { timeout: 60_000 });
-    await sleep(500);
-    expect(ran).toHaveLength(80);
   }, 120_000);
 });

@@ -23,6 +23,8 @@ describeRedis('a store that must be replicated', () => {
     admin.disconnect();
     stores = createTestStores();
     store = await stores.open(master.url, { minReplicas: 1 });
+    // Online is not yet prompt: it may still be loading what it was sent.
+    await vi.waitFor(() => store.inbox.accept([event()]), { timeout: 15_000 });
   });
   afterEach(async () => {
     replica.resume();

@@ -1,7 +1,10 @@
-import { afterEach, expect, it } from 'vitest';
+import { Redis } from 'ioredis';
+import { afterEach, expect, it, vi } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
+import { sleep } from '../support/clock.ts';
+import { createEventMaker } from '../support/events.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
-import { createTestStores } from '../support/redis-store.ts';
+import { consumeInto, createTestStores } from '../support/redis-store.ts';
 
 describeRedis('a Redis that may lose events', () => {
   const stores = createTestStores();
@@ -37,6 +40,41 @@ describeRedis('a Redis that may lose events', () => {
     server = await startRedis({ args: ['--rename-command', 'CONFIG', ''] });
     const store = await stores.open(server.url);
     await expect(store.check()).resolves.toBeUndefined();
+  });
+
+  it('says how full its memory is, when it has a limit', async () => {
+    server = await startRedis({ args: ['--maxmemory', '64mb'] });
+    const store = await stores.open(server.url);
+    const { memoryRatio } = await store.jobs.stats();
+    expect(memoryRatio).toBeGreaterThan(0);
+    expect(memoryRatio).toBeLessThan(1);
+  });
+
+  it('that is nearly full refuses events and still lets workers finish what it has', async () => {
+    server = await startRedis({ args: ['--maxmemory', '64mb'] });
+    const store = await stores.open(server.url);
+    const event = createEventMaker(Date.now);
+    const accepted: string[] = [];
+    for (;;) {
+      const [answer] = await store.inbox.accept([event({ text: 'x'.repeat(40_000) })]);
+      if (answer?.outcome !== 'accepted') {
+        expect(answer).toEqual({ outcome: 'full' });
+        break;
+      }
+      accepted.push(answer.id);
+      await sleep(2);
+    }
+    const ran: string[] = [];
+    consumeInto(store, ran);
+    await vi.waitFor(() => expect(ran).toHaveLength(accepted.length), { timeout: 15_000 });
+    await vi.waitFor(async () => expect((await store.jobs.stats()).states.done).toBe(accepted.length));
+    expect(new Set(ran)).toEqual(new Set(accepted));
+
+    const admin = new Redis(server.port);
+    await admin.config('SET', 'maxmemory', '128mb');
+    admin.disconnect();
+    const late = event();
+    await vi.waitFor(async () => expect(await store.inbox.accept([late])).toMatchObject([{ outcome: 'accepted' }]));
   });
 
   it.each([

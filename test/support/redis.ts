@@ -92,6 +92,7 @@ export async function startRedisCluster(masters = 3): Promise<RedisClusterServer
   );
   if (created.status !== 0) throw new Error(`redis-cli could not form the cluster: ${created.stdout}${created.stderr}`);
   await Promise.all(nodes.map(({ port }) => untilClusterReady(port)));
+  await Promise.all(nodes.map(({ port }) => untilReplicated(port)));
   return {
     url: nodes.map(({ url }) => url).join(','),
     nodes,
@@ -114,6 +115,16 @@ async function untilClusterReady(port: number): Promise<void> {
       if (info.includes('cluster_state:ok') && info.includes('cluster_slots_ok:16384')) return;
       await delay(50);
     }
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** A master has its replica in step, or this is a replica in step with its master. */
+async function untilReplicated(port: number): Promise<void> {
+  const client = new Redis(port, '127.0.0.1');
+  try {
+    while (!/state=online|master_link_status:up/.test(await client.info('replication'))) await delay(50);
   } finally {
     client.disconnect();
   }

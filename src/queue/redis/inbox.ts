@@ -5,6 +5,7 @@ import type { Agreement } from './agreement.ts';
 import { type Batcher, createBatcher } from './batch.ts';
 import { createBreaker } from './breaker.ts';
 import { unavailable, withDeadline } from './failure.ts';
+import type { MemoryGuard } from './memory-guard.ts';
 import { runReplicated } from './replicas.ts';
 import { runScript, type ScriptArgument, scripts } from './scripts.ts';
 import type { Shards } from './shards.ts';
@@ -23,6 +24,7 @@ export interface InboxDeps {
   readonly agreement: Agreement;
   readonly limits: StoreLimits;
   readonly minReplicas: number;
+  readonly memory: MemoryGuard;
 }
 
 interface Item {
@@ -48,7 +50,7 @@ export function createInbox(deps: InboxDeps): Inbox & { close(): void } {
   };
 }
 
-function createDoor({ shards, agreement, limits, minReplicas }: InboxDeps, tag: string): Door {
+function createDoor({ shards, agreement, limits, minReplicas, memory }: InboxDeps, tag: string): Door {
   const { client } = shards;
   const breaker = createBreaker(() => client.exists(tag));
   const call = async (args: readonly ScriptArgument[]): Promise<unknown> => {
@@ -59,6 +61,7 @@ function createDoor({ shards, agreement, limits, minReplicas }: InboxDeps, tag: 
   };
 
   async function send(items: readonly Item[]): Promise<Accepted[]> {
+    if (memory.isFull()) return items.map(() => ({ outcome: 'full' }));
     const args: ScriptArgument[] = [shards.now(), limits.queueCap, limits.retentionMs];
     for (const item of items) pushArguments(args, item);
     try {
@@ -82,6 +85,7 @@ function pushArguments(args: ScriptArgument[], { event, json }: Item): void {
     Math.max(1, Math.ceil(event.windowMs)),
     event.receivedAt,
     event.mentioned ? '1' : '',
+    event.seenUntil === 'start' ? '1' : '',
     json,
   );
 }

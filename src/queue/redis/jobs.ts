@@ -1,16 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type EventRecord, type EventState, eventStates } from '../../core/event.ts';
+import type { EventRecord, EventState } from '../../core/event.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Events } from '../events.ts';
-import type { ConsumeOptions, Consumer, Jobs, QueueStats } from '../jobs.ts';
+import type { ConsumeOptions, Consumer, Jobs } from '../jobs.ts';
 import type { StoreLimits } from '../store.ts';
 import { listen } from './bell.ts';
 import type { Connections } from './connection.ts';
 import { startExecutor } from './executor.ts';
 import type { RelayTuning } from './options.ts';
 import { type Relay, startRelay } from './relay.ts';
-import { scripts } from './scripts.ts';
 import type { Shards } from './shards.ts';
+import { queueStats } from './stats.ts';
 
 export interface JobsDeps {
   readonly connections: Connections;
@@ -32,7 +32,7 @@ export function createJobs(deps: JobsDeps): Jobs & { close(): Promise<void> } {
       consumers.add(consumer);
       return consumer;
     },
-    stats: () => stats(deps.shards),
+    stats: () => queueStats(deps.shards),
     awaitResult: (tenant, id, timeoutMs) => awaitResult(deps.events, tenant, id, timeoutMs),
     close: async () => void (await Promise.all([...consumers].map((consumer) => consumer.close(0)))),
   };
@@ -74,17 +74,6 @@ function startConsumer(deps: JobsDeps, options: ConsumeOptions): Consumer {
       return closed;
     },
   };
-}
-
-async function stats({ keys, run, now }: Shards): Promise<QueueStats> {
-  const perShard = await Promise.all(keys.tags.map((tag) => run(scripts.stats, tag, [now(), ...eventStates])));
-  const states: Partial<Record<EventState, number>> = {};
-  let oldestMs = 0;
-  for (const reply of perShard as number[][]) {
-    oldestMs = Math.max(oldestMs, reply[0] ?? 0);
-    for (const [i, state] of eventStates.entries()) states[state] = (states[state] ?? 0) + (reply[i + 1] ?? 0);
-  }
-  return { states, oldestMs };
 }
 
 const ended: ReadonlySet<EventState> = new Set(['done', 'ignored', 'parked', 'expired', 'conflict']);

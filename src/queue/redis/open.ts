@@ -12,6 +12,7 @@ import { createJobs } from './jobs.ts';
 import { createJournal } from './journal.ts';
 import { createKeys } from './keys.ts';
 import { createLease } from './lease.ts';
+import { createMemoryGuard } from './memory-guard.ts';
 import { defaultRelayTuning, type RedisStoreOptions } from './options.ts';
 import { createRecords } from './records.ts';
 import { createShards, type Shards } from './shards.ts';
@@ -34,7 +35,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     return patient;
   };
 
-  const inbox = createInbox({ shards, agreement, limits, minReplicas: options.minReplicas });
+  const memory = createMemoryGuard(connections.swift);
+  const inbox = createInbox({ shards, agreement, limits, minReplicas: options.minReplicas, memory });
   const events = createEvents(shards);
   const tuning = { ...defaultRelayTuning, ...options.relay };
   const jobs = createJobs({ connections, shards, patientShards, events, limits, tuning, logger });

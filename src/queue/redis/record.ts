@@ -12,6 +12,8 @@ interface Fields {
   readonly again?: string;
   /** A twin delivery knew that the app was addressed by name. */
   readonly named?: string;
+  /** The identity key, for an event that holds it only until it starts. */
+  readonly seen?: string;
   /** Generation; absent: the first. */
   readonly gen?: string;
   /** Attempts in this generation. */

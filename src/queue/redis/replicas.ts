@@ -2,8 +2,8 @@ import { SallyportError } from '../../core/errors.ts';
 import type { Client } from './connection.ts';
 import type { Script, ScriptArgument } from './scripts.ts';
 
-/** A healthy replica acknowledges within a millisecond or two; the sender waits for an answer meanwhile. */
-const WAIT_MS = 300;
+/** A healthy replica acknowledges within a millisecond or two; a busy host needs more, and the sender waits meanwhile. */
+const WAIT_MS = 500;
 
 /**
  * Runs a script that writes, and returns its result only when so many replicas have received the write.

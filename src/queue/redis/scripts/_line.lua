@@ -45,11 +45,20 @@ local function head_answer(id, token, run)
   return { 'head', token, run, call('HGETALL', event_key(id)) }
 end
 
+-- Forgets the identity key of an event that holds it only until it starts.
+local function forget_key(line, id, key)
+  local seen = tag .. ':seen:' .. line.tenant .. ':' .. key
+  local holder = call('GET', seen)
+  if holder and holder:match('^%S+') == id then call('DEL', seen) end
+  call('HDEL', event_key(id), 'seen')
+end
+
 local function lease_head(line, id, record, claim, lease_ms)
   local token = call('INCR', tag .. ':seq')
   local until_at = line.now + lease_ms
   call('HSET', line.lease, 'token', token, 'until', until_at, 'claim', claim)
   call('ZADD', tag .. ':due', until_at, line.name)
+  if record.seen then forget_key(line, id, record.seen) end
   local run = record.runs + 1
   local opened = '{"startedAt":' .. line.now .. ',"outcome":"running"}'
   move(line.tenant, id, record.state, 'running', 'tries', record.tries + 1, 'runs', run, 'run' .. run, opened)
@@ -77,8 +86,14 @@ local function take_head(line, claim, lease_ms, max_attempts, max_age)
     if not id then break end
 
     local lease = call('HMGET', line.lease, 'token', 'until', 'claim', 'notBefore')
-    local fields = call('HMGET', event_key(id), 'state', 'since', 'tries', 'runs')
-    local record = { state = fields[1], tries = tonumber(fields[3]) or 0, runs = tonumber(fields[4]) or 0 }
+    local fields = call('HMGET', event_key(id), 'state', 'since', 'tries', 'runs', 'seen')
+    local record = {
+      state = fields[1],
+      since = tonumber(fields[2]),
+      tries = tonumber(fields[3]) or 0,
+      runs = tonumber(fields[4]) or 0,
+      seen = fields[5],
+    }
     if lease[1] and lease[3] == claim then return head_answer(id, tonumber(lease[1]), record.runs) end
     local answer = not_now(line, lease)
     if answer then return answer end
@@ -89,7 +104,7 @@ local function take_head(line, claim, lease_ms, max_attempts, max_age)
       dequeue(line, id)
     elseif record.tries >= max_attempts then
       park_event(line, id, record.state, 'ERR_ATTEMPTS_EXHAUSTED')
-    elseif line.now - tonumber(fields[2]) > max_age then
+    elseif line.now - record.since > max_age then
       finish_event(line, id, record.state, 'expired')
     else
       return lease_head(line, id, record, claim, lease_ms)

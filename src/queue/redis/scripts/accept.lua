@@ -2,11 +2,12 @@
 --
 -- KEYS[1]  tag of the shard
 -- ARGV     now (0: Redis' clock), queue cap per tenant, retention in ms, then for each event:
---          tenant, identity key, fingerprint, event id, conversation key, window in ms, received at, mentioned ('1' or ''), event as JSON
+--          tenant, identity key, fingerprint, event id, conversation key, window in ms, received at, mentioned ('1' or ''),
+--          forget the key when the event starts ('1' or ''), event as JSON
 -- Result   flat list of code and event id, in order: 'accepted' | 'duplicate' | 'conflict' | 'full'
 --
 -- A call that is sent again after a lost reply finds its own ids and answers 'accepted' again.
-local FIELDS = 9
+local FIELDS = 10
 local cap, retention = tonumber(ARGV[2]), tonumber(ARGV[3])
 local count = (#ARGV - 3) / FIELDS
 
@@ -59,14 +60,18 @@ end
 
 local results, woken = {}, false
 for at = 4, #ARGV, FIELDS do
-  local name, key, fingerprint, id, conversation, window, since, mentioned, json = unpack(ARGV, at, at + FIELDS - 1)
+  local name, key, fingerprint, id, conversation, window, since, mentioned, fleeting, json =
+    unpack(ARGV, at, at + FIELDS - 1)
   local tenant = tenant_of(name)
   local full = tenant.load + tenant.gained >= cap
   order = order + 1
   local previous
+  -- A key that is forgotten early cannot tell a call that was sent again: the record can.
+  if fleeting == '1' and call('EXISTS', event_key(id)) == 1 then
+    previous = id .. ' ' .. fingerprint
   -- Two statements, not `full and GET or SET`: a missing key is false in Lua, and the event would be marked seen while
   -- it is refused.
-  if full then
+  elseif full then
     previous = call('GET', tenant.seen .. key)
   else
     previous = call('SET', tenant.seen .. key, id .. ' ' .. fingerprint, 'NX', 'GET', 'PX', window)
@@ -86,6 +91,7 @@ for at = 4, #ARGV, FIELDS do
   else
     tenant.gained = tenant.gained + 1
     call('HSET', event_key(id), 'event', json, 'state', 'queued', 'since', since)
+    if fleeting == '1' then call('HSET', event_key(id), 'seen', key) end
     call('ZADD', tenant.index, order, id)
     -- The first in its queue: the conversation was idle.
     if call('RPUSH', tenant.queue .. conversation, id) == 1 then
