@@ -28,6 +28,9 @@ export function mintToken(secret: string, { subject, tenant, scope, ttlMs }: Tok
 export const apiUrl = (io: Io): string =>
   (io.environment.SALLYPORT_URL || `http://127.0.0.1:${io.environment.PORT || 8787}`).replace(/\/+$/, '');
 
+/** What every command together may ask for. */
+export const OPERATOR_SCOPES = 'events:read events:write subscriptions:read subscriptions:write';
+
 /** Long enough for one command. */
 const COMMAND_TOKEN_MS = 10 * 60_000;
 
@@ -36,7 +39,7 @@ export async function apiToken(io: Io, tenant: string): Promise<string> {
   if (io.environment.SALLYPORT_TOKEN) return io.environment.SALLYPORT_TOKEN;
   const secret = io.environment.SALLYPORT_JWT_SECRET || (await readDevSecrets(io))?.SALLYPORT_JWT_SECRET;
   if (!secret) throw new Exit(EXIT.config, 'SALLYPORT_TOKEN: is required (sallyport token makes one)');
-  return mintToken(secret, { subject: 'operator', tenant, scope: 'events:read events:write', ttlMs: COMMAND_TOKEN_MS });
+  return mintToken(secret, { subject: 'operator', tenant, scope: OPERATOR_SCOPES, ttlMs: COMMAND_TOKEN_MS });
 }
 
 const problemShape = z.object({ title: z.string(), code: z.string() });

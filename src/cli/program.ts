@@ -6,6 +6,7 @@ import { registerEvents } from './commands/events.ts';
 import { registerKeygen } from './commands/keygen.ts';
 import { registerSend } from './commands/send.ts';
 import { type Roles, registerServe } from './commands/serve.ts';
+import { registerSubscriptions } from './commands/subscriptions.ts';
 import { registerToken } from './commands/token.ts';
 import { EXIT, Exit, type Io } from './io.ts';
 
@@ -20,7 +21,14 @@ export async function runCommandLine(args: readonly string[], io: Io, roles: Rol
       // Bad usage is one line; --help is one call away.
       writeErr: (text) => io.complain(text.trim().split('\n')[0] ?? ''),
     });
-  const registrars = [registerKeygen, registerToken, registerEvents, registerSend, registerCheckUrl];
+  const registrars = [
+    registerKeygen,
+    registerToken,
+    registerEvents,
+    registerSubscriptions,
+    registerSend,
+    registerCheckUrl,
+  ];
   registerDev(program, io, roles);
   registerServe(program, io, roles);
   registerDoctor(program, io, roles.examine);

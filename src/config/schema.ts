@@ -112,6 +112,14 @@ export const configSchema = z.strictObject({
       gmail: durationAtLeast(7 * 24 * HOUR_MS, 'Pub/Sub keeps and re-sends messages for 7 days').prefault('7d'),
     })
     .prefault({}),
+  keeper: z
+    .strictObject({
+      /** How often subscriptions and watches are looked at; each is renewed long before it ends. */
+      every: duration.prefault('1m'),
+      /** A source that has sent nothing for this long raises an alarm. */
+      silentAfter: duration.prefault('24h'),
+    })
+    .prefault({}),
   maxAge: duration.prefault('24h'),
   retention: duration.prefault('30d'),
   concurrency: integer(1, 10_000).default(32),

@@ -44,6 +44,7 @@ export const errorCodes = [
   'ERR_QUEUE_FULL',
   // Behind the doors
   'ERR_WORKER_SILENT',
+  'ERR_SUBSCRIPTION_LAPSED',
   'ERR_LEASE_LOST',
   'ERR_ATTEMPTS_EXHAUSTED',
   'ERR_BACKOFF_EXHAUSTED',

@@ -1,21 +1,11 @@
 import type { Channel } from '../channels/channel.ts';
 import type { Config } from '../config/schema.ts';
-import type { Clock } from '../core/clock.ts';
-import type { Crypto } from '../core/crypto.ts';
 import type { ChannelName } from '../core/event.ts';
-import type { Identifier } from '../core/identity.ts';
+import type { ChannelDeps } from './channel-deps.ts';
 import { gmailChannel } from './gmail.ts';
 import { graphChannels } from './graph.ts';
 import { slackChannel, slackInstallations } from './slack.ts';
 import { teamsChannels } from './teams.ts';
-
-export interface ChannelDeps {
-  readonly crypto: Crypto;
-  readonly identifier: Identifier;
-  /** For the keys of token issuers, whose addresses are configured. */
-  readonly fetch: typeof globalThis.fetch;
-  readonly clock: Clock;
-}
 
 /** Finds the channel behind `/hooks/{name}/{tenant}/{rest}`; null for what is not configured. */
 export function createChannelTable(

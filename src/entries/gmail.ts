@@ -3,7 +3,7 @@ import { createGmailChannel } from '../channels/gmail/index.ts';
 import type { GmailConfig } from '../config/gmail.ts';
 import type { Config } from '../config/schema.ts';
 import { createJwks } from '../jwt/jwks.ts';
-import type { ChannelDeps } from './channels.ts';
+import type { ChannelDeps } from './channel-deps.ts';
 
 export const gmailChannel = (gmail: GmailConfig, { windows, server }: Config, deps: ChannelDeps): Channel =>
   createGmailChannel({

@@ -12,7 +12,7 @@ import type { Config } from '../config/schema.ts';
 import type { Crypto } from '../core/crypto.ts';
 import { SallyportError } from '../core/errors.ts';
 import { createJwks } from '../jwt/jwks.ts';
-import type { ChannelDeps } from './channels.ts';
+import type { ChannelDeps } from './channel-deps.ts';
 
 /** The secrets of the subscriptions we keep, on whichever side of the queue they are needed. */
 export function clientStatesOf({ keys }: Config, crypto: Crypto): ClientStates {

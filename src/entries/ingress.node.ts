@@ -1,12 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import { createAuthorize } from '../control/auth.ts';
 import { mountEvents } from '../control/events.ts';
+import { mountSubscriptions } from '../control/subscriptions.ts';
 import { createApp } from '../ingress/app.ts';
 import { readIncoming } from '../ingress/body.node.ts';
 import type { AppContext } from '../ingress/context.ts';
 import { nodeHeaders } from '../ingress/headers.node.ts';
 import { createSourceLimiter } from '../ingress/limits.ts';
 import { mountOps } from '../ops/routes.ts';
+import { createKeeperReports } from '../queue/keeper-reports.ts';
 import { createChannelTable } from './channels.ts';
 import { type Listening, listen } from './http.node.ts';
 import type { Runtime } from './runtime.node.ts';
@@ -19,6 +21,7 @@ const incomingOf = (c: AppContext): IncomingMessage => (c.env as { incoming: Inc
 export function startIngress(runtime: Runtime): Promise<Listening> {
   const { config, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain } = runtime;
   const sourceOf = createSourceOf(config.server.trustedProxies ?? []);
+  const authorize = createAuthorize({ ...noAuth, ...config.api });
   const app = createApp({
     inbox: store.inbox,
     awaitResult: store.jobs.awaitResult,
@@ -37,7 +40,8 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     logger: log,
     mount: [
       mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }),
-      mountEvents({ events: store.events, authorize: createAuthorize({ ...noAuth, ...config.api }) }),
+      mountEvents({ events: store.events, authorize }),
+      mountSubscriptions({ reports: createKeeperReports(store.records), authorize, clock: Date.now }),
     ],
   });
   return listen(app, config.server.host ?? '0.0.0.0', config.server.port, config.server.bodyTimeout);

@@ -1,6 +1,7 @@
 import type { Replier } from '../channels/channel.ts';
 import { createSlackReplier } from '../channels/slack/reply.ts';
 import type { ChannelName } from '../core/event.ts';
+import { createGraphWorker } from './graph.node.ts';
 import type { Runtime } from './runtime.node.ts';
 import { slackInstallations } from './slack.ts';
 import { teamsReplier } from './teams.node.ts';
@@ -16,8 +17,10 @@ export function createReplierTable(runtime: Runtime): (tenant: string, channel: 
   const { config, sealer, log: logger } = runtime;
   const table = new Map<string, Replier>();
   const installations = slackInstallations(config);
-  for (const [tenant, { slack, teams }] of Object.entries(config.tenants)) {
+  for (const [tenant, { slack, graph, teams }] of Object.entries(config.tenants)) {
     if (teams !== undefined) table.set(`teams/${tenant}`, teamsReplier(tenant, teams, runtime));
+    const graphReplier = graph === undefined ? null : createGraphWorker(tenant, graph, runtime).replier;
+    if (graphReplier !== null) table.set(`graph/${tenant}`, graphReplier);
     if (slack === undefined) continue;
     const { apiUrl, botToken } = slack;
     if (botToken === undefined && !installations.some((entry) => entry.tenant === tenant && entry.botToken)) {

@@ -6,6 +6,7 @@ import { createIdentifier, type Identifier } from '../core/identity.ts';
 import { createLog, type Log } from '../ops/log.ts';
 import { createMetrics, type Metrics } from '../ops/metrics.ts';
 import { type Check, type ReadyMonitor, watchReadiness } from '../ops/ready.ts';
+import { probeSubscriptions, sourceFigures } from '../ops/subscriptions.ts';
 import { probeWorkers } from '../ops/worker-beat.ts';
 import type { Store } from '../queue/store.ts';
 import { createLogScrubber } from '../scrub/log-scrub.ts';
@@ -39,16 +40,19 @@ export async function openRuntime(config: Config, isPretty: boolean): Promise<Ru
   const identifier = createIdentifier(crypto, id);
   const { store, probe } = guardStore(await openStore(config, identifier, log));
   const { records } = store;
-  const metrics = createMetrics({ stats: () => store.jobs.stats(), clock: Date.now });
+  const kept = { records, tenants: Object.keys(config.tenants), clock: Date.now };
+  const sources = () => sourceFigures({ ...kept, silentAfterMs: config.keeper.silentAfter });
+  const metrics = createMetrics({ stats: () => store.jobs.stats(), sources, clock: Date.now });
   const drain = new AbortController();
   await probe().catch((error: unknown) => {
     if (!(error instanceof SallyportError) || error.code !== 'ERR_STORE_UNAVAILABLE') throw error;
     // Deliveries are answered 503 until it is there: senders retry, and nothing is lost.
     log.warn({ code: error.code }, 'store.unavailable');
   });
-  // Without a worker the ingress still accepts, and must go on receiving traffic: that check only informs.
+  // Without these the ingress still accepts, and must go on receiving traffic: they only inform.
   const workers: Check = { name: 'worker', isOptional: true, probe: () => probeWorkers({ records, clock: Date.now }) };
-  const ready = watchReadiness([{ name: 'store', probe }, workers], () => drain.signal.aborted);
+  const subscriptions: Check = { name: 'subscriptions', isOptional: true, probe: () => probeSubscriptions(kept) };
+  const ready = watchReadiness([{ name: 'store', probe }, workers, subscriptions], () => drain.signal.aborted);
   await ready.refresh();
   const sealer = createSealer(crypto, seal);
   return { config, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain };

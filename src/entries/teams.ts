@@ -3,7 +3,7 @@ import { createTeamsBotChannel, createTeamsOutgoingChannel, teamsMatchPolicy } f
 import type { Config } from '../config/schema.ts';
 import type { TeamsConfig } from '../config/teams.ts';
 import { createJwks } from '../jwt/jwks.ts';
-import type { ChannelDeps } from './channels.ts';
+import type { ChannelDeps } from './channel-deps.ts';
 
 /** A tenant's bot and its outgoing webhooks, each with its route. */
 export function teamsChannels(

@@ -1,8 +1,10 @@
 import type { ParsedEvent } from '../channels/channel.ts';
 import { prepare } from '../ingress/prepare.ts';
 import { startWorkerBeat } from '../ops/worker-beat.ts';
+import { createAcceptFound } from '../workers/accept-found.ts';
 import { echoAgent } from '../workers/agent/echo.ts';
 import { run } from '../workers/run.ts';
+import { startKeeperOf } from './keeper.node.ts';
 import { createReaderTable } from './readers.node.ts';
 import { createReplierTable } from './repliers.node.ts';
 import type { Runtime } from './runtime.node.ts';
@@ -44,10 +46,11 @@ export function startWorker(runtime: Runtime): WorkerHandle {
   });
   const id = Buffer.from(crypto.random(8)).toString('hex');
   const stopBeat = startWorkerBeat(id, { records: store.records, clock: Date.now });
+  const keeper = startKeeperOf(runtime, createAcceptFound(deps));
   return {
     async close(graceMs) {
       const giveBack = setTimeout(() => shutdown.abort(), Math.max(0, graceMs - GIVE_BACK_MS));
-      await consumer.close(graceMs);
+      await Promise.all([consumer.close(graceMs), keeper.close()]);
       clearTimeout(giveBack);
       await stopBeat().catch(() => {
         // The store is away; the beat ends by itself.

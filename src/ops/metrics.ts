@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { type ChannelName, eventStates } from '../core/event.ts';
 import type { Meter } from '../core/meter.ts';
 import type { QueueStats } from '../queue/jobs.ts';
+import { registerSourceGauges, type SourceFigures } from './source-gauges.ts';
 
 /** Seconds. The senders' deadlines are 3 s (Slack, Graph), 5 s and 15 s (Teams), 10 s (Pub/Sub). */
 const ACK_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10];
@@ -19,10 +20,12 @@ export interface Metrics {
 export interface MetricsDeps {
   /** Null in a process that has no store to ask. */
   readonly stats: (() => Promise<QueueStats>) | null;
+  /** What is known of the sources that are kept; null where none are. */
+  readonly sources: (() => Promise<ReadonlyMap<ChannelName, SourceFigures>>) | null;
   readonly clock: Clock;
 }
 
-export function createMetrics({ stats, clock }: MetricsDeps): Metrics {
+export function createMetrics({ stats, sources, clock }: MetricsDeps): Metrics {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
   collectDefaultMetrics({ register: registry });
@@ -75,6 +78,7 @@ export function createMetrics({ stats, clock }: MetricsDeps): Metrics {
     },
   });
   if (stats !== null) registerQueueGauges(registers, stats);
+  if (sources !== null) registerSourceGauges(registers, sources);
   return {
     contentType: registry.contentType,
     render: () => registry.metrics(),

@@ -1,8 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Identity, InboundEvent } from '../../src/core/event.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { createFakeClock, type FakeClock, letPass } from '../support/clock.ts';
-import { altered, conversationNamed, conversationOf, createEventMaker, deliveredAgain } from '../support/events.ts';
+import {
+  altered,
+  conversationNamed,
+  conversationOf,
+  createEventMaker,
+  deliveredAgain,
+  runEnding,
+} from '../support/events.ts';
 import { acceptAll, acceptOne, finishHead, recordOf, type StoreHarness, takeHead } from './harness.ts';
+
+const sameNews: Identity = { key: 'k'.repeat(22), fingerprint: 'f'.repeat(22) };
 
 /** What every store promises about accepting. */
 export function inboxContract(name: string, harness: StoreHarness): void {
@@ -128,6 +138,28 @@ export function inboxContract(name: string, harness: StoreHarness): void {
       expect(await acceptAll(store, [deliveredAgain(long)])).toEqual(['duplicate']);
       expect((await recordOf(store, short)).deliveries).toBe(1);
       expect((await recordOf(store, again)).state).toBe('queued');
+    });
+
+    it('forgets the key of an event that asks for it when the event is first taken, not when it ends', async () => {
+      const place = conversationNamed('lifecycle');
+      const missed = (): InboundEvent => event({ seenUntil: 'start', conversation: place, identity: sameNews });
+      const first = await acceptOne(store, missed());
+      expect(await store.inbox.accept([missed()])).toEqual([{ outcome: 'duplicate', id: first.id }]);
+      const { lease } = await takeHead(store, conversationOf(first));
+      expect(await store.inbox.accept([first])).toEqual([{ outcome: 'accepted', id: first.id }]);
+      const second = await acceptOne(store, missed());
+      expect(await store.inbox.accept([missed()])).toEqual([{ outcome: 'duplicate', id: second.id }]);
+      expect(await store.inbox.accept([second])).toEqual([{ outcome: 'accepted', id: second.id }]);
+      await store.lease.finish(
+        lease,
+        { kind: 'retry', run: runEnding('retry'), code: 'ERR_AGENT_FAILED', delayMs: 0 },
+        false,
+      );
+      expect((await takeHead(store, conversationOf(first))).record).toMatchObject({
+        event: { id: first.id },
+        attempts: 2,
+      });
+      expect(await store.inbox.accept([missed()])).toEqual([{ outcome: 'duplicate', id: second.id }]);
     });
 
     it('forgets a conflict with its window: the same content is then a first delivery', async () => {

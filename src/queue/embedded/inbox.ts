@@ -16,7 +16,11 @@ export function createInbox(parts: StoreParts): Inbox {
     const now = clock();
     const marks = seen.of(event, now);
     const original = marks.find((mark) => mark.original === 1);
-    if (original === undefined) return acceptFirst(event, now);
+    if (original === undefined) {
+      // A mark that was forgotten at the start cannot tell a delivery that is accepted again: the record can.
+      const isKnown = event.seenUntil === 'start' && events.get(event.tenant, event.id) !== undefined;
+      return isKnown ? { outcome: 'accepted', id: event.id } : acceptFirst(event, now);
+    }
     // The same delivery again: its command was sent twice, so it is still the first.
     if (original.event_id === event.id) return { outcome: 'accepted', id: event.id };
     if (original.fingerprint === event.identity.fingerprint) return acceptAgain(event, original);

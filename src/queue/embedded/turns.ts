@@ -2,6 +2,7 @@ import { noUsage, type Run } from '../../core/event.ts';
 import type { ConversationRef } from '../conversation-ref.ts';
 import type { HeldLease, Outcome, Taken } from '../lease.ts';
 import { closeRun, type EventRow, endedRow, parkedRow, runsOf, toRecord, withRun } from './event-row.ts';
+import { createSeenTable } from './seen-table.ts';
 import type { StoreParts } from './store-parts.ts';
 
 /** Who may run a conversation's head, and what follows it. Every function runs inside a transaction. */
@@ -12,7 +13,9 @@ export interface Turns {
   remove(row: EventRow, as: EventRow): void;
 }
 
-export function createTurns({ counter, events, conversations, limits, clock }: StoreParts): Turns {
+export function createTurns({ connection, counter, events, conversations, limits, clock }: StoreParts): Turns {
+  const seen = createSeenTable(connection);
+
   function take(conversation: ConversationRef): Taken {
     const row = conversations.get(conversation);
     if (row === undefined) return { kind: 'empty' };
@@ -51,7 +54,9 @@ export function createTurns({ counter, events, conversations, limits, clock }: S
     const token = counter();
     events.save(row);
     conversations.lease(conversation, token, now + limits.leaseMs);
-    return { kind: 'head', record: toRecord(row), lease: { conversation, eventId: row.id, token, run: runs.length } };
+    const record = toRecord(row);
+    if (record.event.seenUntil === 'start') seen.unmark(record.event);
+    return { kind: 'head', record, lease: { conversation, eventId: row.id, token, run: runs.length } };
   }
 
   function finish(held: HeldLease, outcome: Outcome, more: boolean): Taken {

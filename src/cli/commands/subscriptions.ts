@@ -1,0 +1,76 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { callApi } from '../access.ts';
+import { EXIT, Exit, type Io } from '../io.ts';
+
+const row = z.object({
+  channel: z.string(),
+  name: z.string(),
+  state: z.string(),
+  expiresAt: z.string().nullable(),
+  lastEventAt: z.string().nullable(),
+  code: z.string().optional(),
+});
+const answer = z.object({ checkedAt: z.string().nullable(), subscriptions: z.array(row) });
+type Answer = z.output<typeof answer>;
+
+const wish = z.object({ requestedAt: z.string() });
+
+interface Options {
+  readonly json?: boolean;
+  readonly tenant: string;
+}
+
+/** Milliseconds between looks, and until a person stops waiting: a keeper answers a wish within seconds. */
+const EVERY_MS = 500;
+const TIMEOUT_MS = 60_000;
+
+const line = ({ channel, name, state, expiresAt, lastEventAt, code }: z.output<typeof row>): string =>
+  [channel, name, state, `expires=${expiresAt ?? '-'}`, `last-event=${lastEventAt ?? '-'}`, code ?? '']
+    .join('  ')
+    .trimEnd();
+
+export function registerSubscriptions(program: Command, io: Io): void {
+  const subscriptions = program
+    .command('subscriptions')
+    .description('what the vendors send and until when (over HTTP)');
+  const common = (command: Command): Command =>
+    command.option('--json', 'print the API answer').option('--tenant <tenant>', 'tenant of a minted token', 'default');
+  common(subscriptions.command('list', { isDefault: true }))
+    .description('what the keeper found when it last looked')
+    .action(async (options: Options) => show(await read(io, options.tenant), options, io));
+  common(subscriptions.command('sync'))
+    .description('have the keeper look now, and wait for it; exit 1 when something has lapsed')
+    .action(async (options: Options) => {
+      const found = await sync(io, options.tenant);
+      show(found, options, io);
+      if (found.subscriptions.some(({ state }) => state === 'lapsed'))
+        throw new Exit(EXIT.failed, 'something has lapsed');
+    });
+}
+
+const read = async (io: Io, tenant: string): Promise<Answer> =>
+  answer.parse(await callApi(io, tenant, 'GET', '/subscriptions'));
+
+async function sync(io: Io, tenant: string): Promise<Answer> {
+  const { requestedAt } = wish.parse(await callApi(io, tenant, 'POST', '/subscriptions/sync'));
+  const giveUpAt = Date.now() + TIMEOUT_MS;
+  while (Date.now() < giveUpAt) {
+    const found = await read(io, tenant);
+    if (found.checkedAt !== null && Date.parse(found.checkedAt) >= Date.parse(requestedAt)) return found;
+    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+  }
+  throw new Exit(
+    EXIT.failed,
+    `no worker looked within ${TIMEOUT_MS / 1000} s: is one running, and is anything to be kept?`,
+  );
+}
+
+function show(found: Answer, { json }: Options, io: Io): void {
+  if (json) {
+    io.print(JSON.stringify(found, null, 2));
+    return;
+  }
+  for (const one of found.subscriptions) io.print(line(one));
+  if (found.subscriptions.length === 0) io.complain('no subscriptions are kept');
+}

@@ -1,0 +1,52 @@
+import type { Clock } from '../core/clock.ts';
+import { SallyportError } from '../core/errors.ts';
+import type { ChannelName } from '../core/event.ts';
+import { alarmsOf, isLapsed } from '../core/kept-source.ts';
+import { createKeeperReports, type StoredReport } from '../queue/keeper-reports.ts';
+import type { Records } from '../queue/records.ts';
+import type { SourceFigures } from './source-gauges.ts';
+
+export interface SubscriptionProbeDeps {
+  readonly records: Records;
+  /** Whose sources are looked at. */
+  readonly tenants: readonly string[];
+  readonly clock: Clock;
+}
+
+/**
+ * A readiness probe: every source that is kept still sends, as far as the keeper knew when it last looked.
+ * @throws SallyportError ERR_SUBSCRIPTION_LAPSED
+ */
+export async function probeSubscriptions(deps: SubscriptionProbeDeps): Promise<void> {
+  const now = deps.clock();
+  for (const { sources } of await reportsOf(deps)) {
+    if (sources.some((source) => isLapsed(source, now))) {
+      throw new SallyportError('ERR_SUBSCRIPTION_LAPSED', 'a source sends nothing any more');
+    }
+  }
+}
+
+/** For the metrics, by channel. `silentAfterMs`: how long a source may say nothing. */
+export async function sourceFigures(
+  deps: SubscriptionProbeDeps & { readonly silentAfterMs: number },
+): Promise<ReadonlyMap<ChannelName, SourceFigures>> {
+  const now = deps.clock();
+  const figures = new Map<ChannelName, SourceFigures>();
+  for (const { channel, sources } of await reportsOf(deps)) {
+    const known = figures.get(channel);
+    const ends = sources.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [expiresAt - now]));
+    if (known?.expiresInMs !== undefined) ends.push(known.expiresInMs);
+    const alarms = new Map(known?.alarms);
+    for (const alarm of sources.flatMap((source) => alarmsOf(source, now, deps.silentAfterMs))) {
+      alarms.set(alarm, (alarms.get(alarm) ?? 0) + 1);
+    }
+    figures.set(channel, { expiresInMs: ends.length === 0 ? undefined : Math.min(...ends), alarms });
+  }
+  return figures;
+}
+
+async function reportsOf({ records, tenants }: SubscriptionProbeDeps): Promise<StoredReport[]> {
+  const reports = createKeeperReports(records);
+  const all = await Promise.all(tenants.map((tenant) => reports.read(tenant)));
+  return all.flatMap((byTask) => [...byTask.values()]);
+}

@@ -1,0 +1,107 @@
+import type { KeeperTask } from '../../channels/keeper-task.ts';
+import type { Clock } from '../../core/clock.ts';
+import { codeOf } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import { createKeeperReports, type KeeperReports } from '../../queue/keeper-reports.ts';
+import type { Lease } from '../../queue/lease.ts';
+import type { Records } from '../../queue/records.ts';
+import { createWatch, type Watch } from './alarms.ts';
+import { createLeadership } from './leadership.ts';
+
+export interface KeeperDeps {
+  /** `Lease.acquire` */
+  readonly acquire: Lease['acquire'];
+  readonly records: Records;
+  readonly tasks: readonly KeeperTask[];
+  readonly clock: Clock;
+  /** How often each task runs, in ms. */
+  readonly everyMs: number;
+  /** A source that has said nothing for this long is reported, in ms. */
+  readonly silentAfterMs: number;
+  readonly logger: Logger;
+  /** How often wishes for a run are looked for, in ms. Default 2 s. */
+  readonly pollMs?: number;
+}
+
+export interface Keeper {
+  /** Stops what runs and gives the leadership to another worker. */
+  close(): Promise<void>;
+}
+
+/** A person waits for `subscriptions sync`. */
+const POLL_MS = 2_000;
+
+/** A run that takes longer is stopped: the next one goes on where it was. In ms. */
+const RUN_MS = 10 * 60_000;
+
+const LEADER = 'keeper';
+
+interface Turn {
+  readonly reports: KeeperReports;
+  readonly watch: Watch;
+  /** By task, epoch ms at which it last began. */
+  readonly lastRuns: Map<string, number>;
+}
+
+/**
+ * Keeps sources alive: of all workers that call this, one leads and runs the tasks. The first look is at once, because
+ * whoever starts a worker waits for its subscriptions.
+ */
+export function startKeeper(deps: KeeperDeps): Keeper {
+  const { acquire, logger, pollMs = POLL_MS } = deps;
+  const leadership = createLeadership(acquire, LEADER);
+  const stopping = new AbortController();
+  const turn: Turn = {
+    reports: createKeeperReports(deps.records),
+    watch: createWatch(logger, deps.silentAfterMs),
+    lastRuns: new Map(),
+  };
+  const look = async (): Promise<void> => {
+    const lost = await leadership.claim();
+    if (lost === null) turn.lastRuns.clear();
+    else await runDue(turn, AbortSignal.any([lost, stopping.signal]), deps);
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const loop = async (): Promise<void> => {
+    // The store is away: `/ready` says so, and the next look comes.
+    await look().catch((error: unknown) => logger.warn({ code: codeOf(error) }, 'keeper.failed'));
+    if (!stopping.signal.aborted) timer = setTimeout(() => (running = loop()), pollMs);
+  };
+  let running = deps.tasks.length === 0 ? Promise.resolve() : loop();
+  return {
+    async close() {
+      stopping.abort();
+      clearTimeout(timer);
+      await running;
+      await leadership.release().catch(() => {
+        // The lease runs out by itself.
+      });
+    },
+  };
+}
+
+async function runDue(turn: Turn, signal: AbortSignal, deps: KeeperDeps): Promise<void> {
+  await Promise.all(
+    deps.tasks.map(async (task) => {
+      const lastRun = turn.lastRuns.get(task.name);
+      const isDue = lastRun === undefined || deps.clock() - lastRun >= deps.everyMs;
+      // What was wished for before the last run began has been done.
+      if (!isDue && (await turn.reports.syncRequestedAt(task.tenant)) <= lastRun) return;
+      if (!signal.aborted) await runTask(task, turn, signal, deps);
+    }),
+  );
+}
+
+async function runTask(task: KeeperTask, turn: Turn, signal: AbortSignal, deps: KeeperDeps): Promise<void> {
+  const { name, tenant, channel } = task;
+  const at = deps.clock();
+  turn.lastRuns.set(name, at);
+  try {
+    const { sources } = await task.run(AbortSignal.any([signal, AbortSignal.timeout(RUN_MS)]));
+    await turn.reports.write(tenant, name, { channel, at, sources });
+    turn.watch(task, sources, deps.clock());
+  } catch (error) {
+    if (signal.aborted) return;
+    deps.logger.warn({ tenant, channel, code: codeOf(error), error }, 'keeper.task-failed');
+  }
+}
