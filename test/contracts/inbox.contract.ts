@@ -87,6 +87,9 @@ export function inboxContract(name: string, harness: StoreHarness): void {
       await store.inbox.accept([other]);
       expect(await store.inbox.accept([deliveredAgain(other)])).toEqual([{ outcome: 'conflict', id: other.id }]);
       expect((await recordOf(store, other)).deliveries).toBe(2);
+      // Sent again is not delivered again.
+      expect(await store.inbox.accept([other])).toEqual([{ outcome: 'conflict', id: other.id }]);
+      expect((await recordOf(store, other)).deliveries).toBe(2);
       const third = altered(first, 'a third text');
       expect(await store.inbox.accept([third])).toEqual([{ outcome: 'conflict', id: third.id }]);
       expect((await store.events.list('acme', { state: 'conflict', limit: 10 })).events).toHaveLength(2);
@@ -160,6 +163,18 @@ export function inboxContract(name: string, harness: StoreHarness): void {
         attempts: 2,
       });
       expect(await store.inbox.accept([missed()])).toEqual([{ outcome: 'duplicate', id: second.id }]);
+    });
+
+    it('forgets with such a key what contradicted it', async () => {
+      const first = await acceptOne(store, event({ seenUntil: 'start' }));
+      const other = altered(first);
+      expect(await acceptAll(store, [other])).toEqual(['conflict']);
+      await takeHead(store, conversationOf(first));
+      const again = deliveredAgain(other);
+      expect(await store.inbox.accept([again])).toEqual([{ outcome: 'accepted', id: again.id }]);
+      expect(await acceptAll(store, [deliveredAgain(first)])).toEqual(['conflict']);
+      // What has begun is known by its record even without its mark.
+      expect(await store.inbox.accept([first])).toEqual([{ outcome: 'accepted', id: first.id }]);
     });
 
     it('forgets a conflict with its window: the same content is then a first delivery', async () => {

@@ -13,35 +13,32 @@ export function createInbox(parts: StoreParts): Inbox {
   );
 
   function acceptOne(event: InboundEvent): Accepted {
+    const again = answerAgain(event);
+    if (again !== null) return again;
     const now = clock();
     const marks = seen.of(event, now);
     const original = marks.find((mark) => mark.original === 1);
-    if (original === undefined) {
-      // A mark that was forgotten at the start cannot tell a delivery that is accepted again: the record can.
-      const isKnown = event.seenUntil === 'start' && events.get(event.tenant, event.id) !== undefined;
-      return isKnown ? { outcome: 'accepted', id: event.id } : acceptFirst(event, now);
-    }
-    // The same delivery again: its command was sent twice, so it is still the first.
-    if (original.event_id === event.id) return { outcome: 'accepted', id: event.id };
+    if (original === undefined) return acceptFirst(event, now);
     if (original.fingerprint === event.identity.fingerprint) return acceptAgain(event, original);
     const known = marks.find((mark) => mark.fingerprint === event.identity.fingerprint);
     return known === undefined ? acceptConflict(event, original, now) : acceptConflictAgain(event, known);
   }
 
+  /** The same delivery again, because its command was sent twice: its own record tells, whatever became of its mark. */
+  function answerAgain(event: InboundEvent): Accepted | null {
+    const row = events.get(event.tenant, event.id);
+    if (row === undefined) return null;
+    if ((JSON.parse(row.body) as InboundEvent).identity.key !== event.identity.key) return null;
+    return { outcome: row.state === 'conflict' ? 'conflict' : 'accepted', id: row.id };
+  }
+
   function acceptFirst(event: InboundEvent, now: number): Accepted {
-    if (isRecorded(event)) return { outcome: 'accepted', id: event.id };
     // Before anything is marked: a refused event must look new when its sender tries again.
     if ((waiting.get(event.tenant)?.events ?? 0) >= limits.queueCap) return { outcome: 'full' };
     seen.mark(event, true, now + event.windowMs);
     events.insert(event, { place: counter() });
     conversations.wakeIfIdle({ tenant: event.tenant, key: event.conversation.key }, now);
     return { outcome: 'accepted', id: event.id };
-  }
-
-  /** The same delivery again although its mark is gone: its window passed, or it was to be forgotten at its start. */
-  function isRecorded(event: InboundEvent): boolean {
-    const row = events.get(event.tenant, event.id);
-    return row !== undefined && (JSON.parse(row.body) as InboundEvent).identity.key === event.identity.key;
   }
 
   function acceptAgain(event: InboundEvent, original: Mark): Accepted {
@@ -63,7 +60,7 @@ export function createInbox(parts: StoreParts): Inbox {
 
   function acceptConflictAgain(event: InboundEvent, known: Mark): Accepted {
     const row = events.get(event.tenant, known.event_id);
-    if (row !== undefined && row.id !== event.id) events.save({ ...row, deliveries: row.deliveries + 1 });
+    if (row !== undefined) events.save({ ...row, deliveries: row.deliveries + 1 });
     return { outcome: 'conflict', id: known.event_id };
   }
 

@@ -14,7 +14,7 @@ export interface SeenTable {
   /** The marks of the event's key whose window is open; those that ran out are forgotten. */
   of(event: InboundEvent, now: number): readonly Mark[];
   mark(event: InboundEvent, original: boolean, expiresAt: number): void;
-  /** Forgets what the event itself marked; a later event's mark under the same key stays. */
+  /** Forgets the event's key, contradictions included, unless a later event holds it by now. */
   unmark(event: InboundEvent): void;
 }
 
@@ -23,7 +23,10 @@ export function createSeenTable(connection: Connection): SeenTable {
     'SELECT fingerprint, original, event_id, expires_at FROM seen WHERE tenant = ? AND key = ?',
   );
   const forget = connection.query('DELETE FROM seen WHERE tenant = ? AND key = ? AND expires_at <= ?');
-  const unmark = connection.query('DELETE FROM seen WHERE tenant = ? AND key = ? AND event_id = ?');
+  const holder = connection.query<{ event_id: string }>(
+    'SELECT event_id FROM seen WHERE tenant = ? AND key = ? AND original = 1',
+  );
+  const forgetAll = connection.query('DELETE FROM seen WHERE tenant = ? AND key = ?');
   const mark = connection.query('INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?)');
   return {
     of({ tenant, identity }, now) {
@@ -34,6 +37,8 @@ export function createSeenTable(connection: Connection): SeenTable {
     },
     mark: ({ tenant, identity, id }, original, expiresAt) =>
       void mark.run(tenant, identity.key, identity.fingerprint, original ? 1 : 0, id, expiresAt),
-    unmark: ({ tenant, identity, id }) => void unmark.run(tenant, identity.key, id),
+    unmark({ tenant, identity, id }) {
+      if (holder.get(tenant, identity.key)?.event_id === id) forgetAll.run(tenant, identity.key);
+    },
   };
 }
