@@ -19,7 +19,7 @@ export function createSweep({ connection, writer, limits, clock }: StoreParts): 
        (SELECT tenant, key, fingerprint FROM seen WHERE expires_at <= ? ORDER BY expires_at LIMIT ${CHUNK})`,
   );
 
-  /** Twice as far ahead as any rule sets a wake. One too many is harmless: the lease and the back-off decide. */
+  /** Twice what the rules add at most when they set a wake. One too many is harmless: the lease and the back-off decide. */
   const farAheadMs = 2 * Math.max(limits.leaseMs, limits.rewakeMs, limits.maxBackoffMs);
   const isFarAhead = connection.query('SELECT 1 FROM conversations WHERE wake_at > ? LIMIT 1');
   const wakeFarAhead = connection.query('UPDATE conversations SET wake_at = ? WHERE wake_at > ?');
