@@ -37,16 +37,31 @@ const FOLLOWERS: Readonly<Record<string, string>> = {
   z: 'eo',
 };
 
-/** Share of usual letter pairs from which letters count as words: between 0.4 (random) and 0.97 (words). */
+/** Share of usual letter pairs from which letters count as words: between 0.4 (random) and 0.97 (words); half for short ones. */
 const WORDY_SHARE = 0.68;
 
 /** Letters this short say nothing either way. */
 const UNTELLING_LETTERS = 4;
 
-/** True for what documentation puts where a secret goes: `xxxxxxxx`, `****`, `00000000`, `....`. */
+/**
+ * True for what documentation puts where a secret goes: `xxxxxxxx`, `****`, `....`, one character eight times in a row
+ * or ten in the order of the alphabet. Only the end is looked at: prefixes are not filler.
+ */
 export function isFiller(text: string): boolean {
-  const tail = text.slice(-40).toLowerCase();
-  return new Set(tail).size <= 4 || /(.)\1{7}/.test(tail);
+  const from = Math.max(0, text.length - 40);
+  const allowed = Math.min(4, Math.max(2, (text.length - from) >> 2));
+  let distinct = '';
+  let repeats = 0;
+  let ascending = 0;
+  for (let at = from; at < text.length; at += 1) {
+    const char = text[at] as string;
+    const step = at > from ? text.charCodeAt(at) - text.charCodeAt(at - 1) : 2;
+    repeats = step === 0 ? repeats + 1 : 0;
+    ascending = step === 1 ? ascending + 1 : 0;
+    if (repeats === 7 || ascending === 9) return true;
+    if (distinct.length <= allowed && !distinct.includes(char)) distinct += char;
+  }
+  return distinct.length <= allowed;
 }
 
 /** True when letters read like words. */
@@ -57,7 +72,7 @@ export function isWordy(letters: string): boolean {
   for (let i = 1; i < lower.length; i += 1) {
     if (FOLLOWERS[lower[i - 1] as string]?.includes(lower[i] as string)) usual += 1;
   }
-  return usual >= WORDY_SHARE * (lower.length - 1);
+  return usual >= (lower.length < 8 ? 0.5 : WORDY_SHARE) * (lower.length - 1);
 }
 
 /** How many characters of the text belong to runs of letters and digits that cannot be read as words or numbers. */
@@ -69,6 +84,7 @@ export function randomChars(text: string): number {
 
 /** True when most of the text is generated, and at least `least` characters of it. */
 export function looksRandom(text: string, least: number): boolean {
+  if (isFiller(text)) return false;
   const random = randomChars(text);
   return random >= least && random * 2 >= text.length;
 }
@@ -90,5 +106,5 @@ function isRandomRun(run: string): boolean {
 function isReadable(letters: string): boolean {
   if (!isWordy(letters)) return false;
   const humps = letters.match(/[A-Z]+(?![a-z])|[A-Z]?[a-z]+/g) ?? [];
-  return letters.length < 8 || letters.length >= 2.4 * humps.length;
+  return letters.length < 8 || letters.length >= (letters.length < 12 ? 2.4 : 3.2) * humps.length;
 }

@@ -1,97 +1,135 @@
-import type { AnchorIndex, Marks } from './anchors.ts';
 import { createAnchorIndex } from './anchors.ts';
+import { cutSecretEnd } from './fragments.ts';
 import { PLACEHOLDER } from './placeholder.ts';
 import { isFiller } from './randomness.ts';
 import type { ContextRule, Hit, Report, TokenRule } from './rules/rule.ts';
+import type { ShapeRule } from './rules/shapes.ts';
+import { eachLongRun } from './runs.ts';
 
 /** No rule hides anything shorter than this, so shorter texts are not looked at. */
-const SHORTEST_SECRET = 6;
+const SHORTEST_TEXT = 6;
+
+/** Runs of token characters from which on shapes and encoded text are looked for. */
+const LONG_RUN = 16;
+
+/** Longest run in which shapes are looked for: no secret without a literal is longer, data is. */
+const LONGEST_SHAPED_RUN = 512;
+
+export interface Rules {
+  readonly tokens: readonly TokenRule[];
+  readonly contexts: readonly ContextRule[];
+  readonly shapes: readonly ShapeRule[];
+}
 
 export interface Scanned {
-  /** In order, without overlaps. */
+  /** Unordered; may overlap. */
   readonly hits: readonly Hit[];
+  /** Placeholders already there. */
+  readonly shields: readonly Stretch[];
+  /** Runs of token characters long enough to hold something encoded. */
+  readonly runs: readonly Stretch[];
   /** Which of the marks occur in the text, as bits. */
   readonly marks: number;
 }
 
-/** Finds the secrets of one flat text. */
+export interface Stretch {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Finds the secrets of one text as it stands. */
 export type Scanner = (text: string) => Scanned;
 
-const NOTHING: Scanned = { hits: [], marks: 0 };
+const NOTHING: Scanned = { hits: [], shields: [], runs: [], marks: 0 };
 
-export function createScanner(tokens: readonly TokenRule[], contexts: readonly ContextRule[], marks: Marks): Scanner {
-  const ruleNames = new Set([...tokens.map((rule) => rule.name), ...contexts.flatMap((rule) => rule.names)]);
-  const { index, anchors, rulesOf } = indexRules([...tokens, ...contexts, { anchors: ['[secret:'] }], marks);
-  const protector = tokens.length + contexts.length;
+const PLACEHOLDER_START = '[secret:';
+
+type Look = (start: number, end: number) => void;
+
+export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>): Scanner {
+  const { index, lengths, rulesOf } = indexRules(rules, marks);
+  const names = new Set([
+    ...rules.tokens.map((rule) => rule.name),
+    ...rules.shapes.map((rule) => rule.name),
+    ...rules.contexts.flatMap((rule) => rule.names),
+    CUT_SECRET,
+  ]);
   return (text) => {
-    if (text.length < SHORTEST_SECRET) return NOTHING;
+    if (text.length < SHORTEST_TEXT) return NOTHING;
     const hits: Hit[] = [];
-    const shields: Hit[] = [];
-    const tried = new Map<number, number>();
-    const opened = new Map<number, (start: number, end: number) => void>();
-    const report: Report = (hit) => hits.push(hit);
+    const shields: Stretch[] = [];
+    const report: Report = (hit) => hits.push({ ...hit, secret: text.slice(hit.start, hit.end) });
+    const looks: Look[] = [];
+    const open = (id: number): Look => {
+      const token = rules.tokens[id];
+      if (token !== undefined) return lookForToken(token, text, report);
+      const context = rules.contexts[id - rules.tokens.length];
+      return context !== undefined ? context.open(text, report) : lookForPlaceholder(text, names, shields);
+    };
     const found = index.find(text, (anchor, end) => {
-      const start = end - (anchors[anchor] as string).length;
       for (const id of rulesOf[anchor] as readonly number[]) {
-        if (id === protector) shieldPlaceholder(text, start, ruleNames, shields);
-        else if (id < tokens.length) tryToken(tokens[id] as TokenRule, id, text, start, tried, hits);
-        else {
-          let look = opened.get(id);
-          if (look === undefined) {
-            look = (contexts[id - tokens.length] as ContextRule).open(text, report);
-            opened.set(id, look);
-          }
-          look(start, end);
+        let look = looks[id];
+        if (look === undefined) {
+          look = open(id);
+          looks[id] = look;
         }
+        look(end - (lengths[anchor] as number), end);
       }
     });
-    return { hits: hits.length === 0 ? hits : resolve(hits, shields), marks: found };
+    return { hits, shields, runs: lookAtRuns(text, rules.shapes, report), marks: found };
   };
 }
 
-interface RuleIndex {
-  readonly index: AnchorIndex;
-  readonly anchors: readonly string[];
-  /** Rule numbers by anchor number. */
-  readonly rulesOf: readonly (readonly number[])[];
-}
-
-function indexRules(rules: readonly { readonly anchors: readonly string[] }[], marks: Marks): RuleIndex {
+function indexRules({ tokens, contexts }: Rules, marks: ReadonlyMap<string, number>) {
   const byAnchor = new Map<string, number[]>();
-  rules.forEach((rule, id) => {
-    for (const anchor of rule.anchors) byAnchor.set(anchor, [...(byAnchor.get(anchor) ?? []), id]);
+  [...tokens, ...contexts, { anchors: [PLACEHOLDER_START] }].forEach(({ anchors }, id) => {
+    for (const anchor of anchors) byAnchor.set(anchor, [...(byAnchor.get(anchor) ?? []), id]);
   });
   const anchors = [...byAnchor.keys()];
-  return { index: createAnchorIndex(anchors, marks), anchors, rulesOf: [...byAnchor.values()] };
+  return {
+    index: createAnchorIndex(anchors, marks),
+    lengths: anchors.map((anchor) => anchor.length),
+    rulesOf: [...byAnchor.values()],
+  };
 }
 
 const ALNUM = /[A-Za-z0-9]/;
-const GLUE = /[A-Za-z0-9_\-./+]/;
 
-/** `tried` remembers how far a rule has looked: repeated anchors inside one long run must not each scan it again. */
-function tryToken(
-  rule: TokenRule,
-  id: number,
-  text: string,
-  anchorStart: number,
-  tried: Map<number, number>,
-  hits: Hit[],
-): void {
-  const start = rule.lead === 'run' ? runStart(text, anchorStart) : anchorStart - (rule.lead ?? 0);
-  if (start < (tried.get(id) ?? 0)) return;
-  if (start > 0 && rule.boundary !== 'none') {
-    const before = text[start - 1] as string;
-    if ((rule.boundary === 'strict' ? GLUE : ALNUM).test(before)) return;
-  }
-  rule.pattern.lastIndex = start;
-  const match = rule.pattern.exec(text);
-  if (match === null) return;
-  const end = runEnd(text, start + match[0].length);
-  tried.set(id, end);
-  const secretStart = start + (match[1]?.length ?? 0);
-  const secret = text.slice(secretStart, end);
-  if (rule.accept === undefined ? isFiller(secret) : !rule.accept(secret)) return;
-  hits.push({ rule: rule.name, start: secretStart, end, rank: 2 });
+/** True when what stands before makes the match the end of something longer. */
+function isGlued(text: string, at: number, isStrict: boolean): boolean {
+  if (at === 0) return false;
+  const before = text[at - 1] as string;
+  if (ALNUM.test(before)) return true;
+  if (!isStrict || !/[_\-./+]/.test(before) || !ALNUM.test(text[at - 2] ?? ' ')) return false;
+  return before !== '/' || !isInPath(text, at);
+}
+
+/** A slash belongs to base64 or to a path; a path begins with one, with a dot or with a scheme. */
+const LONGEST_PATH = 120;
+
+function isInPath(text: string, at: number): boolean {
+  let start = at;
+  while (start > 0 && at - start < LONGEST_PATH && !/[\s"'`(<>=]/.test(text[start - 1] as string)) start -= 1;
+  return /^[./]/.test(text[start] as string) || text.slice(start, at).includes('://');
+}
+
+/** Remembers how far the rule has looked: repeated anchors inside one long run must not each scan it again. */
+function lookForToken(rule: TokenRule, text: string, report: Report): Look {
+  const { name, pattern, lead = 0, boundary } = rule;
+  const isRefused = rule.accept === undefined ? isFiller : (secret: string) => rule.accept?.(secret) === false;
+  let lookedTo = 0;
+  return (anchorStart) => {
+    const from = lead === 'run' ? runStart(text, anchorStart) : anchorStart - lead;
+    if (from < lookedTo) return;
+    if (boundary !== 'none' && isGlued(text, from, boundary === 'strict')) return;
+    pattern.lastIndex = from;
+    const match = pattern.exec(text);
+    if (match === null) return;
+    const end = runEnd(text, from + match[0].length);
+    const start = from + (match[1]?.length ?? 0);
+    lookedTo = end;
+    if (!isRefused(text.slice(start, end))) report({ rule: name, start, end, rank: rule.isShared === true ? 2 : 3 });
+  };
 }
 
 /** Letters and digits a `run` lead goes back at most: the longest id in front of an anchor has 16. */
@@ -110,28 +148,56 @@ function runEnd(text: string, at: number): number {
   return end;
 }
 
-function shieldPlaceholder(text: string, start: number, ruleNames: ReadonlySet<string>, shields: Hit[]): void {
-  PLACEHOLDER.lastIndex = start;
-  const match = PLACEHOLDER.exec(text);
-  if (match === null || !ruleNames.has(match[1] as string)) return;
-  shields.push({ rule: '', start, end: start + match[0].length, rank: 0 });
+/** Only names of rules count: a secret must not hide by dressing up as something already hidden. */
+function lookForPlaceholder(text: string, names: ReadonlySet<string>, shields: Stretch[]): Look {
+  return (start) => {
+    PLACEHOLDER.lastIndex = start;
+    const match = PLACEHOLDER.exec(text);
+    if (match !== null && names.has(match[1] as string)) shields.push({ start, end: start + match[0].length });
+  };
 }
 
-/** What is already hidden stays as it is; overlapping stretches become one, named by the highest-ranked, then longest. */
-function resolve(hits: readonly Hit[], shields: readonly Hit[]): Hit[] {
-  const ordered = hits
-    .filter((hit) => !shields.some((shield) => shield.start < hit.end && hit.start < shield.end))
-    .sort((a, b) => a.start - b.start);
-  const merged: Hit[] = [];
-  for (const hit of ordered) {
-    const last = merged.at(-1);
-    if (last === undefined || hit.start >= last.end) merged.push(hit);
-    else merged[merged.length - 1] = union(last, hit);
+const CUT_SECRET = 'cut-secret';
+
+/** A cut secret may begin with signs that no run has; its first long run is not far. */
+const CUT_WITHIN = 64;
+
+function lookAtRuns(text: string, shapes: readonly ShapeRule[], report: Report): Stretch[] {
+  const runs: Stretch[] = [];
+  if (text.length < LONG_RUN) return runs;
+  eachLongRun(text, LONG_RUN, (start, end) => {
+    runs.push({ start, end });
+    const cut = runs.length === 1 && start <= CUT_WITHIN ? cutSecretEnd(text) : 0;
+    if (cut > 0) report({ rule: CUT_SECRET, start: 0, end: cut, rank: 1 });
+    if (end - start > LONGEST_SHAPED_RUN || !hasGeneratedPiece(text, start, end)) return;
+    const run = text.slice(start, end);
+    for (const { name, pattern, accept } of shapes) {
+      pattern.lastIndex = 0;
+      for (let match = pattern.exec(run); match !== null; match = pattern.exec(run)) {
+        const at = start + match.index;
+        if (accept(match[0])) report({ rule: name, start: at, end: at + match[0].length, rank: 2 });
+      }
+    }
+  });
+  return runs;
+}
+
+/** Letters and digits in one piece from which on a shape can be there. */
+const LEAST_PIECE = 14;
+
+/** A piece of letters and digits that has both: no word, no number. */
+function hasGeneratedPiece(text: string, start: number, end: number): boolean {
+  let letters = 0;
+  let digits = 0;
+  for (let at = start; at < end; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit >= 0x30 && unit <= 0x39) digits += 1;
+    else if ((unit | 0x20) >= 0x61 && (unit | 0x20) <= 0x7a) letters += 1;
+    else if (unit !== 0x2b && unit !== 0x2f) {
+      letters = 0;
+      digits = 0;
+    }
+    if (letters > 0 && digits > 0 && letters + digits >= LEAST_PIECE) return true;
   }
-  return merged;
-}
-
-function union(a: Hit, b: Hit): Hit {
-  const named = b.rank > a.rank || (b.rank === a.rank && b.end - b.start > a.end - a.start) ? b : a;
-  return { ...named, start: Math.min(a.start, b.start), end: Math.max(a.end, b.end) };
+  return false;
 }

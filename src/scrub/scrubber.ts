@@ -1,10 +1,11 @@
 import type { Crypto } from '../core/crypto.ts';
 import { createPlaceholder } from './placeholder.ts';
-import { contextRules, tokenRules } from './rules/all.ts';
+import { contextRules, shapeRules, tokenRules } from './rules/all.ts';
 import { createScanner } from './scan.ts';
 import type { Scrub } from './scrub.ts';
 import { createTextCleaner } from './text.ts';
 import { cleanTree } from './tree.ts';
+import { decoderMarks } from './views/decoders.ts';
 
 export interface ScrubberDeps {
   readonly crypto: Crypto;
@@ -19,7 +20,7 @@ export interface ScrubberDeps {
 
 /** @example createScrubber({ crypto, key })({ text: 'my password is hunter2' }).value.text */
 export function createScrubber({ crypto, key }: ScrubberDeps): Scrub {
-  const scanner = createScanner(tokenRules, contextRules, new Map());
-  const clean = createTextCleaner(scanner, createPlaceholder(crypto, key));
+  const scanner = createScanner({ tokens: tokenRules, contexts: contextRules, shapes: shapeRules }, decoderMarks);
+  const { clean } = createTextCleaner(scanner, createPlaceholder(crypto, key));
   return (value) => cleanTree(value, clean);
 }

@@ -1,29 +1,115 @@
+import { named } from './assignment/named.ts';
+import { base64Blocks } from './base64.ts';
+import { cleanJsonText, isJsonText } from './json-text.ts';
 import type { Placeholder } from './placeholder.ts';
-import type { Scanner } from './scan.ts';
-import type { CleanString } from './tree.ts';
+import { resolve } from './resolve.ts';
+import type { Hit } from './rules/rule.ts';
+import type { Scanned, Scanner } from './scan.ts';
+import type { Cleaned, CleanString } from './tree.ts';
+import { readingsOf } from './views/decoders.ts';
 
 /**
- * A replacement can bring new neighbours together, so cleaning is repeated until nothing is found; that also makes it
+ * A replacement can bring new neighbours together, so cleaning is repeated until nothing is found; that makes it
  * idempotent by construction. Real text needs one round and the look that confirms it.
  */
-const ROUNDS = 4;
+const ROUNDS = 5;
 
-export function createTextCleaner(scan: Scanner, placeholder: Placeholder): CleanString {
-  return (original) => {
+/** How deep base64 and JSON inside strings are opened: mail in a log line in a payload needs four. */
+const DEEPEST = 6;
+
+/** One replacement, in the order of the text. */
+export interface Splice {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+  /** Rules and how often each hid something here. */
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+export interface TextCleaner {
+  readonly clean: CleanString;
+  /** One round: what would be replaced in the text as it stands. */
+  splices(text: string): Splice[];
+}
+
+export function createTextCleaner(scan: Scanner, placeholder: Placeholder): TextCleaner {
+  const clean = (original: string, name: string, isLoose: boolean, depth: number): Cleaned | null => {
+    if (depth < DEEPEST && isJsonText(original)) {
+      return cleanJsonText(original, (text, key, isKeyLoose) => clean(text, key, isKeyLoose, depth + 1));
+    }
     const counts = new Map<string, number>();
     let text = original;
     for (let round = 0; round < ROUNDS; round += 1) {
-      const { hits } = scan(text);
-      if (hits.length === 0) break;
-      let cleaned = '';
-      let from = 0;
-      for (const { rule, start, end } of hits) {
-        cleaned += text.slice(from, start) + placeholder(rule, text.slice(start, end));
-        counts.set(rule, (counts.get(rule) ?? 0) + 1);
-        from = end;
-      }
-      text = cleaned + text.slice(from);
+      const splices = splicesOf(text, name, isLoose, depth);
+      if (splices.length === 0) break;
+      text = apply(text, splices, counts);
     }
     return counts.size === 0 ? null : { text, counts };
   };
+
+  const splicesOf = (text: string, name: string, isLoose: boolean, depth: number): Splice[] => {
+    const scanned = scan(text);
+    const hits = [...scanned.hits, ...hitsInReadings(text, scanned, scan)];
+    const hit = name === '' ? null : named(text, name, isLoose);
+    if (hit !== null) hits.push(hit);
+    const splices = resolve(hits, scanned.shields).map(({ rule, start, end, secret }) => ({
+      start,
+      end,
+      text: placeholder(rule, secret),
+      counts: new Map([[rule, 1]]),
+    }));
+    if (scanned.runs.length === 0 || depth >= DEEPEST) return splices;
+    const encoded = encodedSplices(text, scanned, splices, (inner) => clean(inner, '', false, depth + 1));
+    return encoded.length === 0 ? splices : [...splices, ...encoded].sort((a, b) => a.start - b.start);
+  };
+
+  return {
+    clean: (text, name, isLoose) => clean(text, name, isLoose, 0),
+    splices: (text) => splicesOf(text, '', false, 0),
+  };
+}
+
+function hitsInReadings(text: string, { marks }: Scanned, scan: Scanner): Hit[] {
+  if (marks === 0) return [];
+  return readingsOf(text, marks).flatMap(({ view, isJoined }) =>
+    scan(view.text)
+      .hits.filter(({ rank, start, end }) => !isJoined || (rank > 1 && view.isAltered(start, end)))
+      .map((hit) => {
+        const [start, end] = view.toOriginal(hit.start, hit.end);
+        return { ...hit, start, end };
+      }),
+  );
+}
+
+/** Text in base64 is cleaned and encoded again, so that a mail body stays one. */
+function encodedSplices(
+  text: string,
+  { runs }: Scanned,
+  taken: readonly Splice[],
+  clean: (text: string) => Cleaned | null,
+): Splice[] {
+  const splices: Splice[] = [];
+  let from = 0;
+  for (const run of runs) {
+    if (run.end <= from) continue;
+    for (const block of base64Blocks(text, Math.max(run.start, from), run.end)) {
+      from = block.end;
+      if (taken.some(({ start, end }) => start < block.end && block.start < end)) continue;
+      const cleaned = clean(block.text);
+      if (cleaned === null) continue;
+      splices.push({ start: block.start, end: block.end, text: block.encode(cleaned.text), counts: cleaned.counts });
+    }
+  }
+  return splices;
+}
+
+function apply(text: string, splices: readonly Splice[], counts: Map<string, number>): string {
+  let cleaned = '';
+  let from = 0;
+  for (const splice of splices) {
+    cleaned += text.slice(from, splice.start) + splice.text;
+    from = splice.end;
+    for (const [rule, count] of splice.counts) counts.set(rule, (counts.get(rule) ?? 0) + count);
+  }
+  return cleaned + text.slice(from);
 }

@@ -1,4 +1,5 @@
 import { SallyportError } from '../core/errors.ts';
+import { isTelling, NAME_KEY, VALUE_KEY } from './context.ts';
 import type { Finding, Scrubbed } from './scrub.ts';
 
 /** What was found in one string: the cleaned text and how often each rule hid something; null when it is clean. */
@@ -7,8 +8,11 @@ export interface Cleaned {
   readonly counts: ReadonlyMap<string, number>;
 }
 
-/** Cleans one string. `name` is what the value is called (its key), '' when nothing names it. */
-export type CleanString = (text: string, name: string) => Cleaned | null;
+/**
+ * Cleans one string. `name` is what the value is called (its key), '' when nothing names it; `isLoose` when the two only
+ * stand side by side.
+ */
+export type CleanString = (text: string, name: string, isLoose: boolean) => Cleaned | null;
 
 /** Depth from which on ancestors are remembered, so that a cycle is refused instead of followed for ever. */
 const SUSPICIOUS_DEPTH = 500;
@@ -46,7 +50,7 @@ interface Walk {
 export function cleanTree<T>(value: T, clean: CleanString): Scrubbed<T> {
   const walk: Walk = { clean, findings: new Map(), ancestors: new Set() };
   if (typeof value === 'string') {
-    const text = cleanAt(walk, null, '', value, '');
+    const text = cleanAt(walk, null, '', value, '', false);
     return { value: text as T, findings: [...walk.findings.values()] };
   }
   if (!isTree(value)) return { value, findings: [] };
@@ -74,9 +78,9 @@ function walkTree(walk: Walk, root: object): unknown {
 function visit(walk: Walk, frame: Frame): Frame | null {
   const original = frame.keys === null ? '' : (frame.keys[frame.at] as string);
   const value = entryOf(frame);
-  frame.key = frame.keys === null ? '' : cleanAt(walk, frame, '(key)', original, '');
+  frame.key = frame.keys === null ? '' : cleanAt(walk, frame, KEY, original, '', false);
   if (typeof value === 'string') {
-    settle(frame, cleanAt(walk, frame, stepOf(frame), value, nameOf(frame, original)));
+    settle(frame, cleanValue(walk, frame, original, value));
     return null;
   }
   if (!isTree(value)) {
@@ -84,6 +88,21 @@ function visit(walk: Walk, frame: Frame): Frame | null {
     return null;
   }
   return openFrame(walk, frame, stepOf(frame), frame.keys === null ? frame.name : original, value);
+}
+
+function cleanValue(walk: Walk, frame: Frame, key: string, value: string): string {
+  if (frame.keys === null) {
+    const before = frame.at === 0 ? null : (frame.source as unknown[])[frame.at - 1];
+    const isNamed = typeof before === 'string' && isTelling(before);
+    return cleanAt(walk, frame, frame.at, value, isNamed ? before : frame.name, isNamed);
+  }
+  return cleanAt(walk, frame, frame.key, value, VALUE_KEY.test(key) ? nameBeside(frame) : key, false);
+}
+
+function nameBeside(frame: Frame): string {
+  const nameKey = frame.keys?.find((key) => NAME_KEY.test(key));
+  const name = nameKey === undefined ? null : (frame.source as Record<string, unknown>)[nameKey];
+  return typeof name === 'string' ? name : frame.name;
 }
 
 function openFrame(walk: Walk, parent: Frame | null, step: string | number, name: string, source: object): Frame {
@@ -103,25 +122,6 @@ const entryOf = (frame: Frame): unknown =>
   frame.keys === null
     ? (frame.source as unknown[])[frame.at]
     : (frame.source as Record<string, unknown>)[frame.keys[frame.at] as string];
-
-/** Keys under which the value's name stands beside the value, as in `{ "name": "DB_PASSWORD", "value": "…" }`. */
-const NAME_KEYS = ['name', 'key', 'Name', 'Key', 'header', 'k'];
-const VALUE_KEYS = new Set(['value', 'Value', 'v']);
-
-/** What names the string at `frame.at`: its key, the key of its list, or the name beside it. */
-function nameOf(frame: Frame, key: string): string {
-  if (frame.keys === null) {
-    const list = frame.source as unknown[];
-    return list.length === 2 && frame.at === 1 && typeof list[0] === 'string' ? list[0] : frame.name;
-  }
-  if (!VALUE_KEYS.has(key)) return key;
-  for (const nameKey of NAME_KEYS) {
-    if (!Object.hasOwn(frame.source, nameKey)) continue;
-    const name = (frame.source as Record<string, unknown>)[nameKey];
-    if (typeof name === 'string') return name;
-  }
-  return frame.name;
-}
 
 /** Writes the entry at `frame.at` into the copy, if there is one or now must be one, and moves on. */
 function settle(frame: Frame, value: unknown): void {
@@ -164,10 +164,20 @@ function isTree(value: unknown): value is object {
   return prototype === Object.prototype || prototype === null;
 }
 
-function cleanAt(walk: Walk, frame: Frame | null, step: string | number, text: string, name: string): string {
-  const cleaned = walk.clean(text, name);
+/** Stands for the step to a key, which is shown as it reads once cleaned. */
+const KEY = Symbol('key');
+
+function cleanAt(
+  walk: Walk,
+  frame: Frame | null,
+  step: string | number | typeof KEY,
+  text: string,
+  name: string,
+  isLoose: boolean,
+): string {
+  const cleaned = walk.clean(text, name, isLoose);
   if (cleaned === null) return text;
-  const path = pathOf(frame, step === '(key)' ? cleaned.text : step);
+  const path = pathOf(frame, step === KEY ? cleaned.text : step);
   for (const [rule, count] of cleaned.counts) {
     const known = walk.findings.get(`${rule}\0${path}`);
     walk.findings.set(`${rule}\0${path}`, { rule, path, count: count + (known?.count ?? 0) });

@@ -66,9 +66,10 @@ const NAME_PARTS = [
   'pw',
 ];
 
-const RULE_OF: Readonly<Record<NameKind, string>> = {
+export const RULE_OF: Readonly<Record<NameKind, string>> = {
   password: 'password',
   secret: 'named-secret',
+  code: 'password',
   weak: 'named-secret',
 };
 
@@ -94,11 +95,13 @@ function readAssignment(text: string, start: number, end: number, report: Report
   const name = text.slice(start, end);
   const kind = kindOfName(name) ?? kindOfName(withWordsBefore(text, start, name));
   if (kind === null) return;
+  if (isBadge(text, start)) return;
   const isFlag = /^--?[A-Za-z]/.test(name) || /^\/[A-Za-z]/.test(text.slice(start - 1, start + 1));
   if (operator.kind === 'blank' && !isFlag && !/["'`]/.test(text[operator.end] ?? '')) return;
   const value = readValue(text, operator, { isTyped: kind === 'password' && !isInQuery(text, start) });
   if (value === null) return;
-  const standing = { isQuoted: value.isQuoted, isLoose: operator.kind === 'blank' };
+  const isLoose = (operator.kind === 'blank' && !isFlag) || (operator.kind === 'call' && !isArgument(text, start));
+  const standing = { isQuoted: value.isQuoted, isLoose };
   if (!isSecretValue(text.slice(value.start, value.end), kind, standing)) return;
   report({ rule: RULE_OF[kind], start: value.start, end: value.end, rank: 1 });
 }
@@ -123,5 +126,13 @@ function withWordsBefore(text: string, start: number, name: string): string {
   const before = /(?:[A-Za-z]{2,16} ){1,3}$/.exec(text.slice(Math.max(0, start - 50), start));
   return before === null ? name : before[0] + name;
 }
+
+/** `set("name", "value")`; in a list of names the next is no value. */
+const isArgument = (text: string, start: number): boolean =>
+  /\(\s{0,2}\\{0,8}["'`]$/.test(text.slice(Math.max(0, start - 12), start));
+
+/** The token in a badge's address only draws a graph; projects publish it in their README (Codecov, "Badges"). */
+const isBadge = (text: string, start: number): boolean =>
+  text[start - 1] === '?' && /badge[\w./-]{0,24}\?$/.test(text.slice(Math.max(0, start - 32), start));
 
 const isInQuery = (text: string, start: number): boolean => text[start - 1] === '?' || text[start - 1] === '&';

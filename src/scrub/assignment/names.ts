@@ -4,89 +4,77 @@ import { VENDORS } from './vendors.ts';
  * What a name says about the value it stands for:
  * - `password`: chosen by a person, so the value may be a word and short;
  * - `secret`: generated, so the value must look it;
+ * - `code`: a few digits;
  * - `weak`: a key, a login, a hash or a vendor's name; only long and clearly generated values count.
  */
-export type NameKind = 'password' | 'secret' | 'weak';
+export type NameKind = 'password' | 'secret' | 'code' | 'weak';
 
-const PASSWORD = new Set(
-  (
-    'password passwords passwd passwort passphrase passcode passkey pass pwd pword psw pw userpass userpassword ' +
-    'dbpassword dbpass dbpasswd rootpassword adminpassword mypassword pgpassword mysqlpwd sshpass keypass storepass ' +
-    'keystorepass truststorepass requirepass masterauth bindpw rootpw contrasena contraseña clave senha kennwort ' +
-    'wachtwoord losenord lösenord passord adgangskode kodeord salasana haslo hasło heslo jelszo jelszó parola parolă ' +
-    'şifre sifre lozinka geslo mdp motdepasse пароль парола лозинка сandi katasandi matkhau otp cvv cvc'
-  ).split(' '),
+const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/));
+
+const PASSWORD = words(
+  `password passwords passwd passwort passphrase passcode pass pwd pword psw pw userpass userpassword dbpassword dbpass
+  dbpasswd rootpassword adminpassword mypassword pgpassword mysqlpwd sshpass keypass storepass keystorepass
+  truststorepass requirepass masterauth bindpw rootpw apipass contrasena contraseña contrasenya clave senha kennwort
+  wachtwoord lösenord losenord passord adgangskode kodeord salasana hasło haslo heslo jelszó jelszo parola parolă şifre
+  sifre lozinka geslo mdp motdepasse пароль парола лозинка`,
 );
 
-const SECRET = new Set(
-  (
-    'secret secrets token tokens apikey apikeys apitoken apisecret appkey appsecret authtoken authkey accesstoken ' +
-    'accesskey accesskeys secretkey secretkeys privatekey signingkey signingsecret encryptionkey masterkey sharedkey ' +
-    'sharedsecret clientsecret clientkey accountkey storagekey servicekey subscriptionkey functionkey hostkey adminkey ' +
-    'licensekey licencekey webhooksecret jwtsecret sessionsecret cookiesecret refreshtoken bearertoken idtoken ' +
-    'sessiontoken sessionid sessionkey sessid phpsessid jsessionid aspsessionid connectsid sid credential credentials ' +
-    'creds authorization proxyauthorization bearer jwt pat dsn sas sig signature hmac encryptedpassword seed mnemonic ' +
-    'passwordhash secretaccesskey awssecret keyid2 xoxb hapikey authtok crumb cookie cookies nonce2 deploykey hookurl ' +
-    'bottoken usertoken slacktoken githubtoken npmtoken csrftoken xsrftoken presharedkey psk wpapsk apipass recoverycode ' +
-    'recoverykey backupcode unsealkey roottoken clave_api'
-  ).split(' '),
+const SECRET = words(
+  `secret secrets token tokens apikey apikeys apitoken apisecret appkey appsecret authtoken authkey authtok accesstoken
+  accesskey accesskeys secretkey secretkeys privatekey signingkey signingsecret encryptionkey masterkey sharedkey
+  sharedsecret clientsecret clientkey accountkey storagekey servicekey subscriptionkey functionkey hostkey adminkey
+  licensekey licencekey deploykey presharedkey webhooksecret jwtsecret sessionsecret cookiesecret refreshtoken
+  bearertoken idtoken bottoken usertoken slacktoken githubtoken npmtoken csrftoken xsrftoken roottoken sessiontoken
+  sessionid sessionkey sessid phpsessid jsessionid aspsessionid connectsid sid credential credentials creds
+  authorization proxyauthorization bearer jwt dsn sas sig signature hmac seed mnemonic passwordhash
+  secretaccesskey hapikey crumb cookie cookies psk wpapsk recoverykey unsealkey`,
 );
+
+const CODE = words('pin otp totp cvv cvc cvv2 passcode');
 
 /** Words that make `key` a secret when they stand before it. */
-const KEY_KINDS = new Set(
-  (
-    'api app access secret private priv signing sign encryption encrypt crypto cipher master shared account storage service ' +
-    'subscription function admin license licence auth authentication client server session cookie webhook hmac jwt ' +
-    'aes rsa ec des ssh pgp gpg root deploy deployment write ingest ingestion insert license integration project team ' +
-    'workspace org organization developer dev prod live test merchant publishable sandbox rest http https basic bearer ' +
-    'login user db database bot channel consumer customer tenant partner device host relay push server fcm sms smtp mail ' +
-    'email payment billing wallet trading exchange recovery unseal seal data symmetric preshared psk wpa wep network'
-  ).split(' '),
+const KEY_KINDS = words(
+  `api app access secret private priv signing sign encryption encrypt crypto cipher master shared account storage service
+  subscription function admin license licence auth authentication client server session cookie webhook hmac jwt aes rsa
+  ec des ssh pgp gpg root deploy deployment write ingest ingestion insert integration project team workspace org
+  organization developer dev prod live test merchant publishable sandbox rest http https basic bearer login user db
+  database bot channel consumer customer tenant partner device host relay push server fcm sms smtp mail email payment
+  billing wallet trading exchange recovery unseal seal data symmetric preshared psk wpa wep network`,
 );
 
-const WEAK = new Set(
-  'key keys auth authentication access login logins salt hash code pin secretid roleid clientid accessid apiid hook webhook'.split(
-    ' ',
-  ),
-);
+const WEAK = words('key keys auth authentication access login logins pat salt code secretid roleid hook webhook');
 
 /** Words that may follow the telling word without changing what it means; numbers and single letters may too. */
-const NEUTRAL_AFTER = new Set(
-  (
-    'value val string str text plain cleartext plaintext raw prod production dev development stage staging test testing qa ' +
-    'uat live sandbox new old current previous prev next backup primary secondary default main base64 b64 hex env var ' +
-    'variable data encoded enc decoded json here header param readonly write admin user root local remote final temp tmp ' +
-    'eu us ap de uk global internal external public2 v1 v2 v3 param query cfg config conf setting secret token key password'
-  ).split(' '),
+const NEUTRAL_AFTER = words(
+  `value val string str text plain cleartext plaintext raw prod production dev development stage staging test testing qa
+  uat live sandbox new old current previous prev next backup primary secondary default main base64 b64 hex env var
+  variable data encoded enc decoded json here header param readonly write admin user root local remote final temp tmp eu
+  us ap de uk global internal external query cfg config conf setting secret token key password`,
 );
 
 /** Words after the telling word that make it a name for something else: `token_type`, `password_field`, `key_id`. */
-const NEUTRALISING_AFTER = new Set(
-  (
-    'id ids name names url uri urls uris path paths file files filename dir directory type types kind length len size count ' +
-    'counts num number chars charset index idx at on time date timestamp ttl expires expiry expiration expire expired age ' +
-    'lifetime scope scopes status state field fields label labels prefix suffix format policy policies rotation version ' +
-    'versions provider providers endpoint host hosts port hint help placeholder method mode required optional enabled ' +
-    'disabled valid invalid validity limit limits regex pattern rule rules algorithm alg algo usage used budget cost price ' +
-    'manager store stores storage vault ref reference refs alias aliases pair ring board code codes word words frame frames ' +
-    'press event events handler selector schema map mapping mappings table column row list array set group groups class ' +
-    'factory service client server generator gen parser validator verifier checker strength reset change changed update ' +
-    'updated created rotated arn owner issuer audience subject title description desc comment message error errors ' +
-    'failed failure success attempt attempts retry policy2 less based protected auth2 location input output form page view ' +
-    'screen modal dialog button icon link text2 style css color template spec test2 tests example examples sample doc docs'
-  ).split(' '),
+const NEUTRALISING_AFTER = words(
+  `id ids name names url uri urls uris path paths file files filename dir directory type types kind length len size count
+  counts num number chars charset index idx at on time date timestamp ttl expires expiry expiration expire expired age
+  lifetime scope scopes status state field fields label labels prefix suffix format policy policies rotation version
+  versions provider providers endpoint host hosts port hint help placeholder method mode required optional enabled
+  disabled valid invalid validity limit limits regex pattern rule rules algorithm alg algo usage used budget cost price
+  manager store stores vault ref reference refs alias aliases pair ring board code codes word frame frames press event
+  events handler selector schema map mapping mappings table column row list array set group groups class factory service
+  client server generator gen parser validator verifier checker strength reset change changed update updated created
+  rotated arn owner issuer audience subject title description desc comment message error errors failed failure success
+  attempt attempts retry less based protected location input output form page view screen modal dialog button icon link
+  css color template spec tests example examples sample doc docs`,
 );
 
-/** Words before it that do: `public_key`, `next_page_token`, `primary_key`, `csrf` is a session's and stays a secret. */
-const NEUTRALISING_BEFORE = new Set(
-  (
-    'public pub publickey foreign primary partition sort hash2 range index idx composite natural unique cache caching lookup ' +
-    'group grouping dedupe deduplication idempotency idempotent page paging pagination next2 nextpage sync delta ' +
-    'continuation continue cursor skip offset start end stop eos bos pad unk cls sep mask max min num number total input ' +
-    'output prompt completion reasoning cached design syntax lexer parse parser keyword hot short shortcut arrow translation ' +
-    'i18n locale message label map object json dict property prop field column row array item list routing route ' +
-    'schema sequence registry metric storage2 state sitemap site2 react ref no has is missing invalid missing random bucket any every each which other same this that'
-  ).split(' '),
+/** Words before it that do: `public_key`, `next_page_token`, `primary_key`. */
+const NEUTRALISING_BEFORE = words(
+  `public pub foreign primary partition sort range index idx composite natural unique cache caching lookup group grouping
+  dedupe deduplication idempotency idempotent page paging pagination nextpage sync delta continuation continue cursor skip
+  offset start end stop eos bos pad unk cls sep mask max min num number total input output prompt completion reasoning
+  cached design syntax lexer parse parser keyword hot short shortcut arrow translation i18n locale message label map
+  object json dict property prop field column row array item list routing route schema sequence registry metric state
+  sitemap react ref no has is missing invalid random bucket any every each which other same this that`,
 );
 
 const cache = new Map<string, NameKind | null>();
@@ -117,6 +105,8 @@ export function wordsOf(name: string): string[] {
 
 function classify(words: readonly string[]): NameKind | null {
   const hasVendor = words.some((word, i) => VENDORS.has(word) || VENDORS.has(word + (words[i + 1] ?? '')));
+  // Half of a credential where the vendor calls it so (Sumo Logic); elsewhere an access id is public.
+  if (hasVendor && words.at(-2) === 'access' && words.at(-1) === 'id') return 'secret';
   for (let i = words.length - 1; i >= 0; i -= 1) {
     const kind = kindOfWord(words, i, hasVendor);
     if (kind === null) continue;
@@ -133,6 +123,7 @@ function kindOfWord(words: readonly string[], i: number, hasVendor: boolean): Na
   const word = (words[i] as string).replace(/\d+$/, '');
   if (PASSWORD.has(word)) return 'password';
   if (SECRET.has(word)) return 'secret';
+  if (CODE.has(word)) return 'code';
   const before = words[i - 1];
   if (word === 'key' || word === 'keys') {
     return hasVendor || (before !== undefined && KEY_KINDS.has(before)) ? 'secret' : 'weak';

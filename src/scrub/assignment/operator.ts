@@ -22,6 +22,7 @@ const ASSIGN = /[ \t]{0,40}(?::{0,3}={1,3}>?|[?.+!|]{1,2}={1,3}|->|:{1,2}(?!\/\/
 const VALUE_BESIDE = /[ \t]{0,4}[,;]?\s{0,8}\\{0,8}["']?(?:value|val|v)\\{0,8}["']?\s{0,4}[:=]/iy;
 
 const COMMA = /[ \t]{0,4},/y;
+const CELL = /[ \t]{0,40}\|(?=[ \t])/y;
 const BLANK = /[ \t]{1,8}(?=["'`]|[^\s-])/y;
 
 /** Where the pattern ends when it matches right at `at`, else -1. */
@@ -36,12 +37,14 @@ export function readOperator(text: string, start: number, end: number): Operator
   const beside = after(VALUE_BESIDE, text, closed);
   if (beside !== -1) return { end: beside, kind: 'assign' };
   if (text[end] === '>' && text[start - 1] === '<') return { end: end + 1, kind: 'markup' };
-  const typed = after(TYPED, text, closed);
+  const typed = closed === end ? after(TYPED, text, end) : -1;
   if (typed !== -1) return { end: typed, kind: 'assign' };
   const assigned = after(ASSIGN, text, closed);
   if (assigned !== -1) return { end: assigned, kind: 'assign' };
   const comma = closed > end ? after(COMMA, text, closed) : -1;
   if (comma !== -1) return { end: comma, kind: 'call' };
+  const cell = after(CELL, text, closed);
+  if (cell !== -1) return { end: cell, kind: 'blank' };
   const blank = after(BLANK, text, closed);
   if (blank !== -1) return { end: blank, kind: 'blank' };
   return null;

@@ -12,7 +12,7 @@ export const LONGEST_VALUE = 4096;
 
 /** Blanks, one line break for markup and block scalars, and what may stand around a value: `(`, `[`, `b"`, `**`. */
 const OPENERS =
-  /[ \t]{0,40}(?:[|>][+-]?[ \t]{0,4})?(?:\r?\n[ \t]{0,40}|(?:\\{1,4}[rn]){1,2}[ \t]{0,40})?(?:[([{*~]{1,3}[ \t]{0,4}|[A-Za-z@$]{1,3}(?=\\{0,8}["'`]))?/y;
+  /[ \t]{0,40}(?:[|>][+-]?[ \t]{0,4})?(?:\r?\n[ \t]{0,40}|(?:\\{1,4}[rn]){1,2}[ \t]{0,40})?(?:[([*~]{1,3}[ \t]{0,4}|[A-Za-z@$]{1,3}(?=\\{0,8}["'`]))?/y;
 const QUOTE = /(\\{0,8})(["'`])/y;
 
 /** Schemes of an Authorization header and the like; the value is what follows. */
@@ -46,7 +46,7 @@ function readMarkup(text: string, from: number): Value | null {
 }
 
 /** Ends at the same quote with the same number of backslashes before it, or, where that is missing, like an unquoted one. */
-function readQuoted(text: string, from: number, escape: string, quote: string): Value | null {
+function readQuoted(text: string, from: number, escapes: string, quote: string): Value | null {
   const start = afterScheme(text, from);
   const limit = Math.min(text.length, start + LONGEST_VALUE);
   let at = start;
@@ -56,7 +56,7 @@ function readQuoted(text: string, from: number, escape: string, quote: string): 
     if (char === '\\') {
       const run = backslashes(text, at, limit);
       const isQuote = text[at + run] === quote;
-      if (isQuote && run <= escape.length) return value(start, at, true);
+      if (isQuote && run <= escapes.length) return value(start, at, true);
       at += isQuote || run % 2 === 1 ? run + 1 : run;
       continue;
     }
@@ -77,12 +77,20 @@ function readUnquoted(text: string, from: number, { isTyped }: ReadOptions): Val
   const inside = isTyped ? TYPED_PASSWORD : UNQUOTED;
   const limit = Math.min(text.length, start + LONGEST_VALUE);
   let end = start;
-  while (end < limit && inside.test(text[end] as string)) end += 1;
+  while (end < limit && inside.test(text[end] as string) && !(isTyped && isNextPair(text, end))) end += 1;
   while (end > start && /[.,:;?)}\]*']/.test(text[end - 1] as string)) end -= 1;
   return value(start, end, false);
 }
 
-function afterScheme(text: string, from: number): number {
+/** `;Encrypt=true`, `,ssl=True`, `&next=1`: the next setting of a connection string or query begins. */
+const NEXT_PAIR = /[;,&]\s{0,2}[A-Za-z][\w .-]{0,30}[=:]/y;
+
+function isNextPair(text: string, at: number): boolean {
+  NEXT_PAIR.lastIndex = at;
+  return NEXT_PAIR.test(text);
+}
+
+export function afterScheme(text: string, from: number): number {
   SCHEME.lastIndex = from;
   return SCHEME.test(text) ? SCHEME.lastIndex : from;
 }

@@ -10,7 +10,7 @@ export interface Standing {
 
 /** References to a value kept elsewhere, and blanks to be filled in. */
 const REFERENCE =
-  /^(?:\$\{?[\w.:()-]*\}?$|\$\(|\$\{|%\{?[A-Za-z_]\w*\}?%?$|\{\{|\{%|<[^<>]*>?$|@[\w.]+@?$|\*{2,}$|\.{3}|…|\[(?:redacted|secret|hidden|filtered|masked|removed)|#\{|~\{|!\w+\s|&\w+$|env[:.[(]|vault:|secret:\/\/|op:\/\/|arn:|projects\/|ref\+|ssm:|keyring:|ENC\[)/i;
+  /^(?:\$\{?[\w.:()-]*\}?$|\$\(|\$\{|%\{?[A-Za-z_]\w*\}?%?$|\{\{|\{%|<[^<>]*>?$|@[\w.]+@?$|\*{2,}$|\.{3}|…|\[(?:redacted|secret|hidden|filtered|masked|removed)|#\{|~\{|!\w+\s|&#?\w+;|\{[\w.!:()]*\}?$|&\w+$|env[:.[(]|vault:|secret:\/\/|op:\/\/|arn:|projects\/|ref\+|ssm:|keyring:|ENC\[)/i;
 
 /** Words that stand where a value would, in code, forms and messages. */
 const WORDS = new Set(
@@ -29,56 +29,87 @@ const WORDS = new Set(
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 const HEX = /^[0-9a-f]+$/i;
 
-/** `a.b.c`, `a->b`, `a::b`, `f(x)`, `x[0]`, `new X`, `await y`: code, not a value. */
+/** `a.b.c`, `a->b`, `a::b`, `f(x)`, `x[0]`, one identifier: code, not a value. */
 const CODE =
-  /^(?:[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)+[(;,]?.*|[\w$.]+\(.*|[A-Za-z_$][\w$.]*\[.*|[!&*]?[A-Za-z_$]+)$/;
+  /^(?:[!&*]?[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)+(?:[(;,?].*)?|[\w$.!?]+\(.*|[A-Za-z_$][\w$.]*\[.*|[!&*]?[A-Za-z_$]+)$/;
 const LINK = /^(?:https?|wss?|ftp|file|git|ssh|mailto|urn|data|s3|gs):/i;
 const PATH = /^(?:~|\.{1,2})?\/(?:[\w.@-]+\/)*[\w.@-]*$|^[A-Za-z]:\\/;
+const DATE = /^\d{4}-\d{2}-\d{2}(?:[T ]|$)|^\d{1,2}[:/.]\d{2}\b/;
+const NUMBER = /^\d+$/;
 
 /** True when a value under a name of this kind is to be hidden. */
 export function isSecretValue(value: string, kind: NameKind, standing: Standing): boolean {
+  if (kind === 'code') return /^\d{4,8}$/.test(value);
   if (value.length < 4 || REFERENCE.test(value) || LINK.test(value) || WORDS.has(value.toLowerCase())) return false;
-  if (isFiller(value) && !/^\d+$/.test(value)) return false;
+  if (DATE.test(value) || (isFiller(value) && !NUMBER.test(value))) return false;
   if (kind === 'password') return isPassword(value, standing);
   if (/\s/.test(value) || PATH.test(value)) return false;
-  if (kind === 'secret') return isGenerated(value, standing);
-  return isClearlyGenerated(value);
+  return kind === 'secret' ? isGenerated(value, standing) : isClearlyGenerated(value);
 }
 
 /** Chosen by a person: a digit, a sign or mixed case inside is enough; quoted, so is an uncommon word. */
 function isPassword(value: string, { isQuoted, isLoose }: Standing): boolean {
-  if (isSentence(value)) return false;
+  if (/\s/.test(value)) return isQuoted && !isLoose && (isPassphrase(value) || isSpacedPassword(value));
   if (PATH.test(value)) return false;
-  const letters = /[A-Za-z]/.test(value);
-  const digits = /\d/.test(value);
-  if (/^\d+$/.test(value)) return value.length >= 4 && !isLoose;
-  if (!isQuoted && CODE.test(value) && !(digits && /^\w+$/.test(value))) return false;
-  if (letters && digits)
-    return value.length >= (isLoose ? 6 : 4) && !/^[A-Za-z]{1,8}\d{0,2}\+?$/.test(isLoose ? value : '');
+  if (isLoose) return isMixedPassword(value);
+  if (NUMBER.test(value)) return true;
+  const hasDigit = /\d/.test(value);
+  if (!isQuoted && CODE.test(value) && !(hasDigit && /^\w+$/.test(value))) return false;
+  if (hasDigit && /\p{L}/u.test(value)) return value.length >= 5;
   if (/[^\w\s.,:;/()[\]{}<>=&|"'`-]/.test(value) && /\w{2}/.test(value)) return value.length >= 6;
-  if (isLoose) return false;
-  return isQuoted && value.length >= 6 && !/^[A-Z]/.test(value) && !/[\s.]/.test(value) && !isCamel(value);
+  return isQuoted && (isUncommonName(value) || randomChars(value) >= 6);
 }
 
-const isCamel = (value: string): boolean => /^[a-z]+[A-Z]/.test(value) || /^[a-z]+(?:[_-][a-z]+)+$/.test(value);
+/** Beside the name only by chance, perhaps: letters and digits, and more than a version or a model number. */
+const isMixedPassword = (value: string): boolean =>
+  /^[\w!@#$%^&*+?=~.-]{6,64}$/.test(value) &&
+  /\d/.test(value) &&
+  /[A-Za-z]/.test(value) &&
+  !/^[A-Za-z]{1,8}[\d.-]{0,3}\+?$/.test(value);
 
-/** Three words or more, or two of letters only: text about passwords. A passphrase has its own name and is quoted. */
-function isSentence(value: string): boolean {
+/** One lower-case word or name that is no identifier of a program. */
+const isUncommonName = (value: string): boolean =>
+  value.length >= 6 && /^[a-z][a-z-]*$/.test(value) && !/^[a-z]+(?:[_-][a-z]+)+$/.test(value);
+
+/** Words of a phrase somebody would have to remember; text about passwords has others. */
+const ABOUT = new Set(
+  (
+    'the your you must please enter reset forgot login account user username email password passwort passwords secret token ' +
+    'and for with not has have was are invalid wrong incorrect new old change changed required confirm again this that from'
+  ).split(' '),
+);
+
+function isPassphrase(value: string): boolean {
+  const words = value.split(' ');
+  return (
+    words.length >= 3 && words.length <= 12 && words.every((word) => /^[a-z]{3,12}$/.test(word) && !ABOUT.has(word))
+  );
+}
+
+/** Two parts of which one holds a digit or a sign: no sentence. */
+function isSpacedPassword(value: string): boolean {
   const words = value.trim().split(/\s+/);
-  return words.length > 2 || (words.length === 2 && words.every((word) => /^[A-Za-z'.,:!?-]+$/.test(word)));
+  return (
+    words.length === 2 &&
+    value.length <= 40 &&
+    /\d/.test(value) &&
+    /[A-Za-z]/.test(value) &&
+    !/^\d+$/m.test(words.join('\n'))
+  );
 }
 
 /** Made by a machine: letters and digits that no word explains, or signs among them. */
 function isGenerated(value: string, { isLoose }: Standing): boolean {
   if (UUID.test(value)) return true;
-  if (/^\d+$/.test(value)) return value.length >= 15;
+  if (NUMBER.test(value)) return value.length >= 15;
   const least = isLoose ? 12 : 8;
   if (value.length < least) return false;
   if (HEX.test(value)) return value.length >= 12 && /\d/.test(value) && /[a-f]/i.test(value);
   if (/^[0-9a-f]{6,}:[0-9a-f]{6,}$/i.test(value)) return true;
   if (CODE.test(value) && randomChars(value) < 12) return false;
   if (looksRandom(value, least)) return true;
-  return !isLoose && /[^\w.\-/:@,;()[\]{}<>=+'"`|&?#\s$%*\\]/.test(value) && /\d/.test(value) && /[A-Za-z]/.test(value);
+  const hasSign = /[^\w.\-/:@,;()[\]{}<>=+'"`|&?#\s$%*\\]/.test(value);
+  return !isLoose && hasSign && /\d/.test(value) && /[A-Za-z]/.test(value);
 }
 
 /** So long and so mixed that the name hardly matters; identifiers of any kind (UUIDs, hashes) are left alone. */

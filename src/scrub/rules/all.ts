@@ -1,12 +1,18 @@
 import { assignments } from '../assignment/assignments.ts';
+import { pairs } from '../phrases/pairs.ts';
+import { phrases } from '../phrases/phrases.ts';
 import { awsRules } from './aws.ts';
 import { azureRules } from './azure.ts';
 import { ciRules } from './ci.ts';
 import { cloudRules } from './clouds.ts';
 import { codeHostRules } from './code-hosts.ts';
+import { commandLineRules, curlUser } from './command-lines.ts';
+import { companions } from './companions.ts';
 import { databaseRules } from './databases.ts';
 import { googleRules } from './google.ts';
+import { cookies, headerRules } from './headers.ts';
 import { jwtRules } from './jwt.ts';
+import { kubernetesSecrets } from './kubernetes.ts';
 import { messagingRules } from './messaging.ts';
 import { modelProviderRules } from './model-providers.ts';
 import { packageRegistryRules } from './package-registries.ts';
@@ -14,6 +20,7 @@ import { paymentRules } from './payment.ts';
 import { privateKeyBlocks, privateKeyRules } from './private-keys.ts';
 import type { ContextRule, TokenRule } from './rule.ts';
 import { saasRules } from './saas.ts';
+import { shapeRules } from './shapes.ts';
 import { urlRules } from './urls.ts';
 import { walletRules } from './wallets.ts';
 
@@ -32,8 +39,21 @@ export const tokenRules: readonly TokenRule[] = [
   ...databaseRules,
   ...jwtRules,
   ...privateKeyRules,
+  ...headerRules,
+  ...commandLineRules,
   ...urlRules,
   ...walletRules,
 ];
 
-export const contextRules: readonly ContextRule[] = [privateKeyBlocks, assignments];
+export const contextRules: readonly ContextRule[] = [
+  privateKeyBlocks,
+  assignments,
+  phrases,
+  pairs,
+  cookies,
+  curlUser,
+  companions,
+  kubernetesSecrets,
+];
+
+export { shapeRules };

@@ -3,12 +3,16 @@ import type { TokenRule } from './rule.ts';
 
 /** Continuous integration, deployment and observability of builds. Formats: each product's documentation on tokens. */
 export const ciRules: readonly TokenRule[] = [
-  { name: 'circleci-token', anchors: ['ccipat_', 'cciprj_'], pattern: /CCI(?:PAT|PRJ)_[A-Za-z0-9_]{20,100}/y },
+  {
+    name: 'circleci-token',
+    anchors: ['ccipat_', 'cciprj_'],
+    pattern: /CCI(?:PAT|PRJ)_[A-Za-z0-9]{20,24}_[a-f0-9]{40}/y,
+  },
   // Buildkite: a kind of two letters behind `bk`.
   {
     name: 'buildkite-token',
     anchors: ['bkua_', 'bkaa_', 'bkaj_', 'bkat_', 'bkct_', 'bkpat_', 'bkpi_', 'bkps_'],
-    pattern: /bk(?:[ua]a|a[jt]|ct|pat|p[is])_[A-Za-z0-9]{24,64}/y,
+    pattern: /bk(?:[ua]a|a[jt]|ct|pat|p[is])_[A-Za-z0-9]{40,64}/y,
   },
   // Octopus Deploy: `API-` and capitals and digits.
   {
@@ -28,7 +32,7 @@ export const ciRules: readonly TokenRule[] = [
   {
     name: 'sonar-token',
     anchors: ['sqp_', 'squ_', 'sqa_'],
-    pattern: /sq[pua]_[A-Za-z0-9]{32,64}/y,
+    pattern: /sq[pua]_[A-Za-z0-9]{40,64}/y,
     boundary: 'strict',
   },
   // Jenkins API tokens: version `11` and 32 hexadecimal digits; bare they are too like a hash, so the user stands before.

@@ -30,7 +30,7 @@ export const cloudRules: readonly TokenRule[] = [
   },
   { name: 'yandex-key', anchors: ['y0_ag', 'y1_ag'], pattern: /y[01]_Ag[A-Za-z0-9_-]{50,64}/y, boundary: 'strict' },
   // DigitalOcean: personal, OAuth and refresh tokens.
-  { name: 'digitalocean-token', anchors: ['dop_v1_', 'doo_v1_', 'dor_v1_'], pattern: /do[opr]_v1_[a-f0-9]{32,64}/iy },
+  { name: 'digitalocean-token', anchors: ['dop_v1_', 'doo_v1_', 'dor_v1_'], pattern: /do[opr]_v1_[a-f0-9]{64}/iy },
   // Scaleway access keys.
   {
     name: 'scaleway-access-key',
@@ -43,7 +43,7 @@ export const cloudRules: readonly TokenRule[] = [
   { name: 'fly-token', anchors: ['fo1_'], pattern: /fo1_[A-Za-z0-9_-]{40,64}/y, boundary: 'strict' },
   { name: 'fly-token', anchors: ['fm1a_', 'fm1r_', 'fm2_'], pattern: /fm(?:1[ar]|2)_[A-Za-z0-9+/=,]{60,4096}/y },
   // Heroku.
-  { name: 'heroku-key', anchors: ['hrku-'], pattern: /HRKU-[A-Za-z0-9_-]{30,80}/y },
+  { name: 'heroku-key', anchors: ['hrku-'], pattern: /HRKU-AA[A-Za-z0-9_-]{50,80}/y },
   // Render, Railway-style, Vercel, Netlify, Northflank, Koyeb.
   { name: 'render-key', anchors: ['rnd_'], pattern: /rnd_[A-Za-z0-9]{24,64}/y, accept: (key) => looksRandom(key, 12) },
   {
@@ -66,7 +66,11 @@ export const cloudRules: readonly TokenRule[] = [
     accept: (token) => looksRandom(token, 16),
   },
   // Supabase: personal tokens and secret keys.
-  { name: 'supabase-key', anchors: ['sbp_', 'sb_secret_'], pattern: /sb(?:p|_secret)_[A-Za-z0-9_-]{20,80}/y },
+  {
+    name: 'supabase-key',
+    anchors: ['sbp_', 'sb_secret_'],
+    pattern: /sb(?:p_[a-f0-9]{40}|_secret_[A-Za-z0-9_-]{20,80})/y,
+  },
   // Hetzner, Linode and Vultr keys have no form of their own; Oracle, OVH and IBM neither. OpenShift OAuth tokens do.
   { name: 'openshift-token', anchors: ['sha256~'], pattern: /sha256~[A-Za-z0-9_-]{40,64}/y },
   // UpCloud, Exoscale (key and secret), Equinix.

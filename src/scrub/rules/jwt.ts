@@ -25,6 +25,7 @@ export const jwtRules: readonly TokenRule[] = [
     name: 'bearer-token',
     anchors: ['bearer ', 'bearer%20', 'bearer:', 'bearer='],
     pattern: /(Bearer(?: |%20|[:=] {0,2}))[A-Za-z0-9._~+/%=|:-]{12,4096}(?<![.:])/iy,
+    isShared: true,
     accept: (token) => looksRandom(token, 8),
   },
 ];

@@ -43,6 +43,12 @@ export const messagingRules: readonly TokenRule[] = [
     pattern: /(webhook\.office\.com\/webhookb2\/|\/webhookb2\/)[A-Za-z0-9@/-]{60,250}/iy,
     boundary: 'none',
   },
+  {
+    name: 'teams-webhook',
+    anchors: ['incomingwebhook/'],
+    pattern: /(IncomingWebhook\/)[0-9a-f]{32}\/[0-9a-f-]{36}/iy,
+    boundary: 'none',
+  },
   // Google Chat webhooks: key and token in the query.
   {
     name: 'google-chat-webhook',
@@ -58,14 +64,20 @@ export const messagingRules: readonly TokenRule[] = [
       /(\/open-apis\/bot\/v2\/hook\/|\/cgi-bin\/webhook\/send\?key=|\/robot\/send\?access_token=)[A-Za-z0-9-]{20,80}/iy,
     boundary: 'none',
   },
-  // Automation hooks: Zapier, Make, IFTTT, Pipedream, n8n cloud.
+  // Automation hooks: Zapier and IFTTT; Make and Pipedream.
   {
     name: 'automation-webhook',
-    anchors: ['hooks.zapier.com/hooks/', '.make.com/', 'maker.ifttt.com/trigger/', '.m.pipedream.net'],
+    anchors: ['hooks.zapier.com/hooks/', 'maker.ifttt.com/trigger/'],
     pattern:
-      /(hooks\.zapier\.com\/hooks\/(?:catch|standard)\/|\.make\.com\/|maker\.ifttt\.com\/trigger\/[\w-]{1,64}\/(?:json\/)?with\/key\/)[A-Za-z0-9/_-]{14,120}/iy,
+      /(hooks\.zapier\.com\/hooks\/(?:catch|standard)\/|maker\.ifttt\.com\/trigger\/[\w-]{1,64}\/(?:json\/)?with\/key\/)[A-Za-z0-9/_-]{8,120}/iy,
     boundary: 'none',
-    accept: (path) => looksRandom(path, 8),
+  },
+  {
+    name: 'automation-webhook',
+    anchors: ['.make.com/', '.pipedream.net'],
+    pattern: /(\.make\.com\/|\.pipedream\.net\/?)[A-Za-z0-9_-]{20,64}/iy,
+    boundary: 'none',
+    accept: (path) => looksRandom(path, 12),
   },
   // Twilio: API keys and account ids are two letters and 32 hexadecimal digits.
   {

@@ -25,20 +25,21 @@ export const modelProviderRules: readonly TokenRule[] = [
     anchors: ['sk-'],
     pattern: /sk-(?:[a-z]{2,12}-){0,2}(?:v\d-)?[A-Za-z0-9_-]{20,200}/y,
     boundary: 'strict',
-    accept: (key) => looksRandom(key.slice(3), 16),
+    isShared: true,
+    accept: (key) => looksRandom(key.slice(3), 16) && !/^sk-[0-9a-f]{1,31}$/.test(key),
   },
   // Hugging Face: user tokens and organisation tokens, 34 letters.
   {
     name: 'huggingface-token',
     anchors: ['hf_'],
-    pattern: /hf_[A-Za-z0-9]{30,40}(?![A-Za-z0-9_])/y,
+    pattern: /hf_[A-Za-z0-9]{30,40}(?![A-Za-z0-9]|_[A-Za-z0-9])/y,
     boundary: 'strict',
     accept: (token) => looksRandom(token, 20),
   },
   {
     name: 'huggingface-token',
     anchors: ['api_org_'],
-    pattern: /api_org_[A-Za-z0-9]{34}(?![A-Za-z0-9_])/y,
+    pattern: /api_org_[A-Za-z0-9]{34}(?![A-Za-z0-9]|_[A-Za-z0-9])/y,
     accept: (token) => looksRandom(token, 20),
   },
   // Groq, xAI, Perplexity, Replicate, NVIDIA, Cerebras, Fireworks, Together, Cartesia, Jina, Voyage, Tavily, Nomic.
@@ -63,7 +64,7 @@ export const modelProviderRules: readonly TokenRule[] = [
   {
     name: 'fireworks-key',
     anchors: ['fw_'],
-    pattern: /fw_[A-Za-z0-9]{20,32}(?![A-Za-z0-9_])/y,
+    pattern: /fw_[A-Za-z0-9]{20,32}(?![A-Za-z0-9]|_[A-Za-z0-9])/y,
     boundary: 'strict',
     accept: (key) => looksRandom(key, 14),
   },

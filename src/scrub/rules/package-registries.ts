@@ -12,7 +12,7 @@ export const packageRegistryRules: readonly TokenRule[] = [
   },
   // PyPI and TestPyPI: macaroons in base64, the first field naming the site.
   { name: 'pypi-token', anchors: ['pypi-age'], pattern: /pypi-AgE[A-Za-z0-9_-]{40,1024}/y },
-  { name: 'rubygems-key', anchors: ['rubygems_'], pattern: /rubygems_[a-f0-9]{32,64}/y },
+  { name: 'rubygems-key', anchors: ['rubygems_'], pattern: /rubygems_[a-f0-9]{48,64}/y },
   // NuGet: `oy2` and 43 lower-case base32 characters.
   {
     name: 'nuget-key',
@@ -28,7 +28,7 @@ export const packageRegistryRules: readonly TokenRule[] = [
     boundary: 'strict',
     accept: (token) => looksRandom(token, 24),
   },
-  { name: 'clojars-token', anchors: ['clojars_'], pattern: /CLOJARS_[a-z0-9]{40,80}/iy },
+  { name: 'clojars-token', anchors: ['clojars_'], pattern: /CLOJARS_[a-z0-9]{60,80}/iy },
   { name: 'packagist-token', anchors: ['packagist_'], pattern: /packagist_[a-z]{3}_[a-f0-9]{40,80}/y },
   { name: 'docker-token', anchors: ['dckr_pat_', 'dckr_oat_'], pattern: /dckr_[op]at_[A-Za-z0-9_-]{24,64}/y },
   // JFrog: API keys, and reference tokens, which are base64 of `reftkn:`.

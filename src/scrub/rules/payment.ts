@@ -50,17 +50,18 @@ export const paymentRules: readonly TokenRule[] = [
     anchors: ['live_', 'test_', 'sandbox_'],
     pattern: /(?:live|test|sandbox)_(?:pub_)?[A-Za-z0-9_=-]{30,64}/y,
     boundary: 'strict',
+    isShared: true,
     accept: (key) => looksRandom(key, 24),
   },
   { name: 'duffel-token', anchors: ['duffel_'], pattern: /duffel_(?:test|live)_[A-Za-z0-9_=-]{32,64}/y },
-  { name: 'shippo-token', anchors: ['shippo_'], pattern: /shippo_(?:live|test)_[A-Fa-f0-9]{32,64}/y },
+  { name: 'shippo-token', anchors: ['shippo_'], pattern: /shippo_(?:live|test)_[A-Fa-f0-9]{40,64}/y },
   // EasyPost: `EZ`, environment (`A` or `T`), `K`, 54 characters.
   { name: 'easypost-key', anchors: ['ezak', 'eztk'], pattern: /EZ[AT]K[A-Za-z0-9]{40,64}/y },
   // Shopify: kind of app (public, custom, private), shared secret and others behind `shp`.
   {
     name: 'shopify-token',
     anchors: ['shpat_', 'shpca_', 'shppa_', 'shpss_', 'shpua_', 'shptka_', 'shprt_'],
-    pattern: /shp(?:at|ca|pa|ss|ua|tka|rt)_[A-Fa-f0-9]{24,64}/y,
+    pattern: /shp(?:at|ca|pa|ss|ua|tka|rt)_[A-Fa-f0-9]{32,64}/y,
   },
   // Freemius secret keys: `sk_` and 29 printable characters in a PHP array.
   {

@@ -74,7 +74,7 @@ function hideFrom(text: string, start: number, bodyStart: number, nextEnd: numbe
   if (close !== null) end = nextEnd + close[0].length;
   else end = afterLines(text, bodyStart);
   if (base64Chars(text, bodyStart, close === null ? end : nextEnd) < LEAST_BODY) return bodyStart;
-  report({ rule: 'private-key', start, end, rank: 2 });
+  report({ rule: 'private-key', start, end, rank: 3 });
   return end;
 }
 
@@ -101,7 +101,7 @@ function hideBefore(text: string, endLine: number, floor: number, report: Report
   while (start > floor && endLine - start < LONGEST_BLOCK && BODY_BACKWARDS.test(text[start - 1] as string)) start -= 1;
   if (base64Chars(text, start, endLine) < LEAST_BODY) return floor;
   const end = endLine + close[0].length;
-  report({ rule: 'private-key', start, end, rank: 2 });
+  report({ rule: 'private-key', start, end, rank: 3 });
   return end;
 }
 

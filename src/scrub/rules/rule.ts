@@ -1,14 +1,19 @@
+/** 3: a form that only one vendor uses; 2: a form that many share; 1: known by what stands beside it. */
+export type Rank = 1 | 2 | 3;
+
 /** A stretch of text that is to be hidden. */
 export interface Hit {
   readonly rule: string;
   readonly start: number;
   readonly end: number;
-  /** Where stretches overlap, the higher one names the whole: 2 known by its own form, 1 by its neighbourhood. */
-  readonly rank: number;
+  /** What stands there, decoded: the same secret has the same digest however it was written. */
+  readonly secret: string;
+  /** Where stretches overlap, the higher one names the whole. */
+  readonly rank: Rank;
 }
 
 /** Receives a stretch of the text being scanned. */
-export type Report = (hit: Hit) => void;
+export type Report = (hit: Omit<Hit, 'secret'>) => void;
 
 /**
  * A kind of secret that is recognisable by its own form. Found by a literal and confirmed by a bounded pattern that is
@@ -26,6 +31,8 @@ export interface TokenRule {
   readonly lead?: number | 'run';
   /** Which character may not stand before the match: a letter or digit (default), also `_`, `-`, `.`, `/`, `+` (strict). */
   readonly boundary?: 'strict' | 'none';
+  /** Many vendors share the form, so a rule for one of them knows the name better. */
+  readonly isShared?: boolean;
   /** A last look at the secret; by default it must not look like `xxxx`. */
   readonly accept?: (secret: string) => boolean;
 }

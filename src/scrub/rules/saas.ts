@@ -76,7 +76,7 @@ export const saasRules: readonly TokenRule[] = [
     anchors: ['sntrys_'],
     pattern: /sntrys_eyJ[A-Za-z0-9+/]{20,800}={0,2}_[A-Za-z0-9+/]{30,64}/y,
   },
-  { name: 'sentry-token', anchors: ['sntryu_', 'sntryi_', 'sntrya_'], pattern: /sntry[uia]_[a-f0-9]{40,80}/y },
+  { name: 'sentry-token', anchors: ['sntryu_', 'sntryi_', 'sntrya_'], pattern: /sntry[uia]_[a-f0-9]{64,80}/y },
   {
     name: 'dynatrace-token',
     anchors: ['dt0c01.', 'dt0s01.', 'dt0s02.', 'dt0s16.', 'dt0s08.'],
@@ -120,7 +120,7 @@ export const saasRules: readonly TokenRule[] = [
   {
     name: 'vault-token',
     anchors: ['s.', 'b.', 'r.'],
-    pattern: /[sbr]\.[A-Za-z0-9]{24}(?![A-Za-z0-9_.-])/y,
+    pattern: /[sbr]\.[A-Za-z0-9]{24}(?![A-Za-z0-9-]|[_.][A-Za-z0-9])/y,
     boundary: 'strict',
     accept: (token) => /\d/.test(token) && /[a-z]/i.test(token.slice(2)) && looksRandom(token, 20),
   },
@@ -160,7 +160,7 @@ export const saasRules: readonly TokenRule[] = [
     boundary: 'strict',
     accept: (token) => looksRandom(token, 30),
   },
-  { name: 'intra42-secret', anchors: ['s-s4t2ud-', 's-s4t2af-'], pattern: /s-s4t2(?:ud|af)-[a-f0-9]{40,64}/iy },
+  { name: 'intra42-secret', anchors: ['s-s4t2ud-', 's-s4t2af-'], pattern: /s-s4t2(?:ud|af)-[a-f0-9]{64}/iy },
   { name: 'settlemint-token', anchors: ['sm_aat_', 'sm_pat_', 'sm_sat_'], pattern: /sm_[aps]at_[A-Za-z0-9]{16,64}/y },
   { name: 'rootly-token', anchors: ['rootly_'], pattern: /rootly_[a-f0-9]{64}/y },
   { name: 'retool-token', anchors: ['retool_01'], pattern: /retool_01[A-Za-z0-9]{20,40}/y },

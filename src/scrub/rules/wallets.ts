@@ -1,9 +1,28 @@
 import { looksRandom } from '../randomness.ts';
 import type { TokenRule } from './rule.ts';
 
+/** Short words of English that are not in BIP 39's list: a sentence has some of them. */
+const SENTENCE = /\b(?:the|and|for|are|was|not|but|you|your|has|had|its|his|her|our|from|they|which|were|been)\b/;
+
 export const walletRules: readonly TokenRule[] = [
+  // BIP 39: twelve to twenty-four words of three to eight letters.
+  {
+    name: 'seed-phrase',
+    anchors: ['seed phrase', 'recovery phrase', 'mnemonic', 'seed words', 'backup phrase', 'secret phrase'],
+    pattern:
+      /((?:(?:seed|recovery|backup|secret) (?:phrase|words)|mnemonic)[^\n]{0,24}?(?:[:="'\n]| is | are )\s{0,4}["'`]?)(?:(?:\d{1,2}[.)]? ?)?[a-z]{3,8}[ ,\n]{1,3}){11,23}[a-z]{3,8}/iy,
+    accept: (phrase) => !SENTENCE.test(phrase),
+  },
   // BIP 32: extended private keys in base58, 111 characters; the letters before `prv` name the kind.
   { name: 'wallet-key', anchors: ['xprv', 'yprv', 'zprv', 'tprv'], pattern: /[xyzt]prv[A-HJ-NP-Za-km-z1-9]{100,112}/y },
+  // RFC 7517 and 7518: the private parts of a JSON Web Key stand under one-letter names beside `kty`.
+  {
+    name: 'private-key',
+    anchors: ['"d"', '"dp"', '"dq"', '"qi"', '"p"', '"q"', '"k"'],
+    pattern: /("(?:d|dp|dq|qi|p|q|k)"\s{0,4}:\s{0,4}")[A-Za-z0-9_-]{40,1400}(?=")/y,
+    boundary: 'none',
+    accept: (part) => looksRandom(part, 30),
+  },
   // Stellar and Ripple secrets; both have a checksum, which is not computed here.
   { name: 'wallet-key', anchors: ['ed25519:'], pattern: /ed25519:[A-HJ-NP-Za-km-z1-9]{80,90}/y },
   // Password hashes of crypt(3): they can be guessed offline.

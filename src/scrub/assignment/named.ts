@@ -1,0 +1,15 @@
+import type { Hit } from '../rules/rule.ts';
+import { RULE_OF } from './assignments.ts';
+import { kindOfName } from './names.ts';
+import { afterScheme } from './value.ts';
+import { isSecretValue } from './verdict.ts';
+
+/** The string that stands under a telling key of a tree: the whole of it, after the scheme of a header. */
+export function named(text: string, name: string, isLoose: boolean): Hit | null {
+  const kind = kindOfName(name);
+  if (kind === null) return null;
+  const start = kind === 'password' ? 0 : afterScheme(text, 0);
+  const secret = text.slice(start).trimEnd();
+  if (!isSecretValue(secret, kind, { isQuoted: true, isLoose })) return null;
+  return { rule: RULE_OF[kind], start, end: start + secret.length, secret, rank: 1 };
+}

@@ -1,0 +1,12 @@
+import { kindOfName } from './assignment/names.ts';
+
+/** Keys under which the value's name stands beside the value, as in `{ "name": "DB_PASSWORD", "value": "…" }`. */
+export const NAME_KEY = /^(?:name|key|header|k)$/i;
+export const VALUE_KEY = /^(?:value|val|v)$/i;
+
+/** In a list the element before may name the next: `["--password", "…"]`, `["Authorization", "…"]`. */
+export function isTelling(element: string): boolean {
+  if (element.length > 64 || /\s/.test(element)) return false;
+  const kind = kindOfName(element);
+  return kind === 'password' || kind === 'secret';
+}

@@ -1,0 +1,57 @@
+import { fromBase64 } from '../core/encoding.ts';
+import { isFiller, randomChars } from './randomness.ts';
+
+/**
+ * The second half of a secret that was cut in two: it has lost the beginning by which it would be known. A text that
+ * begins in the middle of something generated and goes on with other words is taken for one. A text that is nothing
+ * but such a run is left alone: it is how identifiers look, and payloads are full of them.
+ */
+const LEAST = 16;
+
+/** Longest tail looked at. */
+const LONGEST = 4096;
+
+/** Everything up to the first blank, with the signs that tokens have inside. */
+const SEPARATED = /^[A-Za-z0-9_+/=~.%:|$-]+(?=["'`)\]}>,;:!?]*(?:\s|$))/;
+
+/** UUIDs, dates and versions may begin a sentence, and so may a hash. */
+const IDENTIFIER = /^(?:[0-9a-f]{1,8}(?:-[0-9a-f]{4}){1,3}-[0-9a-f]{12}|[\d.-]+|[0-9A-F]+)$/;
+const HEX = /^[0-9a-f]+$/;
+
+/** Lengths of abbreviated and full MD5, SHA-1 and SHA-2 digests in hexadecimal; others are no hashes. */
+const HASH_LENGTHS = new Set([32, 40, 48, 56, 64, 96, 128]);
+
+/** Slack's tokens end in numbers and one generated part. */
+const SLACK_TAIL = /^(?:\d{0,14}-)?\d{9,14}-[A-Za-z0-9]{20,64}$/;
+
+/** Where the cut secret at the beginning of the text ends; 0 when there is none. */
+export function cutSecretEnd(text: string): number {
+  const run = SEPARATED.exec(text.slice(0, LONGEST))?.[0].replace(/[.]+$/, '') ?? '';
+  if (isJwtTail(run) || SLACK_TAIL.test(run)) return run.length;
+  if (run.length < LEAST || run.length === text.length || IDENTIFIER.test(run)) return 0;
+  if (HEX.test(run)) return HASH_LENGTHS.has(run.length) ? 0 : run.length;
+  const random = randomChars(run);
+  if (random < 10 || random * 3 < run.length || isFiller(run) || isPath(run)) return 0;
+  const isMixed = /[a-z]/.test(run) && /[A-Z]/.test(run) && (/\d/.test(run) || random >= 14);
+  const alternations = run.match(/[A-Za-z]\d|\d[A-Za-z]/g)?.length ?? 0;
+  return isMixed || alternations >= 4 ? run.length : 0;
+}
+
+/** Addresses, files and links to commits: an ending, a root, or many pieces that are words or hashes. */
+function isPath(run: string): boolean {
+  if (/\.[a-z]{2,5}$/.test(run) || /^\.{1,2}\//.test(run) || run.includes('://')) return true;
+  const parts = run.split('/');
+  const plain = parts.filter((part) => /^[0-9a-f]{7,}$|^[a-z-]{4,}$|^[a-z]{3}$/.test(part));
+  return plain.length * 3 >= parts.length && !parts.some((part) => part.length >= 20 && /[A-Z]/.test(part));
+}
+
+/** `…payload.signature`: the end of a payload decodes to the end of a JSON object. */
+function isJwtTail(run: string): boolean {
+  const dot = run.indexOf('.');
+  if (dot < 8 || run.indexOf('.', dot + 1) !== -1 || run.length - dot < 21 || !/^[\w.-]+$/.test(run)) return false;
+  for (let skip = 0; skip < 4; skip += 1) {
+    const bytes = fromBase64(run.slice(skip, dot));
+    if (bytes !== null && /["\d\]elE][}\]]$/.test(new TextDecoder().decode(bytes))) return true;
+  }
+  return false;
+}

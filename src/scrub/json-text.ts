@@ -1,0 +1,92 @@
+import { isTelling, NAME_KEY, VALUE_KEY } from './context.ts';
+import type { Cleaned, CleanString } from './tree.ts';
+
+/**
+ * JSON inside a string: every string literal of it is cleaned by itself, with its key as context, and everything
+ * around stays byte for byte as it was. So valid JSON stays valid JSON of the same shape.
+ */
+export function cleanJsonText(text: string, clean: CleanString): Cleaned | null {
+  const counts = new Map<string, number>();
+  const output: string[] = [];
+  const stack: Container[] = [];
+  let copied = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text[at];
+    if (char === '{' || char === '[') stack.push(open(char === '{', stack.at(-1)));
+    else if (char === '}' || char === ']') stack.pop();
+    else if (char === ',') expectKey(stack.at(-1));
+    else if (char === '"') {
+      const end = literalEnd(text, at);
+      const cleaned = cleanLiteral(text, at, end, stack.at(-1), clean);
+      if (cleaned !== null) {
+        output.push(text.slice(copied, at), JSON.stringify(cleaned.text));
+        copied = end;
+        for (const [rule, count] of cleaned.counts) counts.set(rule, (counts.get(rule) ?? 0) + count);
+      }
+      at = end - 1;
+    }
+  }
+  return counts.size === 0 ? null : { text: output.join('') + text.slice(copied), counts };
+}
+
+/** The JSON value of a text that is nothing else, or undefined. Only objects and lists count. */
+export function isJsonText(text: string): boolean {
+  const first = text.trimStart()[0];
+  if (first !== '{' && first !== '[') return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface Container {
+  readonly isObject: boolean;
+  /** What the container itself is called. */
+  readonly name: string;
+  isKeyNext: boolean;
+  key: string;
+  /** What stood under `name` or `key` in it, to name what stands under `value`. */
+  sibling: string;
+}
+
+function open(isObject: boolean, parent: Container | undefined): Container {
+  const name = parent === undefined ? '' : parent.isObject ? parent.key : parent.name;
+  return { isObject, name, isKeyNext: isObject, key: '', sibling: '' };
+}
+
+function expectKey(container: Container | undefined): void {
+  if (container?.isObject === true) container.isKeyNext = true;
+}
+
+/** Position after the closing quote. */
+function literalEnd(text: string, start: number): number {
+  let at = start + 1;
+  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at + 1;
+}
+
+function cleanLiteral(
+  text: string,
+  start: number,
+  end: number,
+  container: Container | undefined,
+  clean: CleanString,
+): Cleaned | null {
+  const inner = text.slice(start + 1, end - 1);
+  const content = inner.includes('\\') ? (JSON.parse(text.slice(start, end)) as string) : inner;
+  if (container?.isKeyNext === true) {
+    container.isKeyNext = false;
+    container.key = content;
+    return clean(content, '', false);
+  }
+  if (container === undefined) return clean(content, '', false);
+  if (!container.isObject) {
+    const before = container.sibling;
+    container.sibling = content;
+    return isTelling(before) ? clean(content, before, true) : clean(content, container.name, false);
+  }
+  if (NAME_KEY.test(container.key)) container.sibling = content;
+  return clean(content, VALUE_KEY.test(container.key) ? container.sibling || container.name : container.key, false);
+}

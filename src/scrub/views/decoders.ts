@@ -1,0 +1,70 @@
+import { backslashEscapes } from './backslashes.ts';
+import { percentEncoding, quotedPrintable } from './bytes.ts';
+import { disguises } from './disguises.ts';
+import { html } from './html.ts';
+import { throughBoth, type View } from './view.ts';
+import { wraps } from './wraps.ts';
+
+/** One of the notations in which text travels. */
+export interface Decoder {
+  /** Characters one of which every text in this notation has; they are noticed in passing. */
+  readonly mark: string;
+  /** A cheap second look. */
+  readonly occurs: RegExp;
+  /** Null when nothing was decoded. */
+  decode(text: string): View | null;
+}
+
+/** Outermost notation first, as mail and chat nest them. */
+const NOTATIONS: readonly Decoder[] = [quotedPrintable, backslashEscapes, html, percentEncoding, disguises];
+
+/** Text that was encoded more often than this is not read any more by what would use it. */
+const NESTED = 2;
+
+const bitOf = new Map<Decoder, number>([...NOTATIONS, wraps].map((decoder, i) => [decoder, 1 << i]));
+
+/** The characters to notice in passing, each with the bits of the notations it may belong to. */
+export const decoderMarks: ReadonlyMap<string, number> = (() => {
+  const marks = new Map<string, number>();
+  for (const [{ mark }, bit] of bitOf) for (const char of mark) marks.set(char, (marks.get(char) ?? 0) | bit);
+  return marks;
+})();
+
+/** A view and whether only secrets with a form of their own count in it. */
+export interface Reading {
+  readonly view: View;
+  readonly isJoined: boolean;
+}
+
+/** The ways to read a text other than as it stands: each notation alone, all of them, and all with lines joined. */
+export function readingsOf(text: string, marks: number): Reading[] {
+  const readings: Reading[] = [];
+  for (const decoder of NOTATIONS) {
+    const view = applyTo(text, decoder, marks);
+    if (view !== null) readings.push({ view, isJoined: false });
+  }
+  const all = readings.length === 0 ? null : decodeAll(text);
+  if (all !== null && readings.every(({ view }) => view.text !== all.text))
+    readings.push({ view: all, isJoined: false });
+  const plain = all?.text ?? text;
+  const joined = (marks & (bitOf.get(wraps) as number)) !== 0 && wraps.occurs.test(plain) ? wraps.decode(plain) : null;
+  if (joined !== null) readings.push({ view: all === null ? joined : throughBoth(all, joined), isJoined: true });
+  return readings;
+}
+
+function applyTo(text: string, decoder: Decoder, marks: number): View | null {
+  const isMarked = (marks & (bitOf.get(decoder) as number)) !== 0;
+  return isMarked && decoder.occurs.test(text) ? decoder.decode(text) : null;
+}
+
+function decodeAll(text: string): View | null {
+  let view: View | null = null;
+  for (let round = 0; round < NESTED; round += 1) {
+    for (const decoder of NOTATIONS) {
+      const plain: string = view?.text ?? text;
+      const next = decoder.occurs.test(plain) ? decoder.decode(plain) : null;
+      if (next !== null) view = view === null ? next : throughBoth(view, next);
+    }
+  }
+  return view;
+}

@@ -1,0 +1,86 @@
+import { emitPoint } from './bytes.ts';
+import type { Decoder } from './decoders.ts';
+import { decodeView, type Emit } from './view.ts';
+
+const AMPERSAND = 0x26;
+const LESS_THAN = 0x3c;
+
+/** Character references (HTML, 13.5). */
+const REFERENCE = /&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z]{2,14}));/y;
+const TAG = /<\/?([A-Za-z][A-Za-z0-9]{0,12})(?:[\s/][^<>]{0,300})?>/y;
+
+const NAMED: Readonly<Record<string, string>> = {
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+  nbsp: ' ',
+  colon: ':',
+  equals: '=',
+  sol: '/',
+  bsol: '\\',
+  lowbar: '_',
+  hyphen: '-',
+  period: '.',
+  plus: '+',
+  num: '#',
+  percnt: '%',
+  dollar: '$',
+  commat: '@',
+  excl: '!',
+  shy: '',
+  zwnj: '',
+  zwj: '',
+};
+
+/** Tags that part no word; all others do. A table cell or a definition follows what names it. */
+const INLINE = new Set(
+  'b strong i em u s span font code tt kbd samp mark small wbr a at sub sup big del ins var'.split(' '),
+);
+const CELL = new Set(['td', 'dd']);
+
+/** What a browser would show: mail and Teams messages are HTML. Markup that is not HTML keeps its tags. */
+export const html: Decoder = {
+  mark: '&<',
+  occurs: /&[#A-Za-z]|<\/?(?:p|div|br|b|strong|span|table|t[dr]|html|body|a|li|code|pre|em|i|at|wbr)[\s/>]/i,
+  decode: (text) => decodeView(text, (unit) => unit === AMPERSAND || unit === LESS_THAN, decodeAt),
+};
+
+function decodeAt(text: string, at: number, emit: Emit): number {
+  if (text.charCodeAt(at) === LESS_THAN) return decodeTag(text, at, emit);
+  REFERENCE.lastIndex = at;
+  const match = REFERENCE.exec(text);
+  if (match === null) return 0;
+  const [whole, decimal, hex, name] = match;
+  if (name === undefined) {
+    emitPoint(decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal), emit);
+    return whole.length;
+  }
+  const char = NAMED[name.toLowerCase()];
+  if (char === undefined) return 0;
+  if (char !== '') emit(char.charCodeAt(0));
+  return whole.length;
+}
+
+const KNOWN = new Set(
+  (
+    'p div br hr table tbody thead tr th html head body li ul ol dl dt pre h1 h2 h3 h4 h5 h6 blockquote center section ' +
+    'article header footer main nav aside figure img input button label form select option style meta link title'
+  ).split(' '),
+);
+
+function decodeTag(text: string, at: number, emit: Emit): number {
+  TAG.lastIndex = at;
+  const match = TAG.exec(text);
+  if (match === null) return 0;
+  const tag = (match[1] as string).toLowerCase();
+  if (INLINE.has(tag)) return match[0].length;
+  if (CELL.has(tag)) {
+    emit(text[at + 1] === '/' ? 0x20 : 0x3a);
+    return match[0].length;
+  }
+  if (!KNOWN.has(tag)) return 0;
+  emit(0x0a);
+  return match[0].length;
+}
