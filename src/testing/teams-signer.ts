@@ -88,8 +88,8 @@ export function signTeamsOutgoing(activity: TeamsActivity, signing: TeamsOutgoin
   const shift = tamper === 'stale' ? -OUTSIDE_WINDOW_MS : tamper === 'future' ? OUTSIDE_WINDOW_MS : 0;
   const body = JSON.stringify({ ...activity, timestamp: new Date(at + shift).toISOString() });
   const authorization = hmacAuthorization(body, tamper === 'wrong-key' ? freshSecurityToken() : securityToken);
-  const sent = tamper === 'altered' ? body.replace('"type":"message"', '"type":"Message"') : body;
-  return teamsRequest(sent, authorization);
+  // To a JSON parser it is the same body; the HMAC is over bytes.
+  return teamsRequest(tamper === 'altered' ? `${body} ` : body, authorization);
 }
 
 /** `HMAC <base64>` over the bytes, under the decoded token. */

@@ -39,8 +39,6 @@ export function createServiceHosts(hosts: readonly string[]): IsServiceAllowed {
   };
 }
 
-export const isServiceHost = (text: string): boolean => ENTRY.test(text);
-
 export const isLoopback = (hostname: string): boolean => LOOPBACK.test(hostname);
 
 function readEntry(text: string): Entry {
