@@ -27,6 +27,7 @@ export const nodeCrypto: Crypto = {
     for (const part of parts) hmac.update(part);
     return hmac.digest();
   },
+  hmacText: (key, text) => createHmac('sha256', key).update(text).digest('base64url'),
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
   random: takeRandom,
   encrypt(key, nonce, plaintext, associated) {

@@ -6,6 +6,8 @@
 export interface Crypto {
   /** HMAC-SHA256 over the parts, concatenated. Strings count as UTF-8. Returns 32 bytes. */
   hmacSha256(key: Uint8Array, ...parts: readonly (Uint8Array | string)[]): Uint8Array;
+  /** HMAC-SHA256 over a text, as 43 characters of base64url: what names are made of, in one call. */
+  hmacText(key: Uint8Array, text: string): string;
   /** Constant-time comparison; false when the lengths differ. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
   /** Cryptographically random bytes. */

@@ -5,7 +5,7 @@ export const channelNames = ['slack', 'graph', 'teams', 'gmail', 'chat'] as cons
 export type ChannelName = (typeof channelNames)[number];
 
 /**
- * What makes two deliveries the same event. Both are keyed digests (22 characters of base64url, 128 bits) over values as
+ * What makes two deliveries the same event. Both are keyed digests (22 characters of base64url, 132 bits) over values as
  * received; the values themselves appear in no key of any store.
  */
 export interface Identity {

@@ -1,9 +1,8 @@
 import type { Crypto } from './crypto.ts';
-import { toBase64Url } from './encoding.ts';
 import type { Conversation, Identity } from './event.ts';
 
-/** 128 bits: the birthday bound stays below 1e-18 for 10^10 events. */
-const DIGEST_BYTES = 16;
+/** Characters of base64url, 132 bits: the birthday bound stays below 1e-19 for 10^10 events. */
+const DIGEST_CHARS = 22;
 
 /** Crockford's alphabet: no I, L, O, U, so an id survives being read aloud. */
 const BASE32 = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
@@ -28,7 +27,7 @@ export interface Identifier {
 /** `idKey` is `SALLYPORT_ID_KEY`, 32 bytes; it is never rotated, because every remembered key hangs on it. */
 export function createIdentifier(crypto: Crypto, idKey: Uint8Array): Identifier {
   const digest = (label: string, parts: readonly IdentityPart[]): string =>
-    toBase64Url(crypto.hmacSha256(idKey, encodeParts(label, parts)).subarray(0, DIGEST_BYTES));
+    crypto.hmacText(idKey, encodeParts(label, parts)).slice(0, DIGEST_CHARS);
   return {
     digest,
     identity: (scope, semantic, content) => {

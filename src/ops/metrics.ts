@@ -67,6 +67,8 @@ export function createMetrics({ stats, sources, clock }: MetricsDeps): Metrics {
     labelNames: ['rule'],
     registers,
   });
+  const deliveryCount = remembered((...labels: [string, string, string]) => deliveries.labels(...labels));
+  const ackTime = remembered((channel: string) => acks.labels(channel));
   const lastEventAt = new Map<ChannelName, number>();
   new Gauge({
     name: 'sallyport_last_event_seconds',
@@ -84,10 +86,10 @@ export function createMetrics({ stats, sources, clock }: MetricsDeps): Metrics {
     render: () => registry.metrics(),
     meter: {
       delivery(channel, outcome, reason) {
-        deliveries.labels(channel, outcome, reason).inc();
+        deliveryCount(channel, outcome, reason).inc();
         if (outcome !== 'rejected' && outcome !== 'unavailable') lastEventAt.set(channel, clock());
       },
-      acked: (channel, seconds) => acks.labels(channel).observe(seconds),
+      acked: (channel, seconds) => ackTime(channel).observe(seconds),
       ran(agent, outcome, seconds) {
         runs.inc({ agent, outcome });
         runSeconds.observe({ agent }, seconds);
@@ -124,4 +126,15 @@ function registerQueueGauges(registers: Registry[], stats: () => Promise<QueueSt
       memory.set(now.memoryRatio ?? 0);
     },
   });
+}
+
+/** Finds a metric's child by its labels once: the library hashes them anew at every call. Labels are bounded words. */
+function remembered<L extends readonly string[], T>(find: (...labels: L) => T): (...labels: L) => T {
+  const known = new Map<string, T>();
+  return (...labels) => {
+    const name = labels.join(' ');
+    const child = known.get(name) ?? find(...labels);
+    known.set(name, child);
+    return child;
+  };
 }
