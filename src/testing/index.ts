@@ -7,6 +7,39 @@ export {
   createBotConnectorKey,
   startBotConnectorServer,
 } from './bot-connector-server.ts';
+export { createTestCertificate, type TestCertificate } from './certificate.ts';
+export { type PostToGate, validateEndpoint } from './graph-handshake.ts';
+export type { Disturb, Disturbance, GraphPush, GraphPushes } from './graph-pushes.ts';
+export type { GraphReply } from './graph-rest.ts';
+export {
+  createFakeGraph,
+  type FakeGraph,
+  type GraphAsked,
+  type GraphFault,
+  type GraphServer,
+  type GraphServerOptions,
+  startGraphServer,
+  type WrittenMessage,
+} from './graph-server.ts';
+export {
+  encryptGraphContent,
+  GRAPH_PUBLISHER,
+  type GraphEncryptedContent,
+  type GraphItem,
+  type GraphItemOptions,
+  type GraphMessageOptions,
+  type GraphRequest,
+  type GraphTamper,
+  type GraphTokenOptions,
+  graphChatMessage,
+  graphClaims,
+  graphDelivery,
+  graphItem,
+  graphMail,
+  graphTime,
+  signGraphToken,
+} from './graph-signer.ts';
+export type { GraphSubscription } from './graph-subscriptions.ts';
 export { type KeyServer, type KeyServerMode, type KeyServerOptions, startKeyServer } from './key-server.ts';
 export {
   type Claims,

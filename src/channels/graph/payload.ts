@@ -26,7 +26,7 @@ export const itemSchema = z.looseObject({
   lifecycleEvent: text,
   resource: text,
   resourceData: z.looseObject({}).nullish(),
-  encryptedContent: z.unknown(),
+  encryptedContent: z.unknown().optional(),
 });
 export type Item = z.infer<typeof itemSchema>;
 

@@ -1,0 +1,255 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ParsedEvent } from '../../src/channels/channel.ts';
+import { createAccessTokens } from '../../src/channels/graph/access-token.ts';
+import { createGraphApi } from '../../src/channels/graph/graph-api.ts';
+import { createHandMade } from '../../src/channels/graph/hand-made.ts';
+import { createIdentify } from '../../src/channels/graph/identify.ts';
+import {
+  type ClientStates,
+  createClientStates,
+  createContentOpener,
+  createGraphChannels,
+  createPublisherVerifier,
+} from '../../src/channels/graph/index.ts';
+import { createGraphKeeperTask } from '../../src/channels/graph/keeper.ts';
+import { createKeptStore, type KeptStore } from '../../src/channels/graph/kept.ts';
+import { createReact } from '../../src/channels/graph/lifecycle.ts';
+import { createOwnMailboxes } from '../../src/channels/graph/own-mailbox.ts';
+import { createGraphReader } from '../../src/channels/graph/reader.ts';
+import { createGraphReplier } from '../../src/channels/graph/reply.ts';
+import { createResync } from '../../src/channels/graph/resync.ts';
+import { createSubscriptions, type Source } from '../../src/channels/graph/subscriptions.ts';
+import { createUpkeep } from '../../src/channels/graph/upkeep.ts';
+import type { KeeperTask } from '../../src/channels/keeper-task.ts';
+import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import type { EventRecord, EventState } from '../../src/core/event.ts';
+import { createIdentifier } from '../../src/core/identity.ts';
+import { type Logger, silentLogger } from '../../src/core/logger.ts';
+import { type Meter, silentMeter } from '../../src/core/meter.ts';
+import { createApp } from '../../src/ingress/app.ts';
+import { readBodyStream } from '../../src/ingress/body.ts';
+import type { App } from '../../src/ingress/context.ts';
+import { createSourceLimiter } from '../../src/ingress/limits.ts';
+import { prepare } from '../../src/ingress/prepare.ts';
+import { createJwks } from '../../src/jwt/jwks.ts';
+import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
+import { defaultLimits, type Store, type StoreLimits } from '../../src/queue/store.ts';
+import { createScrubber } from '../../src/scrub/scrubber.ts';
+import { createSealer } from '../../src/scrub/seal.ts';
+import { createTestCertificate } from '../../src/testing/certificate.ts';
+import { createFakeGraph, type FakeGraph, type GraphServerOptions } from '../../src/testing/graph-server.ts';
+import { createAcceptFound } from '../../src/workers/accept-found.ts';
+import type { Agent } from '../../src/workers/agent/agent.ts';
+import { echoAgent } from '../../src/workers/agent/echo.ts';
+import { type RunDeps, run } from '../../src/workers/run.ts';
+import { createFakeClock, type FakeClock } from './clock.ts';
+
+export const PUBLIC_URL = 'https://gate.example';
+export const CLIENT_STATE = 'a-hand-made-client-state';
+
+/** One certificate for all tests: making an RSA key takes a second now and then. */
+export const certificate = { id: 'cert-1', ...createTestCertificate() };
+export const olderCertificate = { id: 'cert-0', ...createTestCertificate() };
+
+export interface GraphGateOptions {
+  /** Resources to keep, e.g. `users/agent@example.com/messages`. */
+  readonly keep?: readonly string[];
+  readonly isRich?: boolean;
+  readonly changeType?: string;
+  readonly clock?: FakeClock;
+  readonly graph?: Omit<GraphServerOptions, 'post' | 'clock'>;
+  readonly limits?: Partial<StoreLimits>;
+  readonly agent?: Agent;
+  readonly failuresPerMinute?: number;
+  readonly bodyLimit?: number;
+  readonly isDraining?: () => boolean;
+  /** Stands before the store, to make it fail. */
+  readonly around?: (store: Store) => Store;
+  readonly meter?: Meter;
+  readonly logger?: Logger;
+  readonly random?: () => number;
+  readonly folder?: string;
+}
+
+/** Graph, the gate and a worker with one Entra tenant, without ports and on a clock that the test moves. */
+export interface GraphGate {
+  readonly app: App;
+  readonly clock: FakeClock;
+  readonly graph: FakeGraph;
+  readonly store: Store;
+  readonly kept: KeptStore;
+  readonly states: ClientStates;
+  readonly keeper: KeeperTask;
+  /** Posts to `/hooks/graph/default` and what follows it. */
+  post(
+    rest: string,
+    init: { headers?: Readonly<Record<string, string>>; body: string | Uint8Array },
+  ): Promise<Response>;
+  /** Runs the keeper once. */
+  keep(): ReturnType<KeeperTask['run']>;
+  /** Runs everything that is due, also what comes of it. */
+  work(): Promise<void>;
+  /** Every event so far, oldest first. */
+  events(state?: EventState): Promise<readonly EventRecord[]>;
+  stop(): Promise<void>;
+}
+
+const key = new Uint8Array(32).fill(7);
+
+export async function openGraphGate(options: GraphGateOptions = {}): Promise<GraphGate> {
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'sallyport-graph-')));
+  const clock = options.clock ?? createFakeClock();
+  const { meter = silentMeter, logger = silentLogger } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const opened = await openEmbeddedStore({
+    path: join(folder, 'gate.db'),
+    limits,
+    idCheck: 'test',
+    logger: silentLogger,
+    clock: clock.now,
+  });
+  const store = options.around?.(opened) ?? opened;
+  const graph: FakeGraph = createFakeGraph({
+    ...options.graph,
+    clock: clock.now,
+    post: async (url, init) => app.request(url, init),
+  });
+  const identifier = createIdentifier(nodeCrypto, key);
+  const states = createClientStates(nodeCrypto, key);
+  const scrub = createScrubber({ crypto: nodeCrypto, key });
+  const sealer = createSealer(nodeCrypto, [key]);
+  const jwks = createJwks({
+    url: 'https://login.example/common/discovery/v2.0/keys',
+    fetch: graph.fetch,
+    clock: clock.now,
+  });
+  const channels = createGraphChannels({
+    crypto: nodeCrypto,
+    identifier,
+    states,
+    entraTenantId: graph.tenantId,
+    handMadeStates: [CLIENT_STATE],
+    verifyPublisher: createPublisherVerifier({ jwks, clock: clock.now, clientId: graph.clientId }),
+    openContent: createContentOpener(nodeCrypto, [certificate, olderCertificate]),
+    windowMs: 86_400_000,
+    bodyLimit: options.bodyLimit ?? 4 * 1024 * 1024,
+    outcomeHeaders: true,
+  });
+  const app = createApp({
+    inbox: store.inbox,
+    awaitResult: store.jobs.awaitResult,
+    scrub,
+    sealer,
+    meter,
+    channel: (name, tenant, rest) => (name === 'graph' && tenant === 'default' ? channels(rest) : null),
+    headersOf: (c) => c.req.raw.headers,
+    readBody: (c, bodyLimits) => readBodyStream(c.req.raw, bodyLimits),
+    bodyTimeoutMs: 10_000,
+    sourceOf: () => '203.0.113.9',
+    failures: createSourceLimiter(options.failuresPerMinute ?? 100_000),
+    isDraining: options.isDraining ?? (() => false),
+    newRequestId: () => 'request-1',
+    clock: clock.now,
+    logger,
+    mount: [],
+  });
+
+  const tokens = createAccessTokens({
+    tokenUrl: `https://login.example/${graph.tenantId}/oauth2/v2.0/token`,
+    clientId: graph.clientId,
+    clientSecret: graph.clientSecret,
+    scope: 'https://graph.microsoft.com/.default',
+    fetch: graph.fetch,
+    clock: clock.now,
+  });
+  const api = createGraphApi({ baseUrl: 'https://graph.example/', tokens, fetch: graph.fetch });
+  const kept = createKeptStore(store.records, 'default');
+  const identify = createIdentify({ identifier, entraTenantId: graph.tenantId, windowMs: 86_400_000 });
+  const base = { api, store: kept, tenant: 'default', clock: clock.now, logger };
+  const changeType = options.changeType ?? 'created,updated';
+  const sources: ReadonlyMap<string, Source> = new Map(
+    (options.keep ?? []).map((resource) => {
+      const nonce = states.nonceOf('default', resource, changeType);
+      const der = { id: certificate.id, der: certificate.certificate };
+      return [nonce, { nonce, resource, changeType, certificate: options.isRich ? der : null }];
+    }),
+  );
+  const random = options.random ?? (() => 0.5);
+  const subscriptions = createSubscriptions({ ...base, states, publicUrl: PUBLIC_URL, random });
+  const resync = createResync({ ...base, identify });
+  const upkeep = createUpkeep({ store: kept, subscriptions, resync, clock: clock.now });
+  const handMade = createHandMade(store.records, 'default', identifier);
+  const react = createReact({ ...base, sources, upkeep, resync, handMade });
+  const access = { api, ownMailbox: createOwnMailboxes(api) };
+  const reader = createGraphReader({ access, react, store: kept, handMade, identify, clock: clock.now });
+  const deps: RunDeps = {
+    agent: options.agent ?? echoAgent,
+    replier: () => createGraphReplier(base),
+    reader: () => reader,
+    inbox: store.inbox,
+    prepare: (events: readonly ParsedEvent[]) => prepare({ events, refused: [] }, { scrub, sealer, meter }).events,
+    lease: store.lease,
+    journal: store.journal,
+    scrub,
+    meter,
+    clock: clock.now,
+    random: () => 0.5,
+    leaseMs: limits.leaseMs,
+    replyTimeoutMs: 10_000,
+    runMs: 120_000,
+    shutdown: new AbortController().signal,
+    logger,
+    isStopping: () => false,
+  };
+  const keeper = createGraphKeeperTask({ ...base, subscriptions, upkeep, sources, accept: createAcceptFound(deps) });
+
+  const list = async (state?: EventState): Promise<EventRecord[]> => {
+    const found: EventRecord[] = [];
+    for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
+      const page = await store.events.list('default', {
+        limit: 200,
+        ...(state !== undefined && { state }),
+        ...(cursor !== undefined && { cursor }),
+      });
+      found.push(...page.events);
+      cursor = page.cursor;
+    }
+    return found.reverse();
+  };
+
+  return {
+    app,
+    clock,
+    graph,
+    store,
+    kept,
+    states,
+    keeper,
+    post: async (rest, { headers = { 'content-type': 'application/json' }, body }) =>
+      app.request(`${PUBLIC_URL}/hooks/graph/default${rest}`, {
+        method: 'POST',
+        headers: { ...headers },
+        body: typeof body === 'string' ? body : new Uint8Array(body),
+      }),
+    keep: () => keeper.run(new AbortController().signal),
+    async work() {
+      const isDue = new Set<string>();
+      for (let waiting = await list('queued'); waiting.length > 0; waiting = await list('queued')) {
+        const keys = new Set(waiting.map(({ event }) => event.conversation.key));
+        await Promise.all([...keys].map((conversation) => run({ tenant: 'default', key: conversation }, deps)));
+        // A queued event that did not move would be looked at for ever.
+        if (waiting.every(({ event, attempts }) => isDue.has(`${event.id} ${attempts}`))) break;
+        for (const { event, attempts } of waiting) isDue.add(`${event.id} ${attempts}`);
+      }
+      const later = new Set((await list('waiting')).map(({ event }) => event.conversation.key));
+      await Promise.all([...later].map((conversation) => run({ tenant: 'default', key: conversation }, deps)));
+    },
+    events: list,
+    async stop() {
+      await store.close();
+      if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
