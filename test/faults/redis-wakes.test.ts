@@ -53,6 +53,18 @@ describeRedis('wakes', () => {
     expect(ran).toHaveLength(60);
   });
 
+  it('ring for a relay that would otherwise sleep on', async () => {
+    const sleepy = await stores.open(server.url, { relay: { idleMs: 600_000 } });
+    const ran: string[] = [];
+    consumeInto(sleepy, ran);
+    await eventually(async () => expect(await admin.client('LIST')).toContain('cmd=blpop'));
+    await sleep(500);
+    for (let round = 1; round <= 3; round += 1) {
+      await acceptMany(3);
+      await eventually(() => expect(ran).toHaveLength(3 * round));
+    }
+  });
+
   it('that a relay claimed before it died are claimed again', async () => {
     const ids = await acceptMany(5);
     const claimed = await runScript(admin, scripts.claim, `{${stores.prefix}:0}`, [0, 200, 100, 100, 300, 0]);

@@ -20,6 +20,7 @@ export function createEvents(shards: Shards): Events {
     return record?.event.tenant === tenant ? record : null;
   }
 
+  /** Reading the record first proves that it is the tenant's, and tells its conversation; neither ever changes. */
   async function transition(script: Script, tenant: string, id: string): Promise<string> {
     const record = await get(tenant, id);
     if (record === null) return '';

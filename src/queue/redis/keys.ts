@@ -10,6 +10,8 @@ export interface Keys {
   readonly meta: string;
   /** BullMQ's own tag: its keys live in one slot. */
   readonly executor: string;
+  /** The ledger's tag: one reservation spans tenants, so all of it lives in one slot. */
+  readonly budget: string;
 }
 
 export function createKeys(prefix: string, shards: number): Keys {
@@ -19,6 +21,7 @@ export function createKeys(prefix: string, shards: number): Keys {
     tagOf: (tenant) => tags[shards === 1 ? 0 : fnv1a(tenant) % shards] ?? '',
     meta: `{${prefix}:meta}`,
     executor: `{${prefix}:q}`,
+    budget: `{${prefix}:budget}`,
   };
 }
 

@@ -12,6 +12,7 @@ import { createJobs } from './jobs.ts';
 import { createJournal } from './journal.ts';
 import { createKeys } from './keys.ts';
 import { createLease } from './lease.ts';
+import { createLedger } from './ledger.ts';
 import { createMemoryGuard } from './memory-guard.ts';
 import { defaultRelayTuning, type RedisStoreOptions } from './options.ts';
 import { createRecords } from './records.ts';
@@ -47,6 +48,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     lease: createLease({ shards: patientShards, limits }),
     journal: createJournal(patientShards),
     records: createRecords(shards),
+    ledger: createLedger({ shards, patientShards, limits }),
     check: async () => {
       try {
         await agreement.ensure();

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
+import ledger from './scripts/_ledger.lua';
 import line from './scripts/_line.lua';
 import shard from './scripts/_shard.lua';
 import accept from './scripts/accept.lua';
@@ -9,6 +10,10 @@ import compareAndSet from './scripts/compare-and-set.lua';
 import extend from './scripts/extend.lua';
 import finish from './scripts/finish.lua';
 import hold from './scripts/hold.lua';
+import ledgerKilled from './scripts/ledger-killed.lua';
+import ledgerReserve from './scripts/ledger-reserve.lua';
+import ledgerSettle from './scripts/ledger-settle.lua';
+import ledgerUsage from './scripts/ledger-usage.lua';
 import list from './scripts/list.lua';
 import meta from './scripts/meta.lua';
 import park from './scripts/park.lua';
@@ -35,6 +40,10 @@ export const scripts = {
   extend: script(shard, extend),
   finish: script(shard, line, finish),
   hold: script(shard, hold),
+  ledgerKilled: script(shard, ledger, ledgerKilled),
+  ledgerReserve: script(shard, ledger, ledgerReserve),
+  ledgerSettle: script(shard, ledger, ledgerSettle),
+  ledgerUsage: script(shard, ledger, ledgerUsage),
   list: script(shard, list),
   meta: script(meta),
   park: script(shard, line, park),

@@ -2,11 +2,11 @@
 --
 -- KEYS[1]  tag of the shard
 -- ARGV     now (0: Redis' clock), tenant, conversation key, event id
--- Result   'ok'; '' when the tenant has no such event; 'reply_delivered'; 'ambiguous'; otherwise the state it is in
+-- Result   'ok'; '' when there is no such event; 'reply_delivered'; 'ambiguous'; otherwise the state it is in
 local now, tenant, conversation, id = clock(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local record = call('HMGET', event_key(id), 'state', 'code', 'runs', 'gen')
 local state = record[1]
-if not state or not call('ZSCORE', index_key(state, tenant), id) then return '' end
+if not state then return '' end
 if state ~= 'parked' then return state end
 if record[2] == 'ERR_AMBIGUOUS_EFFECT' then return 'ambiguous' end
 for run = 1, tonumber(record[3]) or 0 do
