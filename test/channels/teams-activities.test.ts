@@ -64,6 +64,11 @@ describe('what is run', () => {
     ['a message', hello, 'accepted message'],
     ['a card that was filled in', { ...hello, text: undefined, value: { choice: 'yes' } }, 'accepted message'],
     ['an invoke', typed('invoke', { name: 'task/fetch' }), 'accepted invoke'],
+    [
+      'somebody signing in',
+      typed('invoke', { name: 'signin/tokenExchange', value: { token: 'x' } }),
+      'ignored: sign_in',
+    ],
     ['an edit', typed('messageUpdate'), 'ignored: edit'],
     ['a deletion', typed('messageDelete'), 'ignored: deletion'],
     ['a reaction', typed('messageReaction'), 'ignored: no_agent'],
@@ -234,8 +239,9 @@ describe('what becomes of the payload', () => {
       value: { token: 'sso-token-1', uploadInfo: { uploadUrl: 'https://x.sharepoint.com/up?tempauth=1', name: 'a' } },
       attachments: [{ contentType: 'x', name: 'b', content: { downloadUrl: 'https://x.sharepoint.com/d?tempauth=2' } }],
     };
-    const { payload } = eventOf(activity);
-    expect(JSON.stringify(payload)).not.toMatch(/sso-token|tempauth|smba\.trafficmanager/);
+    const { payload, text } = eventOf(activity);
+    expect(eventOf({ ...activity, text: undefined }).text).toBe('');
+    expect(JSON.stringify([payload, text])).not.toMatch(/sso-token|tempauth|smba\.trafficmanager/);
     expect(payload).toMatchObject({ value: { uploadInfo: { name: 'a' } }, attachments: [{ name: 'b' }] });
   });
 

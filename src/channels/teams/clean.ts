@@ -7,6 +7,8 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.t
  */
 const capabilities: ReadonlySet<string> = new Set(['serviceUrl', 'token', 'accessToken', 'downloadUrl', 'uploadUrl']);
 
+export const isCapability = (name: string): boolean => capabilities.has(name);
+
 /** Takes the capabilities out of an activity, in place: it is our own parse of the body and nobody else holds it. */
 export function removeCapabilities(activity: JsonObject): JsonObject {
   removeFrom(activity as Record<string, JsonValue>);
@@ -16,7 +18,7 @@ export function removeCapabilities(activity: JsonObject): JsonObject {
 function removeFrom(node: Record<string, JsonValue>): void {
   for (const name of Object.keys(node)) {
     const value = node[name];
-    if (typeof value === 'string' && capabilities.has(name)) delete node[name];
+    if (typeof value === 'string' && isCapability(name)) delete node[name];
     else if (isJsonObject(value) || Array.isArray(value)) removeFrom(value as Record<string, JsonValue>);
   }
 }

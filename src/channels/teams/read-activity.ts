@@ -4,7 +4,7 @@ import type { AnswerBy, Candidate } from './candidate.ts';
 import type { ConversationReference } from './destination.ts';
 import { present } from './ids.ts';
 import type { Activity } from './payload.ts';
-import { type TeamsReason, whyIgnoreAuthor, whyIgnoreTenant } from './relevance.ts';
+import { isSignIn, type TeamsReason, whyIgnoreAuthor, whyIgnoreTenant } from './relevance.ts';
 import { readText, textOfValue } from './text.ts';
 
 export interface OwnBot {
@@ -22,6 +22,7 @@ export function readActivity(activity: Activity, own: OwnBot): Candidate | Teams
   if (ignored !== undefined) return ignored;
   const { type } = activity;
   if (!TYPE.test(type)) return 'unknown_type';
+  if (isSignIn(activity)) return 'sign_in';
   const conversation = present(activity.conversation?.id);
   const author = present(activity.from?.id);
   const semantic = semanticOf(activity);

@@ -11,6 +11,7 @@ export type TeamsReason =
   | 'bot_message'
   | 'edit'
   | 'deletion'
+  | 'sign_in'
   | 'no_agent';
 
 /** Teams' prefix for bots; the rest is the bot's app id. */
@@ -33,6 +34,10 @@ export function whyIgnoreTenant(
   const named = present(channelData?.tenant?.id) ?? present(conversation?.tenantId);
   return named?.toLowerCase() === tenantId.toLowerCase() ? undefined : 'other_tenant';
 }
+
+/** `signin/verifyState` and `signin/tokenExchange` bring codes and tokens of people; no agent has any use for them. */
+export const isSignIn = ({ type, name }: Activity): boolean =>
+  type === 'invoke' && name?.startsWith('signin/') === true;
 
 /** Why a type that no agent asked for is not run. */
 export function whyUnlisted(activityType: string): TeamsReason {

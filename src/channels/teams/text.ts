@@ -1,4 +1,5 @@
 import { isJsonObject } from '../../core/json.ts';
+import { isCapability } from './clean.ts';
 import { type Activity, mentionSchema } from './payload.ts';
 
 export interface Said {
@@ -42,7 +43,9 @@ export function textOfValue(value: unknown): string {
   }
   const data = (isJsonObject(value.action) ? value.action.data : undefined) ?? value.data ?? value;
   if (typeof data === 'string') return data;
-  return isJsonObject(data) ? Object.values(data).filter(isText).join('\n') : '';
+  if (!isJsonObject(data)) return '';
+  const named = Object.entries(data).filter(([name]) => !isCapability(name));
+  return named.flatMap(([, given]) => (isText(given) ? [given] : [])).join('\n');
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
