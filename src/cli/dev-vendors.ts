@@ -1,8 +1,9 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Environment } from '../config/environment.ts';
+import { createTestCertificate } from '../testing/certificate.ts';
 import { startKeyServer } from '../testing/key-server.ts';
 import { type SigningKey, signingKey } from '../testing/signing-key.ts';
 import { freshSecurityToken } from '../testing/teams-signer.ts';
@@ -20,13 +21,23 @@ const shape = z.object({
   signingKey: z.string(),
   teamsAppId: z.string(),
   teamsOutgoingSecret: z.string(),
+  graph: z.object({
+    tenantId: z.string(),
+    clientId: z.string(),
+    clientState: z.string(),
+    /** PKCS #8, PEM, and DER in base64: what rich notifications are encrypted with. */
+    privateKey: z.string(),
+    certificate: z.string(),
+  }),
 });
+type Vendors = z.output<typeof shape>;
 
 /** What `dev` trusts in place of vendors whose keys nobody else has. */
 export interface DevVendors {
   readonly key: SigningKey;
   readonly teamsAppId: string;
   readonly teamsOutgoingSecret: string;
+  readonly graph: Vendors['graph'];
 }
 
 const pathOf = ({ environment, folder }: Place): string =>
@@ -54,10 +65,11 @@ async function ensureDevVendors(place: Place): Promise<DevVendors> {
   const path = pathOf(place);
   await mkdir(resolve(path, '..'), { recursive: true, mode: 0o700 });
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const fresh: z.output<typeof shape> = {
+  const fresh: Vendors = {
     signingKey: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
     teamsAppId: randomUUID(),
     teamsOutgoingSecret: freshSecurityToken(),
+    graph: freshGraph(),
   };
   await writeFile(path, `${JSON.stringify(fresh, null, 2)}\n`, { flag: 'wx', mode: 0o600 }).catch(
     (error: NodeJS.ErrnoException) => {
@@ -69,6 +81,12 @@ async function ensureDevVendors(place: Place): Promise<DevVendors> {
   return made;
 }
 
+function freshGraph(): Vendors['graph'] {
+  const { privateKey, certificate } = createTestCertificate();
+  const clientState = randomBytes(32).toString('base64url');
+  return { tenantId: randomUUID(), clientId: randomUUID(), clientState, privateKey, certificate };
+}
+
 export interface RunningVendors {
   /** Settings by variable name, for channels that the environment does not configure itself. */
   readonly settings: Environment;
@@ -77,7 +95,7 @@ export interface RunningVendors {
 
 /** Publishes the development key where the gate looks for the vendors' keys, so that `send` can play them. */
 export async function startDevVendors(place: Place): Promise<RunningVendors> {
-  const { key, teamsAppId, teamsOutgoingSecret } = await ensureDevVendors(place);
+  const { key, teamsAppId, teamsOutgoingSecret, graph } = await ensureDevVendors(place);
   const keys = await startKeyServer([key]);
   const teams = { TEAMS_APP_ID: teamsAppId, TEAMS_OPENID_URL: keys.openidUrl };
   return {
@@ -85,7 +103,18 @@ export async function startDevVendors(place: Place): Promise<RunningVendors> {
       // A real bot's activities are signed with Microsoft's keys, which only the real document names.
       ...(place.environment.TEAMS_APP_ID ? {} : teams),
       TEAMS_OUTGOING_SECRET: teamsOutgoingSecret,
+      // Likewise: who names a real Entra tenant gets notifications that Microsoft signs.
+      ...(place.environment.GRAPH_TENANT_ID ? {} : graphSettings(graph, keys.jwksUrl)),
     },
     close: () => keys.close(),
   };
 }
+
+const graphSettings = (graph: Vendors['graph'], jwksUrl: string): Environment => ({
+  GRAPH_TENANT_ID: graph.tenantId,
+  GRAPH_CLIENT_ID: graph.clientId,
+  GRAPH_CLIENT_STATE: graph.clientState,
+  GRAPH_ENCRYPTION_CERT: graph.certificate,
+  GRAPH_ENCRYPTION_KEY: graph.privateKey,
+  GRAPH_JWKS_URL: jwksUrl,
+});

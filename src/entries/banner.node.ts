@@ -16,6 +16,7 @@ export async function banner(config: Config, port: number, io: Io): Promise<void
     `Sallyport is listening on ${local}`,
     '',
     `  Slack request URL   ${base}/hooks/slack/default`,
+    `  Graph               ${base}/hooks/graph/default`,
     `  Teams bot           ${base}/hooks/teams/default`,
     `  Teams outgoing      ${base}/hooks/teams/default/outgoing`,
     `  API                 ${base}/events`,

@@ -82,7 +82,9 @@ async function sendOnce(sender: Sender, one: SendOptions, url: URL, options: Opt
 }
 
 function isCorrect(sender: Sender, { expect }: SignedDelivery, status: number, outcome: string | null): boolean {
-  if (expect === 'refused') return sender.statuses.refused.includes(status);
+  // Some senders are refused with the status of success, so that they learn nothing.
+  const isKeptOut = outcome === null || outcome === 'quarantined';
+  if (expect === 'refused') return sender.statuses.refused.includes(status) && isKeptOut;
   // A gate may be set up to show no outcome; then its status has to do.
   return sender.statuses.taken.includes(status) && (outcome === null || outcome === expect);
 }

@@ -1,0 +1,136 @@
+import { createPublicKey, randomBytes, randomUUID } from 'node:crypto';
+import {
+  encryptGraphContent,
+  type GraphEncryptedContent,
+  type GraphItem,
+  type GraphTamper,
+  graphDelivery,
+  graphItem,
+  graphMail,
+  signGraphToken,
+} from '../../testing/graph-signer.ts';
+import { type DevVendors, readDevVendors } from '../dev-vendors.ts';
+import { EXIT, Exit, type Io } from '../io.ts';
+import type { Sender, SendOptions, SignedDelivery } from './sender.ts';
+
+/** How far apart the two messages of `reorder` claim to be written, in ms. */
+const REORDER_MS = 2_000;
+
+/** What `dev` calls its certificate: the default of `GRAPH_ENCRYPTION_KEY_ID`. */
+const CERTIFICATE_ID = 'sallyport';
+
+/** A mail that somebody wrote, and how Graph tells of it. */
+interface Change {
+  readonly mailbox: string;
+  readonly mail: Readonly<Record<string, unknown>> & { readonly id: string };
+  readonly changeType: 'created' | 'updated';
+}
+
+/** Makes the request that tells of a change, honestly or spoiled in one way. */
+type Tell = (change: Change, tamper?: GraphTamper) => Pick<SignedDelivery, 'headers' | 'body'>;
+
+export const graphSender: Sender = {
+  name: 'graph',
+  path: (tenant) => `/hooks/graph/${tenant}`,
+  // Graph's status is the same for what is kept out.
+  statuses: { taken: [202], refused: [202] },
+  async deliveries(options, io) {
+    const tell = await tellerOf(options, io);
+    const expecting = (request: ReturnType<Tell>, expect: SignedDelivery['expect']) => ({ ...request, expect });
+    const at = Date.now();
+    const change = changeOf(options, at);
+    switch (options.tamper) {
+      case undefined:
+        return [expecting(tell(change), 'accepted')];
+      case 'replay': {
+        const request = tell(change);
+        return [expecting(request, 'accepted'), expecting(request, 'duplicate')];
+      }
+      case 'duplicate':
+        // What Exchange makes of one mail: it is created, and updated a moment later.
+        return [
+          expecting(tell(change), 'accepted'),
+          expecting(tell({ ...change, changeType: 'updated' }), 'duplicate'),
+        ];
+      case 'reorder':
+        return [expecting(tell(change), 'accepted'), expecting(tell(changeOf(options, at - REORDER_MS)), 'accepted')];
+      default:
+        return [expecting(tell(change, options.tamper), 'refused')];
+    }
+  },
+};
+
+function changeOf({ payload, text, index }: SendOptions, at: number): Change {
+  const id = `AAkALg${randomBytes(24).toString('base64url')}=`;
+  const written = graphMail({ id, text: index === 0 ? text : `${text} (${index + 1})`, at });
+  const mail = payload === undefined || isDelivery(payload) ? written : { ...written, ...recordOf(payload) };
+  return { mailbox: 'sallyport@example.com', mail, changeType: 'created' };
+}
+
+const isDelivery = (payload: unknown): boolean => Array.isArray(recordOf(payload).value);
+
+function recordOf(payload: unknown): Readonly<Record<string, unknown>> {
+  if (typeof payload === 'object' && payload !== null && !Array.isArray(payload)) return { ...payload };
+  throw new Exit(EXIT.usage, '--file: must hold a JSON object: a mail, or a delivery with its `value`');
+}
+
+/** Rich notifications where `dev` has made a key for them, else basic ones of a hand-made subscription. */
+async function tellerOf({ payload }: SendOptions, io: Io): Promise<Tell> {
+  if (payload !== undefined && isDelivery(payload)) {
+    const { value, validationTokens } = recordOf(payload) as { value: unknown[]; validationTokens?: string[] };
+    return () => graphDelivery(value, validationTokens);
+  }
+  const { GRAPH_TENANT_ID: tenantId, GRAPH_CLIENT_STATE } = io.environment;
+  if (tenantId) {
+    const clientState = GRAPH_CLIENT_STATE?.split(',')[0]?.trim();
+    if (clientState) return tellBasic(tenantId, clientState);
+    throw new Exit(EXIT.config, 'GRAPH_CLIENT_STATE: is required');
+  }
+  const vendors = await readDevVendors(io);
+  if (vendors !== null) return tellRich(vendors);
+  throw new Exit(EXIT.config, 'GRAPH_TENANT_ID, GRAPH_CLIENT_STATE: are required (or start `sallyport dev` here once)');
+}
+
+const resourceOf = ({ mailbox, mail }: Change): string => `Users/${mailbox}/Messages/${mail.id}`;
+
+/** A hint. Nothing in it is bound to a time, so it can be neither stale nor ahead. */
+const tellBasic =
+  (tenantId: string, clientState: string): Tell =>
+  (change, tamper) => {
+    if (tamper === 'stale' || tamper === 'future') {
+      throw new Exit(
+        EXIT.usage,
+        `--tamper ${tamper}: basic notifications have no time; start \`sallyport dev\` for rich ones`,
+      );
+    }
+    const item = graphItem({
+      tenantId: tamper === 'altered' ? randomUUID() : tenantId,
+      clientState: tamper === 'wrong-key' ? randomUUID() : clientState,
+      resource: resourceOf(change),
+      changeType: change.changeType,
+    });
+    return graphDelivery([item]);
+  };
+
+/** With the mail inside, encrypted, and a token that says it is Graph who tells. */
+const tellRich =
+  ({ key, graph }: DevVendors): Tell =>
+  (change, tamper) => {
+    const encryptedContent = encryptGraphContent(change.mail, createPublicKey(graph.privateKey), CERTIFICATE_ID);
+    const item: GraphItem = graphItem({
+      tenantId: graph.tenantId,
+      clientState: graph.clientState,
+      resource: resourceOf(change),
+      changeType: change.changeType,
+      encryptedContent: tamper === 'altered' ? altered(encryptedContent) : encryptedContent,
+    });
+    const spoiled = tamper === undefined || tamper === 'altered' ? {} : { tamper };
+    return graphDelivery([item], [signGraphToken({ ...graph, key, at: Date.now(), ...spoiled })]);
+  };
+
+/** One bit of the ciphertext. */
+function altered(content: GraphEncryptedContent): GraphEncryptedContent {
+  const data = Buffer.from(content.data, 'base64');
+  data[0] = (data[0] ?? 0) ^ 1;
+  return { ...content, data: data.toString('base64') };
+}
