@@ -86,13 +86,15 @@ export function jobsContract(name: string, harness: StoreHarness): void {
     it('runs no conversation twice at a time and no more conversations than it was told', async () => {
       const active = new Set<string>();
       let most = 0;
+      let begun = 0;
       for (let i = 0; i < 24; i += 1) await acceptOne(store, event({ tenant: `tenant-${i % 4}` }));
       consume(async (ref) => {
         expect(active.has(ref.key)).toBe(false);
         active.add(ref.key);
         most = Math.max(most, active.size);
         // Of different length, so that places come free one by one.
-        await sleep(10 + 17 * (ran.length % 3));
+        begun += 1;
+        await sleep(10 + 25 * (begun % 3));
         await work(store, ref, note);
         active.delete(ref.key);
       }, 3);

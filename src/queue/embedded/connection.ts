@@ -23,10 +23,10 @@ export interface Connection {
 }
 
 /**
- * How long the event loop may stand still for another process's transaction, in milliseconds. Transactions take about
- * 0.3 ms; whoever needs longer is waited for without blocking (writer.ts).
+ * How long one call may stand still for another process's transaction, in milliseconds: about as long as one takes on a
+ * slow disk (0.3 ms on a fast one). Whoever holds the file longer is waited for without blocking (writer.ts).
  */
-const BLOCKING_MS = 20;
+const BLOCKING_MS = 5;
 
 /** Opens the file and changes nothing in it. @throws the library's error; `unavailable` translates it. */
 export function connect(path: string): Connection {

@@ -25,7 +25,8 @@ interface Waiting {
 
 /** Half of the 2 s in which a sender must have its 503. */
 const BUSY_MS = 1_000;
-const BUSY_RETRY_MS = 2;
+/** As long as one call may block (connection.ts), so that the process has at least half of its time for others. */
+const BUSY_RETRY_MS = 5;
 /** Works in one transaction: about 15 ms of standing still, after which the process breathes. */
 const MAX_BATCH = 256;
 
