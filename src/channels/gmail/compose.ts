@@ -58,13 +58,13 @@ function referencesOf({ references, inReplyTo }: ReplyMail): string {
 
 const replySubject = (subject: string): string => (/^re:/i.test(subject) ? subject : `Re: ${subject}`.trim());
 
-/** Bytes of UTF-8 in one encoded word: 75 characters in all (RFC 2047, 2) leave room for 45 bytes in base64. */
-const WORD_BYTES = 45;
+/** Bytes of UTF-8 in one encoded word: a line with one has 76 characters at most (RFC 2047, 2), "Subject: " included. */
+const WORD_BYTES = 39;
 const MAX_SUBJECT_CHARS = 500;
 
 /** A header value as RFC 2047 wants it: as it is when it is short ASCII, else in encoded words on lines of their own. */
 function encodeWords(value: string): string {
-  const text = value.slice(0, MAX_SUBJECT_CHARS);
+  const text = Array.from(value).slice(0, MAX_SUBJECT_CHARS).join('');
   if (/^[\x20-\x7e]{0,70}$/.test(text)) return text;
   const words: string[] = [];
   let word = '';
