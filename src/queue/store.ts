@@ -3,6 +3,7 @@ import type { Inbox } from './inbox.ts';
 import type { Jobs } from './jobs.ts';
 import type { Journal } from './journal.ts';
 import type { Lease } from './lease.ts';
+import type { Ledger } from './ledger.ts';
 import type { Records } from './records.ts';
 
 /** What a driver opens: every port over one store. */
@@ -13,6 +14,7 @@ export interface Store {
   readonly lease: Lease;
   readonly journal: Journal;
   readonly records: Records;
+  readonly ledger: Ledger;
   /**
    * Checks that what the store acknowledges is durable.
    * @throws SallyportError ERR_STORE_UNAVAILABLE, or ERR_STORE_UNSAFE with a text that names the setting to change.

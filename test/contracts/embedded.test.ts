@@ -11,6 +11,7 @@ import { inboxContract } from './inbox.contract.ts';
 import { jobsContract } from './jobs.contract.ts';
 import { journalContract } from './journal.contract.ts';
 import { leaseContract } from './lease.contract.ts';
+import { ledgerContract } from './ledger.contract.ts';
 import { recordsContract } from './records.contract.ts';
 import { retentionContract } from './retention.contract.ts';
 
@@ -51,6 +52,7 @@ const harness: StoreHarness = {
 
 inboxContract('embedded', harness);
 leaseContract('embedded', harness);
+ledgerContract('embedded', harness);
 attemptsContract('embedded', harness);
 eventsContract('embedded', harness);
 journalContract('embedded', harness);

@@ -14,6 +14,7 @@ import { inboxContract } from './inbox.contract.ts';
 import { jobsContract } from './jobs.contract.ts';
 import { journalContract } from './journal.contract.ts';
 import { leaseContract } from './lease.contract.ts';
+import { ledgerContract } from './ledger.contract.ts';
 import { recordsContract } from './records.contract.ts';
 import { retentionContract } from './retention.contract.ts';
 
@@ -67,6 +68,7 @@ describeRedis('redis', () => {
 
   inboxContract('redis', harness);
   leaseContract('redis', harness);
+  ledgerContract('redis', harness);
   attemptsContract('redis', harness);
   eventsContract('redis', harness);
   journalContract('redis', harness);

@@ -63,12 +63,20 @@ function close(database: Database.Database): void {
   database.close();
 }
 
+/**
+ * libsql 0.5 does not reset a statement that `all` has run: a `get` after it goes on where that ended and answers for
+ * the values of before. So each has its own.
+ */
 function prepare<Row>(database: Database.Database, sql: string): Query<Row> {
-  const statement = database.prepare<SqlValue[]>(sql);
+  const one = database.prepare<SqlValue[]>(sql);
+  let many: typeof one | undefined;
   return {
-    get: (...values) => statement.get(...values) as Row | undefined,
-    all: (...values) => statement.all(...values) as Row[],
-    run: (...values) => statement.run(...values).changes,
+    get: (...values) => one.get(...values) as Row | undefined,
+    all: (...values) => {
+      many ??= database.prepare<SqlValue[]>(sql);
+      return many.all(...values) as Row[];
+    },
+    run: (...values) => one.run(...values).changes,
   };
 }
 

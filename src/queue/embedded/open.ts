@@ -11,6 +11,7 @@ import { createInbox } from './inbox.ts';
 import { createJobs } from './jobs.ts';
 import { createJournal } from './journal.ts';
 import { createLease } from './lease.ts';
+import { createLedger } from './ledger.ts';
 import { createRecords } from './records.ts';
 import { createSignal } from './signal.ts';
 import type { StoreParts } from './store-parts.ts';
@@ -60,6 +61,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     lease: createLease(parts, turns),
     journal: createJournal(parts),
     records: createRecords(parts),
+    ledger: createLedger(parts),
     check: createCheck(parts, idCheck),
     async close() {
       await jobs.close();

@@ -72,8 +72,30 @@ const version1 = `
   END;
 `;
 
+/** The ledger. Accounts are digests where they name people; a row of `budget_holds` is one reservation. */
+const version2 = `
+  CREATE TABLE budget_uses (
+    scope TEXT NOT NULL, account TEXT NOT NULL, window TEXT NOT NULL, start INTEGER NOT NULL, resource TEXT NOT NULL,
+    used INTEGER NOT NULL, held INTEGER NOT NULL, warned INTEGER NOT NULL DEFAULT 0, kept_until INTEGER NOT NULL,
+    PRIMARY KEY (scope, account, window, start, resource)
+  ) WITHOUT ROWID;
+  CREATE INDEX budget_uses_old ON budget_uses (kept_until);
+
+  CREATE TABLE budget_holds (id TEXT PRIMARY KEY, until INTEGER NOT NULL, lines TEXT NOT NULL) WITHOUT ROWID;
+  CREATE INDEX budget_holds_over ON budget_holds (until);
+
+  CREATE TABLE budget_told (
+    scope TEXT NOT NULL, account TEXT NOT NULL, window TEXT NOT NULL, start INTEGER NOT NULL, resource TEXT NOT NULL,
+    listener TEXT NOT NULL, teller TEXT NOT NULL, kept_until INTEGER NOT NULL,
+    PRIMARY KEY (scope, account, window, start, resource, listener)
+  ) WITHOUT ROWID;
+  CREATE INDEX budget_told_old ON budget_told (kept_until);
+
+  CREATE TABLE budget_killed (tenant TEXT PRIMARY KEY) WITHOUT ROWID;
+`;
+
 /** `migrations[n]` lifts a file from version n to n + 1. Append only: a file in the field is never rewritten by hand. */
-const migrations: readonly string[] = [version1];
+const migrations: readonly string[] = [version1, version2];
 
 /**
  * The version of the file, 0 for one that is still empty.

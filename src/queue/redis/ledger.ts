@@ -29,7 +29,11 @@ export function createLedger({ shards, patientShards, limits: { maxAgeMs } }: Le
     async reserve(request) {
       const { run, now } = patientShards();
       const lines = linesOf(request);
-      const answer = await run(scripts.ledgerReserve, tag, [now(), ...head(request, maxAgeMs), ...lines.flatMap(lineOf(request))]);
+      const answer = await run(scripts.ledgerReserve, tag, [
+        now(),
+        ...head(request, maxAgeMs),
+        ...lines.flatMap(lineOf(request)),
+      ]);
       return reserved(answer as ReserveAnswer, request.id, lines);
     },
     async settle({ id, lines }, actual) {
@@ -78,7 +82,7 @@ type ReserveAnswer =
 function reserved(answer: ReserveAnswer, id: string, lines: readonly AccountLimit[]): Reserved {
   if (answer[0] === 'killed') return { kind: 'killed' };
   if (answer[0] === 'reserved') return { kind: 'reserved', reservation: { id, lines: lines.length } };
-  const [, index, endsAt, mayFree, news] = answer;
+  const [, index, endsAt, mayFree, news] = answer as Extract<ReserveAnswer, readonly ['exhausted', ...unknown[]]>;
   const limit = lines[index];
   if (limit === undefined) throw new Error('the ledger named a limit that was not asked about');
   return { kind: 'exhausted', limit, resetsAt: endsAt || null, mayFree: mayFree === 1, isNews: news === 1 };
