@@ -25,6 +25,7 @@ export interface GraphObjects {
   add(object: StoredObject): StoredObject;
   /** By its path in lower-case collections, however users are named. */
   find(path: string): StoredObject | undefined;
+  alias(path: string, object: StoredObject): void;
   /** Takes it away, as its owner does. */
   remove(object: StoredObject): void;
   inCollection(collection: string): readonly StoredObject[];
@@ -66,9 +67,12 @@ export function createGraphObjects(): GraphObjects {
       return object;
     },
     find: (path) => objects.get(canonical(path)),
+    alias: (path, object) => void objects.set(canonical(path), object),
     remove: (object) => void objects.delete(canonical(object.resource)),
-    inCollection: (collection) =>
-      [...objects.values()].filter(({ collections }) => collections.includes(canonical(collection))),
+    inCollection: (collection) => {
+      const wanted = canonical(collection);
+      return [...new Set(objects.values())].filter(({ collections }) => collections.includes(wanted));
+    },
   };
 }
 

@@ -29,6 +29,7 @@ export type GraphFault =
 export interface GraphAsked {
   readonly method: string;
   readonly path: string;
+  readonly headers: Headers;
 }
 
 export interface GraphServerOptions {
@@ -51,6 +52,8 @@ export interface WrittenMessage {
   readonly from?: string;
   /** Epoch milliseconds; now unless told otherwise. */
   readonly at?: number;
+  /** Properties to be different. */
+  readonly fields?: object;
 }
 
 /** Microsoft Graph and Entra towards one app. */
@@ -62,13 +65,17 @@ export interface FakeGraph {
   /** Answers a request as the server would, without a socket. */
   readonly fetch: typeof globalThis.fetch;
   /** Somebody writes; whoever has subscribed is told with the next `deliver`. Answers the message's id. */
-  mail(mailbox: string, message: WrittenMessage & { readonly subject?: string; readonly fields?: object }): string;
+  mail(mailbox: string, message: WrittenMessage & { readonly subject?: string }): string;
   chat(chat: string, message: WrittenMessage): string;
   post(team: string, channel: string, message: WrittenMessage & { readonly replyTo?: string }): string;
   /** An object changed: read, moved, edited. */
   touch(resource: string): void;
   /** Takes an object away. */
   remove(resource: string): void;
+  /** Makes the object answer to another path too, as a mail does to the ids that change when it is moved. */
+  alias(path: string, resource: string): void;
+  /** No token given out so far is taken any more. */
+  revokeTokens(): void;
   subscriptions(): readonly GraphSubscription[];
   lifecycle(subscription: GraphSubscription, event: string): void;
   /** Ends a subscription as Graph does, and says so. */
@@ -144,8 +151,11 @@ export function createFakeGraph(options: GraphServerOptions = {}): FakeGraph {
       const body = { ...graphMail({ text, id, at, ...people }), ...fields };
       return write(mailObject(objects, { mailbox, body, at }));
     },
-    chat(chat, { text, from, at = clock() }) {
-      const body = graphChatMessage({ text, id: nextId(at), at, ...(from !== undefined && { from }) });
+    chat(chat, { text, from, at = clock(), fields = {} }) {
+      const body = {
+        ...graphChatMessage({ text, id: nextId(at), at, ...(from !== undefined && { from }) }),
+        ...fields,
+      };
       return write(chatObject(chat, body, at));
     },
     post(team, channel, { text, from, replyTo, at = clock() }) {
@@ -154,6 +164,8 @@ export function createFakeGraph(options: GraphServerOptions = {}): FakeGraph {
     },
     touch: (resource) => tell(found(resource), 'updated'),
     remove: (resource) => objects.remove(found(resource)),
+    alias: (path, resource) => objects.alias(path, found(resource)),
+    revokeTokens: () => world.tokens.clear(),
     subscriptions: () => subscriptions.list(),
     lifecycle: (subscription, event) => pushes.lifecycle(subscription, event),
     removeSubscription(subscription) {
@@ -167,7 +179,7 @@ export function createFakeGraph(options: GraphServerOptions = {}): FakeGraph {
 async function fetchFrom(world: World, request: Request): Promise<Response> {
   const { origin, pathname, searchParams: query } = new URL(request.url);
   const text = await request.text();
-  const asked = { method: request.method, path: pathname.replace(/^\/v1\.0(?=\/)/, '') };
+  const asked = { method: request.method, path: pathname.replace(/^\/v1\.0(?=\/)/, ''), headers: request.headers };
   world.calls.push(asked);
   const fault = world.fault(asked);
   if (fault?.kind === 'delay') await delay(fault.ms);

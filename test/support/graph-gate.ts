@@ -40,6 +40,7 @@ import { createScrubber } from '../../src/scrub/scrubber.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
 import { createTestCertificate } from '../../src/testing/certificate.ts';
 import { createFakeGraph, type FakeGraph, type GraphServerOptions } from '../../src/testing/graph-server.ts';
+import { createSigningKey } from '../../src/testing/signing-key.ts';
 import { createAcceptFound } from '../../src/workers/accept-found.ts';
 import type { Agent } from '../../src/workers/agent/agent.ts';
 import { echoAgent } from '../../src/workers/agent/echo.ts';
@@ -49,9 +50,10 @@ import { createFakeClock, type FakeClock } from './clock.ts';
 export const PUBLIC_URL = 'https://gate.example';
 export const CLIENT_STATE = 'a-hand-made-client-state';
 
-/** One certificate for all tests: making an RSA key takes a second now and then. */
+/** Made once for all tests of a file: an RSA key takes a second now and then. */
 export const certificate = { id: 'cert-1', ...createTestCertificate() };
 export const olderCertificate = { id: 'cert-0', ...createTestCertificate() };
+const signingKey = createSigningKey();
 
 export interface GraphGateOptions {
   /** Resources to keep, e.g. `users/agent@example.com/messages`. */
@@ -112,6 +114,7 @@ export async function openGraphGate(options: GraphGateOptions = {}): Promise<Gra
   });
   const store = options.around?.(opened) ?? opened;
   const graph: FakeGraph = createFakeGraph({
+    key: signingKey,
     ...options.graph,
     clock: clock.now,
     post: async (url, init) => app.request(url, init),

@@ -56,16 +56,25 @@ export function splitPath(resource: string): Part[] {
   for (const segment of path.split('/').filter(Boolean)) {
     const keyed = KEYED.exec(segment);
     if (open !== undefined) {
-      parts.push({ name: open, id: segment });
+      parts.push({ name: open, id: decoded(segment) });
       open = undefined;
     } else if (keyed === null) {
       open = segment.toLowerCase();
     } else {
       // OData writes a quote inside a key twice.
-      parts.push({ name: (keyed[1] ?? '').toLowerCase(), id: keyed[2]?.replaceAll("''", "'") });
+      parts.push({ name: (keyed[1] ?? '').toLowerCase(), id: decoded(keyed[2] ?? '').replaceAll("''", "'") });
     }
   }
   return open === undefined ? parts : [...parts, { name: open, id: undefined }];
+}
+
+/** Graph writes some ids as they stand in URLs: `19%3Aabc%40thread.tacv2`. */
+function decoded(id: string): string {
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id;
+  }
 }
 
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
