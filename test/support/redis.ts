@@ -12,6 +12,8 @@ import { describe } from 'vitest';
 export interface RedisServer {
   readonly url: string;
   readonly port: number;
+  /** Where its files are. */
+  readonly folder: string;
   /** The running process; another one after `restart`. */
   readonly process: ChildProcess;
   /** SIGSTOP: the process hangs with its sockets open. */
@@ -52,6 +54,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
+    folder,
     get process() {
       return child;
     },
