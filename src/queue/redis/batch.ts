@@ -15,7 +15,7 @@ interface Waiting<Item, Answer> {
   readonly reject: (error: unknown) => void;
 }
 
-/** `send` answers for each item, in order. A batch is cut before it passes either limit; the parts are sent in order. */
+/** `send` answers for each item, in order. A batch is cut before it passes either limit; its parts go out in order. */
 export function createBatcher<Item, Answer>(
   send: (items: readonly Item[]) => Promise<readonly Answer[]>,
   limits: BatchLimits,

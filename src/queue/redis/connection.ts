@@ -7,7 +7,7 @@ export type Client = Redis | Cluster;
 /** ioredis' options without the reply shapes nobody here asks for; its constructors tell them apart by type. */
 type Options = Omit<RedisOptions, 'replyMapping'> & { readonly replyMapping?: 'legacy' };
 
-/** The connections of one process, each with the patience its use needs. Those that not every role uses open when first asked for. */
+/** The connections of one process, each as patient as its use needs. What not every role uses opens when asked for. */
 export interface Connections {
   readonly isCluster: boolean;
   /** Rejects soon: somebody waits for an HTTP answer. */
@@ -38,7 +38,7 @@ const blockingOptions: Options = { maxRetriesPerRequest: null };
 const common: Options = {
   connectTimeout: 1_000,
   retryStrategy: (attempt) => Math.min(50 * attempt, 500),
-  // Behind a fixed address (managed Redis) a failover leaves us connected to what is now a replica: connect and send again.
+  // Behind a fixed address (managed Redis) a failover leaves us with what is now a replica: connect and send again.
   reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
 };
 

@@ -38,6 +38,12 @@ const QUEUE = 'wakes';
  */
 const MAX_STALLED = 1_000_000;
 
+/**
+ * A job whose worker was killed between fetching it and taking the conversation's lease is found after lock and
+ * interval, 9 s, instead of after `rewakeMs`. A lock lost by a blocked event loop is harmless: the lease is the fence.
+ */
+const LOCK = { lockDuration: 6_000, stalledInterval: 3_000 };
+
 /** Nothing reads BullMQ's event stream; its default keeps 10,000 entries. */
 const STREAM_LENGTH = 100;
 
@@ -58,7 +64,7 @@ export async function startExecutor({ client, prefix, consume, onFree, logger }:
         onFree();
       }
     },
-    { ...shared, concurrency: consume.concurrency, maxStalledCount: MAX_STALLED },
+    { ...shared, concurrency: consume.concurrency, maxStalledCount: MAX_STALLED, ...LOCK },
   );
   const onError = (): void => logger.debug({}, 'jobs.executor_failed');
   queue.on('error', onError);

@@ -1,6 +1,6 @@
 import type { ConversationRef } from '../conversation-ref.ts';
 
-/** Names in Redis that more than one file must agree on. Everything below a shard's tag is named in `scripts/_shard.lua`. */
+/** Names in Redis that several files must agree on. Everything below a shard's tag is named in `scripts/_shard.lua`. */
 export interface Keys {
   /** Every shard's hash tag, by number. */
   readonly tags: readonly string[];

@@ -28,7 +28,8 @@ export interface RedisStoreOptions {
 export interface RelayTuning {
   /**
    * Wakes that may wait in BullMQ for each conversation this process runs at a time. Two keep the workers busy; more
-   * only make a quiet tenant stand behind a hot one (measured with 32 runs of 20 ms: bound 64 delays it 50 ms, 256 delays it 200 ms).
+   * only make a quiet tenant stand behind a hot one (measured with 32 runs of 20 ms at a time: a bound of 64 delays it
+   * 50 ms, one of 256 delays it 200 ms).
    */
   readonly boundPerRun: number;
   /** Wakes without a confirmation from their relay are due again after this time. */

@@ -2,7 +2,7 @@ import { SallyportError } from '../../core/errors.ts';
 import type { Client } from './connection.ts';
 import type { Script, ScriptArgument } from './scripts.ts';
 
-/** A healthy replica acknowledges within a millisecond or two; a busy host needs more, and the sender waits meanwhile. */
+/** A healthy replica acknowledges within a millisecond or two; a busy host needs more, and the sender waits. */
 const WAIT_MS = 500;
 
 /**
@@ -10,9 +10,9 @@ const WAIT_MS = 500;
  *
  * Script and WAIT travel in one pipeline, because WAIT speaks only of what its own connection wrote: if the connection
  * breaks in between, ioredis aborts the rest of the pipeline instead of sending a WAIT alone, and in Redis Cluster the
- * pipeline goes to the node that owns the key. The source is sent in full: a script that had to be loaded after NOSCRIPT
- * would run behind the WAIT.
- * @throws SallyportError ERR_REPLICAS_MISSING; the write then stands on the master, and the sender's retry is a duplicate
+ * pipeline goes to the node that owns the key. The source is sent in full: a script that had to be loaded after
+ * NOSCRIPT would run behind the WAIT.
+ * @throws SallyportError ERR_REPLICAS_MISSING; the write stands on the master, and the sender's retry is a duplicate
  */
 export async function runReplicated(
   client: Client,
@@ -23,8 +23,8 @@ export async function runReplicated(
 ): Promise<unknown> {
   let reply = await scriptThenWait(client, script, key, args, minReplicas);
   if (isMoved(reply.failed)) {
-    // ioredis follows MOVED for a pipeline only if all its commands failed, and WAIT does not. A single command makes it
-    // learn the new owner.
+    // ioredis follows MOVED for a pipeline only if all its commands failed, and WAIT does not. A single command makes
+    // it learn the new owner.
     await client.exists(key);
     reply = await scriptThenWait(client, script, key, args, minReplicas);
   }

@@ -21,7 +21,7 @@ import redrive from './scripts/redrive.lua';
 import stats from './scripts/stats.lua';
 import take from './scripts/take.lua';
 
-/** A Lua script of this folder, complete with the functions it shares with others. Each file's head says what it takes. */
+/** A Lua script, complete with the functions it shares with others. The head of each file says what it takes. */
 export interface Script {
   readonly source: string;
   readonly sha: string;
@@ -54,7 +54,7 @@ export const scripts = {
 
 export type ScriptArgument = string | number;
 
-/** Runs a script by its digest, and by its source where Redis has forgotten it (a restart, SCRIPT FLUSH, a new master). */
+/** Runs a script by its digest, and by its source where Redis does not know it (restart, SCRIPT FLUSH, new master). */
 export async function runScript(
   client: Redis | Cluster,
   { sha, source }: Script,

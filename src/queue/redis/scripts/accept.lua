@@ -2,8 +2,8 @@
 --
 -- KEYS[1]  tag of the shard
 -- ARGV     now (0: Redis' clock), queue cap per tenant, retention in ms, then for each event:
---          tenant, identity key, fingerprint, event id, conversation key, window in ms, received at, mentioned ('1' or ''),
---          forget the key when the event starts ('1' or ''), event as JSON
+--          tenant, identity key, fingerprint, event id, conversation key, window in ms, received at,
+--          mentioned ('1' or ''), forget the key when the event starts ('1' or ''), event as JSON
 -- Result   flat list of code and event id, in order: 'accepted' | 'duplicate' | 'conflict' | 'full'
 --
 -- A call that is sent again after a lost reply finds its own ids and answers 'accepted' again.

@@ -1,9 +1,9 @@
 -- Ends an attempt and, if more is wanted, leases the next head in the same step.
 --
 -- KEYS[1]  tag of the shard
--- ARGV     now (0: Redis' clock), tenant, conversation key, claim, lease ms, most attempts, greatest age ms, retention ms,
---          token, event id, run, kind ('done' | 'ignored' | 'parked' | 'retry' | 'released'), run as JSON, code,
---          delay ms, greatest sum of delays ms, more ('1' or '')
+-- ARGV     now (0: Redis' clock), tenant, conversation key, claim, lease ms, most attempts, greatest age ms,
+--          retention ms, token, event id, run, kind ('done' | 'ignored' | 'parked' | 'retry' | 'released'),
+--          run as JSON, code, delay ms, greatest sum of delays ms, more ('1' or '')
 -- Result   as take.lua, or { 'stale' }: the token is not the conversation's, nothing was changed
 local line = line_of(ARGV[2], ARGV[3], clock(ARGV[1]), tonumber(ARGV[8]))
 local claim, max_attempts = ARGV[4], tonumber(ARGV[6])
