@@ -78,7 +78,8 @@ it.each(seeds())(
 async function openWorld(seed: number): Promise<World> {
   const clock = createFakeClock();
   const key = createBotConnectorKey('key-0');
-  const connector = await startBotConnectorServer({ keys: [key] });
+  // Long enough that most replies find a token to use, and one to be revoked.
+  const connector = await startBotConnectorServer({ keys: [key], tokenSeconds: 2 * 86_400 });
   const gate = await openTeamsGate({ connector, clock: clock.now });
   gate.work();
   stop = async () => {
@@ -159,7 +160,8 @@ async function deliver(message: Message, world: World): Promise<void> {
   const { connector, clock, random } = world;
   const fault = faults[message.reply];
   if (isPosted(message) && fault !== undefined) connector.failNext(fault);
-  if (message.reply === 'revoked' || message.reply === 'no-token') connector.revokeTokens();
+  const needsToken = message.reply === 'revoked' || message.reply === 'no-token';
+  if (isPosted(message) && needsToken) connector.revokeTokens();
   const activity = message.activity(clock.now());
   let attempts = 0;
   const send = async (request: SignedTeamsRequest) => {
