@@ -89,4 +89,22 @@ describeRedis('kill -9 of ingress, relay, worker and Redis under load', () => {
     },
     120_000,
   );
+
+  test('10,000 events of 50 conversations, retries shuffled among them, while workers are killed', async () => {
+    world = await startWorld();
+    const random = seeded(10_000);
+    const history: Sent[] = [];
+    const load = { conversations: 50, perConversation: 200, rate: 1_000, duplicates: 0.3, random, history };
+    const { slack, ingresses: targets, workers, signingSecret } = world;
+    const kills = await underFire(sendAll({ ...load, targets, signingSecret }), {
+      victims: [{ name: 'worker', weight: 1, strike: () => pick(workers, random).restart() }],
+      random,
+      pending: () => history.filter(isAcknowledged).length - slack.posts.length,
+    });
+    await repliesPosted(slack, history.length, 20_000);
+    expect(history).toHaveLength(10_000);
+    expect(history.filter(({ answers }) => answers.includes('duplicate')).length).toBeGreaterThan(2_000);
+    expect(violations(history, slack)).toEqual([]);
+    expect(kills.betweenAckAndEffect).toBeGreaterThan(0);
+  }, 240_000);
 });

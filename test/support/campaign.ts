@@ -46,6 +46,7 @@ const MAX_TRIES = 200;
  */
 export async function sendAll(plan: LoadPlan): Promise<void> {
   const dispatcher = new Agent({ connections: 64, pipelining: 1 });
+  const late: Promise<void>[] = [];
   const intervalMs = (plan.conversations / plan.rate) * 1000;
   await Promise.all(
     Array.from({ length: plan.conversations }, async (_, index) => {
@@ -58,13 +59,20 @@ export async function sendAll(plan: LoadPlan): Promise<void> {
         const sent: Sent = { text: `${conversation} ${n}`, conversation, answers: [] };
         plan.history.push(sent);
         await until(() => deliver(payload, plan, dispatcher, sent));
-        if (plan.random() < plan.duplicates) void deliver(payload, plan, dispatcher, sent);
+        if (plan.random() < plan.duplicates) late.push(retryLater(payload, plan, dispatcher, sent));
       }
     }),
   );
-  // The last late retries are still on their way.
-  await sleep(500);
+  await Promise.all(late);
   await dispatcher.destroy();
+}
+
+/** Late retries come this much later at most (ms), so they overtake each other and the messages after them. */
+const LATEST_MS = 1_500;
+
+async function retryLater(payload: unknown, plan: LoadPlan, dispatcher: Agent, sent: Sent): Promise<void> {
+  await sleep(plan.random() * LATEST_MS);
+  await deliver(payload, plan, dispatcher, sent);
 }
 
 async function until(deliverOnce: () => Promise<boolean>): Promise<void> {
