@@ -123,7 +123,7 @@ export async function openTeamsGate(options: TeamsGateOptions): Promise<TeamsGat
 export const openTeamsStore = (path: string, clock: () => number): Promise<Store> =>
   openEmbeddedStore({ path, limits: defaultLimits, idCheck: 'test', logger: silentLogger, clock, pollMs: 10 });
 
-export async function recordOf(store: Store, eventId: string | null): Promise<EventRecord> {
+async function recordOf(store: Store, eventId: string | null): Promise<EventRecord> {
   const record = await store.events.get('acme', eventId ?? '');
   if (record === null) throw new Error('the event was not recorded');
   return record;
