@@ -28,6 +28,7 @@ export interface GraphObjects {
   alias(path: string, object: StoredObject): void;
   /** Takes it away, as its owner does. */
   remove(object: StoredObject): void;
+  all(): readonly StoredObject[];
   inCollection(collection: string): readonly StoredObject[];
   /** How any spelling of a resource or path is compared: collections and users in one form, `('id')` as `/id`. */
   canonical(path: string): string;
@@ -59,6 +60,8 @@ export function createGraphObjects(): GraphObjects {
     return parts.join('/');
   };
 
+  const all = (): StoredObject[] => [...new Set(objects.values())];
+
   return {
     user,
     canonical,
@@ -69,9 +72,10 @@ export function createGraphObjects(): GraphObjects {
     find: (path) => objects.get(canonical(path)),
     alias: (path, object) => void objects.set(canonical(path), object),
     remove: (object) => void objects.delete(canonical(object.resource)),
+    all,
     inCollection: (collection) => {
       const wanted = canonical(collection);
-      return [...new Set(objects.values())].filter(({ collections }) => collections.includes(wanted));
+      return all().filter(({ collections }) => collections.includes(wanted));
     },
   };
 }

@@ -45,6 +45,8 @@ export interface GraphServerOptions {
   readonly fault?: (asked: GraphAsked) => GraphFault | undefined;
   /** Signs validation tokens. */
   readonly key?: SigningKey;
+  /** Every subscription gets this life in ms, whatever is asked for. */
+  readonly lifeMs?: number;
 }
 
 export interface WrittenMessage {
@@ -72,12 +74,18 @@ export interface FakeGraph {
   touch(resource: string): void;
   /** Takes an object away. */
   remove(resource: string): void;
+  /** The first object that fits, as the API shows it; changing it changes what is shown. */
+  find(fits: (body: Readonly<Record<string, unknown>>) => boolean): Readonly<Record<string, unknown>> | undefined;
   /** Makes the object answer to another path too, as a mail does to the ids that change when it is moved. */
   alias(path: string, resource: string): void;
   /** No token given out so far is taken any more. */
   revokeTokens(): void;
   subscriptions(): readonly GraphSubscription[];
   lifecycle(subscription: GraphSubscription, event: string): void;
+  /** Ends a subscription as its expiry does: without a word. */
+  endSubscription(subscription: GraphSubscription): void;
+  /** Makes a subscription as an administrator does, by hand. */
+  subscribe(body: Readonly<Record<string, unknown>>): Promise<GraphResult>;
   /** Ends a subscription as Graph does, and says so. */
   removeSubscription(subscription: GraphSubscription): void;
   /** Mail the app sent, in order. */
@@ -104,7 +112,7 @@ export function createFakeGraph(options: GraphServerOptions = {}): FakeGraph {
   const { clock = Date.now, post = fetch, disturb = () => ({}), fault = () => undefined } = options;
   const key = options.key ?? createSigningKey();
   const objects = createGraphObjects();
-  const subscriptions = createGraphSubscriptions({ clock, post, canonical: objects.canonical });
+  const subscriptions = createGraphSubscriptions({ clock, post, canonical: objects.canonical, lifeMs: options.lifeMs });
   const pushes = createGraphPushes({ clock, post, key, tenantId, clientId, disturb });
   const replies: GraphReply[] = [];
 
@@ -164,10 +172,13 @@ export function createFakeGraph(options: GraphServerOptions = {}): FakeGraph {
     },
     touch: (resource) => tell(found(resource), 'updated'),
     remove: (resource) => objects.remove(found(resource)),
+    find: (fits) => objects.all().find(({ body }) => fits(body))?.body,
     alias: (path, resource) => objects.alias(path, found(resource)),
     revokeTokens: () => world.tokens.clear(),
     subscriptions: () => subscriptions.list(),
     lifecycle: (subscription, event) => pushes.lifecycle(subscription, event),
+    endSubscription: ({ id }) => void subscriptions.end(id),
+    subscribe: (body) => subscriptions.create(body),
     removeSubscription(subscription) {
       subscriptions.end(subscription.id);
       pushes.lifecycle(subscription, 'subscriptionRemoved');

@@ -29,6 +29,8 @@ export interface GraphSubscriptionsDeps {
   readonly post: PostToGate;
   /** Any spelling of a resource in one form. */
   readonly canonical: (path: string) => string;
+  /** What every subscription gets, in ms; undefined: what it asks for, within Graph's limits. */
+  readonly lifeMs: number | undefined;
 }
 
 /** The `/subscriptions` of an app. */
@@ -58,14 +60,16 @@ function longestMs(resource: string, isRich: boolean): number {
   return 4_230 * MINUTE_MS;
 }
 
-export function createGraphSubscriptions({ clock, post, canonical }: GraphSubscriptionsDeps): GraphSubscriptions {
+export function createGraphSubscriptions(deps: GraphSubscriptionsDeps): GraphSubscriptions {
+  const { clock, post, canonical, lifeMs } = deps;
   const all = new Map<string, GraphSubscription>();
   const living = (): GraphSubscription[] => [...all.values()].filter(({ expiresAt }) => expiresAt > clock());
   const find = (id: string): GraphSubscription | undefined => living().find((one) => one.id === id);
 
-  const keep = (subscription: GraphSubscription): GraphSubscription => {
-    all.set(subscription.id, subscription);
-    return subscription;
+  const keep = (asked: GraphSubscription): GraphSubscription => {
+    const given = lifeMs === undefined ? asked : { ...asked, expiresAt: clock() + lifeMs };
+    all.set(given.id, given);
+    return given;
   };
 
   return {
