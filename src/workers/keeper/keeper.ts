@@ -6,7 +6,7 @@ import { createKeeperReports, type KeeperReports } from '../../queue/keeper-repo
 import type { Lease } from '../../queue/lease.ts';
 import type { Records } from '../../queue/records.ts';
 import { createWatch, type Watch } from './alarms.ts';
-import { createLeadership } from './leadership.ts';
+import { createLeadership, LEADER_MS } from './leadership.ts';
 
 export interface KeeperDeps {
   /** `Lease.acquire` */
@@ -21,6 +21,8 @@ export interface KeeperDeps {
   readonly logger: Logger;
   /** How often wishes for a run are looked for, in ms. Default 2 s. */
   readonly pollMs?: number;
+  /** Life of the leader's lease without renewal, in ms. Default 30 s. */
+  readonly leaseMs?: number;
 }
 
 export interface Keeper {
@@ -48,8 +50,8 @@ interface Turn {
  * whoever starts a worker waits for its subscriptions.
  */
 export function startKeeper(deps: KeeperDeps): Keeper {
-  const { acquire, logger, pollMs = POLL_MS } = deps;
-  const leadership = createLeadership(acquire, LEADER);
+  const { acquire, logger, pollMs = POLL_MS, leaseMs = LEADER_MS } = deps;
+  const leadership = createLeadership(acquire, LEADER, leaseMs);
   const stopping = new AbortController();
   const turn: Turn = {
     reports: createKeeperReports(deps.records),

@@ -21,7 +21,7 @@ interface Held {
   goodAt: number;
 }
 
-export function createLeadership(acquire: Lease['acquire'], name: string, ttlMs: number = LEADER_MS): Leadership {
+export function createLeadership(acquire: Lease['acquire'], name: string, ttlMs: number): Leadership {
   let held: Held | null = null;
 
   const lose = (one: Held): void => {
