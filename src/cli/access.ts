@@ -1,8 +1,9 @@
 import { SignJWT } from 'jose';
 import { z } from 'zod';
+import type { Config } from '../config/schema.ts';
 import { toUtf8 } from '../core/encoding.ts';
-import { readDevSecrets } from './dev-secrets.ts';
 import { EXIT, Exit, type Io } from './io.ts';
+import { toolSettings } from './settings.ts';
 
 export interface TokenClaims {
   readonly subject: string;
@@ -12,21 +13,29 @@ export interface TokenClaims {
   readonly ttlMs: number;
 }
 
-/** An HS256 token for the API. */
-export function mintToken(secret: string, { subject, tenant, scope, ttlMs }: TokenClaims): Promise<string> {
+/** An HS256 token as the API with these settings wants it, or null where they hold no secret to make one with. */
+export async function mintToken(api: Config['api'], claims: TokenClaims): Promise<string | null> {
+  if (api.jwtSecret === undefined) return null;
+  const { subject, tenant, scope, ttlMs } = claims;
   const nowSeconds = Math.floor(Date.now() / 1000);
-  return new SignJWT({ tenant, scope })
+  const token = new SignJWT({ tenant, scope })
     .setProtectedHeader({ alg: 'HS256' })
     .setSubject(subject)
     .setJti(crypto.randomUUID())
     .setIssuedAt(nowSeconds)
-    .setExpirationTime(nowSeconds + Math.floor(ttlMs / 1000))
-    .sign(toUtf8(secret));
+    .setExpirationTime(nowSeconds + Math.floor(ttlMs / 1000));
+  if (api.jwtIssuer !== undefined) token.setIssuer(api.jwtIssuer);
+  if (api.jwtAudience !== undefined) token.setAudience(api.jwtAudience);
+  return token.sign(toUtf8(api.jwtSecret));
 }
 
-/** Where the API of the running gate is. */
-export const apiUrl = (io: Io): string =>
-  (io.environment.SALLYPORT_URL || `http://127.0.0.1:${io.environment.PORT || 8787}`).replace(/\/+$/, '');
+/** Where the API of the running gate is, without a slash at the end. @throws Exit 78 when `SALLYPORT_URL` is no URL */
+export async function apiUrl(io: Io): Promise<string> {
+  const given = io.environment.SALLYPORT_URL;
+  if (!given) return `http://127.0.0.1:${(await toolSettings(io)).server.port}`;
+  if (!/^https?:/.test(given) || !URL.canParse(given)) throw new Exit(EXIT.config, 'SALLYPORT_URL: is not a URL');
+  return given.replace(/\/+$/, '');
+}
 
 /** What every command together may ask for. */
 export const OPERATOR_SCOPES = 'events:read events:write subscriptions:read subscriptions:write';
@@ -34,21 +43,28 @@ export const OPERATOR_SCOPES = 'events:read events:write subscriptions:read subs
 /** Long enough for one command. */
 const COMMAND_TOKEN_MS = 10 * 60_000;
 
-/** `SALLYPORT_TOKEN`, or in a checkout where `dev` ran a short-lived token made from its secret. */
-export async function apiToken(io: Io, tenant: string): Promise<string> {
-  if (io.environment.SALLYPORT_TOKEN) return io.environment.SALLYPORT_TOKEN;
-  const secret = io.environment.SALLYPORT_JWT_SECRET || (await readDevSecrets(io))?.SALLYPORT_JWT_SECRET;
-  if (!secret) throw new Exit(EXIT.config, 'SALLYPORT_TOKEN: is required (sallyport token makes one)');
-  return mintToken(secret, { subject: 'operator', tenant, scope: OPERATOR_SCOPES, ttlMs: COMMAND_TOKEN_MS });
+/** `SALLYPORT_TOKEN`, or a short-lived token made with the secret of file, environment or `dev`. */
+async function apiToken(io: Io, tenant: string): Promise<string> {
+  const given = io.environment.SALLYPORT_TOKEN;
+  // What cannot stand in a header would fail as if nobody had answered.
+  if (given && !/^[\x21-\x7e]+$/.test(given)) throw new Exit(EXIT.config, 'SALLYPORT_TOKEN: is not a token');
+  const claims = { subject: 'operator', tenant, scope: OPERATOR_SCOPES, ttlMs: COMMAND_TOKEN_MS };
+  const token = given || (await mintToken((await toolSettings(io)).api, claims));
+  if (token === null) throw new Exit(EXIT.config, 'SALLYPORT_TOKEN: is required (sallyport token makes one)');
+  return token;
 }
+
+/** Milliseconds until a gate that does not answer is given up. */
+const ANSWER_MS = 30_000;
 
 const problemShape = z.object({ title: z.string(), code: z.string() });
 
 /** Calls the API. @throws Exit 1 with the problem's title and code, or with the address that does not answer. */
 export async function callApi(io: Io, tenant: string, method: 'GET' | 'POST', path: string): Promise<unknown> {
-  const url = apiUrl(io);
-  const authorization = `Bearer ${await apiToken(io, tenant)}`;
-  const response = await fetch(`${url}${path}`, { method, headers: { authorization } }).catch(() => {
+  const url = await apiUrl(io);
+  const headers = { authorization: `Bearer ${await apiToken(io, tenant)}` };
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const response = await fetch(`${url}${path}`, { method, headers, signal }).catch(() => {
     throw new Exit(EXIT.failed, `SALLYPORT_URL: nothing answers at ${new URL(url).origin}`);
   });
   const body: unknown = await response.json().catch(() => null);

@@ -41,10 +41,13 @@ export async function readDevSecrets(io: { environment: Environment; folder: str
 /** Makes development secrets once. Two processes that start together agree: created exclusively, then read again. */
 export async function ensureDevSecrets(io: { environment: Environment; folder: string }): Promise<DevSecrets> {
   const folder = folderOf(io);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const unwritable = ({ code }: NodeJS.ErrnoException): never => {
+    throw new Exit(EXIT.failed, `SALLYPORT_DATA_DIR: cannot be written (${code})`);
+  };
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch(unwritable);
   const text = `${JSON.stringify(freshSecrets(), null, 2)}\n`;
   await writeFile(join(folder, FILE), text, { flag: 'wx', mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw new Exit(EXIT.failed, `SALLYPORT_DATA_DIR: cannot be written (${error.code})`);
+    if (error.code !== 'EEXIST') unwritable(error);
   });
   const secrets = await readDevSecrets(io);
   if (secrets === null) throw new Exit(EXIT.failed, 'SALLYPORT_DATA_DIR: cannot be read');

@@ -58,6 +58,18 @@ function exitCode(error: unknown, io: Io): number {
     return error.code;
   }
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  io.complain(error instanceof Error ? `${error.name}: ${error.message}` : 'unknown failure');
+  io.complain(isListenFailure(error) ? listenFailure(error) : describe(error));
   return EXIT.failed;
+}
+
+const describe = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : 'unknown failure';
+
+const isListenFailure = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && 'syscall' in error && (error.syscall === 'listen' || error.syscall === 'getaddrinfo');
+
+function listenFailure({ code }: NodeJS.ErrnoException): string {
+  if (code === 'EADDRINUSE') return 'PORT: another process listens there already';
+  if (code === 'EACCES') return 'PORT: this user may not listen there';
+  return `HOST: cannot be listened on (${code})`;
 }

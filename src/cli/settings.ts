@@ -2,21 +2,33 @@ import { readConfigFile } from '../config/file.node.ts';
 import { loadConfig, type Role } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { SallyportError } from '../core/errors.ts';
+import { readDevSecrets } from './dev-secrets.ts';
 import { EXIT, Exit, type Io } from './io.ts';
 
 /**
- * The configuration of file and environment. `defaults` stand behind the environment: what `dev` makes up.
+ * The configuration of file and environment. `defaults` stand behind both: what `dev` makes up.
  * @throws Exit 78 with every problem, one a line.
  */
 export async function loadSettings(io: Io, role: Role, defaults: Io['environment'] = {}): Promise<Config> {
-  const environment = { ...defaults, ...io.environment };
-  const file = await readConfigFile(io.folder, environment.SALLYPORT_CONFIG).catch((error: unknown) => {
+  const file = await readConfigFile(io.folder, io.environment.SALLYPORT_CONFIG).catch((error: unknown) => {
     throw new Exit(
       EXIT.config,
       error instanceof SallyportError ? error.message : 'the configuration file is unreadable',
     );
   });
-  const loaded = loadConfig(file, environment, role);
+  const loaded = loadConfig(file, io.environment, role, defaults);
   if (!loaded.ok) throw new Exit(EXIT.config, ['configuration is not valid:', ...loaded.problems].join('\n  '));
   return loaded.config;
+}
+
+const known = new WeakMap<Io, Promise<Config>>();
+
+/**
+ * What a command that talks to a gate may know of it: environment, file, and the secrets that `dev` made here. Read once.
+ * @throws Exit 78 with every problem, one a line.
+ */
+export function toolSettings(io: Io): Promise<Config> {
+  const settings = known.get(io) ?? readDevSecrets(io).then((secrets) => loadSettings(io, 'tool', secrets ?? {}));
+  known.set(io, settings);
+  return settings;
 }

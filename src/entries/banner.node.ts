@@ -9,8 +9,8 @@ const TOKEN_MS = 12 * 3_600_000;
 export async function banner(config: Config, port: number, io: Io): Promise<void> {
   const local = `http://127.0.0.1:${port}`;
   const base = config.server.publicUrl?.replace(/\/+$/, '') ?? local;
-  const secret = config.api.jwtSecret;
   const claims = { subject: 'developer', tenant: 'default', scope: OPERATOR_SCOPES, ttlMs: TOKEN_MS };
+  const token = await mintToken(config.api, claims);
   const lines = [
     '',
     `Sallyport is listening on ${local}`,
@@ -21,7 +21,7 @@ export async function banner(config: Config, port: number, io: Io): Promise<void
     `  Teams outgoing      ${base}/hooks/teams/default/outgoing`,
     `  API                 ${base}/events`,
     `  Health              ${base}/health  ${base}/ready`,
-    ...(secret === undefined ? [] : [`  Development token   ${await mintToken(secret, claims)}`]),
+    ...(token === null ? [] : [`  Development token   ${token}`]),
     '',
     'Try it in another terminal:',
     '',

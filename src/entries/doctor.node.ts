@@ -27,7 +27,11 @@ async function storeIsDurable(config: Config): Promise<string> {
   if (id === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'SALLYPORT_ID_KEY: is required');
   const store = await openStore(config, createIdentifier(nodeCrypto, id), silentLogger);
   try {
-    await store.check();
+    await store.check().catch((error: Error) => {
+      throw new Error(
+        `${config.store.redisUrl === undefined ? 'SALLYPORT_DATA_DIR' : 'SALLYPORT_REDIS_URL'}: ${error.message}`,
+      );
+    });
     return config.store.redisUrl === undefined ? 'embedded, durable' : 'Redis, durable';
   } finally {
     await store.close();

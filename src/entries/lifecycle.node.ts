@@ -9,6 +9,12 @@ export interface Stoppable {
 const CLOSING_MS = 1_000;
 
 /**
+ * npm and timeout(1) pass on a signal that the terminal or they themselves sent to the whole process group: it comes
+ * twice, milliseconds apart. A person's second Ctrl-C takes longer.
+ */
+const ECHO_MS = 250;
+
+/**
  * Resolves once a signal came and everything has stopped in order: stop accepting, finish or give back what runs, close
  * the store, write the log. A second signal, or the end of the grace period, ends the process at once.
  */
@@ -17,8 +23,14 @@ export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable
   process.on('uncaughtException', (error) => crash(runtime, error));
   process.on('unhandledRejection', (error) => crash(runtime, error));
   await new Promise<void>((resolve) => {
+    let stoppingSince = 0;
     const onSignal = (signal: NodeJS.Signals): void => {
-      if (drain.signal.aborted) process.exit(1);
+      if (drain.signal.aborted) {
+        if (performance.now() - stoppingSince < ECHO_MS) return;
+        log.flush();
+        process.exit(1);
+      }
+      stoppingSince = performance.now();
       log.info({ signal, graceMs: config.server.grace }, 'process.stopping');
       drain.abort();
       resolve();

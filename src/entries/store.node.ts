@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/schema.ts';
+import { codeOf, SallyportError } from '../core/errors.ts';
 import type { Identifier } from '../core/identity.ts';
 import type { Logger } from '../core/logger.ts';
 import { defaultLimits, type Store, type StoreLimits } from '../queue/store.ts';
@@ -15,7 +16,13 @@ export async function openStore(config: Config, identifier: Identifier, logger: 
   const idCheck = identifier.digest('id-check', []);
   if (store.redisUrl === undefined) {
     const { openEmbeddedStore } = await import('../queue/embedded/open.ts');
-    return openEmbeddedStore({ path: join(resolve(store.dataDir), 'sallyport.db'), limits, idCheck, logger });
+    const path = join(resolve(store.dataDir), 'sallyport.db');
+    return openEmbeddedStore({ path, limits, idCheck, logger }).catch((error: unknown) => {
+      if (codeOf(error) !== 'ERR_STORE_UNAVAILABLE') throw error;
+      throw new SallyportError('ERR_STORE_UNAVAILABLE', `SALLYPORT_DATA_DIR: ${(error as Error).message}`, {
+        cause: error,
+      });
+    });
   }
   const { openRedisStore } = await import('../queue/redis/open.ts');
   const { redisUrl: url, prefix, shards, minReplicas, allowUnsafe } = store;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { ensureBuilt } from './built.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -44,6 +45,7 @@ process.once('exit', () => {
 
 /** Starts a role and waits until its health page answers. */
 export async function startRole(options: RoleOptions): Promise<RoleProcess> {
+  await ensureBuilt();
   const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   let child = launch(options, port);

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { duration, tenantName } from '../../config/values.ts';
 import { mintToken } from '../access.ts';
-import { readDevSecrets } from '../dev-secrets.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
+import { toolSettings } from '../settings.ts';
 
 interface Options {
   readonly scope: string;
@@ -21,11 +21,14 @@ export function registerToken(program: Command, io: Io): void {
     .option('--ttl <duration>', 'how long it is good, e.g. 15m', '1h')
     .action(async (options: Options) => {
       const ttlMs = duration.safeParse(options.ttl);
-      if (!ttlMs.success) throw new Exit(EXIT.usage, '--ttl: must be a duration like 15m, 1h or 7d');
+      if (!ttlMs.success || ttlMs.data < 1000) {
+        throw new Exit(EXIT.usage, '--ttl: must be a duration like 15m, 1h or 7d');
+      }
       if (!tenantName.safeParse(options.tenant).success) throw new Exit(EXIT.usage, '--tenant: is not a tenant name');
-      const secret = io.environment.SALLYPORT_JWT_SECRET || (await readDevSecrets(io))?.SALLYPORT_JWT_SECRET;
-      if (!secret) throw new Exit(EXIT.config, 'SALLYPORT_JWT_SECRET: is required (sallyport keygen prints one)');
       const { scope, tenant, sub: subject } = options;
-      io.print(await mintToken(secret, { scope, tenant, subject, ttlMs: ttlMs.data }));
+      const token = await mintToken((await toolSettings(io)).api, { scope, tenant, subject, ttlMs: ttlMs.data });
+      if (token === null)
+        throw new Exit(EXIT.config, 'SALLYPORT_JWT_SECRET: is required (sallyport keygen prints one)');
+      io.print(token);
     });
 }

@@ -7,8 +7,8 @@ import {
   slackJson,
   slackMessage,
 } from '../../testing/slack-signer.ts';
-import { readDevSecrets } from '../dev-secrets.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
+import { toolSettings } from '../settings.ts';
 import type { Sender, SendOptions, SignedDelivery } from './sender.ts';
 
 const refusedModes: ReadonlySet<string> = new Set<SlackTamper>(['stale', 'future', 'wrong-key', 'altered']);
@@ -21,7 +21,7 @@ export const slackSender: Sender = {
   path: (tenant) => `/hooks/slack/${tenant}`,
   statuses: { taken: [200], refused: [401] },
   async deliveries(options, io) {
-    const signingSecret = await secretOf(io);
+    const signingSecret = await secretOf(io, options.tenant);
     const at = Date.now();
     const { tamper } = options;
     const sign = (body: SlackBody, expect: SignedDelivery['expect']): SignedDelivery => {
@@ -57,9 +57,10 @@ function bodyOf({ payload, text, index }: SendOptions, at: number): SlackBody {
 
 const numbered = (text: string, index: number): string => (index === 0 ? text : `${text} (${index + 1})`);
 
-async function secretOf(io: Io): Promise<string> {
-  const given = io.environment.SLACK_SIGNING_SECRET?.split(',')[0]?.trim();
-  const secret = given || (await readDevSecrets(io))?.SLACK_SIGNING_SECRET;
-  if (secret) return secret;
+/** The tenant's own where a configuration file is at hand, else that of the environment or of `dev`. */
+async function secretOf(io: Io, tenant: string): Promise<string> {
+  const { tenants } = await toolSettings(io);
+  const secret = (tenants[tenant]?.slack ?? tenants.default?.slack)?.signingSecrets[0];
+  if (secret !== undefined) return secret;
   throw new Exit(EXIT.config, 'SLACK_SIGNING_SECRET: is required (or start `sallyport dev` here once)');
 }

@@ -1,0 +1,115 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { type SlackServerOptions, startSlackServer } from '../../src/testing/slack-server.ts';
+import { ensureBuilt } from '../support/built.ts';
+import { freshKeys } from '../support/campaign.ts';
+import { sallyport } from '../support/command.ts';
+import { testFolder } from '../support/folder.ts';
+import { describeRedis, startRedis } from '../support/redis.ts';
+import { freePort } from '../support/role.ts';
+
+const keys = freshKeys();
+
+beforeAll(ensureBuilt);
+
+async function doctor(environment: Record<string, string>) {
+  const finished = await sallyport(['doctor'], {
+    folder: await testFolder(),
+    environment: { ...keys, ...environment },
+  });
+  return { ...finished, lines: finished.out.trim().split('\n') };
+}
+
+async function slack(options: SlackServerOptions = {}): Promise<string> {
+  const server = await startSlackServer(options);
+  onTestFinished(() => server.stop());
+  return server.url;
+}
+
+/** Answers every request alike. */
+async function startServer(status: number, headers: Record<string, string>, body = ''): Promise<string> {
+  const server = createServer((_, response) => void response.writeHead(status, headers).end(body));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+test('all is well: one line each, exit 0', async () => {
+  const publicUrl = await startServer(200, {});
+  const { code, lines, err } = await doctor({
+    SLACK_API_URL: await slack({ token: keys.SLACK_BOT_TOKEN }),
+    SALLYPORT_PUBLIC_URL: publicUrl,
+  });
+  expect([code, err]).toEqual([0, '']);
+  expect(lines).toEqual([
+    'ok    configuration',
+    'ok    store: embedded, durable',
+    expect.stringMatching(/^ok {4}slack credentials \(default\): accepted, clock within 1 s$/),
+    'ok    public URL: reachable',
+  ]);
+});
+
+test('what is not configured is not checked and no failure', async () => {
+  const { SLACK_BOT_TOKEN: _, ...environment } = keys;
+  const { code, out } = await sallyport(['doctor'], { folder: await testFolder(), environment });
+  expect(code).toBe(0);
+  expect(out).toContain('-     slack credentials (default): not configured\n');
+  expect(out).toContain('-     public URL: not configured\n');
+});
+
+test('a bot token that Slack refuses fails and is not shown', async () => {
+  const { code, out } = await doctor({ SLACK_API_URL: await slack({ token: 'xoxb-another-token-altogether' }) });
+  expect(code).toBe(1);
+  expect(out).toContain('FAIL  slack credentials (default): SLACK_BOT_TOKEN: Slack does not accept it\n');
+  expect(out).not.toContain(keys.SLACK_BOT_TOKEN);
+});
+
+test.each([-45, 45])('a clock that is %i s off Slack’s fails and says by how much', async (seconds) => {
+  const date = new Date(Date.now() + seconds * 1000).toUTCString();
+  const url = await startServer(200, { date }, '{"ok":true}');
+  const { code, out } = await doctor({ SLACK_API_URL: url });
+  expect(code).toBe(1);
+  expect(out).toMatch(/FAIL {2}slack credentials \(default\): the clock is 4\d s off Slack's: set it by NTP\n/);
+});
+
+test('a Slack that is not there and a public URL that does not lead here fail by name', async () => {
+  const origin = `http://127.0.0.1:${await freePort()}`;
+  const { code, lines, err } = await doctor({
+    SLACK_API_URL: `${origin}/api/`,
+    SALLYPORT_PUBLIC_URL: await startServer(502, {}),
+  });
+  expect([code, err]).toEqual([1, '2 of the checks failed\n']);
+  expect(lines).toContain(`FAIL  slack credentials (default): nothing answers at ${origin}`);
+  expect(lines).toContain('FAIL  public URL: SALLYPORT_PUBLIC_URL: /health answers 502');
+});
+
+test('a Redis that is down fails, without its password in any line', async () => {
+  const { SLACK_BOT_TOKEN: _, ...environment } = keys;
+  const url = `redis://sallyport:s3cret-passw0rd@127.0.0.1:${await freePort()}`;
+  const { code, out, err } = await sallyport(['doctor'], {
+    folder: await testFolder(),
+    environment: { ...environment, SALLYPORT_REDIS_URL: url },
+  });
+  expect([code, err]).toEqual([1, '1 of the checks failed\n']);
+  expect(out).toMatch(/^FAIL {2}store: SALLYPORT_REDIS_URL: /m);
+  expect(out).not.toContain('s3cret');
+});
+
+describeRedis('doctor and Redis', () => {
+  test('a durable one is ok; one that may lose events fails and names what to set', async () => {
+    const [durable, lossy] = await Promise.all([startRedis(), startRedis({ args: ['--appendonly', 'no'] })]);
+    onTestFinished(async () => void (await Promise.all([durable.stop(), lossy.stop()])));
+    const { SLACK_BOT_TOKEN: _, ...environment } = keys;
+    const ask = async (url: string) =>
+      sallyport(['doctor'], { folder: await testFolder(), environment: { ...environment, SALLYPORT_REDIS_URL: url } });
+    expect(await ask(durable.url)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('ok    store: Redis, durable\n'),
+    });
+    expect(await ask(lossy.url)).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/FAIL {2}store: SALLYPORT_REDIS_URL: .*appendonly yes\n/),
+    });
+  });
+});

@@ -1,0 +1,181 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { freshKeys } from '../support/campaign.ts';
+import { type Finished, sallyport } from '../support/command.ts';
+import { freePort, type RoleProcess, startRole } from '../support/role.ts';
+
+let folder: string;
+let gate: RoleProcess;
+const { SLACK_BOT_TOKEN: _, ...keys } = freshKeys();
+const environment = { ...keys, SALLYPORT_JWT_SECRET: 'a-secret-of-at-least-thirty-two-bytes' };
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sallyport-send-'));
+  gate = await startRole({ role: 'all', folder, environment: { ...environment, LOG_LEVEL: 'silent' } });
+});
+afterAll(async () => {
+  await gate?.kill();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const send = (args: readonly string[], url = gate.url): Promise<Finished> =>
+  sallyport(['send', 'slack', '--url', url, ...args], { folder, environment });
+
+/** A gate that gives everybody the same answer. */
+async function startWrongGate(status: number, outcome?: string): Promise<string> {
+  const server = createServer((request, response) => {
+    request.resume();
+    response.writeHead(status, outcome === undefined ? {} : { 'x-sallyport-outcome': outcome }).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const EVENT_ID = 'ev_[0-9A-Z]{26}';
+
+test.each([
+  ['stale', /^401\n$/],
+  ['future', /^401\n$/],
+  ['wrong-key', /^401\n$/],
+  ['altered', /^401\n$/],
+  ['replay', new RegExp(`^200 accepted (${EVENT_ID})\\n200 duplicate \\1\\n$`)],
+  ['duplicate', new RegExp(`^200 accepted (${EVENT_ID})\\n200 duplicate \\1\\n$`)],
+  ['reorder', new RegExp(`^(200 accepted ${EVENT_ID}\\n){2}$`)],
+])('--tamper %s succeeds against this gate', async (mode, printed) => {
+  const { code, out, err } = await send(['--tamper', mode]);
+  expect([code, err]).toEqual([0, '']);
+  expect(out).toMatch(printed);
+});
+
+test.each([
+  ['an ordinary message', [], { takes: 0, accepts: 0, refuses: 1 }],
+  ['--tamper stale', ['--tamper', 'stale'], { takes: 1, accepts: 1, refuses: 0 }],
+  ['--tamper future', ['--tamper', 'future'], { takes: 1, accepts: 1, refuses: 0 }],
+  ['--tamper wrong-key', ['--tamper', 'wrong-key'], { takes: 1, accepts: 1, refuses: 0 }],
+  ['--tamper altered', ['--tamper', 'altered'], { takes: 1, accepts: 1, refuses: 0 }],
+  // Without outcome headers a second 200 is all there is to see of a duplicate.
+  ['--tamper replay', ['--tamper', 'replay'], { takes: 0, accepts: 1, refuses: 1 }],
+  ['--tamper duplicate', ['--tamper', 'duplicate'], { takes: 0, accepts: 1, refuses: 1 }],
+  ['--tamper reorder', ['--tamper', 'reorder'], { takes: 0, accepts: 0, refuses: 1 }],
+] as const)('a gate that answers everybody alike is found out by %s', async (_, args, expected) => {
+  const [takes, accepts, refuses] = await Promise.all([
+    startWrongGate(200),
+    startWrongGate(200, 'accepted'),
+    startWrongGate(401),
+  ]);
+  const exits = await Promise.all([takes, accepts, refuses].map(async (url) => (await send(args, url)).code));
+  expect(exits).toEqual([expected.takes, expected.accepts, expected.refuses]);
+});
+
+const commandPayload = {
+  command: '/ask',
+  text: 'by command',
+  user_id: 'U0SENDER',
+  channel_id: 'C0SALLYPORT',
+  team_id: 'T0SALLYPORT',
+  api_app_id: 'A0SALLYPORT',
+  trigger_id: '13345224609.738474920.8088930838d88f008e0',
+};
+const pressed = {
+  type: 'block_actions',
+  api_app_id: 'A0SALLYPORT',
+  team: { id: 'T0SALLYPORT' },
+  user: { id: 'U0SENDER' },
+  container: { type: 'message', message_ts: '1700000000.000100', channel_id: 'C0SALLYPORT' },
+  channel: { id: 'C0SALLYPORT' },
+  trigger_id: '12466734323.1395872398',
+  actions: [{ type: 'button', action_id: 'go', value: 'pressed', action_ts: '1700000001.000000' }],
+};
+const eventOf = (event: object) => ({
+  type: 'event_callback',
+  team_id: 'T0SALLYPORT',
+  api_app_id: 'A0SALLYPORT',
+  event_id: 'Ev0FROMFILE',
+  event,
+});
+const written = {
+  type: 'message',
+  channel_type: 'im',
+  channel: 'D0FILE',
+  user: 'U0SENDER',
+  ts: '1700000000.000200',
+  text: 'by event',
+};
+
+test.each([
+  ['an event', eventOf(written), 'accepted', 'duplicate', 'echo: by event'],
+  ['a command', commandPayload, 'accepted', 'duplicate', 'echo: by command'],
+  ['a pressed button', pressed, 'accepted', 'duplicate', 'echo: '],
+  ['an irrelevant event', eventOf({ type: 'reaction_added', user: 'U0SENDER' }), 'ignored', 'ignored', undefined],
+  ['a handshake', { type: 'url_verification', challenge: 'abc' }, 'handshake', 'handshake', undefined],
+] as const)(
+  '--file sends %s, signed, and a gate that has seen it before is correct too',
+  async (_, payload, first, again, reply) => {
+    const name = 'payload.json';
+    await writeFile(join(folder, name), JSON.stringify(payload));
+    const sent = await send(['--file', name, ...(reply === undefined ? [] : ['--wait'])]);
+    expect([sent.code, sent.err]).toEqual([0, '']);
+    expect(sent.out).toMatch(new RegExp(`^200 ${first}`));
+    if (reply !== undefined) expect(sent.out).toContain(reply);
+    const resent = await send(['--file', name]);
+    expect([resent.code, resent.out]).toEqual([0, expect.stringMatching(new RegExp(`^200 ${again}`))]);
+    const replayed = await send(['--file', name, '--tamper', 'replay']);
+    expect([replayed.code, replayed.out]).toEqual([0, expect.stringMatching(new RegExp(`^(200 ${again}.*\n){2}$`))]);
+    expect((await send(['--file', name, '--tamper', 'altered'])).code).toBe(0);
+  },
+);
+
+test.each([
+  ['text', 'not JSON', '--file: cannot be read as JSON'],
+  ['a bare value', '42', '--file: must hold a JSON object'],
+])('--file with %s is bad usage', async (_, text, message) => {
+  await writeFile(join(folder, 'bad.json'), text);
+  expect(await send(['--file', 'bad.json'])).toEqual({ code: 2, out: '', err: `${message}\n` });
+});
+
+test('--times and --concurrency send that many different messages', async () => {
+  const { code, out } = await send(['--times', '40', '--concurrency', '8']);
+  expect(code).toBe(0);
+  const lines = out.trim().split('\n');
+  expect(lines).toHaveLength(40);
+  expect(new Set(lines).size).toBe(40);
+  expect(lines.filter((line) => !new RegExp(`^200 accepted ${EVENT_ID}$`).test(line))).toEqual([]);
+});
+
+test('one wrong answer of many is counted and fails', async () => {
+  const url = await startWrongGate(401);
+  const { code, err } = await send(['--times', '3', '--concurrency', '2'], url);
+  expect(code).toBe(1);
+  expect(err).toContain('3 of 3');
+});
+
+test('--wait prints the reply, and says so when the gate names no event', async () => {
+  const { code, out } = await send(['--text', 'how are you?', '--wait']);
+  expect([code, out]).toEqual([0, expect.stringContaining('\necho: how are you?\n')]);
+  const silent = await send(['--wait'], await startWrongGate(200));
+  expect([silent.code, silent.err]).toEqual([
+    0,
+    expect.stringMatching(/^nothing to wait for: .*SALLYPORT_OUTCOME_HEADERS/),
+  ]);
+});
+
+test('--url may name the whole hook, and --tenant another one', async () => {
+  expect((await send([], `${gate.url}/hooks/slack`)).code).toBe(0);
+  const other = await send(['--tenant', 'nobody']);
+  expect([other.code, other.out]).toEqual([1, '404\n']);
+});
+
+test('a gate that is not there is named', async () => {
+  const origin = `http://127.0.0.1:${await freePort()}`;
+  expect(await send([], origin)).toEqual({ code: 1, out: '', err: `nothing answers at ${origin}\n` });
+});
+
+test('without a secret nothing is sent, and the message names the setting', async () => {
+  const { code, err } = await sallyport(['send', 'slack', '--url', gate.url], { folder: tmpdir() });
+  expect([code, err]).toEqual([78, expect.stringMatching(/^SLACK_SIGNING_SECRET: .*\n$/)]);
+});
