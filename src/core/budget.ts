@@ -53,6 +53,10 @@ export function mergeLimits(base: Limits, over: Limits): Limits {
   return merged;
 }
 
+/** `over` laid over `base`, scope by scope. */
+export const mergeBudgets = (base: BudgetLimits, over: BudgetLimits): BudgetLimits =>
+  Object.fromEntries(scopeKinds.map((scope) => [scope, mergeLimits(base[scope] ?? {}, over[scope] ?? {})]));
+
 /** One limit as it stands: `max` of a resource in a window. */
 export interface Limit {
   readonly resource: Resource;

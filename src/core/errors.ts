@@ -52,6 +52,11 @@ export const errorCodes = [
   'ERR_SOURCE_REJECTED',
   'ERR_AGENT_FAILED',
   'ERR_AGENT_TIMEOUT',
+  'ERR_BUDGET_EXHAUSTED',
+  /** A call used more than its worst case. */
+  'ERR_BUDGET_OVERRUN',
+  'ERR_PRICE_UNKNOWN',
+  'ERR_KILLED',
   'ERR_REPLY_REJECTED',
   'ERR_REPLY_UNAVAILABLE',
   'ERR_REPLY_UNCONFIRMED',

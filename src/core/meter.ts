@@ -1,3 +1,4 @@
+import type { ScopeKind } from './budget.ts';
 import type { ChannelName } from './event.ts';
 
 /** What the rooms tell the metrics. Labels are bounded words; no tenant, user or id is ever among them. */
@@ -9,6 +10,18 @@ export interface Meter {
   ran(agent: string, outcome: string, seconds: number): void;
   replied(channel: ChannelName, outcome: string): void;
   scrubbed(rule: string, count: number): void;
+  /** Micro-dollars a call cost, once for each scope whose money is counted. */
+  budgetSpent(scope: ScopeKind, micros: number): void;
+  /** A run was stopped by a limit of this scope. */
+  budgetRefused(scope: ScopeKind): void;
 }
 
-export const silentMeter: Meter = { delivery() {}, acked() {}, ran() {}, replied() {}, scrubbed() {} };
+export const silentMeter: Meter = {
+  delivery() {},
+  acked() {},
+  ran() {},
+  replied() {},
+  scrubbed() {},
+  budgetSpent() {},
+  budgetRefused() {},
+};

@@ -69,6 +69,18 @@ export function createMetrics({ stats, sources, clock }: MetricsDeps): Metrics {
   });
   const deliveryCount = remembered((...labels: [string, string, string]) => deliveries.labels(...labels));
   const ackTime = remembered((channel: string) => acks.labels(channel));
+  const spent = new Counter({
+    name: 'sallyport_budget_spent_micros',
+    help: 'Micro-dollars spent by this process, once for each scope whose money is counted',
+    labelNames: ['scope'],
+    registers,
+  });
+  const refused = new Counter({
+    name: 'sallyport_budget_refused_total',
+    help: 'Runs stopped by a limit, by its scope',
+    labelNames: ['scope'],
+    registers,
+  });
   const lastEventAt = new Map<ChannelName, number>();
   new Gauge({
     name: 'sallyport_last_event_seconds',
@@ -96,6 +108,8 @@ export function createMetrics({ stats, sources, clock }: MetricsDeps): Metrics {
       },
       replied: (channel, outcome) => replies.inc({ channel, outcome }),
       scrubbed: (rule, count) => findings.inc({ rule }, count),
+      budgetSpent: (scope, micros) => spent.inc({ scope }, micros),
+      budgetRefused: (scope) => refused.inc({ scope }),
     },
   };
 }

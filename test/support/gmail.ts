@@ -3,7 +3,7 @@ import { createGmailChannel } from '../../src/channels/gmail/index.ts';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import type { Meter } from '../../src/core/meter.ts';
+import { type Meter, silentMeter } from '../../src/core/meter.ts';
 import { createApp } from '../../src/ingress/app.ts';
 import { readBodyStream } from '../../src/ingress/body.ts';
 import type { App } from '../../src/ingress/context.ts';
@@ -33,14 +33,11 @@ export const sealer = createSealer(nodeCrypto, [KEY]);
 export function createCounter(): { readonly meter: Meter; readonly counts: Map<string, number> } {
   const counts = new Map<string, number>();
   const meter: Meter = {
+    ...silentMeter,
     delivery: (_, outcome, reason) => {
       const label = `${outcome} ${reason}`.trim();
       counts.set(label, (counts.get(label) ?? 0) + 1);
     },
-    acked() {},
-    ran() {},
-    replied() {},
-    scrubbed() {},
   };
   return { meter, counts };
 }

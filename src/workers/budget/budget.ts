@@ -1,0 +1,51 @@
+import type { Amounts } from '../../core/budget.ts';
+import type { Usage } from '../../core/event.ts';
+import type { TokenUse } from './prices.ts';
+
+/** A call of a model that is about to be made. */
+export interface ModelCall {
+  readonly model: string;
+  /** Everything that is sent, as text: instructions, messages, schemas of tools. */
+  readonly input: string;
+  /** Tokens of what is sent besides text, at most. */
+  readonly attachedTokens?: number;
+  /** The call must be made with this limit. */
+  readonly maxOutputTokens: number;
+}
+
+export interface HeldCall {
+  /**
+   * Says what the vendor reported. Nothing reported: the worst case. More than the worst case stops the run. Only the
+   * first word counts. Never throws: when the ledger is away the worst case stays.
+   */
+  settle(use?: TokenUse): Promise<void>;
+  /** The vendor certainly did not serve it: it counts as a call and costs nothing. */
+  refused(): Promise<void>;
+}
+
+/** What was reserved for something that is about to happen. */
+export interface Held {
+  readonly worst: Usage;
+  /** As `HeldCall.settle`; a figure that is not named was used in full. */
+  settle(actual: Partial<Usage>): Promise<void>;
+}
+
+/**
+ * What a run may use. Whatever costs something is reserved before it happens and settled after. A refusal ends the run:
+ * `signal` is aborted with the reason, and every later call here throws it.
+ */
+export interface RunBudget {
+  /** Aborted by a refusal, the kill switch, the end of the run's seconds, and the end of the run. */
+  readonly signal: AbortSignal;
+  /** What was settled so far, parts given to delegates included. */
+  readonly usage: Usage;
+  /** @throws SallyportError ERR_BUDGET_EXHAUSTED, ERR_PRICE_UNKNOWN, ERR_KILLED, ERR_STORE_UNAVAILABLE */
+  reserveCall(call: ModelCall): Promise<HeldCall>;
+  /** For what is not a model call: a tool call, the whole run of an `http` agent. @throws as `reserveCall` */
+  reserve(worst: Partial<Usage>): Promise<Held>;
+  /**
+   * A part for a delegate: what it uses counts against all of this and against `most` as well. When only `most` is used
+   * up, only the part is stopped. `name` is the part's own within the run, the same on every attempt.
+   */
+  slice(name: string, most: Omit<Amounts, 'runs' | 'seconds'>): RunBudget;
+}

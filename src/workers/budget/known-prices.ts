@@ -1,0 +1,33 @@
+import { calcPrice, findProvider, type Usage } from '@pydantic/genai-prices';
+import { type Price, roundUp, type TokenUse } from './prices.ts';
+
+/**
+ * The price of a model by the bundled list, which asks no network. Null when the list does not know it. `baseUrl` picks
+ * the vendor where the list knows it; otherwise the model's own vendor stands for whoever serves it.
+ */
+export function knownPrice(model: string, baseUrl: string | undefined): Price | null {
+  const provider = baseUrl === undefined ? undefined : findProvider({ providerApiUrl: baseUrl });
+  const options = provider === undefined ? {} : { provider };
+  const cost = (use: TokenUse): number | null => {
+    try {
+      const price = calcPrice(usageOf(use), model, options);
+      return price === null ? null : roundUp(price.total_price * 1e6);
+    } catch {
+      return null;
+    }
+  };
+  if (cost({ input: 1, output: 1 }) === null) return null;
+  return {
+    cost,
+    // Writing to a vendor's cache costs more than plain input, where there is one. Longer input is never cheaper.
+    worst: (input, output) =>
+      Math.max(cost({ input, output }) ?? 0, cost({ input, output, cacheWrite: input }) ?? Number.POSITIVE_INFINITY),
+  };
+}
+
+const usageOf = ({ input, output, cacheRead = 0, cacheWrite = 0 }: TokenUse): Usage => ({
+  input_tokens: input,
+  output_tokens: output,
+  cache_read_tokens: cacheRead,
+  cache_write_tokens: cacheWrite,
+});

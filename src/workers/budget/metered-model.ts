@@ -1,0 +1,98 @@
+import { APICallError, type LanguageModelMiddleware, wrapLanguageModel } from 'ai';
+import type { HeldCall, RunBudget } from './budget.ts';
+import { type CallOptions, describeInput } from './describe-input.ts';
+import type { TokenUse } from './prices.ts';
+
+type Model = Parameters<typeof wrapLanguageModel>[0]['model'];
+type MeteredModel = ReturnType<typeof wrapLanguageModel>;
+type GenerateOptions = Parameters<NonNullable<LanguageModelMiddleware['wrapGenerate']>>[0];
+type StreamOptions = Parameters<NonNullable<LanguageModelMiddleware['wrapStream']>>[0];
+type Usage = Awaited<ReturnType<GenerateOptions['doGenerate']>>['usage'];
+type Parts = Awaited<ReturnType<StreamOptions['doStream']>>['stream'];
+
+/** Longest answer where the caller names none: about 3,000 words. */
+const MAX_OUTPUT_TOKENS = 4_096;
+
+/**
+ * The model, with every call reserved before it is made and settled by what the vendor reports. Its output is always
+ * limited, and the calls end with the run. A retry by the SDK is another call.
+ */
+export function meteredModel(model: Model, budget: RunBudget): MeteredModel {
+  const reserve = (params: CallOptions, modelId: string): Promise<HeldCall> =>
+    budget.reserveCall({
+      ...describeInput(params),
+      model: modelId,
+      maxOutputTokens: params.maxOutputTokens ?? MAX_OUTPUT_TOKENS,
+    });
+
+  const middleware: LanguageModelMiddleware = {
+    specificationVersion: 'v3',
+    transformParams: async ({ params }) => ({
+      ...params,
+      maxOutputTokens: params.maxOutputTokens ?? MAX_OUTPUT_TOKENS,
+      abortSignal: AbortSignal.any([budget.signal, ...(params.abortSignal === undefined ? [] : [params.abortSignal])]),
+    }),
+    async wrapGenerate({ doGenerate, params, model: { modelId } }) {
+      const call = await reserve(params, modelId);
+      const result = await orSettle(call, doGenerate);
+      await call.settle(tokensOf(result.usage));
+      budget.signal.throwIfAborted();
+      return result;
+    },
+    async wrapStream({ doStream, params, model: { modelId } }) {
+      const call = await reserve(params, modelId);
+      const result = await orSettle(call, doStream);
+      return { ...result, stream: settledAtEnd(result.stream, call, budget) };
+    },
+  };
+  return wrapLanguageModel({ model, middleware });
+}
+
+/** A request the vendor answered with 4xx was not served. Whether any other failure cost something is not known. */
+async function orSettle<T>(call: HeldCall, request: () => PromiseLike<T>): Promise<T> {
+  try {
+    return await request();
+  } catch (error) {
+    const status = APICallError.isInstance(error) ? (error.statusCode ?? 0) : 0;
+    await (status >= 400 && status < 500 ? call.refused() : call.settle());
+    throw error;
+  }
+}
+
+/** Usage comes with the last part. A stream that breaks or is left before it costs the worst case. */
+function settledAtEnd(stream: Parts, call: HeldCall, budget: RunBudget): Parts {
+  const reader = stream.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (value?.type === 'finish') await call.settle(tokensOf(value.usage));
+        budget.signal.throwIfAborted();
+        if (!done) return controller.enqueue(value);
+        await call.settle();
+        controller.close();
+      } catch (error) {
+        await call.settle();
+        await reader.cancel(error).catch(() => {
+          // It is broken already.
+        });
+        controller.error(error);
+      }
+    },
+    async cancel(reason) {
+      await call.settle();
+      await reader.cancel(reason);
+    },
+  });
+}
+
+/** Undefined when the vendor did not say. */
+function tokensOf({ inputTokens, outputTokens }: Usage): TokenUse | undefined {
+  if (inputTokens.total === undefined || outputTokens.total === undefined) return undefined;
+  return {
+    input: inputTokens.total,
+    output: outputTokens.total,
+    ...(inputTokens.cacheRead === undefined ? {} : { cacheRead: inputTokens.cacheRead }),
+    ...(inputTokens.cacheWrite === undefined ? {} : { cacheWrite: inputTokens.cacheWrite }),
+  };
+}

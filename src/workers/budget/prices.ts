@@ -1,0 +1,52 @@
+/** Tokens of a call. Cache figures are parts of `input`. */
+export interface TokenUse {
+  readonly input: number;
+  readonly output: number;
+  readonly cacheRead?: number;
+  readonly cacheWrite?: number;
+}
+
+/** What a model costs, in micro-dollars, rounded up. */
+export interface Price {
+  /** Null when the figures make no sense (more cached than there was): then the worst case stands. */
+  cost(use: TokenUse): number | null;
+  /** The most that a call of up to so many tokens may cost. */
+  worst(input: number, output: number): number;
+}
+
+/** Null: nobody knows, so it must not be called. */
+export type PriceOf = (model: string) => Promise<Price | null>;
+
+/** US dollars per million tokens, as vendors list them. That is micro-dollars per token. */
+export interface ListPrice {
+  readonly input: number;
+  readonly output: number;
+}
+
+export interface PriceSettings {
+  /** Holds for every model that has no price of its own. */
+  readonly standard: ListPrice | undefined;
+  readonly models: Readonly<Record<string, ListPrice>>;
+  /** Where the models are called: the same name has other prices elsewhere. */
+  readonly baseUrl?: string;
+}
+
+/** Prices that were configured, and for what was not the list that comes with @pydantic/genai-prices. */
+export function createPrices({ standard, models, baseUrl }: PriceSettings): PriceOf {
+  return async (model) => {
+    const configured = Object.hasOwn(models, model) ? models[model] : standard;
+    if (configured !== undefined) return listed(configured);
+    // 0.8 MB of prices: loaded when the first model without a configured one is called.
+    const { knownPrice } = await import('./known-prices.ts');
+    return knownPrice(model, baseUrl);
+  };
+}
+
+function listed({ input, output }: ListPrice): Price {
+  const worst = (inputTokens: number, outputTokens: number): number =>
+    roundUp(inputTokens * input + outputTokens * output);
+  return { worst, cost: (use) => worst(use.input, use.output) };
+}
+
+/** Up to a whole micro-dollar; what only binary fractions added (3 × 0.1) does not count as one more. */
+export const roundUp = (micros: number): number => Math.ceil(Number(micros.toFixed(6)));

@@ -1,0 +1,137 @@
+import { type Amounts, type Resource, resources } from '../../core/budget.ts';
+import { SallyportError } from '../../core/errors.ts';
+import { noUsage, type Usage } from '../../core/event.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Meter } from '../../core/meter.ts';
+import type { AccountLimit, Ledger, Reservation } from '../../queue/ledger.ts';
+import type { Held } from './budget.ts';
+import { BudgetExhausted } from './exhausted.ts';
+import { pause } from './pause.ts';
+import type { BudgetPolicy } from './policy.ts';
+import { addUsage, amountsOf, atLeast, sensible } from './usage.ts';
+
+export interface PurseDeps {
+  readonly ledger: Ledger;
+  readonly meter: Meter;
+  readonly logger: Logger;
+  readonly tenant: string;
+  readonly tell: { readonly listener: string; readonly teller: string };
+  readonly onExhausted: BudgetPolicy['onExhausted'];
+  /** How long a refusal is waited out that would not stand if others gave back what they do not use, in ms. */
+  readonly patienceMs: number;
+  /** Aborted when the run must end; waiting ends with it. */
+  readonly signal: AbortSignal;
+  /** Ends the run. */
+  readonly stop: (why: SallyportError) => void;
+}
+
+/** Between two questions while waiting, in ms. */
+const ASK_AGAIN_MS = 100;
+
+/** Reserves for one run and counts what it used. */
+export interface Purse {
+  readonly usage: Usage;
+  /** @throws BudgetExhausted, SallyportError ERR_KILLED or ERR_STORE_UNAVAILABLE, or why the run was stopped */
+  reserve(amounts: Amounts, limits: readonly AccountLimit[], ttlMs: number): Promise<Reservation>;
+  /** Never throws: when the ledger is away the worst case stays. True when the worst case was spent. */
+  settle(reservation: Reservation, actual: Amounts): Promise<boolean>;
+  /** Reserves what is part of `Usage`. @throws as `reserve` */
+  hold(worst: Partial<Usage>, limits: readonly AccountLimit[], ttlMs: number): Promise<Held>;
+  /** Spends whatever is still held. */
+  close(): Promise<void>;
+}
+
+export function createPurse(deps: PurseDeps): Purse {
+  const { ledger, meter, logger, tenant, signal, stop } = deps;
+  const open = new Set<Held>();
+  let usage = noUsage;
+
+  async function settle(reservation: Reservation, actual: Amounts): Promise<boolean> {
+    try {
+      const { isLate, warnings } = await ledger.settle(reservation, actual);
+      for (const warning of warnings) logger.warn({ tenant, ...warning }, 'budget.nearly-spent');
+      return isLate;
+    } catch (error) {
+      logger.warn({ tenant, error }, 'budget.settle-failed');
+      return true;
+    }
+  }
+
+  function book(used: Usage, limits: readonly AccountLimit[]): void {
+    usage = addUsage(usage, used);
+    const scopes = limits.filter(({ resource }) => resource === 'usdMicros').map(({ scope }) => scope);
+    for (const scope of new Set(scopes)) meter.budgetSpent(scope, used.usdMicros);
+  }
+
+  function alarmBeyond(worst: Usage, used: Usage): void {
+    const resource = firstBeyond(amountsOf(worst), amountsOf(used));
+    if (resource === undefined) return;
+    logger.error({ tenant, resource }, 'budget.overrun');
+    stop(new SallyportError('ERR_BUDGET_OVERRUN', `a call used more ${resource} than its worst case`));
+  }
+
+  const reserve = createReserve(deps);
+  return {
+    get usage() {
+      return usage;
+    },
+    reserve,
+    settle,
+    async hold(given, limits, ttlMs) {
+      const worst = { ...noUsage, ...given };
+      const reservation = await reserve(amountsOf(worst), limits, ttlMs);
+      let settled: Promise<void> | undefined;
+      const settleOnce = async (actual: Partial<Usage>): Promise<void> => {
+        open.delete(held);
+        const used = { ...worst, ...sensible(actual) };
+        alarmBeyond(worst, used);
+        const isInFull = await settle(reservation, amountsOf(used));
+        book(isInFull ? atLeast(worst, used) : used, limits);
+      };
+      const held: Held = {
+        worst,
+        settle(actual) {
+          settled ??= settleOnce(actual);
+          return settled;
+        },
+      };
+      open.add(held);
+      if (signal.aborted) {
+        await held.settle(noUsage);
+        throw signal.reason;
+      }
+      return held;
+    },
+    async close() {
+      await Promise.all([...open].map((held) => held.settle({})));
+    },
+  };
+}
+
+function createReserve({ ledger, tenant, tell, onExhausted, patienceMs, signal }: PurseDeps): Purse['reserve'] {
+  return async (amounts, limits, ttlMs) => {
+    const giveUpAt = performance.now() + patienceMs;
+    // Only the last question says whom to tell, so that nobody is told of a refusal that did not last.
+    let isLast = false;
+    for (;;) {
+      signal.throwIfAborted();
+      const askedAt = performance.now();
+      const request = { id: crypto.randomUUID(), tenant, amounts, limits, ttlMs, ...(isLast ? { tell } : {}) };
+      const answer = await ledger.reserve(request);
+      if (answer.kind === 'killed') throw new SallyportError('ERR_KILLED', 'the kill switch is on');
+      if (answer.kind === 'reserved') {
+        // A process that stood still in between must not begin what was given up already.
+        if (performance.now() - askedAt < ttlMs) return answer.reservation;
+      } else if (isLast) {
+        throw new BudgetExhausted(answer, onExhausted);
+      } else if (answer.mayFree && performance.now() < giveUpAt) {
+        await pause(ASK_AGAIN_MS, signal);
+      } else {
+        isLast = true;
+      }
+    }
+  };
+}
+
+const firstBeyond = (most: Amounts, used: Amounts): Resource | undefined =>
+  resources.find((resource) => (used[resource] ?? 0) > (most[resource] ?? 0));
