@@ -157,8 +157,22 @@ describe('a subscription', () => {
     expect(calls(gate, 'PATCH', /./)).toBe(3);
   });
 
-  it('that is gone when it is to be renewed is made again, and what came meanwhile is fetched', async () => {
+  it('that ended without a word is missed within a quarter of an hour', async () => {
     const gate = await open();
+    await gate.keep();
+    const [first] = gate.graph.subscriptions();
+    if (first !== undefined) gate.graph.endSubscription(first);
+    gate.clock.advance(15 * MINUTE_MS);
+    expect((await gate.keep()).sources).toMatchObject([{ state: 'active' }]);
+    expect(gate.graph.subscriptions()).toHaveLength(1);
+  });
+
+  it('that is gone when it is to be renewed is made again, and what came meanwhile is fetched', async () => {
+    // Nobody can see what there is, so only the renewal finds out.
+    const cannotList = ({ method, path }: GraphAsked) => method === 'GET' && path === '/subscriptions';
+    const gate = await open({
+      graph: { fault: (asked) => (cannotList(asked) ? { kind: 'status', status: 503 } : undefined) },
+    });
     await gate.keep();
     const [first] = gate.graph.subscriptions();
     if (first !== undefined) gate.graph.endSubscription(first);

@@ -28,17 +28,21 @@ export interface GraphKeeperDeps {
 /** After a failure that names no time of its own, in ms. */
 const RETRY_MS = 60_000;
 
+const LOOK_EVERY_MS = 15 * 60_000;
+
 /** Sources looked after side by side: one slow answer must not make the renewal of 500 others late. */
 const AT_ONCE = 8;
 
 /** Keeps a tenant's Graph subscriptions: makes, adopts, renews, remakes and ends them, and lists what they did not tell. */
 export function createGraphKeeperTask(deps: GraphKeeperDeps): KeeperTask {
   const { store, sources, tenant, clock } = deps;
+  const look = createLook(deps);
   return {
     name: `graph/${tenant}`,
     tenant,
     channel: 'graph',
     async run(signal) {
+      await look(signal);
       const waiting = [...sources.values()];
       const reports: KeptSource[] = [];
       const work = async (): Promise<void> => {
@@ -52,6 +56,27 @@ export function createGraphKeeperTask(deps: GraphKeeperDeps): KeeperTask {
       await endUnwanted(signal, deps);
       return { sources: reports.sort((a, b) => (a.name < b.name ? -1 : 1)) };
     },
+  };
+}
+
+/**
+ * Graph may end a subscription without a word, or lose the word. Looked for every quarter of an hour, one call for all;
+ * what is wrongly found missing is adopted again.
+ */
+function createLook({ store, sources, subscriptions, clock, logger, tenant }: GraphKeeperDeps) {
+  let lookedAt = 0;
+  return async (signal: AbortSignal): Promise<void> => {
+    if (clock() - lookedAt < LOOK_EVERY_MS) return;
+    lookedAt = clock();
+    const kept = [...(await store.list())].filter(([nonce, { id }]) => id !== null && sources.has(nonce));
+    if (kept.length === 0) return;
+    // Not asked in vain: the renewal of each finds the same, later.
+    const present = await subscriptions.present(signal).catch(() => null);
+    for (const [nonce, { id, resource }] of kept) {
+      if (present === null || present.has(id ?? '')) continue;
+      logger.warn({ tenant, channel: 'graph', resource }, 'subscription.vanished');
+      await store.update(nonce, (latest) => (latest.id === id ? { id: null, needsSync: true } : {}));
+    }
   };
 }
 

@@ -2,6 +2,9 @@ import type { JsonObject } from '../../core/json.ts';
 import { isTeams } from './lifetimes.ts';
 import { mailboxOf, type ObjectRef, splitPath } from './resource.ts';
 
+/** Mails asked for at a time; Graph gives at most 1,000, and each page is accepted as one batch. */
+export const PAGE = 100;
+
 /** How the objects of a subscribed resource are listed by time. */
 export interface Listing {
   /** Below the version, encoded. */
@@ -46,7 +49,7 @@ function mailListing(resource: string, mailbox: string | null): Listing | null {
       ].join(' and '),
       $orderby: 'receivedDateTime asc',
       $select: 'id,receivedDateTime',
-      $top: '100',
+      $top: String(PAGE),
     }),
     readRow: ({ id, receivedDateTime }) =>
       typeof id === 'string' && typeof receivedDateTime === 'string'

@@ -4,7 +4,7 @@ import type { ParsedEvent } from '../channel.ts';
 import type { GraphApi } from './graph-api.ts';
 import { IMMUTABLE_IDS } from './graph-api.ts';
 import type { Identify, Source } from './identify.ts';
-import { listingOf } from './listing.ts';
+import { listingOf, PAGE } from './listing.ts';
 import { timeOf } from './message.ts';
 import { pagesOf } from './pages.ts';
 import { idsOf, isId } from './resource.ts';
@@ -38,7 +38,7 @@ export interface Gap {
 
 /**
  * Lists what a resource got in the meantime and has it accepted. What was known before is a duplicate, and costs nothing
- * but its listing. `onProgress` gets the time up to which everything is durable.
+ * but its listing. `onProgress` gets the time up to which everything is durable, where that is known before the end.
  * @throws SallyportError ERR_SOURCE_*, and whatever `accept` throws
  */
 export type Resync = (
@@ -68,9 +68,9 @@ export function createResync({ api, identify, tenant, clock, logger }: ResyncDep
       if (events.length > 0) await accept(events);
       listed += events.length;
       const last = timeOf(rows.at(-1)?.at);
-      if (listing.isAscending && last !== null) await onProgress(last);
+      // One page is the rule; only what takes several is worth remembering half way.
+      if (listing.isAscending && last !== null && rows.length >= PAGE) await onProgress(last);
     }
-    await onProgress(to);
     logger.info({ tenant, channel: 'graph', resource, listed }, 'source.resynced');
   };
 }

@@ -45,6 +45,8 @@ export interface Subscriptions {
   renew(source: Source, kept: Kept, signal: AbortSignal): Promise<Kept | null>;
   /** Ends it at Graph; what is recorded of it stays. */
   end(kept: Kept, signal: AbortSignal): Promise<void>;
+  /** Graph's ids of all our app's subscriptions. */
+  present(signal: AbortSignal): Promise<ReadonlySet<string>>;
   /** What a subscription must have been made with to be the one that is wanted. */
   fingerprintOf(source: Source): string;
 }
@@ -110,6 +112,13 @@ export function createSubscriptions(deps: SubscriptionDeps): Subscriptions {
     },
     async end(kept, signal) {
       if (kept.id !== null) await deleteOne(kept.id, signal);
+    },
+    async present(signal) {
+      const ids = new Set<string>();
+      for await (const page of pagesOf(api, { path: '/subscriptions', signal })) {
+        for (const { id } of page) ids.add(String(id));
+      }
+      return ids;
     },
     fingerprintOf: (source) => fingerprintOf(source, deps),
   };

@@ -69,11 +69,12 @@ export function createUpkeep({ store, subscriptions, resync, clock }: UpkeepDeps
         to,
         notBefore: startedAt,
       };
+      const syncedUpTo = (at: number) => (latest: Kept) => ({ syncedTo: Math.max(latest.syncedTo, at) });
       const onProgress = async (at: number): Promise<void> => {
-        await store.update(source.nonce, (latest) => ({ syncedTo: Math.max(latest.syncedTo, at) }));
+        await store.update(source.nonce, syncedUpTo(at));
       };
       await resync(gap, accept, onProgress, signal);
-      await store.update(source.nonce, () => ({ needsSync: false, syncedAt: now }));
+      await store.update(source.nonce, (latest) => ({ ...syncedUpTo(to)(latest), needsSync: false, syncedAt: now }));
     },
   };
 }
