@@ -145,7 +145,8 @@ describe('a rich notification', () => {
 
   it.each<[string, (content: ReturnType<typeof encryptGraphContent>) => object]>([
     ['its data changed', (content) => ({ ...content, data: `AAAA${content.data.slice(4)}` })],
-    ['its signature changed', (content) => ({ ...content, dataSignature: content.dataSignature.replace(/^./, '!') })],
+    ['another signature', (content) => ({ ...content, dataSignature: Buffer.alloc(32, 1).toString('base64') })],
+    ['a signature that is none', (content) => ({ ...content, dataSignature: '!' })],
     ['its key cut short', (content) => ({ ...content, dataKey: content.dataKey.slice(0, 40) })],
     ['a part missing', ({ dataKey, data }) => ({ dataKey, data, encryptionCertificateId: certificate.id })],
     ['no object inside', () => encryptGraphContent('text', certificate.publicKey, certificate.id)],
