@@ -35,8 +35,9 @@ export function createHookHandler(deps: HookDeps): (c: AppContext) => Promise<Re
     if (c.req.method !== 'POST') {
       return toResponse({ status: 405, headers: { allow: 'POST' } }, c.get('requestId'));
     }
-    const tenant = c.req.param('tenant') ?? 'default';
-    const channel = deps.channel(name, tenant, c.req.path.split('/').slice(4).filter(Boolean));
+    // Not the router's parameter: that is decoded further, so a tenant could hold the slash of another tenant's route.
+    const [tenant = 'default', ...rest] = c.req.path.split('/').slice(3).filter(Boolean);
+    const channel = deps.channel(name, tenant, rest);
     if (channel === null) return unknownRoute(c);
     const head: DeliveryHead = { tenant, url: c.req.url, headers: deps.headersOf(c), receivedAt: deps.clock() };
     try {
