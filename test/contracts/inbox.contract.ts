@@ -195,6 +195,13 @@ export function inboxContract(name: string, harness: StoreHarness): void {
       expect((await takeHead(store, conversationOf(plain))).record.event.mentioned).toBe(true);
     });
 
+    it('leaves an event alone that has begun without the mention', async () => {
+      const first = await acceptOne(store, event());
+      await takeHead(store, conversationOf(first));
+      expect(await acceptAll(store, [deliveredAgain(first, { mentioned: true })])).toEqual(['duplicate']);
+      expect((await recordOf(store, first)).event.mentioned).toBe(false);
+    });
+
     it('does not let a conflict upgrade the event it contradicts', async () => {
       const first = await acceptOne(store, event());
       await store.inbox.accept([{ ...altered(first), mentioned: true }]);

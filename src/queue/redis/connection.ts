@@ -1,5 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from '../../core/logger.ts';
+import { reasonOf } from './failure.ts';
 import { parseRedisUrl, type Target } from './url.ts';
 
 export type Client = Redis | Cluster;
@@ -115,8 +116,8 @@ function connect(target: Target, options: Options): Client {
 /** One line when a connection is lost and one when it is back, not one for each attempt in between. */
 function logOutages(client: Client, logger: Logger): void {
   let isDown = false;
-  client.on('error', () => {
-    if (!isDown) logger.warn({}, 'store.connection_lost');
+  client.on('error', (error) => {
+    if (!isDown) logger.warn({ reason: reasonOf(error) }, 'store.connection_lost');
     isDown = true;
   });
   client.on('ready', () => {

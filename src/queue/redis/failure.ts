@@ -14,9 +14,11 @@ export function unavailable(error: unknown): SallyportError {
   return new SallyportError('ERR_STORE_UNAVAILABLE', `Redis did not serve the request (${reasonOf(error)})`);
 }
 
-function reasonOf(error: unknown): string {
+/** What kind of failure it was, from a bounded set of words: never a part of the command or of its arguments. */
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   if (isTimeout(error)) return 'timeout';
+  if ('code' in error && typeof error.code === 'string' && /^E[A-Z]{2,16}$/.test(error.code)) return error.code;
   // Redis' own errors begin with a code in capitals: OOM, READONLY, LOADING, MISCONF ...
   const code = /^[A-Z]{2,16}(?= )/.exec(error.message)?.[0];
   return code ?? 'connection';
