@@ -82,25 +82,28 @@ export interface RedisClusterServers {
 /** Masters with one replica each, formed by redis-cli, ready for commands. */
 export async function startRedisCluster(masters = 3): Promise<RedisClusterServers> {
   const nodes: RedisServer[] = [];
-  for (let i = 0; i < masters * 2; i += 1) {
-    const busPort = String(await freePort());
-    const args = ['--cluster-enabled', 'yes', '--cluster-port', busPort, '--cluster-node-timeout', '2000'];
-    nodes.push(await startRedis({ args }));
+  const stop = async () => void (await Promise.all(nodes.map((node) => node.stop())));
+  try {
+    for (let i = 0; i < masters * 2; i += 1) {
+      const busPort = String(await freePort());
+      const args = ['--cluster-enabled', 'yes', '--cluster-port', busPort, '--cluster-node-timeout', '2000'];
+      nodes.push(await startRedis({ args }));
+    }
+    await formCluster(nodes.map(({ port }) => port));
+  } catch (error) {
+    await stop();
+    throw error;
   }
-  const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
-  const created = spawnSync(
-    'redis-cli',
-    ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'],
-    { encoding: 'utf8', timeout: 60_000 },
-  );
+  return { url: nodes.map(({ url }) => url).join(','), nodes, stop };
+}
+
+async function formCluster(ports: readonly number[]): Promise<void> {
+  const addresses = ports.map((port) => `127.0.0.1:${port}`);
+  const args = ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes'];
+  const created = spawnSync('redis-cli', args, { encoding: 'utf8', timeout: 60_000 });
   if (created.status !== 0) throw new Error(`redis-cli could not form the cluster: ${created.stdout}${created.stderr}`);
-  await Promise.all(nodes.map(({ port }) => untilClusterReady(port)));
-  await Promise.all(nodes.map(({ port }) => untilReplicated(port)));
-  return {
-    url: nodes.map(({ url }) => url).join(','),
-    nodes,
-    stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
-  };
+  await Promise.all(ports.map(untilClusterReady));
+  await Promise.all(ports.map(untilReplicated));
 }
 
 /** A Sentinel of its own quorum that watches the master as `main` and replaces it after a second of silence. */
