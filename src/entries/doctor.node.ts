@@ -1,11 +1,17 @@
+import { examineGraph } from '../channels/graph/examine.ts';
 import type { Examination, Examine } from '../cli/commands/doctor.ts';
+import type { GraphConfig } from '../config/graph.ts';
 import type { Config } from '../config/schema.ts';
 import { nodeCrypto } from '../core/crypto.node.ts';
 import { SallyportError } from '../core/errors.ts';
 import { createIdentifier } from '../core/identity.ts';
 import { silentLogger } from '../core/logger.ts';
 import { isReachable, slackAccepts } from '../ops/probes.ts';
+import { graphApiOf, keptSources } from './graph-sources.ts';
 import { openStore } from './store.node.ts';
+
+/** Milliseconds Graph may take for a token and a list. */
+const ANSWER_MS = 10_000;
 
 /** What `sallyport doctor` looks at, one entry a line. */
 export const examine: Examine = (config) => [
@@ -16,11 +22,20 @@ export const examine: Examine = (config) => [
       run: async () => (slack?.botToken === undefined ? null : slackAccepts(slack.apiUrl, slack.botToken)),
     }),
   ),
+  ...Object.entries(config.tenants).flatMap(([tenant, { graph }]): Examination[] =>
+    graph === undefined ? [] : [{ name: `graph (${tenant})`, run: () => graphIsWell(tenant, graph, config) }],
+  ),
   {
     name: 'public URL',
     run: async () => (config.server.publicUrl === undefined ? null : isReachable(config.server.publicUrl)),
   },
 ];
+
+async function graphIsWell(tenant: string, graph: GraphConfig, config: Config): Promise<string | null> {
+  const api = graphApiOf(graph);
+  if (api === null) return null;
+  return examineGraph(api, keptSources(tenant, graph, config, nodeCrypto).values(), AbortSignal.timeout(ANSWER_MS));
+}
 
 async function storeIsDurable(config: Config): Promise<string> {
   const { id } = config.keys;

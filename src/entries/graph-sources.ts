@@ -1,19 +1,24 @@
 import { createAccessTokens } from '../channels/graph/access-token.ts';
 import { createGraphApi, type GraphApi } from '../channels/graph/graph-api.ts';
-import type { Wanted } from '../channels/graph/kept.ts';
 import { canBeRich } from '../channels/graph/lifetimes.ts';
 import type { Source } from '../channels/graph/subscriptions.ts';
 import type { GraphConfig } from '../config/graph.ts';
+import type { Config } from '../config/schema.ts';
+import type { Crypto } from '../core/crypto.ts';
+import { clientStatesOf } from './graph.ts';
 
-/** The subscriptions a configuration wants kept, by nonce. */
-export function sourcesOf(
+/** The subscriptions a tenant's configuration wants kept, by nonce. */
+export function keptSources(
+  tenant: string,
   { subscriptions, encryptionCert: der, encryptionKeyIds }: GraphConfig,
-  nonceOf: (wanted: Wanted) => string,
+  config: Config,
+  crypto: Crypto,
 ): ReadonlyMap<string, Source> {
+  const states = clientStatesOf(config, crypto);
   const certificate = der === undefined ? null : { id: encryptionKeyIds[0] ?? '', der };
   return new Map(
     subscriptions.map(({ resource, changeType, rich }) => {
-      const nonce = nonceOf({ resource, changeType });
+      const nonce = states.nonceOf(tenant, resource, changeType);
       const isRich = rich ?? canBeRich(resource);
       return [nonce, { nonce, resource, changeType, certificate: isRich ? certificate : null }];
     }),

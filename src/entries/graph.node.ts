@@ -13,7 +13,7 @@ import { type Accept, createUpkeep } from '../channels/graph/upkeep.ts';
 import type { KeeperTask } from '../channels/keeper-task.ts';
 import type { GraphConfig } from '../config/graph.ts';
 import { clientStatesOf } from './graph.ts';
-import { graphApiOf, sourcesOf } from './graph-sources.ts';
+import { graphApiOf, keptSources } from './graph-sources.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** What a worker does for one tenant's Entra app. */
@@ -39,7 +39,7 @@ export function createGraphWorker(tenant: string, graph: GraphConfig, runtime: R
     return { reader, replier: null, keeperTask: null };
   }
   const base = { api, store, tenant, clock, logger };
-  const sources = sourcesOf(graph, (wanted) => states.nonceOf(tenant, wanted.resource, wanted.changeType));
+  const sources = keptSources(tenant, graph, config, crypto);
   const publicUrl = config.server.publicUrl ?? '';
   const subscriptions = createSubscriptions({ ...base, states, publicUrl, random: Math.random });
   const resync = createResync({ ...base, identify });

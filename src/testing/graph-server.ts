@@ -242,6 +242,8 @@ export interface GraphServer extends FakeGraph {
   readonly url: string;
   /** For `GRAPH_JWKS_URL`. */
   readonly jwksUrl: string;
+  /** From now on requests that fit are answered 503. */
+  failWith(fits: (asked: GraphAsked) => boolean): void;
   stop(): Promise<void>;
 }
 
@@ -254,7 +256,11 @@ const DELIVER_MS = 20;
  * @example const graph = await startGraphServer(); process.env.GRAPH_BASE_URL = graph.url;
  */
 export async function startGraphServer(options: GraphServerOptions = {}): Promise<GraphServer> {
-  const graph = createFakeGraph(options);
+  let isFailing: (asked: GraphAsked) => boolean = () => false;
+  const graph = createFakeGraph({
+    ...options,
+    fault: (asked) => (isFailing(asked) ? { kind: 'status', status: 503 } : options.fault?.(asked)),
+  });
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -279,6 +285,9 @@ export async function startGraphServer(options: GraphServerOptions = {}): Promis
     ...graph,
     url: url(),
     jwksUrl: `${url()}/common/discovery/v2.0/keys`,
+    failWith: (fits) => {
+      isFailing = fits;
+    },
     async stop() {
       clearInterval(timer);
       await sending;

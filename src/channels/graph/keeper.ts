@@ -25,8 +25,8 @@ export interface GraphKeeperDeps {
   readonly logger: Logger;
 }
 
-/** After a failure that names no time of its own, in ms. */
-const RETRY_MS = 60_000;
+/** After a failure that names no time of its own, in ms: an operator who wishes for a look does not wait for long. */
+const RETRY_MS = 10_000;
 
 const LOOK_EVERY_MS = 15 * 60_000;
 
