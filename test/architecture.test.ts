@@ -39,6 +39,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['src/ops'],
   commander: ['src/cli'],
   undici: ['src/workers/outbound'],
+  ai: ['src/workers'],
+  '@pydantic/genai-prices': ['src/workers/budget'],
 };
 
 /** What the edge runs as well: no Node built-in but in `.node.ts` files. */

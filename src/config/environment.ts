@@ -1,3 +1,4 @@
+import { budgetEnvironment } from './budget.ts';
 import { gmailEnvironment, gmailRefinements } from './gmail.ts';
 import { graphEnvironment, graphRefinements } from './graph.ts';
 import { teamsEnvironment, teamsRefinements } from './teams.ts';
@@ -43,7 +44,7 @@ export const environmentPaths: Readonly<Record<string, Path>> = {
   SALLYPORT_METRICS_TOKEN: ['metricsToken'],
   LOG_LEVEL: ['logLevel'],
   SALLYPORT_AGENT: ['agent', 'kind'],
-  SALLYPORT_BUDGET_RUN_SECONDS: ['budget', 'runSeconds'],
+  ...budgetEnvironment,
   SLACK_SIGNING_SECRET: [...TENANT, 'slack', 'signingSecrets'],
   SLACK_BOT_TOKEN: [...TENANT, 'slack', 'botToken'],
   SLACK_API_URL: [...TENANT, 'slack', 'apiUrl'],

@@ -41,7 +41,8 @@ function missingFor(role: Role, input: unknown): string[] {
   need('SALLYPORT_SEAL_KEY', ['keys', 'seal'], '(sallyport keygen prints one)');
   need('SALLYPORT_ID_KEY', ['keys', 'id'], '(sallyport keygen prints one)');
   const tenants = Object.values(settingAt(input, ['tenants']) ?? {});
-  if (!tenants.some((tenant) => Object.values(tenant ?? {}).some((channel) => channel !== undefined))) {
+  const isChannel = ([name, settings]: [string, unknown]): boolean => name !== 'budget' && settings !== undefined;
+  if (!tenants.some((tenant) => Object.entries(tenant ?? {}).some(isChannel))) {
     problems.push('SLACK_SIGNING_SECRET: no channel is configured; set this or describe tenants in sallyport.config');
   }
   const subscriptions = tenants.map((tenant) => settingAt(tenant, ['graph', 'subscriptions']));

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { globalBudgetSchema, pricesSchema, tenantBudgetSchema } from './budget.ts';
 import { gmailSchema } from './gmail.ts';
 import { graphSchema } from './graph.ts';
 import { teamsSchema } from './teams.ts';
@@ -55,6 +56,7 @@ const tenant = z.strictObject({
   graph: graphSchema.optional(),
   teams: teamsSchema.optional(),
   gmail: gmailSchema.optional(),
+  budget: tenantBudgetSchema,
 });
 
 const agent = z.strictObject({ kind: z.enum(['echo'], { error: 'must be echo' }).default('echo') });
@@ -142,7 +144,8 @@ export const configSchema = z.strictObject({
   metricsToken: secret(16).optional(),
   logLevel: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
   agent: agent.prefault({}),
-  budget: z.strictObject({ runSeconds: integer(1, 86_400).default(120) }).prefault({}),
+  budget: globalBudgetSchema,
+  prices: pricesSchema,
   tenants: z.record(tenantName, tenant).default({}),
 });
 

@@ -38,7 +38,8 @@ const shapeOf = <T extends z.ZodType>(windows: T) =>
   });
 
 const calendarLimits = shapeOf(z.strictObject({ hour: max.optional(), day: max.optional(), month: max.optional() }));
-const runLimits = shapeOf(z.strictObject({ run: max.optional() }));
+/** A run is one run; there is nothing to limit. */
+const runLimits = shapeOf(z.strictObject({ run: max.optional() })).omit({ runs: true });
 
 /** Limits of a scope as the API takes and stores keep them. A run has only its own window; nothing else has that one. */
 export const limitsSchema = (scope: ScopeKind): z.ZodType<Limits> => (scope === 'run' ? runLimits : calendarLimits);

@@ -4,6 +4,7 @@ import { startWorkerBeat } from '../ops/worker-beat.ts';
 import { createAcceptFound } from '../workers/accept-found.ts';
 import { echoAgent } from '../workers/agent/echo.ts';
 import { run } from '../workers/run.ts';
+import { openBudgets } from './budget.node.ts';
 import { startKeeperOf } from './keeper.node.ts';
 import { createReaderTable } from './readers.node.ts';
 import { createReplierTable } from './repliers.node.ts';
@@ -21,6 +22,7 @@ export function startWorker(runtime: Runtime): WorkerHandle {
   const { config, crypto, log, metrics, scrub, sealer, store, drain } = runtime;
   const { meter } = metrics;
   const shutdown = new AbortController();
+  const budgets = openBudgets(runtime);
   const deps = {
     agent: echoAgent,
     replier: createReplierTable(runtime),
@@ -35,15 +37,12 @@ export function startWorker(runtime: Runtime): WorkerHandle {
     random: Math.random,
     leaseMs: config.worker.lease,
     replyTimeoutMs: config.worker.replyTimeout,
-    runMs: config.budget.runSeconds * 1000,
+    openBudget: budgets.open,
     shutdown: shutdown.signal,
     logger: log,
     isStopping: () => drain.signal.aborted,
   };
-  const consumer = store.jobs.consume({
-    concurrency: config.concurrency,
-    run: (conversation) => run(conversation, deps),
-  });
+  const consumer = store.jobs.consume({ concurrency: config.concurrency, run: (due) => run(due, deps) });
   const id = Buffer.from(crypto.random(8)).toString('hex');
   const stopBeat = startWorkerBeat(id, { records: store.records, clock: Date.now });
   const keeper = startKeeperOf(runtime, createAcceptFound(deps));
@@ -52,6 +51,7 @@ export function startWorker(runtime: Runtime): WorkerHandle {
       const giveBack = setTimeout(() => shutdown.abort(), Math.max(0, graceMs - GIVE_BACK_MS));
       await Promise.all([consumer.close(graceMs), keeper.close()]);
       clearTimeout(giveBack);
+      budgets.close();
       await stopBeat().catch(() => {
         // The store is away; the beat ends by itself.
       });

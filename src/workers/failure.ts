@@ -1,7 +1,8 @@
 import { codeOf, type ErrorCode, SallyportError } from '../core/errors.ts';
-import { noUsage, type Run } from '../core/event.ts';
+import type { Run, Usage } from '../core/event.ts';
 import type { Outcome } from '../queue/lease.ts';
 import { backoffMs } from './backoff.ts';
+import { BudgetExhausted } from './budget/exhausted.ts';
 
 /** Codes after which trying again may help. Everything else is parked at once: a person has to look. */
 const retryable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -19,15 +20,19 @@ const retryable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export interface Failed {
   readonly error: unknown;
   readonly attempt: number;
+  readonly usage: Usage;
   readonly startedAt: number;
   readonly finishedAt: number;
   readonly random: () => number;
 }
 
 /** How an attempt that threw ends. */
-export function failureOutcome({ error, attempt, startedAt, finishedAt, random }: Failed): Outcome {
+export function failureOutcome({ error, attempt, usage, startedAt, finishedAt, random }: Failed): Outcome {
   const code = codeOf(error);
-  const ended = { startedAt, finishedAt, usage: noUsage, code };
+  const ended = { startedAt, finishedAt, usage, code };
+  if (error instanceof BudgetExhausted && error.next === 'drop') {
+    return { kind: 'done', run: { ...ended, outcome: 'silent' } satisfies Run };
+  }
   if (!retryable.has(code)) return { kind: 'parked', code, run: { ...ended, outcome: 'parked' } satisfies Run };
   const retryAfterMs = error instanceof SallyportError ? error.retryAfterMs : undefined;
   const delayMs = backoffMs(attempt, retryAfterMs, random);

@@ -6,6 +6,8 @@ import type { HeldLease } from '../queue/lease.ts';
 
 /** The journal's step for the one reply an event has. */
 export const REPLY_STEP = 'reply';
+/** The journal's step for the one word that there will be no reply. */
+export const NOTICE_STEP = 'notice';
 
 export interface ReplyDeps {
   readonly journal: Journal;
@@ -17,6 +19,7 @@ export interface ReplyDeps {
 export interface ReplyTask {
   readonly record: EventRecord;
   readonly lease: HeldLease;
+  readonly step: typeof REPLY_STEP | typeof NOTICE_STEP;
   readonly text: string;
   /** What earlier attempts recorded of this step. */
   readonly earlier: JournalEntry | undefined;
@@ -28,49 +31,47 @@ export interface ReplyTask {
  * about at the vendor. @throws SallyportError ERR_LEASE_LOST, ERR_REPLY_UNCONFIRMED (the next attempt asks),
  * ERR_AMBIGUOUS_EFFECT (the vendor could not say), or what the replier threw.
  */
-export async function replyOnce(
-  { record, lease, text, earlier, signal }: ReplyTask,
-  deps: ReplyDeps,
-): Promise<RunReply> {
+export async function replyOnce(task: ReplyTask, deps: ReplyDeps): Promise<RunReply> {
+  const { lease, step, text, earlier, signal } = task;
   if (earlier?.kind === 'result') return { text, state: 'delivered' };
-  const context = replyContext(record, AbortSignal.any([signal, AbortSignal.timeout(deps.timeoutMs)]));
+  const context = replyContext(task, AbortSignal.any([signal, AbortSignal.timeout(deps.timeoutMs)]));
   if (earlier?.kind === 'intent') {
     const found = await deps.replier.find(context, earlier.at);
     if (found === 'unknown') throw ambiguous();
-    if (found === 'delivered') return delivered(text, lease, deps);
+    if (found === 'delivered') return delivered(task, deps);
   }
   // Half as long again as the call may take: by then its worker has noticed that it is over, alive or not.
   const holdMs = deps.timeoutMs * 1.5;
-  if (!(await deps.journal.record(lease, REPLY_STEP, { kind: 'intent', value: { text } }, holdMs))) throw leaseLost();
+  if (!(await deps.journal.record(lease, step, { kind: 'intent', value: { text } }, holdMs))) throw leaseLost();
   if (signal.aborted) throw leaseLost();
-  const result = await sendOrTakeBack(text, context, lease, deps);
+  const result = await sendOrTakeBack(task, context, deps);
   if (result.kind === 'ambiguous') throw unconfirmed();
-  return result.kind === 'unsent' ? { text, state: 'unsent' } : delivered(text, lease, deps);
+  return result.kind === 'unsent' ? { text, state: 'unsent' } : delivered(task, deps);
 }
 
 /** A refusal is a result as well: without it the next attempt would have to ask about a reply nobody took. */
 async function sendOrTakeBack(
-  text: string,
+  { lease, step, text }: ReplyTask,
   context: ReplyContext,
-  lease: HeldLease,
   deps: ReplyDeps,
 ): Promise<ReplyResult> {
   try {
     return await deps.replier.send({ text }, context);
   } catch (error) {
-    await deps.journal.record(lease, REPLY_STEP, { kind: 'refused', value: { text } }, 0);
+    await deps.journal.record(lease, step, { kind: 'refused', value: { text } }, 0);
     throw error;
   }
 }
 
-async function delivered(text: string, lease: HeldLease, { journal }: ReplyDeps): Promise<RunReply> {
-  await journal.record(lease, REPLY_STEP, { kind: 'result', value: { text } }, 0);
+async function delivered({ lease, step, text }: ReplyTask, { journal }: ReplyDeps): Promise<RunReply> {
+  await journal.record(lease, step, { kind: 'result', value: { text } }, 0);
   return { text, state: 'delivered' };
 }
 
-function replyContext({ event }: EventRecord, signal: AbortSignal): ReplyContext {
+function replyContext({ record: { event }, step }: ReplyTask, signal: AbortSignal): ReplyContext {
   const { tenant, id: eventId, destination, sealed } = event;
-  return { tenant, eventId, destination, sealed, replyId: eventId, signal };
+  const replyId = step === REPLY_STEP ? eventId : `${eventId}-${step}`;
+  return { tenant, eventId, destination, sealed, replyId, signal };
 }
 
 const leaseLost = (): SallyportError => new SallyportError('ERR_LEASE_LOST', 'another worker has the conversation');

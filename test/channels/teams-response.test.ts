@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SallyportError } from '../../src/core/errors.ts';
-import { noUsage } from '../../src/core/event.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { type BotConnectorServer, startBotConnectorServer } from '../../src/testing/bot-connector-server.ts';
 import { signTeamsOutgoing, type TeamsActivity } from '../../src/testing/teams-signer.ts';
@@ -54,7 +53,7 @@ const invoke = (name: string, value: unknown = { data: { q: 'cats' } }): TeamsAc
 const expecting = (text: string): TeamsActivity => ({ ...said({ text, at }), deliveryMode: 'expectReplies' });
 const outgoing = (text: string) => signTeamsOutgoing(said({ text, at }), { securityToken: SECURITY_TOKEN, at });
 
-const silent: Agent = { name: 'silent', run: async () => ({ kind: 'silent', usage: noUsage }) };
+const silent: Agent = { name: 'silent', run: async () => ({ kind: 'silent' }) };
 /** Never retried: what it throws is not a thing that passes. */
 const broken: Agent = {
   name: 'broken',

@@ -20,8 +20,19 @@ test('the defaults are the documented ones', () => {
     store: { shards: 1, prefix: 'sp', minReplicas: 0, allowUnsafe: false, dataDir: '.sallyport' },
     windows: { slack: 72 * HOUR, graph: 24 * HOUR, teams: 24 * HOUR, gmail: 7 * 24 * HOUR },
     agent: { kind: 'echo' },
-    budget: { runSeconds: 120 },
-    tenants: { default: { slack: { apiUrl: 'https://slack.com/api/' } } },
+    tenants: {
+      default: {
+        slack: { apiUrl: 'https://slack.com/api/' },
+        budget: {
+          onExhausted: 'park',
+          limits: {
+            tenant: { usdMicros: { day: 5_000_000 } },
+            user: { runs: { hour: 5 } },
+            run: { modelCalls: { run: 20 }, seconds: { run: 120 } },
+          },
+        },
+      },
+    },
   });
   const { server, store, metricsToken, api } = load(sound);
   // Whose default depends on the role or the channel, or that switch something on, are absent.

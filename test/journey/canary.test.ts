@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
-import { noUsage } from '../../src/core/event.ts';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
 import {
   type SlackBody,
@@ -201,7 +200,7 @@ describe('secrets of every kind in every field', () => {
     const said: string[] = [];
     const text = secrets.map((secret) => secret.text).join('\n');
     const gate = await openGate({
-      agent: { name: 'parrot', run: async () => ({ kind: 'reply', text, usage: noUsage }) },
+      agent: { name: 'parrot', run: async () => ({ kind: 'reply', text }) },
       replier: {
         find: async () => 'absent',
         async send(reply) {

@@ -20,6 +20,7 @@ import { createSealer } from '../../src/scrub/seal.ts';
 import type { Agent } from '../../src/workers/agent/agent.ts';
 import { echoAgent } from '../../src/workers/agent/echo.ts';
 import { type RunDeps, run } from '../../src/workers/run.ts';
+import { type BudgetOptions, budgetsOver } from './budget.ts';
 
 export const SIGNING_SECRET = '8f742231b10e8888abcd99yyyzzz85a5';
 export const JWT_SECRET = 'a-secret-of-at-least-thirty-two-bytes';
@@ -32,7 +33,7 @@ export interface GateOptions {
   readonly isDraining?: () => boolean;
   readonly clock?: () => number;
   readonly agent?: Agent;
-  readonly runMs?: number;
+  readonly budget?: BudgetOptions;
   readonly replier?: Replier;
   /** Stands in for the store; a fresh embedded one otherwise. */
   readonly store?: Store;
@@ -107,7 +108,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     random: () => 0.5,
     leaseMs: limits.leaseMs,
     replyTimeoutMs: 10_000,
-    runMs: options.runMs ?? 120_000,
+    openBudget: budgetsOver(store, { clock, ...options.budget }),
     shutdown: new AbortController().signal,
     logger: silentLogger,
     isStopping: () => false,

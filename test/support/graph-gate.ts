@@ -45,6 +45,7 @@ import { createAcceptFound } from '../../src/workers/accept-found.ts';
 import type { Agent } from '../../src/workers/agent/agent.ts';
 import { echoAgent } from '../../src/workers/agent/echo.ts';
 import { type RunDeps, run } from '../../src/workers/run.ts';
+import { budgetsOver } from './budget.ts';
 import { createFakeClock, type FakeClock } from './clock.ts';
 
 export const PUBLIC_URL = 'https://gate.example';
@@ -201,7 +202,7 @@ export async function openGraphGate(options: GraphGateOptions = {}): Promise<Gra
     random: () => 0.5,
     leaseMs: limits.leaseMs,
     replyTimeoutMs: 10_000,
-    runMs: 120_000,
+    openBudget: budgetsOver(store),
     shutdown: new AbortController().signal,
     logger,
     isStopping: () => false,

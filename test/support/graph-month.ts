@@ -1,5 +1,4 @@
 import type { EventRecord } from '../../src/core/event.ts';
-import { noUsage } from '../../src/core/event.ts';
 import type { Disturbance } from '../../src/testing/graph-pushes.ts';
 import type { GraphAsked, GraphFault } from '../../src/testing/graph-server.ts';
 import type { GraphItem } from '../../src/testing/graph-signer.ts';
@@ -139,7 +138,7 @@ const countingAgent = (runs: Map<string, number>): Agent => ({
     const text = event.text.split('\n').at(-1) ?? '';
     runs.set(text, (runs.get(text) ?? 0) + 1);
     const isMail = event.destination.kind === 'mail';
-    return isMail ? { kind: 'reply', text: `about ${text}`, usage: noUsage } : { kind: 'silent', usage: noUsage };
+    return isMail ? { kind: 'reply', text: `about ${text}` } : { kind: 'silent' };
   },
 });
 

@@ -40,6 +40,8 @@ import { createGuardedFetch } from '../../src/workers/outbound/guarded-fetch.ts'
 import { createDnsResolve } from '../../src/workers/outbound/resolve.ts';
 import { run } from '../../src/workers/run.ts';
 
+import { budgetsOver } from './budget.ts';
+
 export const APP_ID = '3851a47b-53ed-4d29-b878-6e941da61e98';
 export const APP_PASSWORD = 'the-password-of-the-bot';
 /** The sample token of Microsoft's documentation of outgoing webhooks. */
@@ -212,7 +214,7 @@ function createWorker(options: TeamsGateOptions, store: Store, fetch: typeof glo
     random: () => 0.5,
     leaseMs: defaultLimits.leaseMs,
     replyTimeoutMs: 10_000,
-    runMs: 120_000,
+    openBudget: budgetsOver(store),
     shutdown: new AbortController().signal,
     logger,
     isStopping: () => false,

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { type EventRecord, noUsage } from '../../src/core/event.ts';
+import type { EventRecord } from '../../src/core/event.ts';
 import type { Agent } from '../../src/workers/agent/agent.ts';
 import { backoffMs } from '../../src/workers/backoff.ts';
 import { createFakeClock } from '../support/clock.ts';
@@ -28,7 +28,7 @@ test('an agent that throws is tried again after a wait, and then it succeeds', a
   const agent = agentThat(async () => {
     calls += 1;
     if (calls === 1) throw new Error('model is overloaded');
-    return { kind: 'reply', text: 'better', usage: noUsage };
+    return { kind: 'reply', text: 'better' };
   });
   const record = await attempts(2, { agent });
   expect(record).toMatchObject({ state: 'done', attempts: 2 });
@@ -44,14 +44,14 @@ test('an agent that always throws ends parked and visible, never silently failed
   expect((await gate.store.events.list('default', { state: 'parked', limit: 10 })).events).toHaveLength(1);
 });
 
-test('an agent that never settles is ended by the run’s time limit', async () => {
+test('an agent that never settles is ended when the run’s seconds are over', async () => {
   const agent = agentThat(() => new Promise(() => {}));
-  const record = await attempts(1, { agent, runMs: 30 });
-  expect(record).toMatchObject({ state: 'waiting', runs: [{ outcome: 'retry', code: 'ERR_AGENT_TIMEOUT' }] });
+  const record = await attempts(1, { agent, budget: { limits: { run: { seconds: { run: 1 } } } } });
+  expect(record).toMatchObject({ state: 'parked', failure: { code: 'ERR_BUDGET_EXHAUSTED' } });
 });
 
 test('an agent with nothing to say ends the event without a reply', async () => {
-  const agent = agentThat(async () => ({ kind: 'silent', usage: noUsage }));
+  const agent = agentThat(async () => ({ kind: 'silent' }));
   expect(await attempts(1, { agent })).toMatchObject({ state: 'done', runs: [{ outcome: 'silent' }] });
 });
 
@@ -59,7 +59,7 @@ test('a parked event is redriven as a new generation and runs again', async () =
   let isFixed = false;
   const agent = agentThat(async () => {
     if (!isFixed) throw new Error('broken');
-    return { kind: 'reply', text: 'fixed', usage: noUsage };
+    return { kind: 'reply', text: 'fixed' };
   });
   const parked = await attempts(10, { agent });
   isFixed = true;

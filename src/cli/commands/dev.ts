@@ -12,7 +12,8 @@ export function registerDev(program: Command, io: Io, roles: Roles): void {
     .action(async () => {
       const secrets = await ensureDevSecrets(io);
       const vendors = await startDevVendors(io);
-      const defaults = { HOST: '127.0.0.1', SALLYPORT_OUTCOME_HEADERS: '1', ...secrets, ...vendors.settings };
+      const settings = { HOST: '127.0.0.1', SALLYPORT_OUTCOME_HEADERS: '1', SALLYPORT_BUDGET_USER_RUNS_HOUR: '60' };
+      const defaults = { ...settings, ...secrets, ...vendors.settings };
       try {
         await roles.dev(await loadSettings(io, 'dev', defaults), io);
       } finally {

@@ -1,4 +1,5 @@
-import type { InboundEvent, Usage } from '../../core/event.ts';
+import type { InboundEvent } from '../../core/event.ts';
+import type { RunBudget } from '../budget/budget.ts';
 
 /** What an agent is asked. */
 export interface Task {
@@ -8,18 +9,22 @@ export interface Task {
 }
 
 export interface AgentContext {
-  /** Aborted by the run's time limit, a lost lease and shutdown. An agent that ignores it may no longer act. */
+  /** Aborted by the budget, a lost lease and shutdown. An agent that ignores it may no longer act. */
   readonly signal: AbortSignal;
+  /** What the run may use. Everything that costs something goes through it, and nothing else counts as used. */
+  readonly budget: RunBudget;
 }
 
 export type AgentOutcome =
-  | { readonly kind: 'reply'; readonly text: string; readonly usage: Usage }
+  | { readonly kind: 'reply'; readonly text: string }
   /** Nothing to say. */
-  | { readonly kind: 'silent'; readonly usage: Usage };
+  | { readonly kind: 'silent' };
 
 export interface Agent {
   /** Bounded word for metrics. */
   readonly name: string;
+  /** It costs nothing, so its runs are not counted against anybody. */
+  readonly isFree?: boolean;
   /** @throws whatever it likes: that is a failed attempt, retried with back-off. */
   run(task: Task, context: AgentContext): Promise<AgentOutcome>;
 }

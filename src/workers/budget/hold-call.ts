@@ -1,7 +1,8 @@
 import { SallyportError } from '../../core/errors.ts';
 import type { Usage } from '../../core/event.ts';
 import type { Held, HeldCall, ModelCall } from './budget.ts';
-import type { Price, PriceOf, TokenUse } from './prices.ts';
+import type { Price, TokenUse } from './price.ts';
+import type { PriceOf } from './prices.ts';
 import { inputTokensAtMost } from './worst-case.ts';
 
 /** Reserves a model call's worst case. @throws SallyportError ERR_PRICE_UNKNOWN, or what `hold` throws */

@@ -1,7 +1,7 @@
 import { APICallError, type LanguageModelMiddleware, wrapLanguageModel } from 'ai';
 import type { HeldCall, RunBudget } from './budget.ts';
 import { type CallOptions, describeInput } from './describe-input.ts';
-import type { TokenUse } from './prices.ts';
+import type { TokenUse } from './price.ts';
 
 type Model = Parameters<typeof wrapLanguageModel>[0]['model'];
 type MeteredModel = ReturnType<typeof wrapLanguageModel>;

@@ -1,18 +1,4 @@
-/** Tokens of a call. Cache figures are parts of `input`. */
-export interface TokenUse {
-  readonly input: number;
-  readonly output: number;
-  readonly cacheRead?: number;
-  readonly cacheWrite?: number;
-}
-
-/** What a model costs, in micro-dollars, rounded up. */
-export interface Price {
-  /** Null when the figures make no sense (more cached than there was): then the worst case stands. */
-  cost(use: TokenUse): number | null;
-  /** The most that a call of up to so many tokens may cost. */
-  worst(input: number, output: number): number;
-}
+import { type Price, roundUp } from './price.ts';
 
 /** Null: nobody knows, so it must not be called. */
 export type PriceOf = (model: string) => Promise<Price | null>;
@@ -25,7 +11,7 @@ export interface ListPrice {
 
 export interface PriceSettings {
   /** Holds for every model that has no price of its own. */
-  readonly standard: ListPrice | undefined;
+  readonly standard?: ListPrice | undefined;
   readonly models: Readonly<Record<string, ListPrice>>;
   /** Where the models are called: the same name has other prices elsewhere. */
   readonly baseUrl?: string;
@@ -47,6 +33,3 @@ function listed({ input, output }: ListPrice): Price {
     roundUp(inputTokens * input + outputTokens * output);
   return { worst, cost: (use) => worst(use.input, use.output) };
 }
-
-/** Up to a whole micro-dollar; what only binary fractions added (3 × 0.1) does not count as one more. */
-export const roundUp = (micros: number): number => Math.ceil(Number(micros.toFixed(6)));

@@ -1,0 +1,45 @@
+import type { Config } from '../config/schema.ts';
+import { createBudgetOverrides } from '../queue/budget-overrides.ts';
+import { watchKills } from '../workers/budget/kill-watch.ts';
+import { type BudgetPolicy, createPolicies } from '../workers/budget/policy.ts';
+import { createPrices } from '../workers/budget/prices.ts';
+import { createRunBudget, type OpenBudget, type Spending } from '../workers/budget/run-budget.ts';
+import type { Runtime } from './runtime.node.ts';
+
+/** How long a run waits for money that others have reserved and may not need, in ms. */
+const PATIENCE_MS = 10_000;
+/** Longest call of a model. */
+const CALL_MS = 10 * 60_000;
+
+export interface Budgets {
+  readonly open: (spending: Spending) => Promise<OpenBudget>;
+  close(): void;
+}
+
+/** A tenant nobody configured may use nothing. */
+const nothing: BudgetPolicy = { onExhausted: 'park', limits: { tenant: { usdMicros: { day: 0 }, runs: { day: 0 } } } };
+
+/** What the configuration allows a tenant. */
+export const configuredPolicy =
+  ({ tenants, budget }: Config) =>
+  (tenant: string): BudgetPolicy => {
+    const { onExhausted, limits } = tenants[tenant]?.budget ?? nothing;
+    return { onExhausted, limits: { ...limits, ...budget } };
+  };
+
+export function openBudgets({ config, store, metrics, identifier, log }: Runtime): Budgets {
+  const kills = watchKills(store.ledger, log);
+  const overrides = createBudgetOverrides(store.records);
+  const deps = {
+    ledger: store.ledger,
+    policyOf: createPolicies({ configured: configuredPolicy(config), overrides, clock: Date.now }),
+    priceOf: createPrices(config.prices),
+    kills,
+    digest: identifier.digest,
+    meter: metrics.meter,
+    logger: log,
+    patienceMs: PATIENCE_MS,
+    callMs: CALL_MS,
+  };
+  return { open: (spending) => createRunBudget(spending, deps), close: kills.close };
+}

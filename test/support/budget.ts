@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import type { BudgetLimits } from '../../src/core/budget.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { silentMeter } from '../../src/core/meter.ts';
+import { createBudgetOverrides } from '../../src/queue/budget-overrides.ts';
+import type { Store } from '../../src/queue/store.ts';
+import { type BudgetPolicy, createPolicies } from '../../src/workers/budget/policy.ts';
+import { createPrices } from '../../src/workers/budget/prices.ts';
+import {
+  createRunBudget,
+  type OpenBudget,
+  type RunBudgetDeps,
+  type Spending,
+} from '../../src/workers/budget/run-budget.ts';
+
+export interface BudgetOptions extends Partial<Omit<RunBudgetDeps, 'ledger' | 'policyOf'>> {
+  /** Absent: counted, and limited by nothing. */
+  readonly limits?: BudgetLimits;
+  readonly onExhausted?: BudgetPolicy['onExhausted'];
+  readonly clock?: () => number;
+}
+
+const counted: BudgetLimits = { tenant: { usdMicros: { day: 'unlimited' } } };
+
+/** What a worker opens budgets with, over a store of a test. A model costs a dollar per million tokens in, two out. */
+export function budgetsOver(store: Store, options: BudgetOptions = {}): (spending: Spending) => Promise<OpenBudget> {
+  const { limits = counted, onExhausted = 'park', clock = Date.now, ...overrides } = options;
+  const deps: RunBudgetDeps = {
+    ledger: store.ledger,
+    policyOf: createPolicies({
+      configured: () => ({ limits, onExhausted }),
+      overrides: createBudgetOverrides(store.records),
+      clock,
+    }),
+    priceOf: createPrices({ standard: { input: 1, output: 2 }, models: {} }),
+    kills: { onKill: () => () => {}, close() {} },
+    digest: (label, parts) =>
+      createHash('sha256')
+        .update(JSON.stringify([label, parts]))
+        .digest('base64url')
+        .slice(0, 22),
+    meter: silentMeter,
+    logger: silentLogger,
+    patienceMs: 0,
+    callMs: 60_000,
+    ...overrides,
+  };
+  return (spending) => createRunBudget(spending, deps);
+}
