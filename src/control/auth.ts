@@ -22,6 +22,8 @@ export interface AuthOptions {
 
 /** Clock difference between issuer and us that is forgiven, in seconds. */
 const SKEW_SECONDS = 60;
+/** What a tenant may be called in the configuration; the store keeps its own records under other names. */
+const TENANT = /^[a-z0-9][a-z0-9-]{0,62}$/;
 /** No honest token is longer; longer ones are refused before any work is done on them. */
 const MAX_TOKEN_CHARS = 8192;
 
@@ -59,9 +61,8 @@ async function verify(token: string, key: Uint8Array, options: AuthOptions): Pro
 }
 
 function callerOf({ sub, tenant, scope }: JWTPayload): Caller {
-  if (typeof sub !== 'string' || sub === '' || typeof tenant !== 'string' || typeof scope !== 'string') {
-    throw unauthenticated();
-  }
+  if (typeof sub !== 'string' || sub === '' || typeof scope !== 'string') throw unauthenticated();
+  if (typeof tenant !== 'string' || !TENANT.test(tenant)) throw unauthenticated();
   return { subject: sub, tenant, scopes: new Set(scope.split(' ')) };
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { SallyportError } from '../core/errors.ts';
 import { channelNames, eventStates } from '../core/event.ts';
-import type { App } from '../ingress/context.ts';
+import type { App, AppContext } from '../ingress/context.ts';
 import type { EventFilter, Events, Transition } from '../queue/events.ts';
 import type { Authorize } from './auth.ts';
 import { type EventView, eventView } from './event-view.ts';
@@ -13,6 +13,7 @@ export interface EventRoutesDeps {
 
 /** Rows of a page unless told otherwise. */
 const DEFAULT_LIMIT = 50;
+const MAX_LIMIT = 200;
 
 const query = z.strictObject({
   state: z.enum(eventStates).optional(),
@@ -21,7 +22,12 @@ const query = z.strictObject({
     .string()
     .regex(/^[\w.~-]{1,200}$/)
     .optional(),
-  limit: z.coerce.number().int().min(1).max(200).default(DEFAULT_LIMIT),
+  limit: z
+    .string()
+    .regex(/^[1-9]\d{0,2}$/)
+    .transform(Number)
+    .refine((limit) => limit <= MAX_LIMIT)
+    .default(DEFAULT_LIMIT),
 });
 
 /** `/events`: what was accepted and what became of it. Every call sees only its own tenant. */
@@ -37,19 +43,26 @@ export const mountEvents =
     });
     app.get('/events/:id', async (c) => {
       const { tenant } = await authorize(c, 'events:read');
-      const record = await events.get(tenant, c.req.param('id'));
+      const record = await events.get(tenant, eventId(c));
       if (record === null) throw notFound();
       return c.json(eventView(record));
     });
     app.post('/events/:id/redrive', async (c) => {
       const { tenant } = await authorize(c, 'events:write');
-      return c.json(changed(await events.redrive(tenant, c.req.param('id'))));
+      return c.json(changed(await events.redrive(tenant, eventId(c))));
     });
     app.post('/events/:id/park', async (c) => {
       const { tenant } = await authorize(c, 'events:write');
-      return c.json(changed(await events.park(tenant, c.req.param('id'))));
+      return c.json(changed(await events.park(tenant, eventId(c))));
     });
   };
+
+/** Names of records go into keys of the store: what is not one of our ids is not even asked for. */
+function eventId(c: AppContext): string {
+  const id = c.req.param('id') ?? '';
+  if (!/^ev_[0-9A-Z]{26}$/.test(id)) throw notFound();
+  return id;
+}
 
 const notFound = (): SallyportError => new SallyportError('ERR_NOT_FOUND', 'no such event');
 

@@ -26,7 +26,8 @@ export function createLog({ level, scrubLine, isPretty }: LogOptions): Log {
   const timer = setInterval(() => output.flush(), FLUSH_MS);
   timer.unref();
   const stream: DestinationStream = {
-    write: (line) => output.write(isPretty ? prettyLine(scrubLine(line)) : scrubLine(line)),
+    // Twice where a person reads: unpacking the line brings back what the first pass had escaped.
+    write: (line) => output.write(isPretty ? scrubLine(prettyLine(scrubLine(line))) : scrubLine(line)),
   };
   const log = pino({ level, serializers: { error: serializeError }, base: { pid: process.pid } }, stream);
   return {

@@ -116,16 +116,36 @@ export function createMetrics({ stats, sources, clock }: MetricsDeps): Metrics {
 
 /** Asked of the store once per scrape. A store that is away leaves the gauges absent: stale figures would soothe. */
 function registerQueueGauges(registers: Registry[], stats: () => Promise<QueueStats>): void {
-  const oldest = new Gauge({
-    name: 'sallyport_queue_oldest_seconds',
-    help: 'Age of the oldest event that waits for its first attempt',
-    registers,
-  });
-  const memory = new Gauge({
-    name: 'sallyport_redis_memory_ratio',
-    help: 'Used share of the maxmemory of Redis; 0 where there is no limit',
-    registers,
-  });
+  let asked: Promise<QueueStats | null> | undefined;
+  const ask = (): Promise<QueueStats | null> => {
+    asked ??= stats()
+      .catch(() => null)
+      .finally(() => {
+        asked = undefined;
+      });
+    return asked;
+  };
+  const single = (name: string, help: string, read: (now: QueueStats) => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      async collect() {
+        const now = await ask();
+        if (now === null) this.remove();
+        else this.set(read(now));
+      },
+    });
+  single(
+    'sallyport_queue_oldest_seconds',
+    'Age of the oldest event that waits for its first attempt',
+    ({ oldestMs }) => oldestMs / 1000,
+  );
+  single(
+    'sallyport_redis_memory_ratio',
+    'Used share of the maxmemory of Redis; 0 where there is no limit',
+    ({ memoryRatio = 0 }) => memoryRatio,
+  );
   new Gauge({
     name: 'sallyport_queue_events',
     help: 'Events by state',
@@ -133,11 +153,8 @@ function registerQueueGauges(registers: Registry[], stats: () => Promise<QueueSt
     registers,
     async collect() {
       this.reset();
-      const now = await stats().catch(() => null);
-      if (now === null) return;
-      for (const state of eventStates) this.set({ state }, now.states[state] ?? 0);
-      oldest.set(now.oldestMs / 1000);
-      memory.set(now.memoryRatio ?? 0);
+      const now = await ask();
+      for (const state of now === null ? [] : eventStates) this.set({ state }, now?.states[state] ?? 0);
     },
   });
 }

@@ -35,6 +35,7 @@ export interface GateOptions {
   readonly agent?: Agent;
   readonly budget?: BudgetOptions;
   readonly replier?: Replier;
+  readonly api?: { readonly jwtSecret: string | undefined };
   /** Stands in for the store; a fresh embedded one otherwise. */
   readonly store?: Store;
 }
@@ -90,7 +91,12 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     mount: [
       mountEvents({
         events: store.events,
-        authorize: createAuthorize({ jwtSecret: JWT_SECRET, jwtIssuer: undefined, jwtAudience: undefined }),
+        authorize: createAuthorize({
+          jwtSecret: JWT_SECRET,
+          jwtIssuer: undefined,
+          jwtAudience: undefined,
+          ...options.api,
+        }),
       }),
     ],
   });
