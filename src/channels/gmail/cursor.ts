@@ -7,31 +7,47 @@ export interface Walked {
   readonly newest: string | null;
   /** The mailbox's current history id when the walk began. */
   readonly current: string;
+  /** Gmail ids of the messages it showed. */
+  readonly messages: readonly string[];
 }
 
 /**
- * Milliseconds for which a history id must have been named without any record before the cursor follows it. Gmail's
- * index has been seen 1 to 5 s behind its own pushes; some minutes' wait cost nothing, a message that is skipped is lost.
+ * Milliseconds for which the history is read again from where it was begun. Gmail's index has been seen 1 to 5 s behind
+ * its own pushes, and nobody promises that it fills in order; what the cursor has passed is never listed again.
  */
 export const SETTLE_MS = 5 * 60_000;
 
+/** Messages of earlier walks that are remembered; beyond these the store finds out that it has them. */
+const MAX_RECENT = 500;
+
 /**
- * The state after a walk. The cursor follows what the list has shown, not what it claims: the index may lag behind the
- * mailbox's current id, and everything up to the cursor is never listed again. It never moves backwards.
+ * The state after a walk. The cursor becomes what an earlier walk reached, once that is long enough ago; it never moves
+ * backwards.
  */
-export function settle(state: MailboxState, { newest, current }: Walked, now: number): MailboxState {
-  const { historyId: cursor, observed } = state;
-  if (newest !== null) return { ...state, historyId: later(cursor, newest), observed: null, syncedAt: now };
-  const isSettled = observed !== null && now - observed.at >= SETTLE_MS;
-  const historyId = isSettled ? later(cursor, observed.historyId) : cursor;
-  const waiting = isSettled ? null : observed;
-  const next = isShown(historyId, current) ? null : (waiting ?? { historyId: current, at: now });
-  return { ...state, historyId, observed: next, syncedAt: now };
+export function settle(state: MailboxState, { newest, current, messages }: Walked, now: number): MailboxState {
+  const { reached, awaited } = state;
+  const isSettled = reached !== null && now - reached.at >= SETTLE_MS;
+  const historyId = isSettled ? later(state.historyId, reached.historyId) : state.historyId;
+  const shown = newest === null ? state.shown : later(state.shown, newest);
+  const next = isSettled || reached === null ? { historyId: current, at: now } : reached;
+  const settled: MailboxState = {
+    ...state,
+    historyId,
+    reached: isReached(historyId, next.historyId) ? null : next,
+    shown,
+    recent: messages.slice(-MAX_RECENT),
+    syncedAt: now,
+  };
+  const isOver = awaited !== null && (isShown(settled, awaited.historyId) || now - awaited.at >= SETTLE_MS);
+  return isOver ? { ...settled, awaited: null } : settled;
 }
 
-/** Whether the cursor has reached that id. */
-export const isShown = (cursor: string | null, id: string): boolean => cursor !== null && later(cursor, id) === cursor;
+const isReached = (cursor: string | null, id: string): boolean => cursor !== null && later(cursor, id) === cursor;
+
+/** Whether a walk has come as far as that id. */
+export const isShown = ({ historyId, shown }: MailboxState, id: string): boolean =>
+  isReached(historyId, id) || isReached(shown, id);
 
 /** Whether a push speaks of something that no walk has shown and none is waiting for. */
-export const isNews = ({ historyId, observed }: MailboxState, pushed: string): boolean =>
-  !isShown(historyId, pushed) && !isShown(observed?.historyId ?? null, pushed);
+export const isNews = (state: MailboxState, pushed: string): boolean =>
+  !isShown(state, pushed) && !isReached(state.awaited?.historyId ?? null, pushed);

@@ -13,14 +13,23 @@ const gap = z.object({
   listed: z.number(),
 });
 
+/** A history id, and epoch ms since when it is known. */
+const mark = z.object({ historyId: z.string(), at: z.number() });
+
 const mailboxState = z.object({
   v: z.literal(1),
   /** Epoch ms from which this mailbox is ours: what reached it before is nobody's business. */
   startedAt: z.number(),
   /** The cursor: everything up to it has been accepted. Null until there is one. */
   historyId: z.string().nullable(),
-  /** A history id beyond the cursor that Gmail named without showing what led to it, and since when. */
-  observed: z.object({ historyId: z.string(), at: z.number() }).nullable(),
+  /** What a walk reached; the next cursor, once the history has settled. */
+  reached: mark.nullable(),
+  /** The greatest record that a walk showed. */
+  shown: z.string().nullable(),
+  /** Gmail ids of the messages that the last walk showed, and that the next one will show again. */
+  recent: z.array(z.string()),
+  /** What a push spoke of and no walk has shown. */
+  awaited: mark.nullable(),
   /** Epoch ms of the last sync that reached its end. */
   syncedAt: z.number().nullable(),
   /** Epoch ms of the last push. */
@@ -39,7 +48,10 @@ export const newMailbox = (startedAt: number): MailboxState => ({
   v: 1,
   startedAt,
   historyId: null,
-  observed: null,
+  reached: null,
+  shown: null,
+  recent: [],
+  awaited: null,
   syncedAt: null,
   pushedAt: null,
   polledAt: null,

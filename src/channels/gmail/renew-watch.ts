@@ -4,15 +4,13 @@ import { codeOf } from '../../core/errors.ts';
 import type { GmailClient } from './client.ts';
 import { sourceError } from './failure.ts';
 import { type Mailboxes, newMailbox } from './mailbox-state.ts';
-import { currentHistoryId } from './messages.ts';
-import { historyIdSchema } from './payload.ts';
 import { newWatch, type Watches, type WatchState } from './watch-state.ts';
 
 export interface WatchDeps {
   readonly client: GmailClient;
   readonly mailboxes: Mailboxes;
   readonly watches: Watches;
-  /** Where Gmail publishes; absent: somebody else keeps the watches, and only the cursor is begun here. */
+  /** Where Gmail publishes; absent: somebody else keeps the watches. */
   readonly topic?: string;
   readonly clock: Clock;
   /** In [0, 1). */
@@ -30,27 +28,23 @@ const SPARE_MS = 48 * HOUR_MS;
 /** After the first failure, in ms; doubled with each further one, up to an hour. */
 const RETRY_MS = 60_000;
 
-const watched = z.object({
-  historyId: historyIdSchema,
-  expiration: z
-    .string()
-    .regex(/^\d{1,16}$/)
-    .transform(Number),
-});
+const epochMs = z.string().regex(/^\d{1,16}$/);
+const watched = z.object({ expiration: epochMs.transform(Number) });
 
 /**
- * Renews the mailbox's watch when it is due, and begins its cursor where it has none. A cursor that is there is never
- * touched: the id that a renewal answers lies beyond everything that has not been read yet.
+ * Renews the mailbox's watch when it is due. The history id that Gmail answers is not used: it lies beyond everything
+ * that has not been read yet. A new mailbox's cursor begins with its first sync, which lists what came since the first
+ * attempt to watch it, whether or not that attempt succeeded.
  * @throws SallyportError ERR_STORE_UNAVAILABLE; what Gmail refuses is recorded.
  */
 export async function keepWatch(mailbox: string, deps: WatchDeps, signal: AbortSignal): Promise<WatchState> {
-  const { watches, clock } = deps;
+  const { watches, mailboxes, clock } = deps;
   const known = (await watches.read(mailbox)) ?? newWatch;
   if (known.dueAt > clock()) return known;
+  // Before the call: Gmail publishes at once, and the push that comes of it finds a mailbox that has a beginning.
+  await mailboxes.update(mailbox, (state) => state ?? newMailbox(clock()));
   try {
-    const expiresAt = await (deps.topic === undefined
-      ? beginCursor(mailbox, deps, signal)
-      : watch(mailbox, deps.topic, deps, signal));
+    const expiresAt = await watch(mailbox, deps, signal);
     return await watches.update(mailbox, () => renewed(expiresAt, deps));
   } catch (error) {
     signal.throwIfAborted();
@@ -60,33 +54,12 @@ export async function keepWatch(mailbox: string, deps: WatchDeps, signal: AbortS
   }
 }
 
-/** Epoch ms at which the watch ends. */
-async function watch(mailbox: string, topicName: string, deps: WatchDeps, signal: AbortSignal): Promise<number> {
-  const { client, mailboxes, clock } = deps;
-  // Before the call: Gmail publishes at once, and the push that comes of it finds a mailbox that has a beginning.
-  await mailboxes.update(mailbox, (state) => state ?? newMailbox(clock()));
-  const params = { userId: mailbox, requestBody: { topicName } };
-  const { historyId, expiration } = await client.call(
-    mailbox,
-    watched,
-    (users, options) => users.watch(params, options),
-    signal,
-  );
-  await seed(mailbox, historyId, deps);
-  return expiration;
+/** Epoch ms at which the watch ends; null where there is none to be kept. */
+async function watch(mailbox: string, { client, topic }: WatchDeps, signal: AbortSignal): Promise<number | null> {
+  if (topic === undefined) return null;
+  const params = { userId: mailbox, requestBody: { topicName: topic } };
+  return (await client.call(mailbox, watched, (users, options) => users.watch(params, options), signal)).expiration;
 }
-
-async function beginCursor(mailbox: string, deps: WatchDeps, signal: AbortSignal): Promise<null> {
-  const known = await deps.mailboxes.update(mailbox, (state) => state ?? newMailbox(deps.clock()));
-  if (known.historyId === null) await seed(mailbox, await currentHistoryId(deps.client, mailbox, signal), deps);
-  return null;
-}
-
-const seed = (mailbox: string, historyId: string, { mailboxes, clock }: WatchDeps) =>
-  mailboxes.update(mailbox, (state) => {
-    const known = state ?? newMailbox(clock());
-    return known.historyId === null ? { ...known, historyId } : known;
-  });
 
 function renewed(expiresAt: number | null, { clock, random }: WatchDeps): WatchState {
   const now = clock();

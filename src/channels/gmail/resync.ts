@@ -59,5 +59,5 @@ interface Restart {
 function restarted(known: MailboxState, { from, to, listed, at }: Restart): MailboxState {
   const historyId = known.historyId === from ? to : later(known.historyId, to);
   const gaps = from === null ? known.gaps : [...known.gaps, { at, from, to, listed }].slice(-KEPT_GAPS);
-  return { ...known, historyId, observed: null, syncedAt: at, gaps };
+  return { ...known, historyId, reached: null, recent: [], awaited: null, syncedAt: at, gaps };
 }

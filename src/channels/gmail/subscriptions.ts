@@ -17,8 +17,8 @@ export interface GmailKeeperDeps extends WatchDeps, IdentifyDeps {
 }
 
 /**
- * Milliseconds after which a history id that came without its records is looked for again. By then Gmail's index has
- * caught up (1 to 5 s were seen), and the sync's own repetitions have not helped.
+ * Milliseconds between looks at a mailbox that has no cursor yet, or that has not shown what a push spoke of: Gmail's
+ * index, seen 1 to 5 s behind, has caught up by then.
  */
 const RECHECK_MS = 60_000;
 
@@ -65,13 +65,11 @@ async function pollWhenDue(mailbox: string, deps: GmailKeeperDeps): Promise<Mail
   return mailboxes.update(mailbox, (latest) => ({ ...(latest ?? state), polledAt: now }));
 }
 
-function isPollDue(
-  { startedAt, observed, syncedAt, pushedAt, polledAt }: MailboxState,
-  now: number,
-  pollAfterMs: number,
-): boolean {
+function isPollDue(state: MailboxState, now: number, pollAfterMs: number): boolean {
+  const { startedAt, historyId, awaited, syncedAt, pushedAt, polledAt } = state;
   const polled = polledAt ?? 0;
-  if (observed !== null && now - Math.max(observed.at, polled) >= RECHECK_MS) return true;
+  if (historyId === null && now - polled >= RECHECK_MS) return true;
+  if (awaited !== null && now - Math.max(awaited.at, polled) >= RECHECK_MS) return true;
   return now - Math.max(startedAt, syncedAt ?? 0, pushedAt ?? 0, polled) >= pollAfterMs;
 }
 

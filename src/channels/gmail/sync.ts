@@ -42,13 +42,12 @@ async function walkUntilShown(session: Session): Promise<void> {
   let state = await mailboxes.update(mailbox, (known) => begun(known, session));
   const isWaitedFor = pushed !== null && isNews(state, pushed);
   for (let round = 0; ; round += 1) {
-    if (state.historyId === null) return resync(session, state);
-    const walked = await walk(state.historyId, session);
+    const walked = state.historyId === null ? null : await walk(state.historyId, state.recent, session);
     if (walked === null) return resync(session, state);
-    state = await mailboxes.update(mailbox, (known) => settle(begun(known, session), walked, clock()));
     const wait = RELIST_MS[round];
-    // What stays unseen is looked for again by the keeper.
-    if (!isWaitedFor || isShown(state.historyId, pushed) || wait === undefined) return;
+    const given = wait === undefined && isWaitedFor ? pushed : null;
+    state = await mailboxes.update(mailbox, (known) => after(begun(known, session), walked, given, clock()));
+    if (!isWaitedFor || isShown(state, pushed) || wait === undefined) return;
     await pause(wait, signal);
   }
 }
@@ -58,9 +57,17 @@ const begun = (known: MailboxState | null, { startedAt, pushed, clock }: Session
   ...(pushed !== null && { pushedAt: clock() }),
 });
 
-/** All pages from one start; null when that is too old. */
-async function walk(start: string, session: Session): Promise<Walked | null> {
+/** `given`: what the push spoke of, when this was the last try; the keeper has it looked for again. */
+function after(known: MailboxState, walked: Walked, given: string | null, now: number): MailboxState {
+  const state = settle(known, walked, now);
+  return given === null || isShown(state, given) ? state : { ...state, awaited: { historyId: given, at: now } };
+}
+
+/** All pages from one start; null when that is too old. `recent`: messages that were accepted before. */
+async function walk(start: string, recent: readonly string[], session: Session): Promise<Walked | null> {
   const { client, mailbox, signal, keepLease } = session;
+  const known = new Set(recent);
+  const messages: string[] = [];
   let newest: string | null = null;
   let current: string | undefined;
   let token: string | undefined;
@@ -68,11 +75,15 @@ async function walk(start: string, session: Session): Promise<Walked | null> {
     await keepLease();
     const page = await listHistory(client, mailbox, start, token, signal);
     if (page === null) return null;
-    await acceptMessages(page.added, session);
+    await acceptMessages(
+      page.added.filter(({ id }) => !known.has(id)),
+      session,
+    );
+    messages.push(...page.added.map(({ id }) => id));
     if (page.newest !== null) newest = later(newest, page.newest);
     // The first page's: later pages name ids whose records may have come after their place in the list.
     current ??= page.current;
     token = page.next;
   } while (token !== undefined);
-  return { newest, current };
+  return { newest, current, messages };
 }
