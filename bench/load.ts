@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly measureMs: number;
   /** Requests made beforehand; the load ends early when they run out. */
   readonly requests: number;
+  /** Makes another request than a Slack event. */
+  readonly prepare?: (index: number) => Buffer;
 }
 
 export interface LoadResult {
@@ -70,9 +72,8 @@ export function signedRequest(path: string, secret: string, body: string): Buffe
 /** Runs one load to its end. */
 export async function load(options: LoadOptions): Promise<LoadResult> {
   const offset = Math.floor(Math.random() * 1e9);
-  const requests = Array.from({ length: options.requests }, (_, i) =>
-    signedRequest(options.path, options.secret, slackEvent(offset + i, i % 8)),
-  );
+  const { prepare = (i) => signedRequest(options.path, options.secret, slackEvent(offset + i, i % 8)) } = options;
+  const requests = Array.from({ length: options.requests }, (_, i) => prepare(i));
   const state = { next: 0, failed: 0, latencies: [] as number[], isOver: false, from: 0, to: 0 };
   const startedAt = performance.now();
   const measuredFrom = startedAt + options.warmupMs;

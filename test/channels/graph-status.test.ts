@@ -150,6 +150,13 @@ describe('deliveries', () => {
     expect(counts.toSorted()).toEqual(['accepted', ...Array(4).fill('quarantined bad_item')]);
   });
 
+  it('are answered without asking Graph anything: what it says is fetched later', async () => {
+    await open({ graph: { fault: () => ({ kind: 'delay', ms: 60_000 }) } });
+    expect((await send([mail(), mail({ resource: 'Users/u/Messages/m2' })])).status).toBe(202);
+    expect(gate.graph.calls).toEqual([]);
+    expect(await gate.events('queued')).toHaveLength(2);
+  });
+
   it('are answered 413 over the limit, counted while reading', async () => {
     await open({ bodyLimit: 2000 });
     expect((await gate.post('', { body: `{"value":[],"padding":"${'x'.repeat(2000)}"}` })).status).toBe(413);
