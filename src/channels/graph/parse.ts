@@ -47,5 +47,5 @@ function payloadOf(item: Item, content: JsonValue | undefined): JsonObject {
 /** Authentic, but its ids may not become names. */
 const badId: Refused = { outcome: 'quarantined', reason: 'bad_routing_id' satisfies QuarantineReason };
 
-export const ignored = (reason: IgnoredReason): Refused => ({ outcome: 'ignored', reason });
+const ignored = (reason: IgnoredReason): Refused => ({ outcome: 'ignored', reason });
 export const quarantined = (reason: QuarantineReason): Refused => ({ outcome: 'quarantined', reason, isForged: true });

@@ -10,7 +10,7 @@ import { decodeText, parseJsonText } from '../../core/json-text.ts';
  */
 const text = z.string().nullish();
 
-export const encryptedSchema = z.looseObject({
+export const encryptedSchema = z.object({
   data: z.string(),
   dataKey: z.string(),
   dataSignature: z.string(),
