@@ -10,9 +10,12 @@ export interface AnchorIndex {
 /** Single characters whose presence the pass reports for free, as bits. */
 export type Marks = ReadonlyMap<string, number>;
 
+/** In the table of states: the state entered ends an anchor. Leaves 32,767 states; the rules need some 5,000. */
+const ENDS_ANCHOR = 0x8000;
+
 /** `anchors` are lower-case; the text's letters are folded, so `ghp_` is also found in `GHP_`. */
 export function createAnchorIndex(anchors: readonly string[], marks: Marks): AnchorIndex {
-  const { classOf, classes, markOf } = classify(anchors, marks);
+  const { classOf, classes, firstMarked, markOf } = classify(anchors, marks);
   const { next, firstOut, outs } = buildAutomaton(anchors, classOf, classes);
   return {
     find(text, onAnchor) {
@@ -20,8 +23,10 @@ export function createAnchorIndex(anchors: readonly string[], marks: Marks): Anc
       let seen = 0;
       for (let i = 0; i < text.length; i += 1) {
         const kind = classOf[text.charCodeAt(i)] as number;
-        seen |= markOf[kind] as number;
+        if (kind >= firstMarked) seen |= markOf[kind] as number;
         state = next[state * classes + kind] as number;
+        if (state < ENDS_ANCHOR) continue;
+        state -= ENDS_ANCHOR;
         for (let out = firstOut[state] as number; out !== 0; out = outs[out + 1] as number) {
           onAnchor(outs[out] as number, i + 1);
         }
@@ -31,19 +36,31 @@ export function createAnchorIndex(anchors: readonly string[], marks: Marks): Anc
   };
 }
 
-/** Characters that no anchor uses share class 0, which keeps the table small enough for the processor's cache. */
+/**
+ * Characters that no anchor uses share class 0, or one class for each mark, which keeps the table small enough for the
+ * processor's cache. Marked classes come last, so that one comparison passes by all others.
+ */
 function classify(anchors: readonly string[], marks: Marks) {
   const classOf = new Uint8Array(0x10000);
-  const bits = [0];
-  const add = (char: string, bit: number): void => {
-    let kind = classOf[char.charCodeAt(0)] as number;
-    if (kind === 0) kind = bits.push(0) - 1;
-    for (const form of [char, char.toUpperCase()]) if (form.length === 1) classOf[form.charCodeAt(0)] = kind;
-    bits[kind] = (bits[kind] as number) | bit;
+  const markOf = [0];
+  const used = [
+    ...new Set(anchors.flatMap((anchor) => Array.from({ length: anchor.length }, (_, i) => anchor[i] ?? ''))),
+  ];
+  const assign = (chars: readonly string[], bit: number): void => {
+    const kind = markOf.push(bit) - 1;
+    for (const char of chars) {
+      for (const form of [char, char.toUpperCase()]) if (form.length === 1) classOf[form.charCodeAt(0)] = kind;
+    }
   };
-  for (const anchor of anchors) for (const char of anchor) add(char, 0);
-  for (const [char, bit] of marks) add(char, bit);
-  return { classOf, classes: bits.length, markOf: Uint32Array.from(bits) };
+  for (const char of used) if (!marks.has(char)) assign([char], 0);
+  const firstMarked = markOf.length;
+  for (const char of used) if (marks.has(char)) assign([char], marks.get(char) ?? 0);
+  const rest = [...marks.keys()].filter((char) => !used.includes(char));
+  for (const bit of new Set(marks.values())) {
+    const chars = rest.filter((char) => marks.get(char) === bit);
+    if (chars.length > 0) assign(chars, bit);
+  }
+  return { classOf, classes: markOf.length, firstMarked, markOf: Uint32Array.from(markOf) };
 }
 
 /**
@@ -89,5 +106,7 @@ function linkSuffixes(children: readonly Map<number, number>[], ends: readonly n
       queue.push(child);
     }
   }
+  for (let i = 0; i < next.length; i += 1)
+    if (firstOut[next[i] as number] !== 0) next[i] = (next[i] as number) | ENDS_ANCHOR;
   return { next, firstOut, outs: Uint16Array.from(outs) };
 }

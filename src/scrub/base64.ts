@@ -14,24 +14,77 @@ export interface Base64Block {
 
 const LINE_BREAK = /(?:\r?\n|(?:\\r)?\\n)[ \t]{0,8}/y;
 
-const BLOCK = /[A-Za-z0-9+/_-]{24,}={0,2}/g;
+const VALUE_OF = new Int8Array(0x10000).fill(-1);
+[...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].forEach((char, value) => {
+  VALUE_OF[char.charCodeAt(0)] = value;
+});
+VALUE_OF['-'.charCodeAt(0)] = 62;
+VALUE_OF['_'.charCodeAt(0)] = 63;
+
+/** Characters of a block that are decoded by hand before anything is allocated for it; a multiple of four. */
+const GLANCE = 24;
+
+/**
+ * Where in the run a block begins that reads like text: at its beginning or behind a sign that addresses and forms
+ * have; -1 when nowhere. A cheap look, since most long runs are paths and links.
+ */
+export function textStart(text: string, start: number, end: number): number {
+  for (let at = start; at + GLANCE - 2 <= end; at += 1) {
+    if ((at === start || SEPARATORS.includes(text[at - 1] as string)) && beginsLikeText(text, at)) return at;
+  }
+  return -1;
+}
+
+const SEPARATORS = '/=.~';
+
+/** Whether the bytes of the first characters are printable UTF-8, or UTF-16. Random bytes practically never are. */
+function beginsLikeText(text: string, start: number): boolean {
+  let zeros = 0;
+  let expected = 0;
+  for (let at = start; at < start + GLANCE - 4; at += 4) {
+    const group =
+      ((VALUE_OF[text.charCodeAt(at)] as number) << 18) |
+      ((VALUE_OF[text.charCodeAt(at + 1)] as number) << 12) |
+      ((VALUE_OF[text.charCodeAt(at + 2)] as number) << 6) |
+      (VALUE_OF[text.charCodeAt(at + 3)] as number);
+    if (group < 0) return false;
+    for (let shift = 16; shift >= 0; shift -= 8) {
+      const byte = (group >> shift) & 0xff;
+      if (byte >> 6 === 2) {
+        if (expected === 0) return false;
+        expected -= 1;
+      } else if (expected > 0 || isOdd(byte)) return false;
+      else if (byte === 0) zeros += 1;
+      else expected = byte < 0xc2 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+    }
+  }
+  // Of the fifteen bytes seen, UTF-16 has seven or eight zeros.
+  return zeros === 0 || zeros >= 6;
+}
+
+/** Control characters, and bytes that begin no UTF-8 sequence. */
+const isOdd = (byte: number): boolean =>
+  (byte < 0x20 && byte !== 0 && byte !== 9 && byte !== 10 && byte !== 13) ||
+  byte === 0x7f ||
+  byte === 0xc0 ||
+  byte === 0xc1 ||
+  byte >= 0xf5;
 
 /** The blocks of text in base64 that begin in the run `start`..`end`. */
 export function base64Blocks(text: string, start: number, end: number): Base64Block[] {
   const blocks: Base64Block[] = [];
-  for (const { index, 0: body } of text.slice(start, end).matchAll(BLOCK)) {
-    const block = readBlock(text, start + index, start + index + body.length);
+  for (let at = textStart(text, start, end); at !== -1; ) {
+    let blockEnd = at;
+    while (VALUE_OF[text.charCodeAt(blockEnd)] !== -1 && blockEnd < end) blockEnd += 1;
+    while (text[blockEnd] === '=' && blockEnd < end) blockEnd += 1;
+    const block = readBlock(text, at, blockEnd);
     if (block !== null) blocks.push(block);
+    at = blockEnd < end ? textStart(text, blockEnd, end) : -1;
   }
   return blocks;
 }
 
-/** Characters decoded first, to see whether it is text at all; a multiple of four. */
-const PROBE = 512;
-
 function readBlock(text: string, start: number, runEnd: number): Base64Block | null {
-  const probe = fromBase64(text.slice(start, Math.min(runEnd, start + PROBE)).replace(/=+$/, ''));
-  if (probe === null || encodingOf(probe) === null) return null;
   const lines = readLines(text, start, runEnd);
   const body = lines.parts.join('');
   const bytes = fromBase64(body);
@@ -78,25 +131,13 @@ interface Decoded {
   toBytes(text: string): Uint8Array;
 }
 
-/** Share of printable characters from which bytes are text: random bytes have 0.87. */
-const PRINTABLE = 0.92;
-
-function encodingOf(bytes: Uint8Array): 'utf-8' | 'utf-16' | null {
-  let printable = 0;
-  let zeros = 0;
-  for (const byte of bytes) {
-    if (byte === 0) zeros += 1;
-    else if ((byte >= 0x20 && byte !== 0x7f) || (byte >= 9 && byte <= 13)) printable += 1;
-  }
-  if (zeros > 0 && Math.abs(2 * zeros - bytes.length) <= 1) return 'utf-16';
-  return printable >= PRINTABLE * bytes.length ? 'utf-8' : null;
-}
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const UTF16 = new TextDecoder('utf-16le', { ignoreBOM: true });
 
 function decodeText(bytes: Uint8Array): Decoded | null {
-  if (encodingOf(bytes.subarray(0, PROBE)) === 'utf-16') return utf16(bytes);
+  if (bytes[0] === 0 || bytes[1] === 0) return utf16(bytes);
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    return { text, toBytes: (content) => toUtf8(content) };
+    return { text: UTF8.decode(bytes), toBytes: toUtf8 };
   } catch {
     return null;
   }
@@ -104,7 +145,7 @@ function decodeText(bytes: Uint8Array): Decoded | null {
 
 /** PowerShell's `-EncodedCommand` is UTF-16, little endian. */
 const utf16 = (bytes: Uint8Array): Decoded => ({
-  text: new TextDecoder('utf-16le').decode(bytes),
+  text: UTF16.decode(bytes),
   toBytes(text) {
     const view = new DataView(new ArrayBuffer(2 * text.length));
     for (let i = 0; i < text.length; i += 1) view.setUint16(2 * i, text.charCodeAt(i), true);

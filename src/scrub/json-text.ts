@@ -29,10 +29,12 @@ export function cleanJsonText(text: string, clean: CleanString): Cleaned | null 
   return counts.size === 0 ? null : { text: output.join('') + text.slice(copied), counts };
 }
 
-/** The JSON value of a text that is nothing else, or undefined. Only objects and lists count. */
+/** Whether a text is nothing but a JSON object or list. */
 export function isJsonText(text: string): boolean {
-  const first = text.trimStart()[0];
-  if (first !== '{' && first !== '[') return false;
+  let first = 0;
+  while (isBlank(text.charCodeAt(first))) first += 1;
+  const unit = text.charCodeAt(first);
+  if (unit !== OBJECT && unit !== LIST) return false;
   try {
     JSON.parse(text);
     return true;
@@ -40,6 +42,12 @@ export function isJsonText(text: string): boolean {
     return false;
   }
 }
+
+const OBJECT = '{'.charCodeAt(0);
+const LIST = '['.charCodeAt(0);
+
+/** RFC 8259, section 2. */
+const isBlank = (unit: number): boolean => unit === 0x20 || (unit >= 9 && unit <= 13);
 
 interface Container {
   readonly isObject: boolean;

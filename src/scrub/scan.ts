@@ -1,10 +1,12 @@
 import { createAnchorIndex } from './anchors.ts';
+import { textStart } from './base64.ts';
+import { ALNUM, DIGIT, isOf } from './chars.ts';
 import { cutSecretEnd } from './fragments.ts';
 import { PLACEHOLDER } from './placeholder.ts';
-import { isFiller } from './randomness.ts';
 import type { ContextRule, Hit, Report, TokenRule } from './rules/rule.ts';
 import type { ShapeRule } from './rules/shapes.ts';
 import { eachLongRun } from './runs.ts';
+import { type Progress, tryToken } from './tokens.ts';
 
 /** No rule hides anything shorter than this, so shorter texts are not looked at. */
 const SHORTEST_TEXT = 6;
@@ -21,65 +23,82 @@ export interface Rules {
   readonly shapes: readonly ShapeRule[];
 }
 
-export interface Scanned {
-  /** Unordered; may overlap. */
-  readonly hits: readonly Hit[];
-  /** Placeholders already there. */
-  readonly shields: readonly Stretch[];
-  /** Runs of token characters long enough to hold something encoded. */
-  readonly runs: readonly Stretch[];
-  /** Which of the marks occur in the text, as bits. */
-  readonly marks: number;
-}
-
 export interface Stretch {
   readonly start: number;
   readonly end: number;
 }
 
+export interface Scanned {
+  /** Unordered; may overlap. */
+  readonly hits: readonly Hit[];
+  /** Placeholders already there, in order. */
+  readonly shields: readonly Stretch[];
+  /** Runs of token characters that may be text in base64, in order. */
+  readonly encoded: readonly Stretch[];
+  /** Which of the marks occur in the text, as bits. */
+  readonly marks: number;
+}
+
 /** Finds the secrets of one text as it stands. */
 export type Scanner = (text: string) => Scanned;
 
-const NOTHING: Scanned = { hits: [], shields: [], runs: [], marks: 0 };
+const NOTHING: readonly never[] = [];
+const UNMARKED: Scanned = { hits: NOTHING, shields: NOTHING, encoded: NOTHING, marks: 0 };
 
 const PLACEHOLDER_START = '[secret:';
+const CUT_SECRET = 'cut-secret';
 
-type Look = (start: number, end: number) => void;
+/** What is found on the way; lists are made when there is something to put in. */
+interface Findings {
+  hits: Hit[] | null;
+  shields: Stretch[] | null;
+  encoded: Stretch[] | null;
+  /** By rule number. */
+  progress: Map<number, Progress> | null;
+  /** By rule number. */
+  opened: Map<number, (start: number, end: number) => void> | null;
+}
 
 export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>): Scanner {
   const { index, lengths, rulesOf } = indexRules(rules, marks);
-  const names = new Set([
-    ...rules.tokens.map((rule) => rule.name),
-    ...rules.shapes.map((rule) => rule.name),
-    ...rules.contexts.flatMap((rule) => rule.names),
-    CUT_SECRET,
-  ]);
+  const names = namesOf(rules);
+  const { tokens, contexts } = rules;
   return (text) => {
-    if (text.length < SHORTEST_TEXT) return NOTHING;
-    const hits: Hit[] = [];
-    const shields: Stretch[] = [];
-    const report: Report = (hit) => hits.push({ ...hit, secret: text.slice(hit.start, hit.end) });
-    const looks: Look[] = [];
-    const open = (id: number): Look => {
-      const token = rules.tokens[id];
-      if (token !== undefined) return lookForToken(token, text, report);
-      const context = rules.contexts[id - rules.tokens.length];
-      return context !== undefined ? context.open(text, report) : lookForPlaceholder(text, names, shields);
+    if (text.length < SHORTEST_TEXT) return UNMARKED;
+    const found: Findings = { hits: null, shields: null, encoded: null, progress: null, opened: null };
+    const report: Report = ({ rule, start, end, rank }) => {
+      found.hits ??= [];
+      found.hits.push({ rule, start, end, rank, secret: text.slice(start, end) });
     };
-    const found = index.find(text, (anchor, end) => {
+    const seen = index.find(text, (anchor, end) => {
+      const start = end - (lengths[anchor] as number);
       for (const id of rulesOf[anchor] as readonly number[]) {
-        let look = looks[id];
-        if (look === undefined) {
-          look = open(id);
-          looks[id] = look;
-        }
-        look(end - (lengths[anchor] as number), end);
+        if (id < tokens.length) lookForToken(tokens[id] as TokenRule, id, text, start, found, report);
+        else if (id < tokens.length + contexts.length) {
+          lookAround(contexts[id - tokens.length] as ContextRule, id, text, start, end, found, report);
+        } else shieldPlaceholder(text, start, names, found);
       }
     });
-    return { hits, shields, runs: lookAtRuns(text, rules.shapes, report), marks: found };
+    if (text.length >= LONG_RUN) lookAtRuns(text, rules.shapes, found, report);
+    if (seen === 0 && found.hits === null && found.encoded === null) return UNMARKED;
+    return {
+      hits: found.hits ?? NOTHING,
+      shields: found.shields ?? NOTHING,
+      encoded: found.encoded ?? NOTHING,
+      marks: seen,
+    };
   };
 }
 
+const namesOf = ({ tokens, contexts, shapes }: Rules): ReadonlySet<string> =>
+  new Set([
+    ...tokens.map((rule) => rule.name),
+    ...contexts.flatMap((rule) => rule.names),
+    ...shapes.map((rule) => rule.name),
+    CUT_SECRET,
+  ]);
+
+/** Rules are numbered: tokens, then contexts, then the one that knows placeholders. */
 function indexRules({ tokens, contexts }: Rules, marks: ReadonlyMap<string, number>) {
   const byAnchor = new Map<string, number[]>();
   [...tokens, ...contexts, { anchors: [PLACEHOLDER_START] }].forEach(({ anchors }, id) => {
@@ -93,107 +112,84 @@ function indexRules({ tokens, contexts }: Rules, marks: ReadonlyMap<string, numb
   };
 }
 
-const ALNUM = /[A-Za-z0-9]/;
-
-/** True when what stands before makes the match the end of something longer. */
-function isGlued(text: string, at: number, isStrict: boolean): boolean {
-  if (at === 0) return false;
-  const before = text[at - 1] as string;
-  if (ALNUM.test(before)) return true;
-  if (!isStrict || !/[_\-./+]/.test(before) || !ALNUM.test(text[at - 2] ?? ' ')) return false;
-  return before !== '/' || !isInPath(text, at);
+function lookForToken(rule: TokenRule, id: number, text: string, start: number, found: Findings, report: Report): void {
+  const before = found.progress?.get(id) ?? null;
+  const after = tryToken(rule, text, start, before, report);
+  if (after === null || after === before) return;
+  found.progress ??= new Map();
+  found.progress.set(id, after);
 }
 
-/** A slash belongs to base64 or to a path; a path begins with one, with a dot or with a scheme. */
-const LONGEST_PATH = 120;
-
-function isInPath(text: string, at: number): boolean {
-  let start = at;
-  while (start > 0 && at - start < LONGEST_PATH && !/[\s"'`(<>=]/.test(text[start - 1] as string)) start -= 1;
-  return /^[./]/.test(text[start] as string) || text.slice(start, at).includes('://');
-}
-
-/** Remembers how far the rule has looked: repeated anchors inside one long run must not each scan it again. */
-function lookForToken(rule: TokenRule, text: string, report: Report): Look {
-  const { name, pattern, lead = 0, boundary } = rule;
-  const isRefused = rule.accept === undefined ? isFiller : (secret: string) => rule.accept?.(secret) === false;
-  let lookedTo = 0;
-  return (anchorStart) => {
-    const from = lead === 'run' ? runStart(text, anchorStart) : anchorStart - lead;
-    if (from < lookedTo) return;
-    if (boundary !== 'none' && isGlued(text, from, boundary === 'strict')) return;
-    pattern.lastIndex = from;
-    const match = pattern.exec(text);
-    if (match === null) return;
-    const end = runEnd(text, from + match[0].length);
-    const start = from + (match[1]?.length ?? 0);
-    lookedTo = end;
-    if (!isRefused(text.slice(start, end))) report({ rule: name, start, end, rank: rule.isShared === true ? 2 : 3 });
-  };
-}
-
-/** Letters and digits a `run` lead goes back at most: the longest id in front of an anchor has 16. */
-const LONGEST_LEAD = 32;
-
-function runStart(text: string, at: number): number {
-  let start = at;
-  while (start > 0 && at - start < LONGEST_LEAD && ALNUM.test(text[start - 1] as string)) start -= 1;
-  return start;
-}
-
-function runEnd(text: string, at: number): number {
-  let end = at;
-  if (!ALNUM.test(text[end - 1] as string)) return end;
-  while (end < text.length && ALNUM.test(text[end] as string)) end += 1;
-  return end;
+function lookAround(
+  rule: ContextRule,
+  id: number,
+  text: string,
+  start: number,
+  end: number,
+  found: Findings,
+  report: Report,
+): void {
+  found.opened ??= new Map();
+  let look = found.opened.get(id);
+  if (look === undefined) {
+    look = rule.open(text, report);
+    found.opened.set(id, look);
+  }
+  look(start, end);
 }
 
 /** Only names of rules count: a secret must not hide by dressing up as something already hidden. */
-function lookForPlaceholder(text: string, names: ReadonlySet<string>, shields: Stretch[]): Look {
-  return (start) => {
-    PLACEHOLDER.lastIndex = start;
-    const match = PLACEHOLDER.exec(text);
-    if (match !== null && names.has(match[1] as string)) shields.push({ start, end: start + match[0].length });
-  };
+function shieldPlaceholder(text: string, start: number, names: ReadonlySet<string>, found: Findings): void {
+  PLACEHOLDER.lastIndex = start;
+  const match = PLACEHOLDER.exec(text);
+  if (match === null || !names.has(match[1] as string)) return;
+  found.shields ??= [];
+  found.shields.push({ start, end: start + match[0].length });
 }
-
-const CUT_SECRET = 'cut-secret';
 
 /** A cut secret may begin with signs that no run has; its first long run is not far. */
 const CUT_WITHIN = 64;
 
-function lookAtRuns(text: string, shapes: readonly ShapeRule[], report: Report): Stretch[] {
-  const runs: Stretch[] = [];
-  if (text.length < LONG_RUN) return runs;
+function lookAtRuns(text: string, shapes: readonly ShapeRule[], found: Findings, report: Report): void {
+  let isFirst = true;
   eachLongRun(text, LONG_RUN, (start, end) => {
-    runs.push({ start, end });
-    const cut = runs.length === 1 && start <= CUT_WITHIN ? cutSecretEnd(text) : 0;
-    if (cut > 0) report({ rule: CUT_SECRET, start: 0, end: cut, rank: 1 });
-    if (end - start > LONGEST_SHAPED_RUN || !hasGeneratedPiece(text, start, end)) return;
-    const run = text.slice(start, end);
-    for (const { name, pattern, accept } of shapes) {
-      pattern.lastIndex = 0;
-      for (let match = pattern.exec(run); match !== null; match = pattern.exec(run)) {
-        const at = start + match.index;
-        if (accept(match[0])) report({ rule: name, start: at, end: at + match[0].length, rank: 2 });
-      }
+    if (isFirst && start <= CUT_WITHIN) {
+      const cut = cutSecretEnd(text);
+      if (cut > 0) report({ rule: CUT_SECRET, start: 0, end: cut, rank: 1 });
+    }
+    isFirst = false;
+    if (textStart(text, start, end) !== -1) {
+      found.encoded ??= [];
+      found.encoded.push({ start, end });
+    }
+    if (end - start <= LONGEST_SHAPED_RUN && hasGeneratedPiece(text, start, end)) {
+      lookForShapes(text, start, end, shapes, report);
     }
   });
-  return runs;
+}
+
+function lookForShapes(text: string, start: number, end: number, shapes: readonly ShapeRule[], report: Report): void {
+  const run = text.slice(start, end);
+  for (const { name, pattern, accept } of shapes) {
+    pattern.lastIndex = 0;
+    for (let match = pattern.exec(run); match !== null; match = pattern.exec(run)) {
+      const at = start + match.index;
+      if (accept(match[0])) report({ rule: name, start: at, end: at + match[0].length, rank: 2 });
+    }
+  }
 }
 
 /** Letters and digits in one piece from which on a shape can be there. */
 const LEAST_PIECE = 14;
 
-/** A piece of letters and digits that has both: no word, no number. */
+/** A piece of letters and digits that has both: no word, no number. Base64's other two characters do not end it. */
 function hasGeneratedPiece(text: string, start: number, end: number): boolean {
   let letters = 0;
   let digits = 0;
   for (let at = start; at < end; at += 1) {
-    const unit = text.charCodeAt(at);
-    if (unit >= 0x30 && unit <= 0x39) digits += 1;
-    else if ((unit | 0x20) >= 0x61 && (unit | 0x20) <= 0x7a) letters += 1;
-    else if (unit !== 0x2b && unit !== 0x2f) {
+    if (isOf(DIGIT, text, at)) digits += 1;
+    else if (isOf(ALNUM, text, at)) letters += 1;
+    else if (text[at] !== '+' && text[at] !== '/') {
       letters = 0;
       digits = 0;
     }

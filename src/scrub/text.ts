@@ -29,7 +29,7 @@ export interface Splice {
 export interface TextCleaner {
   readonly clean: CleanString;
   /** One round: what would be replaced in the text as it stands. */
-  splices(text: string): Splice[];
+  splices(text: string): readonly Splice[];
 }
 
 export function createTextCleaner(scan: Scanner, placeholder: Placeholder): TextCleaner {
@@ -37,28 +37,26 @@ export function createTextCleaner(scan: Scanner, placeholder: Placeholder): Text
     if (depth < DEEPEST && isJsonText(original)) {
       return cleanJsonText(original, (text, key, isKeyLoose) => clean(text, key, isKeyLoose, depth + 1));
     }
+    let splices = splicesOf(original, name, isLoose, depth);
+    if (splices.length === 0) return null;
     const counts = new Map<string, number>();
-    let text = original;
-    for (let round = 0; round < ROUNDS; round += 1) {
-      const splices = splicesOf(text, name, isLoose, depth);
+    let text = apply(original, splices, counts);
+    for (let round = 1; round < ROUNDS; round += 1) {
+      splices = splicesOf(text, name, isLoose, depth);
       if (splices.length === 0) break;
       text = apply(text, splices, counts);
     }
-    return counts.size === 0 ? null : { text, counts };
+    return { text, counts };
   };
 
-  const splicesOf = (text: string, name: string, isLoose: boolean, depth: number): Splice[] => {
+  const splicesOf = (text: string, name: string, isLoose: boolean, depth: number): readonly Splice[] => {
     const scanned = scan(text);
-    const hits = [...scanned.hits, ...hitsInReadings(text, scanned, scan)];
     const hit = name === '' ? null : named(text, name, isLoose);
+    if (scanned.marks === 0 && scanned.hits.length === 0 && scanned.encoded.length === 0 && hit === null) return NONE;
+    const hits = [...scanned.hits, ...hitsInReadings(text, scanned, scan)];
     if (hit !== null) hits.push(hit);
-    const splices = resolve(hits, scanned.shields).map(({ rule, start, end, secret }) => ({
-      start,
-      end,
-      text: placeholder(rule, secret),
-      counts: new Map([[rule, 1]]),
-    }));
-    if (scanned.runs.length === 0 || depth >= DEEPEST) return splices;
+    const splices = hits.length === 0 ? NONE : hidden(hits, scanned, placeholder);
+    if (scanned.encoded.length === 0 || depth >= DEEPEST) return splices;
     const encoded = encodedSplices(text, scanned, splices, (inner) => clean(inner, '', false, depth + 1));
     return encoded.length === 0 ? splices : [...splices, ...encoded].sort((a, b) => a.start - b.start);
   };
@@ -69,7 +67,14 @@ export function createTextCleaner(scan: Scanner, placeholder: Placeholder): Text
   };
 }
 
-function hitsInReadings(text: string, { marks }: Scanned, scan: Scanner): Hit[] {
+const NONE: readonly Splice[] = [];
+
+const hidden = (hits: readonly Hit[], { shields }: Scanned, placeholder: Placeholder): Splice[] =>
+  resolve(hits, shields).map(({ rule, start, end, secret }) => {
+    return { start, end, text: placeholder(rule, secret), counts: new Map([[rule, 1]]) };
+  });
+
+function hitsInReadings(text: string, { marks }: Scanned, scan: Scanner): readonly Hit[] {
   if (marks === 0) return [];
   return readingsOf(text, marks).flatMap(({ view, isJoined }) =>
     scan(view.text)
@@ -84,13 +89,13 @@ function hitsInReadings(text: string, { marks }: Scanned, scan: Scanner): Hit[] 
 /** Text in base64 is cleaned and encoded again, so that a mail body stays one. */
 function encodedSplices(
   text: string,
-  { runs }: Scanned,
+  { encoded }: Scanned,
   taken: readonly Splice[],
   clean: (text: string) => Cleaned | null,
 ): Splice[] {
   const splices: Splice[] = [];
   let from = 0;
-  for (const run of runs) {
+  for (const run of encoded) {
     if (run.end <= from) continue;
     for (const block of base64Blocks(text, Math.max(run.start, from), run.end)) {
       from = block.end;

@@ -1,7 +1,8 @@
+import { ALNUM, isOf, NAME } from '../chars.ts';
 import type { ContextRule, Report } from '../rules/rule.ts';
 import { kindOfName, type NameKind } from './names.ts';
 import { readOperator } from './operator.ts';
-import { readValue } from './value.ts';
+import { LONGEST_VALUE, readValue } from './value.ts';
 import { VENDORS } from './vendors.ts';
 import { isSecretValue } from './verdict.ts';
 
@@ -73,58 +74,91 @@ export const RULE_OF: Readonly<Record<NameKind, string>> = {
   weak: 'named-secret',
 };
 
+/** Characters of a value that are judged; what is longer is judged by its beginning. */
+const JUDGED = 256;
+
+/**
+ * Characters read and judged, in multiples of the text's length, from which on values are hidden unjudged: only a text
+ * made for it has so many names within each other's values.
+ */
+const MOST_EFFORT = 3;
+
+/** No value shorter than this is hidden. */
+const SHORTEST_VALUE = 4;
+
 /** Values that their name gives away, in any of the notations of `operator.ts`. */
 export const assignments: ContextRule = {
   names: ['password', 'named-secret'],
   anchors: [...NAME_PARTS, ...VENDORS],
   open(text, report) {
-    let readTo = 0;
+    const reader: Reader = { text, report, readTo: 0, effort: MOST_EFFORT * text.length + LONGEST_VALUE };
     return (anchorStart, anchorEnd) => {
-      if (anchorStart < readTo) return;
+      if (anchorStart < reader.readTo) return;
       const end = nameEnd(text, anchorEnd);
-      readTo = end;
-      readAssignment(text, nameStart(text, anchorStart), end, report);
+      reader.readTo = end;
+      readAssignment(reader, nameStart(text, anchorStart), end);
     };
   },
 };
 
-function readAssignment(text: string, start: number, end: number, report: Report): void {
-  if (end - start > LONGEST_NAME) return;
-  const operator = readOperator(text, start, end);
-  if (operator === null) return;
-  const name = text.slice(start, end);
-  const kind = kindOfName(name) ?? kindOfName(withWordsBefore(text, start, name));
-  if (kind === null) return;
-  if (isBadge(text, start)) return;
-  const isFlag = /^--?[A-Za-z]/.test(name) || /^\/[A-Za-z]/.test(text.slice(start - 1, start + 1));
-  if (operator.kind === 'blank' && !isFlag && !/["'`]/.test(text[operator.end] ?? '')) return;
-  const value = readValue(text, operator, { isTyped: kind === 'password' && !isInQuery(text, start) });
-  if (value === null) return;
-  const isLoose = (operator.kind === 'blank' && !isFlag) || (operator.kind === 'call' && !isArgument(text, start));
-  const standing = { isQuoted: value.isQuoted, isLoose };
-  if (!isSecretValue(text.slice(value.start, value.end), kind, standing)) return;
-  report({ rule: RULE_OF[kind], start: value.start, end: value.end, rank: 1 });
+interface Reader {
+  readonly text: string;
+  readonly report: Report;
+  /** Names before this have been read or are hidden. */
+  readTo: number;
+  /** Characters that may still be looked at. */
+  effort: number;
 }
 
-const NAME_CHAR = /[\p{L}\p{N}_$.-]/u;
+function readAssignment(reader: Reader, start: number, end: number): void {
+  const { text } = reader;
+  if (end - start > LONGEST_NAME || (reader.effort <= 0 && kindOfName(text.slice(start, end)) === 'weak')) return;
+  const operator = readOperator(text, start, end);
+  if (operator === null) return;
+  const isFlag = text[start] === '-' || text[start - 1] === '/';
+  if (operator.kind === 'blank' && !isFlag && !QUOTES.includes(text[operator.end] ?? ' ')) return;
+  const kind = kindInProse(text, start, end);
+  if (kind === null || isBadge(text, start)) return;
+  const isTyped = kind === 'password' && !isInQuery(text, start);
+  const value = readValue(text, operator, { isTyped, longest: reader.effort > 0 ? LONGEST_VALUE : JUDGED });
+  if (value === null) return;
+  const isLoose = (operator.kind === 'blank' && !isFlag) || (operator.kind === 'call' && !isArgument(text, start));
+  reader.effort -= value.end - value.start;
+  if (value.end - value.start < SHORTEST_VALUE) return;
+  const judged = text.slice(value.start, Math.min(value.end, value.start + JUDGED));
+  const isHidden =
+    reader.effort <= 0 ? kind !== 'weak' : isSecretValue(judged, kind, { isQuoted: value.isQuoted, isLoose });
+  if (!isHidden) return;
+  reader.readTo = value.end;
+  reader.report({ rule: RULE_OF[kind], start: value.start, end: value.end, rank: 1 });
+}
+
+const QUOTES = '"\'`';
 
 function nameStart(text: string, at: number): number {
   let start = at;
-  while (start > 0 && at - start <= LONGEST_NAME && NAME_CHAR.test(text[start - 1] as string)) start -= 1;
+  while (at - start <= LONGEST_NAME && isOf(NAME, text, start - 1)) start -= 1;
   return start;
 }
 
 function nameEnd(text: string, at: number): number {
   let end = at;
-  while (end < text.length && end - at <= LONGEST_NAME && NAME_CHAR.test(text[end] as string)) end += 1;
+  while (end - at <= LONGEST_NAME && isOf(NAME, text, end)) end += 1;
   while (end > at && /[.\-$]/.test(text[end - 1] as string)) end -= 1;
   return end;
 }
 
-/** In prose a name has several words: `API key:`, `client secret =`. */
-function withWordsBefore(text: string, start: number, name: string): string {
-  const before = /(?:[A-Za-z]{2,16} ){1,3}$/.exec(text.slice(Math.max(0, start - 50), start));
-  return before === null ? name : before[0] + name;
+/** In prose a name has several words: `API key:`, `client secret =`. Alone, the last one may be weak or nothing. */
+const LAST_WORDS = new Set(['key', 'keys', 'code', 'codes', 'phrase', 'id', 'login', 'access', 'auth']);
+
+function kindInProse(text: string, start: number, end: number): NameKind | null {
+  const name = text.slice(start, end);
+  const kind = kindOfName(name);
+  if ((kind !== null && kind !== 'weak') || text[start - 1] !== ' ' || !LAST_WORDS.has(name.toLowerCase())) return kind;
+  let from = start;
+  while (start - from < LONGEST_NAME && (isOf(ALNUM, text, from - 1) || text[from - 1] === ' ')) from -= 1;
+  const before = text.slice(from, start).split(' ').slice(-4).join(' ');
+  return kindOfName(before + name) ?? kind;
 }
 
 /** `set("name", "value")`; in a list of names the next is no value. */

@@ -25,6 +25,9 @@ const COMMA = /[ \t]{0,4},/y;
 const CELL = /[ \t]{0,40}\|(?=[ \t])/y;
 const BLANK = /[ \t]{1,8}(?=["'`]|[^\s-])/y;
 
+/** Signs with which everything that can follow a name begins. */
+const FOLLOWERS = ' \t\r\n\\"\'`[](){}*~>?.+!|-,＝：→\u00a0';
+
 /** Where the pattern ends when it matches right at `at`, else -1. */
 function after(pattern: RegExp, text: string, at: number): number {
   pattern.lastIndex = at;
@@ -33,6 +36,12 @@ function after(pattern: RegExp, text: string, at: number): number {
 
 /** The operator behind the name at `start`..`end`, or null. */
 export function readOperator(text: string, start: number, end: number): Operator | null {
+  const next = text[end];
+  if (next === '=' || next === ':') {
+    const assigned = after(ASSIGN, text, end);
+    return assigned === -1 ? null : { end: assigned, kind: 'assign' };
+  }
+  if (next === undefined || !FOLLOWERS.includes(next)) return null;
   const closed = after(CLOSERS, text, end);
   const beside = after(VALUE_BESIDE, text, closed);
   if (beside !== -1) return { end: beside, kind: 'assign' };

@@ -1,3 +1,4 @@
+import { isOf, TYPED_END, VALUE_END } from '../chars.ts';
 import type { Operator } from './operator.ts';
 
 /** The value behind an operator, without its quotes. */
@@ -19,26 +20,43 @@ const QUOTE = /(\\{0,8})(["'`])/y;
 const SCHEME =
   /(?:bearer|basic|token|digest|ssws|api-?key|apikey|genie-?key|splunk|negotiate|hmac|oauth|key|bot|jwt|aws4-hmac-sha256|sharedkey(?:lite)?)[ \t:=]{1,4}(?=\S)/iy;
 
-const UNQUOTED = /[^\s"'`<>,;)}\]&|\\]/;
-/** A password a person typed may hold anything but blanks; quotes, tags and escapes still end it. */
-const TYPED_PASSWORD = /[^\s"`<\\]/;
+const SCHEME_STARTS = 'abdghjknostABDGHJKNOST';
 
 export interface ReadOptions {
   /** The value is a password in prose or a configuration line, not part of a query string. */
   readonly isTyped: boolean;
+  /** Characters read at most. */
+  readonly longest: number;
 }
 
 export function readValue(text: string, operator: Operator, options: ReadOptions): Value | null {
-  OPENERS.lastIndex = operator.end;
-  OPENERS.test(text);
-  const at = Math.max(OPENERS.lastIndex, operator.end);
+  const at = afterOpeners(text, operator.end);
   if (operator.kind === 'markup') return readMarkup(text, at);
   QUOTE.lastIndex = at;
-  const quote = QUOTE.exec(text);
-  if (quote !== null) return readQuoted(text, at + quote[0].length, quote[1] as string, quote[2] as string);
+  const quote = QUOTES.includes(text[at] ?? ' ') ? QUOTE.exec(text) : null;
+  if (quote !== null)
+    return readQuoted(text, at + quote[0].length, quote[1] as string, quote[2] as string, options.longest);
   if (operator.kind === 'call') return null;
   return readUnquoted(text, at, options);
 }
+
+const QUOTES = '"\'`\\';
+const OPENING = '|>\r\n\\([*~@$';
+
+/** Most values follow their operator after a blank or none: only what looks otherwise is worth the pattern. */
+function afterOpeners(text: string, from: number): number {
+  let at = from;
+  while (text[at] === ' ') at += 1;
+  const next = text[at];
+  if (next === undefined || !(OPENING.includes(next) || isPrefixed(text, at))) return at;
+  OPENERS.lastIndex = at;
+  OPENERS.test(text);
+  return Math.max(OPENERS.lastIndex, at);
+}
+
+/** `b"…"`, `r'…'`, `rb\"…\"`: letters in front of a quote. */
+const isPrefixed = (text: string, at: number): boolean =>
+  QUOTES.includes(text[at + 1] ?? ' ') || QUOTES.includes(text[at + 2] ?? ' ') || QUOTES.includes(text[at + 3] ?? ' ');
 
 function readMarkup(text: string, from: number): Value | null {
   const close = text.slice(from, from + LONGEST_VALUE).search(/\s*[<\\]/);
@@ -46,9 +64,9 @@ function readMarkup(text: string, from: number): Value | null {
 }
 
 /** Ends at the same quote with the same number of backslashes before it, or, where that is missing, like an unquoted one. */
-function readQuoted(text: string, from: number, escapes: string, quote: string): Value | null {
+function readQuoted(text: string, from: number, escapes: string, quote: string, longest: number): Value | null {
   const start = afterScheme(text, from);
-  const limit = Math.min(text.length, start + LONGEST_VALUE);
+  const limit = Math.min(text.length, start + longest);
   let at = start;
   while (at < limit) {
     const char = text[at] as string;
@@ -63,7 +81,7 @@ function readQuoted(text: string, from: number, escapes: string, quote: string):
     if (char === quote) return value(start, at, true);
     at += 1;
   }
-  return readUnquoted(text, start, { isTyped: false });
+  return readUnquoted(text, start, { isTyped: false, longest });
 }
 
 function backslashes(text: string, from: number, limit: number): number {
@@ -72,12 +90,12 @@ function backslashes(text: string, from: number, limit: number): number {
   return at - from;
 }
 
-function readUnquoted(text: string, from: number, { isTyped }: ReadOptions): Value | null {
+function readUnquoted(text: string, from: number, { isTyped, longest }: ReadOptions): Value | null {
   const start = afterScheme(text, from);
-  const inside = isTyped ? TYPED_PASSWORD : UNQUOTED;
-  const limit = Math.min(text.length, start + LONGEST_VALUE);
+  const ends = isTyped ? TYPED_END : VALUE_END;
+  const limit = Math.min(text.length, start + longest);
   let end = start;
-  while (end < limit && inside.test(text[end] as string) && !(isTyped && isNextPair(text, end))) end += 1;
+  while (end < limit && !isOf(ends, text, end) && !(isTyped && isNextPair(text, end))) end += 1;
   while (end > start && /[.,:;?)}\]*']/.test(text[end - 1] as string)) end -= 1;
   return value(start, end, false);
 }
@@ -86,11 +104,13 @@ function readUnquoted(text: string, from: number, { isTyped }: ReadOptions): Val
 const NEXT_PAIR = /[;,&]\s{0,2}[A-Za-z][\w .-]{0,30}[=:]/y;
 
 function isNextPair(text: string, at: number): boolean {
+  if (!';,&'.includes(text[at] as string)) return false;
   NEXT_PAIR.lastIndex = at;
   return NEXT_PAIR.test(text);
 }
 
 export function afterScheme(text: string, from: number): number {
+  if (!SCHEME_STARTS.includes(text[from] ?? ' ')) return from;
   SCHEME.lastIndex = from;
   return SCHEME.test(text) ? SCHEME.lastIndex : from;
 }

@@ -1,5 +1,6 @@
 import { isFiller, looksRandom, randomChars } from '../randomness.ts';
 import type { NameKind } from './names.ts';
+import { BLANK, DIGIT, has, isOnly, JOINT, LETTER, LOWER, SIGN, traitsOf, UNDERSCORE, UPPER } from './traits.ts';
 
 /** How a value stands in the text. */
 export interface Standing {
@@ -35,41 +36,45 @@ const CODE =
 const LINK = /^(?:https?|wss?|ftp|file|git|ssh|mailto|urn|data|s3|gs):/i;
 const PATH = /^(?:~|\.{1,2})?\/(?:[\w.@-]+\/)*[\w.@-]*$|^[A-Za-z]:\\/;
 const DATE = /^\d{4}-\d{2}-\d{2}(?:[T ]|$)|^\d{1,2}[:/.]\d{2}\b/;
-const NUMBER = /^\d+$/;
+/** Longest of the words. */
+const LONGEST_WORD = 16;
 
 /** True when a value under a name of this kind is to be hidden. */
 export function isSecretValue(value: string, kind: NameKind, standing: Standing): boolean {
   if (kind === 'code') return /^\d{4,8}$/.test(value);
-  if (value.length < 4 || REFERENCE.test(value) || LINK.test(value) || WORDS.has(value.toLowerCase())) return false;
-  if (DATE.test(value) || (isFiller(value) && !NUMBER.test(value))) return false;
-  if (kind === 'password') return isPassword(value, standing);
-  if (/\s/.test(value) || PATH.test(value)) return false;
-  return kind === 'secret' ? isGenerated(value, standing) : isClearlyGenerated(value);
+  if (value.length < 4) return false;
+  const traits = traitsOf(value);
+  if (!isOnly(traits, DIGIT | LETTER) && (REFERENCE.test(value) || LINK.test(value) || DATE.test(value))) return false;
+  if (value.length <= LONGEST_WORD && WORDS.has(value.toLowerCase())) return false;
+  if (traits !== DIGIT && isFiller(value)) return false;
+  if (kind === 'password') return isPassword(value, traits, standing);
+  if (has(traits, BLANK) || (has(traits, JOINT) && PATH.test(value))) return false;
+  return kind === 'secret' ? isGenerated(value, traits, standing) : isClearlyGenerated(value, traits);
 }
 
 /** Chosen by a person: a digit, a sign or mixed case inside is enough; quoted, so is an uncommon word. */
-function isPassword(value: string, { isQuoted, isLoose }: Standing): boolean {
-  if (/\s/.test(value)) return isQuoted && !isLoose && (isPassphrase(value) || isSpacedPassword(value));
-  if (PATH.test(value)) return false;
-  if (isLoose) return isMixedPassword(value);
-  if (NUMBER.test(value)) return true;
-  const hasDigit = /\d/.test(value);
-  if (!isQuoted && CODE.test(value) && !(hasDigit && /^\w+$/.test(value))) return false;
-  if (hasDigit && /\p{L}/u.test(value)) return value.length >= 5;
-  if (/[^\w\s.,:;/()[\]{}<>=&|"'`-]/.test(value) && /\w{2}/.test(value)) return value.length >= 6;
+function isPassword(value: string, traits: number, { isQuoted, isLoose }: Standing): boolean {
+  if (has(traits, BLANK)) return isQuoted && !isLoose && (isPassphrase(value) || isSpacedPassword(value, traits));
+  if (has(traits, JOINT) && PATH.test(value)) return false;
+  if (isLoose) return isMixedPassword(value, traits);
+  if (traits === DIGIT) return true;
+  const isIdentifier = isOnly(traits, DIGIT | LETTER | UNDERSCORE) && has(traits, DIGIT);
+  if (!isQuoted && !isIdentifier && CODE.test(value)) return false;
+  if (has(traits, DIGIT) && has(traits, LETTER)) return value.length >= 5;
+  if (has(traits, SIGN) && /\w{2}/.test(value)) return value.length >= 6;
   return isQuoted && (isUncommonName(value) || randomChars(value) >= 6);
 }
 
 /** Beside the name only by chance, perhaps: letters and digits, and more than a version or a model number. */
-const isMixedPassword = (value: string): boolean =>
+const isMixedPassword = (value: string, traits: number): boolean =>
+  has(traits, DIGIT) &&
+  has(traits, LETTER) &&
   /^[\w!@#$%^&*+?=~.-]{6,64}$/.test(value) &&
-  /\d/.test(value) &&
-  /[A-Za-z]/.test(value) &&
   !/^[A-Za-z]{1,8}[\d.-]{0,3}\+?$/.test(value);
 
 /** One lower-case word or name that is no identifier of a program. */
 const isUncommonName = (value: string): boolean =>
-  value.length >= 6 && /^[a-z][a-z-]*$/.test(value) && !/^[a-z]+(?:[_-][a-z]+)+$/.test(value);
+  value.length >= 6 && /^[a-z][a-z-]*$/.test(value) && !/^[a-z]+(?:-[a-z]+)+$/.test(value);
 
 /** Words of a phrase somebody would have to remember; text about passwords has others. */
 const ABOUT = new Set(
@@ -86,34 +91,36 @@ function isPassphrase(value: string): boolean {
   );
 }
 
-/** Two parts of which one holds a digit or a sign: no sentence. */
-function isSpacedPassword(value: string): boolean {
+/** Two parts that are no words: both a digit and a letter somewhere, and neither part a number. */
+function isSpacedPassword(value: string, traits: number): boolean {
   const words = value.trim().split(/\s+/);
   return (
     words.length === 2 &&
     value.length <= 40 &&
-    /\d/.test(value) &&
-    /[A-Za-z]/.test(value) &&
-    !/^\d+$/m.test(words.join('\n'))
+    has(traits, DIGIT) &&
+    has(traits, LETTER) &&
+    !words.some((word) => /^\d+$/.test(word))
   );
 }
 
 /** Made by a machine: letters and digits that no word explains, or signs among them. */
-function isGenerated(value: string, { isLoose }: Standing): boolean {
-  if (UUID.test(value)) return true;
-  if (NUMBER.test(value)) return value.length >= 15;
+function isGenerated(value: string, traits: number, { isLoose }: Standing): boolean {
+  if (traits === DIGIT) return value.length >= LEAST_DIGITS;
   const least = isLoose ? 12 : 8;
   if (value.length < least) return false;
-  if (HEX.test(value)) return value.length >= 12 && /\d/.test(value) && /[a-f]/i.test(value);
-  if (/^[0-9a-f]{6,}:[0-9a-f]{6,}$/i.test(value)) return true;
-  if (CODE.test(value) && randomChars(value) < 12) return false;
-  if (looksRandom(value, least)) return true;
-  const hasSign = /[^\w.\-/:@,;()[\]{}<>=+'"`|&?#\s$%*\\]/.test(value);
-  return !isLoose && hasSign && /\d/.test(value) && /[A-Za-z]/.test(value);
+  const isMixed = has(traits, DIGIT) && has(traits, LETTER);
+  if (isMixed && HEX.test(value)) return value.length >= 12;
+  if (has(traits, JOINT) && (UUID.test(value) || /^[0-9a-f]{6,64}:[0-9a-f]{6,64}$/i.test(value))) return true;
+  if (!isOnly(traits, DIGIT | LETTER) && CODE.test(value) && randomChars(value) < 12) return false;
+  return looksRandom(value, least) || (!isLoose && isMixed && has(traits, SIGN) && /[^+?#$%*\w.:/\\-]/.test(value));
 }
 
+/** Digits from which on a number is a key: shorter ones are amounts, dates and identifiers. */
+const LEAST_DIGITS = 15;
+
 /** So long and so mixed that the name hardly matters; identifiers of any kind (UUIDs, hashes) are left alone. */
-function isClearlyGenerated(value: string): boolean {
-  if (value.length < 16 || UUID.test(value) || HEX.test(value)) return false;
-  return /\d/.test(value) && /[A-Za-z]/.test(value) && looksRandom(value, 14) && /^[\w+/=.~:%-]+$/.test(value);
+function isClearlyGenerated(value: string, traits: number): boolean {
+  if (value.length < 16 || !has(traits, DIGIT) || !has(traits, LOWER | UPPER)) return false;
+  if (UUID.test(value) || HEX.test(value) || !looksRandom(value, 14)) return false;
+  return /^[\w+/=.~:%-]+$/.test(value);
 }

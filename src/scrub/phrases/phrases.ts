@@ -1,9 +1,10 @@
 import { kindOfName } from '../assignment/names.ts';
 import { isSecretValue } from '../assignment/verdict.ts';
+import { isOf, NAME } from '../chars.ts';
 import type { ContextRule, Report } from '../rules/rule.ts';
 import { ATTRIBUTE_ENDING, ATTRIBUTES, CODE_WORDS, COPULAS, FILLERS, PASSWORD_WORDS, TOKEN_WORDS } from './words.ts';
 
-/** Characters of a sentence looked at on either side of the word. */
+/** Characters of a value looked at. */
 const REACH = 120;
 
 /** Words between `password` and the copula: "the password for the staging server is". */
@@ -18,6 +19,7 @@ type Kind = 'password' | 'secret' | 'code';
 
 const PASSWORDS = new Set(PASSWORD_WORDS);
 const CODES = new Set(CODE_WORDS);
+const TERMS = new Set([...PASSWORD_WORDS, ...TOKEN_WORDS, ...CODE_WORDS]);
 
 const kindOfTerm = (term: string): Kind => (PASSWORDS.has(term) ? 'password' : CODES.has(term) ? 'code' : 'secret');
 
@@ -26,67 +28,109 @@ export const phrases: ContextRule = {
   names: ['password', 'named-secret'],
   anchors: [...PASSWORD_WORDS, ...TOKEN_WORDS, ...CODE_WORDS],
   open(text, report) {
-    let hiddenTo = 0;
+    let readTo = 0;
     return (start, end) => {
-      if (start < hiddenTo) return;
+      if (start < readTo) return;
       const term = readTerm(text, start, end);
-      if (term === null) return;
-      const after = lookAfter(text, term.end, term.kind, report);
-      hiddenTo = Math.max(hiddenTo, term.end, after, lookBefore(text, term.start, term.kind, report));
+      readTo = term.end;
+      if (term.kind === null) return;
+      const after = isNotation(text, term) ? 0 : lookAfter(text, term.end, term.kind, report);
+      readTo = Math.max(term.end, after, lookBefore(text, term.start, term.kind, report));
     };
   },
 };
 
-const LETTER = /[\p{L}\p{N}_-]/u;
+/** `token: …`, `"token" = …`: what stands behind the name of a notation is read by the assignments. */
+function isNotation(text: string, { start, end }: Term): boolean {
+  let at = end;
+  while (at - end < 2 && CLOSERS.includes(text[at] ?? '\n')) at += 1;
+  while (at - end < 4 && text[at] === ' ') at += 1;
+  return (text[at] === ':' || text[at] === '=') && kindOfName(text.slice(start, end)) !== null;
+}
+
+const CLOSERS = '"\'`])';
+
 const UNSPACED = /[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]/;
 
 interface Term {
   readonly start: number;
   readonly end: number;
-  readonly kind: Kind;
+  /** null when it tells nothing. */
+  readonly kind: Kind | null;
 }
 
 /** Longest identifier that counts as a term. */
 const LONGEST_TERM = 48;
 
 /** The word as a whole: `client_secret` is one term, `tokenizer` is none. Scripts without blanks have no such border. */
-function readTerm(text: string, start: number, end: number): Term | null {
+function readTerm(text: string, start: number, end: number): Term {
   const kind = kindOfTerm(text.slice(start, end).toLowerCase());
   if (UNSPACED.test(text[start] as string)) return { start, end, kind };
   let from = start;
   let to = end;
-  while (from > 0 && start - from < LONGEST_TERM && LETTER.test(text[from - 1] as string)) from -= 1;
-  while (to < text.length && to - end < LONGEST_TERM && LETTER.test(text[to] as string)) to += 1;
-  if (/[.=[(]/.test(text[to] ?? '') && !/^\.(?:\s|$)/.test(text.slice(to, to + 2))) return null;
-  if (from === start && (to === end || (to === end + 1 && /[sS]/.test(text[end] as string))))
-    return { start, end: to, kind };
-  const name = kindOfName(text.slice(from, to));
-  return name === 'password' || name === 'secret' ? { start: from, end: to, kind: name } : null;
+  while (start - from < LONGEST_TERM && isPartOfTerm(text, from - 1)) from -= 1;
+  while (to - end < LONGEST_TERM && isPartOfTerm(text, to)) to += 1;
+  const next = text[to];
+  const isMember = next === '[' || next === '(' || (next === '.' && isOf(NAME, text, to + 1));
+  const isWhole = from === start && (to === end || (to === end + 1 && (text[end] === 's' || text[end] === 'S')));
+  if (isMember || to - from > LONGEST_TERM) return { start: from, end: to, kind: null };
+  return { start: from, end: to, kind: isWhole ? kind : kindOfIdentifier(text.slice(from, to)) };
+}
+
+const isPartOfTerm = (text: string, at: number): boolean => isOf(NAME, text, at) && text[at] !== '.';
+
+function kindOfIdentifier(name: string): Kind | null {
+  const kind = kindOfName(name);
+  return kind === 'weak' ? null : kind;
 }
 
 /** Where the hidden value ends; 0 when there is none. */
 function lookAfter(text: string, from: number, kind: Kind, report: Report): number {
-  const words = wordsIn(lineAfter(text, from), from);
-  const unspaced = UNSPACED.test(text[from - 1] as string) ? afterParticle(text, from) : 0;
+  const isUnspaced = text.charCodeAt(from - 1) >= FIRST_UNSPACED;
+  const unspaced = isUnspaced ? afterParticle(text, from) : 0;
   if (unspaced > 0) return hide(text, unspaced, kind, false, report);
-  const copula = words.slice(0, WIDEST_GAP + 1).findIndex(isCopula);
-  const first = words[0];
-  if (copula === -1)
-    return first === undefined || first.start === from ? 0 : hide(text, first.start, kind, true, report);
-  if (words.slice(0, copula).some(({ text: word }) => !GAP_WORD.test(word))) return 0;
-  if (copula > 0 && DASHES.test((words[copula] as Word).text)) return 0;
-  const value = words
-    .slice(copula + 1)
-    .find(({ text: word }) => !FILLERS.has(word.toLowerCase()) && !COPULAS.has(word));
-  return value === undefined ? 0 : hide(text, value.start, kind, false, report);
+  if (!BEHIND_TERM.includes(text[from] ?? '\n')) return 0;
+  const first = nextWord(text, from);
+  if (first === null) return 0;
+  let word: Word | null = first;
+  for (let gap = 0; word !== null && gap <= WIDEST_GAP; gap += 1) {
+    if (isCopula(word, gap)) return lookBehindCopula(text, word, kind, report);
+    if (!GAP_WORD.test(word.text) || TERMS.has(word.text.toLowerCase())) break;
+    word = nextWord(text, word.start + word.text.length);
+  }
+  return first.start === from ? 0 : hide(text, first.start, kind, true, report);
 }
 
-/** Words of one clause: no quotes, brackets or ends of sentences. */
-const GAP_WORD = /^[\p{L}\p{N}@'’_-]+(?:\.[\p{L}\p{N}]+)*$/u;
-const DASHES = /^[-—–]$/;
+function lookBehindCopula(text: string, copula: Word, kind: Kind, report: Report): number {
+  let value = nextWord(text, copula.start + copula.text.length);
+  for (let skipped = 0; value !== null && skipped < 3; skipped += 1) {
+    if (!FILLERS.has(value.text.toLowerCase()) && !COPULAS.has(value.text)) break;
+    value = nextWord(text, value.start + value.text.length);
+  }
+  return value === null ? 0 : hide(text, value.start, kind, false, report);
+}
 
-const isCopula = ({ text }: Word): boolean =>
-  COPULAS.has(text.toLowerCase()) || (/[:=：]$/.test(text) && !/^https?:/.test(text));
+/** What a sentence or a note goes on with behind the term. */
+const BEHIND_TERM = ' \t:：="\'`*_)]’”»';
+const FIRST_UNSPACED = 0x0e00;
+
+/** Words of one clause: no quotes, brackets or ends of sentences. */
+const GAP_WORD = /^[\p{L}\p{N}@'’_-]{1,32}(?:\.[\p{L}\p{N}]{1,16}){0,4}$/u;
+const DASHES = /^[-—–]$/;
+const WORD = /[^\S\r\n]{0,8}(\S{1,80})/y;
+
+/** The next word of the line. */
+function nextWord(text: string, from: number): Word | null {
+  WORD.lastIndex = from;
+  const match = WORD.exec(text);
+  return match === null ? null : { text: match[1] as string, start: WORD.lastIndex - (match[1] as string).length };
+}
+
+/** A dash ties only what stands right beside it. */
+function isCopula({ text }: Word, gap: number): boolean {
+  if (DASHES.test(text)) return gap === 0;
+  return COPULAS.has(text.toLowerCase()) || (/[:=：]$/.test(text) && !text.startsWith('http'));
+}
 
 /** `密码是…`, `パスワードは…`: particles, brackets and the value follow without a blank. */
 const PARTICLES = /[ \u3000]{0,2}[是为為はがを는은이가：:＝=「『“"'（(\u3000 ]{1,5}(?=[!-~])/y;
@@ -104,22 +148,31 @@ const DETERMINERS = new Set(
   ).split(' '),
 );
 
+const LINKS = new Set('is was as ist war als est comme es como é è come'.split(' '));
+
 /** "… is the password", "use … as your password". */
 function lookBefore(text: string, at: number, kind: Kind, report: Report): number {
-  const from = Math.max(0, at - REACH);
-  const line = text.slice(from, at);
-  const words = wordsIn(line.slice(line.lastIndexOf('\n') + 1), from + line.lastIndexOf('\n') + 1);
-  let last = words.length - 1;
-  while (last > 0 && DETERMINERS.has((words[last] as Word).text.toLowerCase())) last -= 1;
-  const link = words[last]?.text.toLowerCase() ?? '';
-  const value = words[last - 1];
-  if (
-    value === undefined ||
-    last === words.length - 1 ||
-    !/^(?:is|was|as|ist|war|als|est|comme|es|como|é|è|come)$/.test(link)
-  )
-    return 0;
-  return hide(text, value.start, kind, false, report);
+  if (text[at - 1] !== ' ') return 0;
+  let word = wordBefore(text, at);
+  let determiners = 0;
+  while (word !== null && determiners < 5 && DETERMINERS.has(word.text.toLowerCase())) {
+    word = wordBefore(text, word.start);
+    determiners += 1;
+  }
+  if (word === null || determiners === 0 || !LINKS.has(word.text.toLowerCase())) return 0;
+  const value = wordBefore(text, word.start);
+  return value === null ? 0 : hide(text, value.start, kind, false, report);
+}
+
+/** Longest word looked back over. */
+const LONGEST_WORD = 80;
+
+function wordBefore(text: string, at: number): Word | null {
+  let end = at;
+  while (text[end - 1] === ' ') end -= 1;
+  let start = end;
+  while (start > 0 && end - start < LONGEST_WORD && text.charCodeAt(start - 1) > 0x20) start -= 1;
+  return start === end || at - end > 3 ? null : { text: text.slice(start, end), start };
 }
 
 const lineAfter = (text: string, from: number): string => {
@@ -127,9 +180,6 @@ const lineAfter = (text: string, from: number): string => {
   const end = line.search(/[\r\n]/);
   return end === -1 ? line : line.slice(0, end);
 };
-
-const wordsIn = (line: string, offset: number): Word[] =>
-  Array.from(line.matchAll(/\S+/g), ({ 0: text, index }) => ({ text, start: offset + index }));
 
 const OPENING = /["'`*_(<[«“„‘「『]{0,4}/y;
 const CLOSING: Readonly<Record<string, string>> = {

@@ -1,0 +1,100 @@
+import { ALNUM, isOf, RUN, STOP } from './chars.ts';
+import { isFiller } from './randomness.ts';
+import type { Report, TokenRule } from './rules/rule.ts';
+
+/** How far a rule has come in a text. */
+export interface Progress {
+  /** Repeated anchors inside one stretch must not each look at it again. */
+  lookedTo: number;
+  /** End of the run in which the rule failed last, and how often it failed there. */
+  runEnd: number;
+  failures: number;
+  /** Up to where the answer to "is this slash part of a path" holds, and the answer. */
+  pathTo: number;
+  isPath: boolean;
+}
+
+/**
+ * Failures in one run of token characters from which on a rule does not look any more but hides: no text that anybody
+ * wrote has so many beginnings of a token without a token, and looking at each would cost the square of its length.
+ */
+const MOST_FAILURES = 12;
+
+/** Longest stretch hidden without a look. */
+const LONGEST_UNREAD = 4096;
+
+/** Tries a rule at an anchor. `progress` is null until the rule has something to remember. */
+export function tryToken(
+  rule: TokenRule,
+  text: string,
+  anchorStart: number,
+  progress: Progress | null,
+  report: Report,
+): Progress | null {
+  const { lead, boundary, pattern } = rule;
+  const from = lead === undefined ? anchorStart : lead === 'run' ? runStart(text, anchorStart) : anchorStart - lead;
+  if (from < 0 || (progress !== null && from < progress.lookedTo)) return progress;
+  if (boundary !== 'none' && isOf(ALNUM, text, from - 1)) return progress;
+  if (boundary === 'strict' && from > 1 && isOf(ALNUM, text, from - 2) && GLUE.includes(text[from - 1] as string)) {
+    if (text[from - 1] !== '/') return progress;
+    const known = progress ?? start();
+    if (!isInPath(text, from, known)) return known;
+  }
+  pattern.lastIndex = from;
+  const match = pattern.exec(text);
+  if (match === null) return failed(rule, text, from, progress ?? start(), report);
+  const end = runEnd(text, from + match[0].length);
+  const secretStart = from + (match[1]?.length ?? 0);
+  const secret = text.slice(secretStart, end);
+  const isAccepted = rule.accept === undefined ? !isFiller(secret) : rule.accept(secret);
+  if (isAccepted) report({ rule: rule.name, start: secretStart, end, rank: rule.isShared === true ? 2 : 3 });
+  return { ...(progress ?? start()), lookedTo: end };
+}
+
+const start = (): Progress => ({ lookedTo: 0, runEnd: 0, failures: 0, pathTo: 0, isPath: false });
+
+function failed(rule: TokenRule, text: string, from: number, progress: Progress, report: Report): Progress {
+  if (from >= progress.runEnd) {
+    progress.runEnd = from + 1;
+    while (progress.runEnd - from < LONGEST_UNREAD && isOf(RUN, text, progress.runEnd)) progress.runEnd += 1;
+    progress.failures = 0;
+  }
+  progress.failures += 1;
+  if (progress.failures > MOST_FAILURES) {
+    report({ rule: rule.name, start: from, end: progress.runEnd, rank: 1 });
+    progress.lookedTo = progress.runEnd;
+  }
+  return progress;
+}
+
+/** Signs that join what stands before to the match, where a rule is strict. */
+const GLUE = '_-./+';
+
+/** A slash belongs to base64 or to a path; a path begins with one, with a dot or with a scheme. */
+const LONGEST_PATH = 120;
+
+function isInPath(text: string, at: number, progress: Progress): boolean {
+  if (at < progress.pathTo) return progress.isPath;
+  let start = at;
+  while (start > 0 && at - start < LONGEST_PATH && !isOf(STOP, text, start - 1)) start -= 1;
+  progress.isPath = text[start] === '/' || text[start] === '.' || text.slice(start, at).includes('://');
+  progress.pathTo = at + LONGEST_PATH;
+  for (let end = at; end < progress.pathTo; end += 1) if (isOf(STOP, text, end)) progress.pathTo = end;
+  return progress.isPath;
+}
+
+/** Letters and digits a `run` lead goes back at most: the longest id in front of an anchor has 16. */
+const LONGEST_LEAD = 32;
+
+function runStart(text: string, at: number): number {
+  let start = at;
+  while (at - start < LONGEST_LEAD && isOf(ALNUM, text, start - 1)) start -= 1;
+  return start;
+}
+
+function runEnd(text: string, at: number): number {
+  let end = at;
+  if (!isOf(ALNUM, text, end - 1)) return end;
+  while (isOf(ALNUM, text, end)) end += 1;
+  return end;
+}
