@@ -27,6 +27,12 @@ const subscription = z.union([
   }),
 ]);
 
+/** A comma list whose entries may hold commas themselves (`?$select=subject,body`): one that begins a path separates. */
+const subscriptions = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(/,(?=\s*[A-Za-z]+[/(])/).map((part) => part.trim()) : value),
+  z.array(subscription),
+);
+
 const PEM_BODY = /^-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----$/;
 
 /** Environment files write the line ends of a PEM block as `\n`. */
@@ -58,7 +64,7 @@ export const graphSchema = z
     clientId: entraId.optional(),
     /** Absent: notifications are taken, but nothing can be fetched, kept or answered. */
     clientSecret: secret(1).optional(),
-    subscriptions: listOf(subscription).default([]),
+    subscriptions: subscriptions.default([]),
     /** Secrets of subscriptions made by hand; several while one replaces another. */
     clientStates: listOf(
       secret(16).max(MAX_NAME_CHARS, { message: 'is too long: Graph takes 128 characters' }),
