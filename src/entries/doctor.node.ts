@@ -1,5 +1,7 @@
+import { examineGmail } from '../channels/gmail/examine.ts';
 import { examineGraph } from '../channels/graph/examine.ts';
 import type { Examination, Examine } from '../cli/commands/doctor.ts';
+import type { GmailConfig } from '../config/gmail.ts';
 import type { GraphConfig } from '../config/graph.ts';
 import type { Config } from '../config/schema.ts';
 import { nodeCrypto } from '../core/crypto.node.ts';
@@ -7,29 +9,32 @@ import { SallyportError } from '../core/errors.ts';
 import { createIdentifier } from '../core/identity.ts';
 import { silentLogger } from '../core/logger.ts';
 import { isReachable, slackAccepts } from '../ops/probes.ts';
+import { openGmailClient } from './gmail-client.node.ts';
 import { graphApiOf, keptSources } from './graph-sources.ts';
 import { openStore } from './store.node.ts';
 
-/** Milliseconds Graph may take for a token and a list. */
+/** Milliseconds a vendor may take for a token and its answers. */
 const ANSWER_MS = 10_000;
 
 /** What `sallyport doctor` looks at, one entry a line. */
 export const examine: Examine = (config) => [
   { name: 'store', run: () => storeIsDurable(config) },
-  ...Object.entries(config.tenants).map(
-    ([tenant, { slack }]): Examination => ({
+  ...Object.entries(config.tenants).flatMap(([tenant, { slack, graph, gmail }]): Examination[] => [
+    {
       name: `slack credentials (${tenant})`,
       run: async () => (slack?.botToken === undefined ? null : slackAccepts(slack.apiUrl, slack.botToken)),
-    }),
-  ),
-  ...Object.entries(config.tenants).flatMap(([tenant, { graph }]): Examination[] =>
-    graph === undefined ? [] : [{ name: `graph (${tenant})`, run: () => graphIsWell(tenant, graph, config) }],
-  ),
+    },
+    ...(graph === undefined ? [] : [{ name: `graph (${tenant})`, run: () => graphIsWell(tenant, graph, config) }]),
+    ...(gmail === undefined ? [] : [{ name: `gmail (${tenant})`, run: () => gmailIsRead(gmail) }]),
+  ]),
   {
     name: 'public URL',
     run: async () => (config.server.publicUrl === undefined ? null : isReachable(config.server.publicUrl)),
   },
 ];
+
+const gmailIsRead = (gmail: GmailConfig): Promise<string> =>
+  examineGmail(openGmailClient(gmail), gmail.mailboxes, AbortSignal.timeout(ANSWER_MS));
 
 async function graphIsWell(tenant: string, graph: GraphConfig, config: Config): Promise<string | null> {
   const api = graphApiOf(graph);

@@ -1,5 +1,6 @@
 import type { KeeperTask } from '../channels/keeper-task.ts';
 import { type Keeper, startKeeper } from '../workers/keeper/keeper.ts';
+import { createGmailWorker } from './gmail.node.ts';
 import { createGraphWorker } from './graph.node.ts';
 import type { Runtime } from './runtime.node.ts';
 
@@ -9,9 +10,10 @@ type Accept = Parameters<NonNullable<ReturnType<typeof createGraphWorker>['keepe
 export function startKeeperOf(runtime: Runtime, accept: Accept): Keeper {
   const { config, store, log } = runtime;
   const tasks: KeeperTask[] = [];
-  for (const [tenant, { graph }] of Object.entries(config.tenants)) {
+  for (const [tenant, { graph, gmail }] of Object.entries(config.tenants)) {
     const graphTask = graph === undefined ? null : createGraphWorker(tenant, graph, runtime).keeperTask;
     if (graphTask !== null) tasks.push(graphTask(accept));
+    if (gmail !== undefined) tasks.push(createGmailWorker(tenant, gmail, runtime).keeperTask(accept));
   }
   return startKeeper({
     acquire: (name, ttlMs) => store.lease.acquire(name, ttlMs),

@@ -1,6 +1,7 @@
 import type { Replier } from '../channels/channel.ts';
 import { createSlackReplier } from '../channels/slack/reply.ts';
 import type { ChannelName } from '../core/event.ts';
+import { createGmailWorker } from './gmail.node.ts';
 import { createGraphWorker } from './graph.node.ts';
 import type { Runtime } from './runtime.node.ts';
 import { slackInstallations } from './slack.ts';
@@ -17,8 +18,9 @@ export function createReplierTable(runtime: Runtime): (tenant: string, channel: 
   const { config, sealer, log: logger } = runtime;
   const table = new Map<string, Replier>();
   const installations = slackInstallations(config);
-  for (const [tenant, { slack, graph, teams }] of Object.entries(config.tenants)) {
+  for (const [tenant, { slack, graph, teams, gmail }] of Object.entries(config.tenants)) {
     if (teams !== undefined) table.set(`teams/${tenant}`, teamsReplier(tenant, teams, runtime));
+    if (gmail !== undefined) table.set(`gmail/${tenant}`, createGmailWorker(tenant, gmail, runtime).replier);
     const graphReplier = graph === undefined ? null : createGraphWorker(tenant, graph, runtime).replier;
     if (graphReplier !== null) table.set(`graph/${tenant}`, graphReplier);
     if (slack === undefined) continue;
