@@ -1,4 +1,5 @@
 import { fromBase64, toUtf8 } from '../core/encoding.ts';
+import { trimEndOf } from './chars.ts';
 
 /** Below this, decoded text is too short to hold a secret and its context. */
 export const LEAST_BASE64 = 24;
@@ -161,7 +162,7 @@ function encode(bytes: Uint8Array, original: string): string {
   const isUrlSafe = /[-_]/.test(original);
   const isPadded = original.endsWith('=') || (!isUrlSafe && original.length % 4 === 0);
   const alphabet = isUrlSafe ? standard.replaceAll('+', '-').replaceAll('/', '_') : standard;
-  return isPadded ? alphabet : alphabet.replace(/=+$/, '');
+  return isPadded ? alphabet : trimEndOf(alphabet, '=');
 }
 
 function wrap(encoded: string, { parts, lineBreak }: Lines): string {

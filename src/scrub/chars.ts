@@ -29,6 +29,13 @@ const LETTER = /\p{L}/u;
 for (let unit = 0x80; unit < 0xd800; unit += 1)
   if (LETTER.test(String.fromCharCode(unit))) add(String.fromCharCode(unit), NAME);
 
+/** The text without the characters it ends in that are among these. */
+export function trimEndOf(text: string, chars: string): string {
+  let end = text.length;
+  while (end > 0 && chars.includes(text[end - 1] as string)) end -= 1;
+  return text.slice(0, end);
+}
+
 /** False before the beginning and past the end. */
 export const isOf = (bits: number, text: string, at: number): boolean =>
   ((CLASSES[text.charCodeAt(at)] as number) & bits) !== 0;

@@ -1,4 +1,5 @@
 import { fromBase64 } from '../core/encoding.ts';
+import { trimEndOf } from './chars.ts';
 import { isFiller, randomChars } from './randomness.ts';
 
 /**
@@ -12,7 +13,7 @@ const LEAST = 16;
 const LONGEST = 4096;
 
 /** Everything up to the first blank, with the signs that tokens have inside. */
-const SEPARATED = /^[A-Za-z0-9_+/=~.%:|$-]+(?=["'`)\]}>,;:!?]*(?:\s|$))/;
+const SEPARATED = /^[A-Za-z0-9_+/=~.%:|$-]{1,4096}(?=["'`)\]}>,;!?]{0,6}(?:\s|$))/;
 
 /** UUIDs, dates and versions may begin a sentence, and so may a hash. */
 const IDENTIFIER = /^(?:[0-9a-f]{1,8}(?:-[0-9a-f]{4}){1,3}-[0-9a-f]{12}|[\d.-]+|[0-9A-F]+)$/;
@@ -26,7 +27,7 @@ const SLACK_TAIL = /^(?:\d{0,14}-)?\d{9,14}-[A-Za-z0-9]{20,64}$/;
 
 /** Where the cut secret at the beginning of the text ends; 0 when there is none. */
 export function cutSecretEnd(text: string): number {
-  const run = SEPARATED.exec(text.slice(0, LONGEST))?.[0].replace(/[.]+$/, '') ?? '';
+  const run = trimEndOf(SEPARATED.exec(text.slice(0, LONGEST))?.[0] ?? '', '.:');
   if (isJwtTail(run) || SLACK_TAIL.test(run)) return run.length;
   if (run.length < LEAST || run.length === text.length || IDENTIFIER.test(run)) return 0;
   if (HEX.test(run)) return HASH_LENGTHS.has(run.length) ? 0 : run.length;

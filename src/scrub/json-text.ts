@@ -1,15 +1,14 @@
 import { isTelling, NAME_KEY, VALUE_KEY } from './context.ts';
+import type { Splice } from './splice.ts';
 import type { Cleaned, CleanString } from './tree.ts';
 
 /**
  * JSON inside a string: every string literal of it is cleaned by itself, with its key as context, and everything
  * around stays byte for byte as it was. So valid JSON stays valid JSON of the same shape.
  */
-export function cleanJsonText(text: string, clean: CleanString): Cleaned | null {
-  const counts = new Map<string, number>();
-  const output: string[] = [];
+export function jsonSplices(text: string, clean: CleanString): Splice[] {
+  const splices: Splice[] = [];
   const stack: Container[] = [];
-  let copied = 0;
   for (let at = 0; at < text.length; at += 1) {
     const char = text[at];
     if (char === '{' || char === '[') stack.push(open(char === '{', stack.at(-1)));
@@ -18,15 +17,12 @@ export function cleanJsonText(text: string, clean: CleanString): Cleaned | null 
     else if (char === '"') {
       const end = literalEnd(text, at);
       const cleaned = cleanLiteral(text, at, end, stack.at(-1), clean);
-      if (cleaned !== null) {
-        output.push(text.slice(copied, at), JSON.stringify(cleaned.text));
-        copied = end;
-        for (const [rule, count] of cleaned.counts) counts.set(rule, (counts.get(rule) ?? 0) + count);
-      }
+      if (cleaned !== null)
+        splices.push({ start: at, end, text: JSON.stringify(cleaned.text), counts: cleaned.counts });
       at = end - 1;
     }
   }
-  return counts.size === 0 ? null : { text: output.join('') + text.slice(copied), counts };
+  return splices;
 }
 
 /** Whether a text is nothing but a JSON object or list. */

@@ -20,7 +20,10 @@ const LONGEST_SHAPED_RUN = 512;
 export interface Rules {
   readonly tokens: readonly TokenRule[];
   readonly contexts: readonly ContextRule[];
+  /** Tried on long runs of token characters. */
   readonly shapes: readonly ShapeRule[];
+  /** Tried on the whole text. */
+  readonly texts: readonly ShapeRule[];
 }
 
 export interface Stretch {
@@ -80,6 +83,7 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>):
       }
     });
     if (text.length >= LONG_RUN) lookAtRuns(text, rules.shapes, found, report);
+    if (rules.texts.length > 0) searchForShapes(text, rules.texts, report);
     if (seen === 0 && found.hits === null && found.encoded === null) return UNMARKED;
     return {
       hits: found.hits ?? NOTHING,
@@ -90,11 +94,12 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>):
   };
 }
 
-const namesOf = ({ tokens, contexts, shapes }: Rules): ReadonlySet<string> =>
+const namesOf = ({ tokens, contexts, shapes, texts }: Rules): ReadonlySet<string> =>
   new Set([
     ...tokens.map((rule) => rule.name),
     ...contexts.flatMap((rule) => rule.names),
     ...shapes.map((rule) => rule.name),
+    ...texts.map((rule) => rule.name),
     CUT_SECRET,
   ]);
 
@@ -168,13 +173,26 @@ function lookAtRuns(text: string, shapes: readonly ShapeRule[], found: Findings,
   });
 }
 
+/** A shape begins where the run does, behind `=`, or behind the `_` of italics. */
 function lookForShapes(text: string, start: number, end: number, shapes: readonly ShapeRule[], report: Report): void {
-  const run = text.slice(start, end);
+  for (let at = start; at < end; at += 1) {
+    const isBeginning =
+      at === start ||
+      text[at - 1] === '=' ||
+      (text[at - 1] === '_' && (at - 1 === start || !isOf(ALNUM, text, at - 2)));
+    if (!isBeginning) continue;
+    for (const { name, pattern, accept } of shapes) {
+      pattern.lastIndex = at;
+      const match = pattern.exec(text);
+      if (match !== null && accept(match[0])) report({ rule: name, start: at, end: at + match[0].length, rank: 2 });
+    }
+  }
+}
+
+function searchForShapes(text: string, shapes: readonly ShapeRule[], report: Report): void {
   for (const { name, pattern, accept } of shapes) {
-    pattern.lastIndex = 0;
-    for (let match = pattern.exec(run); match !== null; match = pattern.exec(run)) {
-      const at = start + match.index;
-      if (accept(match[0])) report({ rule: name, start: at, end: at + match[0].length, rank: 2 });
+    for (const { 0: secret, index } of text.matchAll(pattern)) {
+      if (accept(secret)) report({ rule: name, start: index, end: index + secret.length, rank: 2 });
     }
   }
 }

@@ -1,9 +1,10 @@
 import type { Crypto } from '../core/crypto.ts';
 import { createPlaceholder } from './placeholder.ts';
 import { contextRules, shapeRules, tokenRules } from './rules/all.ts';
+import { financialRules } from './rules/financial.ts';
 import { createScanner } from './scan.ts';
 import type { Scrub } from './scrub.ts';
-import { createTextCleaner } from './text.ts';
+import { createTextCleaner, type TextCleaner } from './text.ts';
 import { cleanTree } from './tree.ts';
 import { decoderMarks } from './views/decoders.ts';
 
@@ -18,9 +19,15 @@ export interface ScrubberDeps {
   };
 }
 
-/** @example createScrubber({ crypto, key })({ text: 'my password is hunter2' }).value.text */
-export function createScrubber({ crypto, key }: ScrubberDeps): Scrub {
-  const scanner = createScanner({ tokens: tokenRules, contexts: contextRules, shapes: shapeRules }, decoderMarks);
-  const { clean } = createTextCleaner(scanner, createPlaceholder(crypto, key));
+/** @example createScrubber({ crypto, key })({ text }).value */
+export function createScrubber(deps: ScrubberDeps): Scrub {
+  const clean = createCleaner(deps);
   return (value) => cleanTree(value, clean);
+}
+
+/** The part of the scrubber that deals with one string. */
+export function createCleaner({ crypto, key, optional }: ScrubberDeps): TextCleaner {
+  const rules = { tokens: tokenRules, contexts: contextRules, shapes: shapeRules };
+  const texts = optional?.financial === true ? financialRules : [];
+  return createTextCleaner(createScanner({ ...rules, texts }, decoderMarks), createPlaceholder(crypto, key));
 }

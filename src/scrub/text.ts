@@ -1,11 +1,12 @@
 import { named } from './assignment/named.ts';
 import { base64Blocks } from './base64.ts';
-import { cleanJsonText, isJsonText } from './json-text.ts';
+import { isJsonText, jsonSplices } from './json-text.ts';
 import type { Placeholder } from './placeholder.ts';
 import { resolve } from './resolve.ts';
 import type { Hit } from './rules/rule.ts';
 import type { Scanned, Scanner } from './scan.ts';
-import type { Cleaned, CleanString } from './tree.ts';
+import { applySplices, type Splice } from './splice.ts';
+import type { Cleaned } from './tree.ts';
 import { readingsOf } from './views/decoders.ts';
 
 /**
@@ -17,39 +18,37 @@ const ROUNDS = 5;
 /** How deep base64 and JSON inside strings are opened: mail in a log line in a payload needs four. */
 const DEEPEST = 6;
 
-/** One replacement, in the order of the text. */
-export interface Splice {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-  /** Rules and how often each hid something here. */
-  readonly counts: ReadonlyMap<string, number>;
-}
+/** Called with what each round replaces in the text the round before left. */
+export type OnRound = (splices: readonly Splice[]) => void;
 
-export interface TextCleaner {
-  readonly clean: CleanString;
-  /** One round: what would be replaced in the text as it stands. */
-  splices(text: string): readonly Splice[];
-}
+/** Cleans one string; null when there is nothing to hide. */
+export type TextCleaner = (text: string, name: string, isLoose: boolean, onRound?: OnRound) => Cleaned | null;
 
 export function createTextCleaner(scan: Scanner, placeholder: Placeholder): TextCleaner {
-  const clean = (original: string, name: string, isLoose: boolean, depth: number): Cleaned | null => {
-    if (depth < DEEPEST && isJsonText(original)) {
-      return cleanJsonText(original, (text, key, isKeyLoose) => clean(text, key, isKeyLoose, depth + 1));
-    }
+  const clean = (
+    original: string,
+    name: string,
+    isLoose: boolean,
+    depth: number,
+    onRound?: OnRound,
+  ): Cleaned | null => {
     let splices = splicesOf(original, name, isLoose, depth);
     if (splices.length === 0) return null;
     const counts = new Map<string, number>();
-    let text = apply(original, splices, counts);
-    for (let round = 1; round < ROUNDS; round += 1) {
-      splices = splicesOf(text, name, isLoose, depth);
-      if (splices.length === 0) break;
-      text = apply(text, splices, counts);
+    let text = original;
+    for (let round = 1; splices.length > 0; round += 1) {
+      onRound?.(splices);
+      text = applySplices(text, splices);
+      count(splices, counts);
+      splices = round < ROUNDS ? splicesOf(text, name, isLoose, depth) : NONE;
     }
     return { text, counts };
   };
 
   const splicesOf = (text: string, name: string, isLoose: boolean, depth: number): readonly Splice[] => {
+    if (depth < DEEPEST && isJsonText(text)) {
+      return jsonSplices(text, (inner, key, isKeyLoose) => clean(inner, key, isKeyLoose, depth + 1));
+    }
     const scanned = scan(text);
     const hit = name === '' ? null : named(text, name, isLoose);
     if (scanned.marks === 0 && scanned.hits.length === 0 && scanned.encoded.length === 0 && hit === null) return NONE;
@@ -61,18 +60,21 @@ export function createTextCleaner(scan: Scanner, placeholder: Placeholder): Text
     return encoded.length === 0 ? splices : [...splices, ...encoded].sort((a, b) => a.start - b.start);
   };
 
-  return {
-    clean: (text, name, isLoose) => clean(text, name, isLoose, 0),
-    splices: (text) => splicesOf(text, '', false, 0),
-  };
+  return (text, name, isLoose, onRound) => clean(text, name, isLoose, 0, onRound);
 }
 
 const NONE: readonly Splice[] = [];
 
-const hidden = (hits: readonly Hit[], { shields }: Scanned, placeholder: Placeholder): Splice[] =>
-  resolve(hits, shields).map(({ rule, start, end, secret }) => {
-    return { start, end, text: placeholder(rule, secret), counts: new Map([[rule, 1]]) };
+function hidden(hits: readonly Hit[], { shields }: Scanned, placeholder: Placeholder): Splice[] {
+  /** People repeat what they paste; a digest costs more than looking it up. */
+  const known = new Map<string, string>();
+  return resolve(hits, shields).map(({ rule, start, end, secret }) => {
+    const id = `${rule} ${secret}`;
+    const text = known.get(id) ?? placeholder(rule, secret);
+    known.set(id, text);
+    return { start, end, text, counts: new Map([[rule, 1]]) };
   });
+}
 
 function hitsInReadings(text: string, { marks }: Scanned, scan: Scanner): readonly Hit[] {
   if (marks === 0) return [];
@@ -108,13 +110,8 @@ function encodedSplices(
   return splices;
 }
 
-function apply(text: string, splices: readonly Splice[], counts: Map<string, number>): string {
-  let cleaned = '';
-  let from = 0;
+function count(splices: readonly Splice[], counts: Map<string, number>): void {
   for (const splice of splices) {
-    cleaned += text.slice(from, splice.start) + splice.text;
-    from = splice.end;
-    for (const [rule, count] of splice.counts) counts.set(rule, (counts.get(rule) ?? 0) + count);
+    for (const [rule, times] of splice.counts) counts.set(rule, (counts.get(rule) ?? 0) + times);
   }
-  return cleaned + text.slice(from);
 }

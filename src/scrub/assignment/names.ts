@@ -1,3 +1,4 @@
+import { trimEndOf } from '../chars.ts';
 import { VENDORS } from './vendors.ts';
 
 /**
@@ -97,7 +98,7 @@ export function kindOfName(name: string): NameKind | null {
 export function wordsOf(name: string): string[] {
   return name
     .replace(/([a-z\d])([A-Z])/g, '$1 $2')
-    .replace(/([A-Z]+)([A-Z][a-z])/g, '$1 $2')
+    .replace(/([A-Z])([A-Z][a-z])/g, '$1 $2')
     .toLowerCase()
     .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word !== '');
@@ -120,7 +121,7 @@ function classify(words: readonly string[]): NameKind | null {
 }
 
 function kindOfWord(words: readonly string[], i: number, hasVendor: boolean): NameKind | null {
-  const word = (words[i] as string).replace(/\d+$/, '');
+  const word = trimEndOf(words[i] as string, '0123456789');
   if (PASSWORD.has(word)) return 'password';
   if (SECRET.has(word)) return 'secret';
   if (CODE.has(word)) return 'code';

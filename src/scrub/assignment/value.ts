@@ -58,9 +58,14 @@ function afterOpeners(text: string, from: number): number {
 const isPrefixed = (text: string, at: number): boolean =>
   QUOTES.includes(text[at + 1] ?? ' ') || QUOTES.includes(text[at + 2] ?? ' ') || QUOTES.includes(text[at + 3] ?? ' ');
 
+/** Up to the next tag, without the blanks before it. */
 function readMarkup(text: string, from: number): Value | null {
-  const close = text.slice(from, from + LONGEST_VALUE).search(/\s*[<\\]/);
-  return close <= 0 ? null : { start: from, end: from + close, isQuoted: true };
+  const limit = Math.min(text.length, from + LONGEST_VALUE);
+  let end = from;
+  while (end < limit && text[end] !== '<' && text[end] !== '\\') end += 1;
+  if (end === limit) return null;
+  while (end > from && text.charCodeAt(end - 1) <= 0x20) end -= 1;
+  return value(from, end, true);
 }
 
 /** Ends at the same quote with the same number of backslashes before it, or, where that is missing, like an unquoted one. */

@@ -1,4 +1,5 @@
 import { isSecretValue } from '../assignment/verdict.ts';
+import { trimEndOf } from '../chars.ts';
 import type { ContextRule } from '../rules/rule.ts';
 
 /** "login: bob / hunter2", "creds are admin:hunter2", "user/pass: bob/hunter2". */
@@ -37,7 +38,7 @@ export const pairs: ContextRule = {
       const match = pattern.exec(text);
       if (match === null) return;
       const end = anchorEnd + match[0].length;
-      const password = (match[1] as string).replace(/[.,;:)\]}]+$/, '');
+      const password = trimEndOf(match[1] as string, '.,;:)]}');
       const start = end - (match[1] as string).length;
       readTo = end;
       if (!isSecretValue(password, 'password', { isQuoted: false, isLoose: false })) return;

@@ -1,6 +1,6 @@
 import { kindOfName } from '../assignment/names.ts';
 import { isSecretValue } from '../assignment/verdict.ts';
-import { isOf, NAME } from '../chars.ts';
+import { isOf, NAME, trimEndOf } from '../chars.ts';
 import type { ContextRule, Report } from '../rules/rule.ts';
 import { ATTRIBUTE_ENDING, ATTRIBUTES, CODE_WORDS, COPULAS, FILLERS, PASSWORD_WORDS, TOKEN_WORDS } from './words.ts';
 
@@ -212,7 +212,7 @@ function hide(text: string, from: number, kind: Kind, isLoose: boolean, report: 
 /** Up to a blank, a quote or a tag, without the punctuation of the sentence. */
 function bareLength(text: string, start: number): number {
   const word = /^[^\s"`<>\\，。、」』]*/.exec(text.slice(start, start + REACH))?.[0] ?? '';
-  return word.replace(/[.,;:?)\]}'*_]+$/, '').length;
+  return trimEndOf(word, ".,;:?)]}'*_").length;
 }
 
 /** "The password is swordfish.": a word that ends the sentence and is nothing one says about passwords. */

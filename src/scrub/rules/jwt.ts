@@ -1,4 +1,5 @@
 import { fromBase64 } from '../../core/encoding.ts';
+import { trimEndOf } from '../chars.ts';
 import { looksRandom } from '../randomness.ts';
 import type { TokenRule } from './rule.ts';
 
@@ -31,7 +32,7 @@ export const jwtRules: readonly TokenRule[] = [
 ];
 
 function isJoseHeader(part: string): boolean {
-  const bytes = fromBase64(part.replace(/=+$/, '').slice(0, 4 * Math.floor(part.length / 4)));
+  const bytes = fromBase64(trimEndOf(part, '=').slice(0, 4 * Math.floor(part.length / 4)));
   return bytes !== null && JOSE.test(new TextDecoder().decode(bytes));
 }
 

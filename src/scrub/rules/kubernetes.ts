@@ -4,8 +4,8 @@ import type { ContextRule, Report } from './rule.ts';
 const LONGEST_MANIFEST = 64 * 1024;
 
 const KIND = /kind["']?[ \t]{0,8}:[ \t]{0,8}["']?secret["']?[ \t]{0,8}(?:\r?\n|$|[,}])/iy;
-const DATA = /^([ \t]*)["']?(?:data|stringData)["']?[ \t]*:[ \t]*$/;
-const ENTRY = /^([ \t]*)["']?[\w./-]+["']?[ \t]*:[ \t]*(.*?)[ \t]*$/;
+const DATA = /^[ \t]{0,64}["']?(?:data|stringData)["']?[ \t]{0,8}:[ \t]{0,8}$/;
+const KEY = /^[ \t]{0,64}["']?[\w./-]{1,253}["']?[ \t]{0,8}:/;
 
 /** Kubernetes documentation, "Secret": every value under `data` and `stringData` of a manifest of that kind. */
 export const kubernetesSecrets: ContextRule = {
@@ -62,7 +62,8 @@ function hideData(text: string, start: number, end: number, report: Report): voi
 
 /** Hides the value of a line; a block scalar's (`|`, `>`) follows on the next lines. */
 function readEntry(text: string, at: number, line: string, indent: number, report: Report) {
-  const value = ENTRY.exec(line)?.[2] ?? '';
+  const key = KEY.exec(line);
+  const value = key === null ? '' : line.slice(key[0].length).trim();
   if (/^[|>][+-]?$/.test(value)) return { indent, start: 0, end: 0 };
   const start = at + line.lastIndexOf(value);
   if (value !== '') hide(text, start, start + value.length, report);

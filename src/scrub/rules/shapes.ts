@@ -6,7 +6,7 @@ import { looksRandom } from '../randomness.ts';
  */
 export interface ShapeRule {
   readonly name: string;
-  /** Global; bounded. */
+  /** Bounded. Sticky where it is tried at the beginnings within a run, global where it is searched for in a text. */
   readonly pattern: RegExp;
   readonly accept: (secret: string) => boolean;
 }
@@ -21,44 +21,42 @@ export const shapeRules: readonly ShapeRule[] = [
   // AWS secret access keys: 40 base64 characters, usually next to the key id but recognisable without it.
   {
     name: 'aws-secret-key',
-    pattern: /(?<![A-Za-z0-9+/.~-]|[A-Za-z0-9]_)[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=~-]|_[A-Za-z0-9])/g,
+    pattern: /[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=~-]|_[A-Za-z0-9])/y,
     accept: (key) => isMixed(key) && looksRandom(key, 20) && !/\d{8}|[a-z]{10}/.test(key),
   },
   // Discord bot tokens: base64 of the application id (a number, so it begins with M, N or O), a timestamp, a signature.
   {
     name: 'discord-token',
-    pattern:
-      /(?<![A-Za-z0-9-]|[A-Za-z0-9]_)[MNO][A-Za-z0-9_-]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,42}(?![A-Za-z0-9_-])/g,
+    pattern: /[MNO][A-Za-z0-9_-]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,42}(?![A-Za-z0-9_-])/y,
     accept: (token) => looksRandom(token, 40),
   },
   // Mailgun webhook signing keys: 32, 8 and 8 hexadecimal digits.
   {
     name: 'mailgun-key',
-    pattern: /(?<![A-Za-z0-9_-])[a-h0-9]{32}-[a-h0-9]{8}-[a-h0-9]{8}(?![A-Za-z0-9_-])/g,
+    pattern: /[a-h0-9]{32}-[a-h0-9]{8}-[a-h0-9]{8}(?![A-Za-z0-9_-])/y,
     accept: (key) => looksRandom(key, 30),
   },
   // Zhipu (GLM): 32 hexadecimal digits, a dot, 16 characters.
   {
     name: 'zhipu-key',
-    pattern: /(?<![A-Za-z0-9_.-])[0-9a-f]{32}\.[A-Za-z0-9]{16}(?![A-Za-z0-9_-])/g,
+    pattern: /[0-9a-f]{32}\.[A-Za-z0-9]{16}(?![A-Za-z0-9_-])/y,
     accept: (key) => isMixed(key.slice(33)),
   },
   // Bitcoin private keys for import: base58, 51 or 52 characters, first one of 5, K and L.
   {
     name: 'wallet-key',
-    pattern: /(?<![A-Za-z0-9+/.-]|[A-Za-z0-9]_)[5KL][1-9A-HJ-NP-Za-km-z]{50,51}(?![A-Za-z0-9+/=-]|_[A-Za-z0-9])/g,
+    pattern: /[5KL][1-9A-HJ-NP-Za-km-z]{50,51}(?![A-Za-z0-9+/=-]|_[A-Za-z0-9])/y,
     accept: (key) => isMixed(key) && looksRandom(key, 45),
   },
   // Azure DevOps personal access tokens of old: 52 characters of base32.
   {
     name: 'azure-devops-token',
-    pattern: /(?<![A-Za-z0-9+/.-]|[A-Za-z0-9]_)[a-z2-7]{52}(?![A-Za-z0-9+/=-]|_[A-Za-z0-9])/g,
+    pattern: /[a-z2-7]{52}(?![A-Za-z0-9+/=-]|_[A-Za-z0-9])/y,
     accept: (token) => looksRandom(token, 50),
   },
   {
     name: 'vendor-key',
-    pattern:
-      /(?<![A-Za-z0-9+/.~-]|[A-Za-z0-9]_)[A-Za-z][A-Za-z0-9]{0,15}(?:[_-][A-Za-z0-9]{1,24}){0,4}[_-][A-Za-z0-9]{20,200}(?![A-Za-z0-9+/=])/g,
+    pattern: /[A-Za-z][A-Za-z0-9]{0,15}(?:[_-][A-Za-z0-9]{1,24}){0,4}[_-][A-Za-z0-9]{20,200}(?![A-Za-z0-9+/=])/y,
     accept: isVendorKey,
   },
 ];
