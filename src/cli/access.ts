@@ -38,7 +38,8 @@ export async function apiUrl(io: Io): Promise<string> {
 }
 
 /** What every command together may ask for. */
-export const OPERATOR_SCOPES = 'events:read events:write subscriptions:read subscriptions:write';
+export const OPERATOR_SCOPES =
+  'events:read events:write subscriptions:read subscriptions:write budgets:read budgets:write';
 
 /** Long enough for one command. */
 const COMMAND_TOKEN_MS = 10 * 60_000;
@@ -60,11 +61,18 @@ const ANSWER_MS = 30_000;
 const problemShape = z.object({ title: z.string(), code: z.string() });
 
 /** Calls the API. @throws Exit 1 with the problem's title and code, or with the address that does not answer. */
-export async function callApi(io: Io, tenant: string, method: 'GET' | 'POST', path: string): Promise<unknown> {
+export async function callApi(
+  io: Io,
+  tenant: string,
+  method: 'GET' | 'POST' | 'PUT',
+  path: string,
+  content?: unknown,
+): Promise<unknown> {
   const url = await apiUrl(io);
-  const headers = { authorization: `Bearer ${await apiToken(io, tenant)}` };
-  const signal = AbortSignal.timeout(ANSWER_MS);
-  const response = await fetch(`${url}${path}`, { method, headers, signal }).catch(() => {
+  const headers = { authorization: `Bearer ${await apiToken(io, tenant)}`, 'content-type': 'application/json' };
+  const request = { method, headers, signal: AbortSignal.timeout(ANSWER_MS) };
+  const sent = content === undefined ? request : { ...request, body: JSON.stringify(content) };
+  const response = await fetch(`${url}${path}`, sent).catch(() => {
     throw new Exit(EXIT.failed, `SALLYPORT_URL: nothing answers at ${new URL(url).origin}`);
   });
   const body: unknown = await response.json().catch(() => null);

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { registerBudgets } from './commands/budgets.ts';
 import { registerCheckUrl } from './commands/check-url.ts';
 import { registerDev } from './commands/dev.ts';
 import { registerDoctor } from './commands/doctor.ts';
@@ -25,6 +26,7 @@ export async function runCommandLine(args: readonly string[], io: Io, roles: Rol
     registerKeygen,
     registerToken,
     registerEvents,
+    registerBudgets,
     registerSubscriptions,
     registerSend,
     registerCheckUrl,

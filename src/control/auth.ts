@@ -3,7 +3,14 @@ import { toUtf8 } from '../core/encoding.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { AppContext } from '../ingress/context.ts';
 
-export const scopes = ['events:read', 'events:write', 'subscriptions:read', 'subscriptions:write'] as const;
+export const scopes = [
+  'events:read',
+  'events:write',
+  'subscriptions:read',
+  'subscriptions:write',
+  'budgets:read',
+  'budgets:write',
+] as const;
 export type Scope = (typeof scopes)[number];
 
 /** Who calls, from a verified token. */

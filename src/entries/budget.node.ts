@@ -1,9 +1,9 @@
-import type { Config } from '../config/schema.ts';
 import { createBudgetOverrides } from '../queue/budget-overrides.ts';
 import { watchKills } from '../workers/budget/kill-watch.ts';
-import { type BudgetPolicy, createPolicies } from '../workers/budget/policy.ts';
+import { createPolicies } from '../workers/budget/policy.ts';
 import { createPrices } from '../workers/budget/prices.ts';
 import { createRunBudget, type OpenBudget, type Spending } from '../workers/budget/run-budget.ts';
+import { configuredPolicy } from './budget-policy.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** How long a run waits for money that others have reserved and may not need, in ms. */
@@ -15,17 +15,6 @@ export interface Budgets {
   readonly open: (spending: Spending) => Promise<OpenBudget>;
   close(): void;
 }
-
-/** A tenant nobody configured may use nothing. */
-const nothing: BudgetPolicy = { onExhausted: 'park', limits: { tenant: { usdMicros: { day: 0 }, runs: { day: 0 } } } };
-
-/** What the configuration allows a tenant. */
-export const configuredPolicy =
-  ({ tenants, budget }: Config) =>
-  (tenant: string): BudgetPolicy => {
-    const { onExhausted, limits } = tenants[tenant]?.budget ?? nothing;
-    return { onExhausted, limits: { ...limits, ...budget } };
-  };
 
 export function openBudgets({ config, store, metrics, identifier, log }: Runtime): Budgets {
   const kills = watchKills(store.ledger, log);

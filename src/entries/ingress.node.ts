@@ -1,15 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import { createAuthorize } from '../control/auth.ts';
-import { mountEvents } from '../control/events.ts';
-import { mountSubscriptions } from '../control/subscriptions.ts';
 import { createApp } from '../ingress/app.ts';
 import { readIncoming } from '../ingress/body.node.ts';
 import type { AppContext } from '../ingress/context.ts';
 import { nodeHeaders } from '../ingress/headers.node.ts';
 import { createSourceLimiter } from '../ingress/limits.ts';
 import { mountOps } from '../ops/routes.ts';
-import { createKeeperReports } from '../queue/keeper-reports.ts';
 import { createChannelTable } from './channels.ts';
+import { controlRoutes } from './control.node.ts';
 import { type Listening, listen } from './http.node.ts';
 import type { Runtime } from './runtime.node.ts';
 import { createSourceOf } from './source.node.ts';
@@ -21,7 +18,6 @@ const incomingOf = (c: AppContext): IncomingMessage => (c.env as { incoming: Inc
 export function startIngress(runtime: Runtime): Promise<Listening> {
   const { config, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain } = runtime;
   const sourceOf = createSourceOf(config.server.trustedProxies ?? []);
-  const authorize = createAuthorize({ ...noAuth, ...config.api });
   const app = createApp({
     inbox: store.inbox,
     awaitResult: store.jobs.awaitResult,
@@ -38,16 +34,10 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     newRequestId: createRequestIds(crypto.random(6)),
     clock: Date.now,
     logger: log,
-    mount: [
-      mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }),
-      mountEvents({ events: store.events, authorize }),
-      mountSubscriptions({ reports: createKeeperReports(store.records), authorize, clock: Date.now }),
-    ],
+    mount: [mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }), ...controlRoutes(runtime)],
   });
   return listen(app, config.server.host ?? '0.0.0.0', config.server.port, config.server.bodyTimeout);
 }
-
-const noAuth = { jwtSecret: undefined, jwtIssuer: undefined, jwtAudience: undefined };
 
 /** Unique over processes by their random prefix, and cheap: a counter instead of randomness for each request. */
 function createRequestIds(seed: Uint8Array): () => string {

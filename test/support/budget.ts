@@ -20,11 +20,12 @@ export interface BudgetOptions extends Partial<Omit<RunBudgetDeps, 'ledger' | 'p
   readonly clock?: () => number;
 }
 
-const counted: BudgetLimits = { tenant: { usdMicros: { day: 'unlimited' } } };
+/** Counted, and limited by nothing. */
+export const countedOnly: BudgetLimits = { tenant: { usdMicros: { day: 'unlimited' } } };
 
 /** What a worker opens budgets with, over a store of a test. A model costs a dollar per million tokens in, two out. */
 export function budgetsOver(store: Store, options: BudgetOptions = {}): (spending: Spending) => Promise<OpenBudget> {
-  const { limits = counted, onExhausted = 'park', clock = Date.now, ...overrides } = options;
+  const { limits = countedOnly, onExhausted = 'park', clock = Date.now, ...overrides } = options;
   const deps: RunBudgetDeps = {
     ledger: store.ledger,
     policyOf: createPolicies({

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Channel, Replier } from '../../src/channels/channel.ts';
 import { createSlackChannel, matchPolicy, type SlackChannelDeps } from '../../src/channels/slack/index.ts';
 import { createAuthorize } from '../../src/control/auth.ts';
+import { mountBudgets } from '../../src/control/budgets.ts';
 import { mountEvents } from '../../src/control/events.ts';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
@@ -13,6 +14,7 @@ import { createApp } from '../../src/ingress/app.ts';
 import { readBodyStream } from '../../src/ingress/body.ts';
 import type { App } from '../../src/ingress/context.ts';
 import { createSourceLimiter } from '../../src/ingress/limits.ts';
+import { createBudgetOverrides } from '../../src/queue/budget-overrides.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { defaultLimits, type Store, type StoreLimits } from '../../src/queue/store.ts';
 import { createScrubber } from '../../src/scrub/scrubber.ts';
@@ -20,7 +22,7 @@ import { createSealer } from '../../src/scrub/seal.ts';
 import type { Agent } from '../../src/workers/agent/agent.ts';
 import { echoAgent } from '../../src/workers/agent/echo.ts';
 import { type RunDeps, run } from '../../src/workers/run.ts';
-import { type BudgetOptions, budgetsOver } from './budget.ts';
+import { type BudgetOptions, budgetsOver, countedOnly } from './budget.ts';
 
 export const SIGNING_SECRET = '8f742231b10e8888abcd99yyyzzz85a5';
 export const JWT_SECRET = 'a-secret-of-at-least-thirty-two-bytes';
@@ -34,6 +36,8 @@ export interface GateOptions {
   readonly clock?: () => number;
   readonly agent?: Agent;
   readonly budget?: BudgetOptions;
+  /** False: other tenants share the installation. */
+  readonly isAlone?: boolean;
   readonly replier?: Replier;
   readonly api?: { readonly jwtSecret: string | undefined };
   /** Stands in for the store; a fresh embedded one otherwise. */
@@ -72,6 +76,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     outcomeHeaders: true,
     ...options.slack,
   });
+  const authorize = createAuthorize({ jwtSecret: JWT_SECRET, jwtIssuer: undefined, jwtAudience: undefined });
   const app = createApp({
     inbox: store.inbox,
     awaitResult: store.jobs.awaitResult,
@@ -89,14 +94,15 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     clock,
     logger: silentLogger,
     mount: [
-      mountEvents({
-        events: store.events,
-        authorize: createAuthorize({
-          jwtSecret: JWT_SECRET,
-          jwtIssuer: undefined,
-          jwtAudience: undefined,
-          ...options.api,
-        }),
+      mountEvents({ events: store.events, authorize }),
+      mountBudgets({
+        ledger: store.ledger,
+        overrides: createBudgetOverrides(store.records),
+        authorize,
+        configured: () => options.budget?.limits ?? countedOnly,
+        channelsOf: () => ['slack'],
+        isAlone: () => options.isAlone ?? true,
+        logger: silentLogger,
       }),
     ],
   });

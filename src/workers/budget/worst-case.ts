@@ -6,12 +6,17 @@ import { toUtf8 } from '../../core/encoding.ts';
  */
 const OVERHEAD_TOKENS = 1_024;
 
+/** What a tokenizer may turn a text into before it looks at it. */
+const forms = ['NFC', 'NFD', 'NFKC', 'NFKD'] as const;
+
 /**
  * The most tokens a text can be. Every tokenizer in use falls back to bytes, so no token is shorter than one byte of
- * UTF-8; those that normalise first (SentencePiece with NFKC) may see a longer text: one U+FDFA becomes 18 letters.
- * Four characters a token, the usual guess, is wrong by a factor of eight for Thai or emoji.
+ * UTF-8; those that normalise first (SentencePiece does) may see a longer text: one U+FDFA becomes 18 letters. Four
+ * characters a token, the usual guess, is wrong by a factor of twelve for Thai or emoji.
  */
 export function inputTokensAtMost(text: string): number {
   const asSent = toUtf8(text).length;
-  return OVERHEAD_TOKENS + Math.max(asSent, toUtf8(text.normalize('NFKC')).length);
+  // Only ASCII has as many bytes as characters, and no form changes it.
+  if (asSent === text.length) return OVERHEAD_TOKENS + asSent;
+  return OVERHEAD_TOKENS + Math.max(asSent, ...forms.map((form) => toUtf8(text.normalize(form)).length));
 }

@@ -1,0 +1,32 @@
+import { createAuthorize } from '../control/auth.ts';
+import { mountBudgets } from '../control/budgets.ts';
+import { mountEvents } from '../control/events.ts';
+import { mountSubscriptions } from '../control/subscriptions.ts';
+import { channelNames } from '../core/event.ts';
+import type { App } from '../ingress/context.ts';
+import { createBudgetOverrides } from '../queue/budget-overrides.ts';
+import { createKeeperReports } from '../queue/keeper-reports.ts';
+import { configuredPolicy } from './budget-policy.ts';
+import type { Runtime } from './runtime.node.ts';
+
+const noAuth = { jwtSecret: undefined, jwtIssuer: undefined, jwtAudience: undefined };
+
+/** The API: every route behind a token. */
+export function controlRoutes({ config, store, log }: Runtime): readonly ((app: App) => void)[] {
+  const authorize = createAuthorize({ ...noAuth, ...config.api });
+  const { tenants } = config;
+  const policyOf = configuredPolicy(config);
+  return [
+    mountEvents({ events: store.events, authorize }),
+    mountSubscriptions({ reports: createKeeperReports(store.records), authorize, clock: Date.now }),
+    mountBudgets({
+      ledger: store.ledger,
+      overrides: createBudgetOverrides(store.records),
+      authorize,
+      configured: (tenant) => policyOf(tenant).limits,
+      channelsOf: (tenant) => channelNames.filter((name) => Object.hasOwn(tenants[tenant] ?? {}, name)),
+      isAlone: (tenant) => Object.keys(tenants).every((name) => name === tenant),
+      logger: log,
+    }),
+  ];
+}
