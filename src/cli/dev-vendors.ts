@@ -7,6 +7,7 @@ import { createTestCertificate } from '../testing/certificate.ts';
 import { startKeyServer } from '../testing/key-server.ts';
 import { type SigningKey, signingKey } from '../testing/signing-key.ts';
 import { freshSecurityToken } from '../testing/teams-signer.ts';
+import { startDevGmail } from './dev-gmail.ts';
 import { EXIT, Exit } from './io.ts';
 
 interface Place {
@@ -97,6 +98,8 @@ export interface RunningVendors {
 export async function startDevVendors(place: Place): Promise<RunningVendors> {
   const { key, teamsAppId, teamsOutgoingSecret, graph } = await ensureDevVendors(place);
   const keys = await startKeyServer([key]);
+  // A real push subscription's tokens are signed by Google, and its mailboxes are at Google.
+  const gmail = place.environment.GMAIL_PUSH_AUDIENCE ? null : await startDevGmail(place, keys.jwksUrl);
   const teams = { TEAMS_APP_ID: teamsAppId, TEAMS_OPENID_URL: keys.openidUrl };
   return {
     settings: {
@@ -105,8 +108,12 @@ export async function startDevVendors(place: Place): Promise<RunningVendors> {
       TEAMS_OUTGOING_SECRET: teamsOutgoingSecret,
       // Likewise: who names a real Entra tenant gets notifications that Microsoft signs.
       ...(place.environment.GRAPH_TENANT_ID ? {} : graphSettings(graph, keys.jwksUrl)),
+      ...gmail?.settings,
     },
-    close: () => keys.close(),
+    close: async () => {
+      await keys.close();
+      await gmail?.close();
+    },
   };
 }
 

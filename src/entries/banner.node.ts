@@ -17,6 +17,7 @@ export async function banner(config: Config, port: number, io: Io): Promise<void
     '',
     `  Slack request URL   ${base}/hooks/slack/default`,
     `  Graph               ${base}/hooks/graph/default`,
+    `  Gmail push          ${base}/hooks/gmail/default`,
     `  Teams bot           ${base}/hooks/teams/default`,
     `  Teams outgoing      ${base}/hooks/teams/default/outgoing`,
     `  API                 ${base}/events`,

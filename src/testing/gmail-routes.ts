@@ -7,6 +7,7 @@ export interface GmailCall {
     | 'history.list'
     | 'messages.list'
     | 'messages.get'
+    | 'messages.import'
     | 'messages.send'
     | 'threads.get'
     | 'watch'
@@ -28,6 +29,7 @@ const routes: readonly (readonly [string, RegExp, GmailCall['method']])[] = [
   ['GET', /^history$/, 'history.list'],
   ['GET', /^messages$/, 'messages.list'],
   ['GET', /^messages\/([^/]+)$/, 'messages.get'],
+  ['POST', /^messages\/import$/, 'messages.import'],
   ['POST', /^messages\/send$/, 'messages.send'],
   ['GET', /^threads\/([^/]+)$/, 'threads.get'],
   ['POST', /^watch$/, 'watch'],

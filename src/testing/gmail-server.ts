@@ -174,6 +174,8 @@ function perform(call: GmailCall, state: State): GmailResult {
         mailbox.messages().filter(({ threadId }) => threadId === call.id),
         call,
       );
+    case 'messages.import':
+      return take(mailbox, call);
     case 'messages.send':
       return send(mailbox, call, state);
     case 'watch':
@@ -186,6 +188,14 @@ function perform(call: GmailCall, state: State): GmailResult {
 
 const showThread = (mails: readonly StoredMail[], { id, query }: GmailCall): GmailResult =>
   mails.length === 0 ? notFound : { status: 200, json: { id, messages: mails.map((mail) => showMail(mail, query)) } };
+
+/** Mail from elsewhere, as if it had come by SMTP. */
+function take(mailbox: LocalMailbox, { body }: GmailCall): GmailResult {
+  const { headers, text } = parseRaw(String(body.raw ?? ''));
+  const named = Object.fromEntries(headers.map(({ name, value }) => [name, value]));
+  const { id, threadId, labelIds } = mailbox.deliver({ subject: '', text, headers: named });
+  return { status: 200, json: { id, threadId, labelIds } };
+}
 
 function send(mailbox: LocalMailbox, { body }: GmailCall, state: State): GmailResult {
   const { headers, text } = parseRaw(String(body.raw ?? ''));

@@ -8,6 +8,22 @@ export {
   startBotConnectorServer,
 } from './bot-connector-server.ts';
 export { createTestCertificate, type TestCertificate } from './certificate.ts';
+export type { LocalMailbox, MailContent, MailOptions, StoredMail } from './gmail-mailbox.ts';
+export type { GmailCall } from './gmail-routes.ts';
+export {
+  type GmailFault,
+  type GmailServer,
+  type GmailServerOptions,
+  type SentMail,
+  startGmailServer,
+} from './gmail-server.ts';
+export {
+  type PushTokenForgery,
+  type PushTokenOptions,
+  pushClaimForgeries,
+  pushClaims,
+  signPushToken,
+} from './google-signer.ts';
 export { type PostToGate, validateEndpoint } from './graph-handshake.ts';
 export type { Disturb, Disturbance, GraphPush, GraphPushes } from './graph-pushes.ts';
 export type { GraphReply } from './graph-rest.ts';
@@ -41,6 +57,20 @@ export {
 } from './graph-signer.ts';
 export type { GraphSubscription } from './graph-subscriptions.ts';
 export { type KeyServer, type KeyServerMode, type KeyServerOptions, startKeyServer } from './key-server.ts';
+export {
+  type PushAttempt,
+  type PushDeliveries,
+  type PushDeliveryOptions,
+  startPushDeliveries,
+} from './pubsub-deliveries.ts';
+export {
+  gmailPush,
+  isAcknowledged,
+  newPushId,
+  type PushOptions,
+  type PushRequest,
+  withToken,
+} from './pubsub-sender.ts';
 export {
   type Claims,
   createSigningKey,

@@ -10,6 +10,7 @@ import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { pushClaimForgeries, pushClaims } from '../../src/testing/google-signer.ts';
 import { type KeyServer, startKeyServer } from '../../src/testing/key-server.ts';
+import { startPushDeliveries } from '../../src/testing/pubsub-deliveries.ts';
 import { gmailPush, isAcknowledged, type PushRequest, withToken } from '../../src/testing/pubsub-sender.ts';
 import { signToken, tokenForgeries } from '../../src/testing/signing-key.ts';
 import {
@@ -409,5 +410,26 @@ describe('what is answered', () => {
     const statuses = [(await forged()).status, (await forged()).status, (await forged()).status];
     expect(statuses).toEqual([401, 401, 429]);
     expect((await deliver(app, valid())).status).toBe(204);
+  });
+});
+
+describe('a subscription whose pushes are refused', () => {
+  test('delivers all of them once the gate is well again, and nothing holds it up that the gate can do nothing about', async () => {
+    keys.behave('error');
+    await open();
+    const { deliver: run } = startPushDeliveries({
+      post: async (push) => (await deliver(app, push)).status,
+      pause: async (ms) => {
+        advance(ms);
+        if (ms > 1_000) keys.behave('ok');
+      },
+    });
+    const pushes = ['1', '2', '3'].map((historyId) => pushAt(now(), { historyId }));
+    const attempts = await run(pushes);
+    expect(attempts.filter(({ status }) => status === 204)).toHaveLength(3);
+    expect(attempts.filter(({ status }) => status === 503).length).toBeGreaterThan(2);
+    const poison = [raw('x'), pushAt(now(), { mailbox: 'stranger@example.com' }), pushAt(now(), { historyId: '-1' })];
+    const [, ...after] = await run([...poison, pushAt(now())]);
+    expect(after.map(({ status }) => status)).toEqual([204, 204, 204]);
   });
 });

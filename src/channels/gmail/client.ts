@@ -8,7 +8,7 @@ export interface GmailClientDeps {
   /** Where Gmail is; its path is not used. */
   readonly baseUrl: string;
   readonly credentials: Credentials;
-  /** Reads at most a bounded number of bytes; the library itself reads whatever comes. */
+  /** Reads at most a bounded number of bytes; the library itself would read whatever comes. */
   readonly fetch: typeof globalThis.fetch;
   /** One call's time limit in ms. */
   readonly timeoutMs: number;
@@ -40,7 +40,8 @@ export function createGmailClient({ baseUrl, credentials, fetch, timeoutMs }: Gm
   const open = async (mailbox: string): Promise<gmail_v1.Gmail> => {
     const auth = await credentials(mailbox);
     // The library's own type of an auth client is that of its second copy of google-auth-library.
-    const options = { version: 'v1', rootUrl: baseUrl, fetchImplementation: fetch, ...(auth !== null && { auth }) };
+    const fetchImplementation = choosingItsOwnEncoding(fetch);
+    const options = { version: 'v1', rootUrl: baseUrl, fetchImplementation, ...(auth !== null && { auth }) };
     return gmail(options as gmail_v1.Options);
   };
 
@@ -62,6 +63,15 @@ export function createGmailClient({ baseUrl, credentials, fetch, timeoutMs }: Gm
       if (parsed.success) return parsed.data;
       throw new SallyportError('ERR_SOURCE_REJECTED', 'the answer is not what Gmail documents');
     },
+  };
+}
+
+/** The library asks for gzip by itself; a client that bounds what it decodes knows better what it can take. */
+function choosingItsOwnEncoding(fetch: typeof globalThis.fetch): typeof globalThis.fetch {
+  return (input, init) => {
+    const headers = new Headers(init?.headers);
+    headers.delete('accept-encoding');
+    return fetch(input, { ...init, headers });
   };
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
 import { bearerToken } from '../../jwt/bearer.ts';
 import type { Jwks } from '../../jwt/jwks.ts';
+import { rememberTokens } from '../../jwt/remember-tokens.ts';
 import { createTokenVerifier } from '../../jwt/token-verifier.ts';
 import type { DeliveryHead } from '../channel.ts';
 
@@ -36,14 +37,8 @@ export type VerifyPush = (head: DeliveryHead) => Promise<void>;
  * audience alone proves nothing: any service account of anybody's can get a Google token for any audience.
  */
 export function createPushVerifier({ jwks, clock, audience, serviceAccount }: PushVerifierDeps): VerifyPush {
-  const verify = createTokenVerifier({
-    jwks,
-    issuers: ISSUERS,
-    audiences: [audience],
-    claims,
-    clock,
-    toleranceMs: SKEW_MS,
-  });
+  const options = { jwks, issuers: ISSUERS, audiences: [audience], claims, clock, toleranceMs: SKEW_MS };
+  const verify = rememberTokens(createTokenVerifier(options), { clock });
   return async ({ headers }) => {
     const { email, email_verified } = (await verify(bearerToken(headers.get('authorization')))).claims;
     if (email !== serviceAccount || email_verified !== true) {

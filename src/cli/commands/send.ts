@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import { integer, tenantName } from '../../config/values.ts';
 import { apiUrl } from '../access.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
-import { awaitReply } from '../send/await-reply.ts';
+import { awaitEvent, awaitReply } from '../send/await-reply.ts';
 import { type Sender, type SendOptions, type SignedDelivery, type Tamper, tamperModes } from '../send/sender.ts';
 import { senders } from '../send/senders.ts';
 
@@ -75,7 +75,9 @@ async function sendOnce(sender: Sender, one: SendOptions, url: URL, options: Opt
     if (options.wait && outcome === 'accepted' && eventId !== null) {
       const api: Io =
         options.url === undefined ? io : { ...io, environment: { ...io.environment, SALLYPORT_URL: url.origin } };
-      io.print(await awaitReply(api, one.tenant, eventId));
+      const { conversation } = delivery;
+      const id = conversation === undefined ? eventId : await awaitEvent(api, one.tenant, conversation);
+      io.print(await awaitReply(api, one.tenant, id));
     } else if (options.wait && delivery.expect !== 'refused' && outcome === null) {
       io.complain('nothing to wait for: the gate named no event (SALLYPORT_OUTCOME_HEADERS=1 makes it)');
     }

@@ -13,6 +13,20 @@ const EVERY_MS = 100;
 /** Milliseconds until a person stops waiting; a run may take 120 s. */
 const TIMEOUT_MS = 130_000;
 
+const listShape = z.object({ events: z.array(z.object({ id: z.string(), conversation: z.string() })) });
+
+/** Waits until a conversation has an event; returns the latest one's id. @throws Exit 1 when it has none in time */
+export async function awaitEvent(io: Io, tenant: string, conversation: string): Promise<string> {
+  const giveUpAt = Date.now() + TIMEOUT_MS;
+  while (Date.now() < giveUpAt) {
+    const { events } = listShape.parse(await callApi(io, tenant, 'GET', '/events?limit=200'));
+    const found = events.find((event) => event.conversation === conversation);
+    if (found !== undefined) return found.id;
+    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+  }
+  throw new Exit(EXIT.failed, `what the delivery spoke of was not read within ${TIMEOUT_MS / 1000} s`);
+}
+
 /** Waits for an event's end and returns what to print. @throws Exit 1 when it failed or did not end in time. */
 export async function awaitReply(io: Io, tenant: string, eventId: string): Promise<string> {
   const giveUpAt = Date.now() + TIMEOUT_MS;

@@ -19,6 +19,8 @@ export interface SignedDelivery {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
   readonly expect: 'accepted' | 'duplicate' | 'refused';
+  /** Where the reply is to be found, when the delivery is only a hint and its own event is never replied to. */
+  readonly conversation?: string;
 }
 
 /** Makes one channel's deliveries; registered in `senders.ts`. */
