@@ -1,7 +1,8 @@
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { App } from '../ingress/context.ts';
+import { closeServer } from './close-server.node.ts';
 
 /** Milliseconds for a request's headers. Slack gives up on the whole exchange after 3 s. */
 const HEADERS_MS = 10_000;
@@ -19,6 +20,8 @@ export interface Listening {
 
 /** Serves an app. `bodyMs` is the app's own limit; Node's is the backstop behind it. */
 export async function listen(app: App, host: string, port: number, bodyMs: number): Promise<Listening> {
+  const answer = getRequestListener(app.fetch);
+  let isClosing = false;
   const server = createServer(
     {
       headersTimeout: HEADERS_MS,
@@ -26,7 +29,10 @@ export async function listen(app: App, host: string, port: number, bodyMs: numbe
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: CHECK_MS,
     },
-    getRequestListener(app.fetch),
+    (incoming, outgoing) => {
+      if (isClosing) outgoing.setHeader('connection', 'close');
+      void answer(incoming, outgoing);
+    },
   );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -35,18 +41,11 @@ export async function listen(app: App, host: string, port: number, bodyMs: numbe
       resolve();
     });
   });
-  return { port: (server.address() as AddressInfo).port, close: (graceMs) => close(server, graceMs) };
-}
-
-function close(server: Server, graceMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const idle = setInterval(() => server.closeIdleConnections(), 50);
-    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
-    server.close(() => {
-      clearInterval(idle);
-      clearTimeout(cut);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close(graceMs) {
+      isClosing = true;
+      return closeServer(server, graceMs);
+    },
+  };
 }
