@@ -50,11 +50,7 @@ export function routeOf(verb: string, url: URL, body: string): GmailCall | null 
 }
 
 /** Cuts a list into pages; tokens are places in it, so what is appended meanwhile comes on the last page. */
-export function pageOf<T>(
-  items: readonly T[],
-  query: URLSearchParams,
-  cap: number,
-): { items: T[]; nextPageToken?: string } {
+function pageOf<T>(items: readonly T[], query: URLSearchParams, cap: number): { items: T[]; nextPageToken?: string } {
   const size = Math.min(Number(query.get('maxResults') ?? 100), cap);
   const from = Number(query.get('pageToken') ?? 0);
   const next = from + size;

@@ -15,7 +15,7 @@ export interface Walked {
  * Milliseconds for which the history is read again from where it was begun. Gmail's index has been seen 1 to 5 s behind
  * its own pushes, and nobody promises that it fills in order; what the cursor has passed is never listed again.
  */
-export const SETTLE_MS = 5 * 60_000;
+const SETTLE_MS = 5 * 60_000;
 
 /** Messages of earlier walks that are remembered; beyond these the store finds out that it has them. */
 const MAX_RECENT = 500;

@@ -4,7 +4,7 @@ import { currentHistoryId, listMessages } from './messages.ts';
 import { acceptMessages, type Session } from './session.ts';
 
 /** How far back a mailbox is listed, in ms. Shorter than the time for which a message's identity is remembered. */
-export const RESYNC_MS = 30 * 86_400_000;
+const RESYNC_MS = 30 * 86_400_000;
 
 /** Epoch ms before which a mailbox's messages are none of ours. */
 export const floorOf = (startedAt: number, now: number): number => Math.max(startedAt, now - RESYNC_MS);

@@ -39,7 +39,7 @@ export function createGmailKeeperTask(deps: GmailKeeperDeps): KeeperTask {
 }
 
 /** One round over all mailboxes; what one of them refuses is in its report. @throws SallyportError ERR_STORE_UNAVAILABLE */
-export async function renewGmailWatches(deps: GmailKeeperDeps, signal: AbortSignal): Promise<KeeperReport> {
+async function renewGmailWatches(deps: GmailKeeperDeps, signal: AbortSignal): Promise<KeeperReport> {
   const sources: KeptSource[] = [];
   for (const mailbox of deps.boxes) {
     signal.throwIfAborted();
