@@ -7,6 +7,8 @@ export interface Io {
   readonly folder: string;
   /** Standard input, for commands that take `-`. */
   readonly input: NodeJS.ReadableStream;
+  /** Standard output, exactly these characters. */
+  readonly write: (text: string) => void;
   /** Standard output: results. A line break is added. */
   readonly print: (text: string) => void;
   /** Standard error: progress and problems. A line break is added. */

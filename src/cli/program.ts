@@ -5,6 +5,7 @@ import { registerDev } from './commands/dev.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEvents } from './commands/events.ts';
 import { registerKeygen } from './commands/keygen.ts';
+import { registerScrub } from './commands/scrub.ts';
 import { registerSend } from './commands/send.ts';
 import { type Roles, registerServe } from './commands/serve.ts';
 import { registerSubscriptions } from './commands/subscriptions.ts';
@@ -26,6 +27,7 @@ export async function runCommandLine(args: readonly string[], io: Io, roles: Rol
     registerKeygen,
     registerToken,
     registerEvents,
+    registerScrub,
     registerBudgets,
     registerSubscriptions,
     registerSend,

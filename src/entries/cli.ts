@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { runCommandLine } from '../cli/program.ts';
 import { roles } from './roles.node.ts';
 
-const write = (stream: NodeJS.WriteStream) => (text: string) => {
-  stream.write(`${text}\n`);
+const write = (stream: NodeJS.WriteStream, ending: string) => (text: string) => {
+  stream.write(text + ending);
 };
 
 const manifest = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
@@ -14,11 +14,14 @@ const code = await runCommandLine(
     environment: process.env,
     folder: process.cwd(),
     input: process.stdin,
-    print: write(process.stdout),
-    complain: write(process.stderr),
+    write: write(process.stdout, ''),
+    print: write(process.stdout, '\n'),
+    complain: write(process.stderr, '\n'),
   },
   roles,
   manifest.version,
 );
+// Pipes may still hold what was written (on macOS they do).
+await new Promise((resolve) => process.stdout.write('', resolve));
 // A role that ended in order leaves nothing behind that should keep the process alive.
 process.exit(code);

@@ -8,6 +8,8 @@ export interface CommandOptions {
   readonly folder: string;
   /** The whole environment, besides PATH. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Standard input; none otherwise. */
+  readonly input?: string;
 }
 
 export interface Finished {
@@ -20,12 +22,15 @@ export interface Finished {
 const TIMEOUT_MS = 60_000;
 
 /** Runs the built binary to its end, as an operator's shell does. */
-export function sallyport(args: readonly string[], { folder, environment = {} }: CommandOptions): Promise<Finished> {
+export function sallyport(
+  args: readonly string[],
+  { folder, environment = {}, input = '' }: CommandOptions,
+): Promise<Finished> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [binary, ...args], {
       cwd: folder,
       env: { PATH: process.env.PATH ?? '', ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       timeout: TIMEOUT_MS,
       killSignal: 'SIGKILL',
     });
@@ -37,6 +42,8 @@ export function sallyport(args: readonly string[], { folder, environment = {} }:
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       err += text;
     });
+    // A command that does not read its input may have ended before all of it is written.
+    child.stdin.on('error', () => {}).end(input);
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, out, err }));
   });
