@@ -3,7 +3,7 @@ import { toUtf8 } from '../core/encoding.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { AppContext } from '../ingress/context.ts';
 
-export const scopes = [
+const scopes = [
   'events:read',
   'events:write',
   'subscriptions:read',

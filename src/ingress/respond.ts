@@ -27,7 +27,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
 };
 
 /** The status of a code where no sender's own table applies. Whatever we did not foresee is 503: the sender retries. */
-export const statusOf = (code: ErrorCode): number => statuses[code] ?? 503;
+const statusOf = (code: ErrorCode): number => statuses[code] ?? 503;
 
 /** Codes after which a failed request says nothing about the source: the body of an honest sender may be cut. */
 const unprovenCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

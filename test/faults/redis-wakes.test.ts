@@ -78,12 +78,13 @@ describeRedis('wakes', () => {
     for (let i = 0; i < 8; i += 1) await acceptMany(500, 'busy');
     const quiet: string[] = [];
     const ran: string[] = [];
-    let asked: Promise<void> | undefined;
+    let isAsked = false;
     consumeInto(store, ran, {
       concurrency: 32,
       onRun: async () => {
-        if (ran.length >= 200) {
-          asked ??= acceptMany(5, 'quiet').then((ids) => void quiet.push(...ids));
+        if (ran.length >= 200 && !isAsked) {
+          isAsked = true;
+          quiet.push(...(await acceptMany(5, 'quiet')));
         }
         await sleep(5);
       },
