@@ -6,11 +6,10 @@ import { createGmailReader } from '../../src/channels/gmail/reader.ts';
 import { createGmailReplier } from '../../src/channels/gmail/reply.ts';
 import { createGmailKeeperTask } from '../../src/channels/gmail/subscriptions.ts';
 import { createWatches } from '../../src/channels/gmail/watch-state.ts';
-import { codeOf, SallyportError } from '../../src/core/errors.ts';
+import { codeOf } from '../../src/core/errors.ts';
 import type { EventRecord } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
-import type { ConversationRef } from '../../src/queue/conversation-ref.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import type { LocalMailbox } from '../../src/testing/gmail-mailbox.ts';
@@ -25,6 +24,7 @@ import { seeded } from './campaign.ts';
 import { createFakeClock, type FakeClock } from './clock.ts';
 import { AUDIENCE, deliver, googleKey, MAILBOX, openGmailDoor, SERVICE_ACCOUNT, SUBSCRIPTION, scrub } from './gmail.ts';
 import { openGmailWorker, prepared, TENANT } from './gmail-worker.ts';
+import { shakyStore } from './shaky-store.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
 
 const MINUTE = 60_000;
@@ -189,7 +189,7 @@ interface Gate {
 
 function openGate(world: World, store: Store, server: GmailServer, keys: KeyServer): Gate {
   const { clock, random, weather, count, timeline } = world;
-  const shaky = shakyStore(world, store);
+  const shaky = shakyStore({ random, count, isCalm: () => weather.isCalm }, store);
   const app = openGmailDoor({ store: shaky.store, jwksUrl: keys.jwksUrl, clock: clock.now });
   const worker = openGmailWorker({ store: shaky.store, url: server.url, clock, timeoutMs: 60 });
   const runs = new Map<string, number>();
@@ -278,71 +278,6 @@ function openGate(world: World, store: Store, server: GmailServer, keys: KeyServ
     },
     isBegun: async () => (await worker.mailboxes.read(MAILBOX)) !== null,
     gaps: async () => (await worker.mailboxes.read(MAILBOX))?.gaps.length ?? 0,
-  };
-}
-
-/** The store, which sometimes fails before it does what it is told, and sometimes after. */
-function shakyStore({ random, weather, count }: World, store: Store) {
-  const ids = new Map<string, ConversationRef>();
-  /** Events that have not been seen to end, by conversation. */
-  const open = new Map<string, Set<string>>();
-  const waiting = new Map<string, ConversationRef>();
-  const fail = (what: string): never => {
-    count(what);
-    throw new SallyportError('ERR_STORE_UNAVAILABLE', 'away');
-  };
-  const isFailing = (): boolean => !weather.isCalm && random() < 0.03;
-  const shaky: Store = {
-    ...store,
-    inbox: {
-      accept: async (events) => {
-        if (isFailing()) fail('store failed before it accepted');
-        const accepted = await store.inbox.accept(events);
-        for (const [index, event] of events.entries()) {
-          if (accepted[index]?.outcome !== 'accepted') continue;
-          const ref = { tenant: event.tenant, key: event.conversation.key };
-          ids.set(event.id, ref);
-          open.set(ref.key, (open.get(ref.key) ?? new Set()).add(event.id));
-          waiting.set(ref.key, ref);
-        }
-        if (isFailing()) fail('store failed after it accepted');
-        return accepted;
-      },
-    },
-    records: {
-      ...store.records,
-      compareAndSet: async (...args) => {
-        if (isFailing()) fail('store failed before the cursor moved');
-        return store.records.compareAndSet(...args);
-      },
-    },
-  };
-  const recordOf = async (id: string): Promise<EventRecord> => {
-    const record = await store.events.get(TENANT, id);
-    if (record === null) throw new Error('an accepted event has no record');
-    return record;
-  };
-  return {
-    store: shaky,
-    records: () => Promise.all([...ids.keys()].map(recordOf)),
-    wake: (ref: ConversationRef) => void waiting.set(ref.key, ref),
-    reopen: (id: string, ref: ConversationRef) => {
-      open.get(ref.key)?.add(id);
-      waiting.set(ref.key, ref);
-    },
-    due: (): ConversationRef[] => {
-      const refs = [...waiting.values()];
-      waiting.clear();
-      return refs;
-    },
-    isOpen: async ({ key }: ConversationRef): Promise<boolean> => {
-      for (const id of open.get(key) ?? []) {
-        const { state } = await recordOf(id);
-        if (state === 'queued' || state === 'waiting' || state === 'running') return true;
-        open.get(key)?.delete(id);
-      }
-      return false;
-    },
   };
 }
 
