@@ -4,6 +4,7 @@ import { silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import { createBudgetOverrides } from '../../src/queue/budget-overrides.ts';
 import type { Store } from '../../src/queue/store.ts';
+import { type KillWatch, watchKills } from '../../src/workers/budget/kill-watch.ts';
 import { type BudgetPolicy, createPolicies } from '../../src/workers/budget/policy.ts';
 import { createPrices } from '../../src/workers/budget/prices.ts';
 import {
@@ -18,14 +19,18 @@ export interface BudgetOptions extends Partial<Omit<RunBudgetDeps, 'ledger' | 'p
   readonly limits?: BudgetLimits;
   readonly onExhausted?: BudgetPolicy['onExhausted'];
   readonly clock?: () => number;
+  /** Looks for kill switches this often; absent: only reserving finds them. */
+  readonly killEveryMs?: number;
 }
 
 /** Counted, and limited by nothing. */
 export const countedOnly: BudgetLimits = { tenant: { usdMicros: { day: 'unlimited' } } };
 
+const noKills: KillWatch = { onKill: () => () => {}, close() {} };
+
 /** What a worker opens budgets with, over a store of a test. A model costs a dollar per million tokens in, two out. */
 export function budgetsOver(store: Store, options: BudgetOptions = {}): (spending: Spending) => Promise<OpenBudget> {
-  const { limits = countedOnly, onExhausted = 'park', clock = Date.now, ...overrides } = options;
+  const { limits = countedOnly, onExhausted = 'park', clock = Date.now, killEveryMs, ...overrides } = options;
   const deps: RunBudgetDeps = {
     ledger: store.ledger,
     policyOf: createPolicies({
@@ -34,7 +39,7 @@ export function budgetsOver(store: Store, options: BudgetOptions = {}): (spendin
       clock,
     }),
     priceOf: createPrices({ standard: { input: 1, output: 2 }, models: {} }),
-    kills: { onKill: () => () => {}, close() {} },
+    kills: killEveryMs === undefined ? noKills : watchKills(store.ledger, silentLogger, killEveryMs),
     digest: (label, parts) =>
       createHash('sha256')
         .update(JSON.stringify([label, parts]))

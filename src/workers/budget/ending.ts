@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { SallyportError } from '../../core/errors.ts';
 import type { Meter } from '../../core/meter.ts';
 import { BudgetExhausted } from './exhausted.ts';
@@ -8,6 +9,11 @@ export interface Ending {
   /** The first reason for which it was stopped. */
   readonly reason: SallyportError | undefined;
   stop(why: SallyportError): void;
+  /**
+   * Throws why it ended, later each time: an agent that catches refusals and goes on must not keep the process busy, and
+   * what it cleans up must still run.
+   */
+  refuse(): Promise<never>;
   /** It is over in good order. */
   end(): void;
 }
@@ -26,15 +32,32 @@ export function createEnding(meter: Meter): Ending {
       if (why instanceof BudgetExhausted) meter.budgetRefused(why.refusal.limit.scope);
       controller.abort(why);
     },
+    refuse: createRefusal(controller.signal),
     end: () => controller.abort(new SallyportError('ERR_AGENT_FAILED', 'the run is over')),
+  };
+}
+
+/** The first further call is refused after so many ms, each one after twice as many. */
+const REFUSE_MS = 10;
+/** The longest time a timer takes (2^31 - 1 ms). */
+const LONGEST_MS = 2_147_483_647;
+
+function createRefusal(signal: AbortSignal): () => Promise<never> {
+  let waitMs = REFUSE_MS;
+  return async () => {
+    await delay(waitMs, undefined, { ref: false });
+    waitMs = Math.min(2 * waitMs, LONGEST_MS);
+    throw signal.reason;
   };
 }
 
 /** A part that ends alone when its own `account` is used up, and together with the whole in every other case. */
 export function endingOfPart(whole: Ending, account: string): Ending {
   const own = new AbortController();
+  const signal = AbortSignal.any([whole.signal, own.signal]);
   return {
-    signal: AbortSignal.any([whole.signal, own.signal]),
+    signal,
+    refuse: createRefusal(signal),
     get reason() {
       return whole.reason;
     },

@@ -24,7 +24,7 @@ export function spendable(deps: SpendableDeps): RunBudget {
   const { signal } = ending;
 
   async function hold(worst: Partial<Usage>): Promise<Held> {
-    signal.throwIfAborted();
+    if (signal.aborted) return ending.refuse();
     return purse.hold(worst, limits, callMs);
   }
   /** Whatever refuses ends the run, so that an agent cannot catch it and go on. */
