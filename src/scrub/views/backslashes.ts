@@ -1,5 +1,5 @@
 import { emitPoint, hexDigit } from './bytes.ts';
-import type { Decoder } from './decoders.ts';
+import type { Decoder } from './decoder.ts';
 import { decodeView, type Emit } from './view.ts';
 
 const BACKSLASH = 0x5c;

@@ -1,4 +1,4 @@
-import type { Decoder } from './decoders.ts';
+import type { Decoder } from './decoder.ts';
 import { decodeView, type Emit } from './view.ts';
 
 const EQUALS = 0x3d;

@@ -1,19 +1,10 @@
 import { backslashEscapes } from './backslashes.ts';
 import { percentEncoding, quotedPrintable } from './bytes.ts';
+import type { Decoder } from './decoder.ts';
 import { disguises } from './disguises.ts';
 import { html } from './html.ts';
 import { throughBoth, type View } from './view.ts';
 import { wraps } from './wraps.ts';
-
-/** One of the notations in which text travels. */
-export interface Decoder {
-  /** Characters one of which every text in this notation has; they are noticed in passing. */
-  readonly mark: string;
-  /** A cheap second look. */
-  readonly occurs: RegExp;
-  /** Null when nothing was decoded. */
-  decode(text: string): View | null;
-}
 
 /** Outermost notation first, as mail and chat nest them. */
 const NOTATIONS: readonly Decoder[] = [quotedPrintable, backslashEscapes, html, percentEncoding, disguises];

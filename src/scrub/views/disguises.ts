@@ -1,4 +1,4 @@
-import type { Decoder } from './decoders.ts';
+import type { Decoder } from './decoder.ts';
 import { decodeView, type Emit } from './view.ts';
 
 /** Unicode's default-ignorable characters and NUL: nobody sees them, so they can cut a secret unnoticed. */

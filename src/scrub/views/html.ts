@@ -1,5 +1,5 @@
 import { emitPoint } from './bytes.ts';
-import type { Decoder } from './decoders.ts';
+import type { Decoder } from './decoder.ts';
 import { decodeView, type Emit } from './view.ts';
 
 const AMPERSAND = 0x26;

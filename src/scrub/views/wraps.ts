@@ -1,4 +1,4 @@
-import type { Decoder } from './decoders.ts';
+import type { Decoder } from './decoder.ts';
 import { decodeView } from './view.ts';
 
 /** Mail programs and terminals break a long token at their margin; shorter lines were broken by their author. */
