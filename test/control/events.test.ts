@@ -118,6 +118,26 @@ test.each([
   expect((await post(`/events/${id}/park`)).status).toBe(404);
 });
 
+test('the store is not asked for what is no event’s id', async () => {
+  const { store } = gate;
+  const asked: string[] = [];
+  const note = <T>(ask: (tenant: string, id: string) => Promise<T>) => {
+    return (tenant: string, id: string): Promise<T> => {
+      asked.push(id);
+      return ask(tenant, id);
+    };
+  };
+  const { get, park, redrive } = store.events;
+  const events = { ...store.events, get: note(get), park: note(park), redrive: note(redrive) };
+  gate = await openGate({ store: { ...store, events } });
+  for (const id of ['x', 'ev_1', `ev_${'0'.repeat(26)}:journal`, `ev_${'0'.repeat(25)}l`]) {
+    await call(`/events/${id}`);
+    await post(`/events/${id}/park`);
+    await post(`/events/${id}/redrive`);
+  }
+  expect(asked).toEqual([]);
+});
+
 test('the list is newest first, pages to its end, and shows each event once', async () => {
   const ids: string[] = [];
   // Ids are in the order of their milliseconds.

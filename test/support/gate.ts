@@ -76,7 +76,8 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     outcomeHeaders: true,
     ...options.slack,
   });
-  const authorize = createAuthorize({ jwtSecret: JWT_SECRET, jwtIssuer: undefined, jwtAudience: undefined });
+  const noClaims = { jwtIssuer: undefined, jwtAudience: undefined };
+  const authorize = createAuthorize({ jwtSecret: JWT_SECRET, ...noClaims, ...options.api });
   const app = createApp({
     inbox: store.inbox,
     awaitResult: store.jobs.awaitResult,
