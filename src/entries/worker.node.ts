@@ -1,5 +1,5 @@
 import type { ParsedEvent } from '../channels/channel.ts';
-import { prepare } from '../ingress/prepare.ts';
+import { prepareFound } from '../ingress/prepare.ts';
 import { startWorkerBeat } from '../ops/worker-beat.ts';
 import { createAcceptFound } from '../workers/accept-found.ts';
 import { echoAgent } from '../workers/agent/echo.ts';
@@ -28,7 +28,7 @@ export function startWorker(runtime: Runtime): WorkerHandle {
     replier: createReplierTable(runtime),
     reader: createReaderTable(runtime),
     inbox: store.inbox,
-    prepare: (events: readonly ParsedEvent[]) => prepare({ events, refused: [] }, { scrub, sealer, meter }).events,
+    prepare: (found: readonly ParsedEvent[]) => prepareFound(found, { scrub, sealer, meter }),
     lease: store.lease,
     journal: store.journal,
     scrub,

@@ -27,6 +27,14 @@ export function prepare(received: Received, deps: PrepareDeps): Prepared {
   return { events, refused };
 }
 
+/** The same for events that a worker found at a vendor. What is refused is counted here, as nothing else comes of it. */
+export function prepareFound(found: readonly ParsedEvent[], deps: PrepareDeps): readonly InboundEvent[] {
+  const { events, refused } = prepare({ events: found, refused: [] }, deps);
+  const channel = found[0]?.event.channel;
+  if (channel !== undefined) for (const { outcome, reason } of refused) deps.meter.delivery(channel, outcome, reason);
+  return events;
+}
+
 function clean({ event, capabilities }: ParsedEvent, { scrub, sealer, meter }: PrepareDeps): InboundEvent {
   const scrubbed = scrub({ text: event.text, payload: event.payload });
   for (const { rule, count } of scrubbed.findings) meter.scrubbed(rule, count);
