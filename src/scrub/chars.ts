@@ -29,6 +29,13 @@ const LETTER = /\p{L}/u;
 for (let unit = 0x80; unit < 0xd800; unit += 1)
   if (LETTER.test(String.fromCharCode(unit))) add(String.fromCharCode(unit), NAME);
 
+/** Where the value that was read up to its limit really ends: a value is hidden whole or not at all. */
+export function runEndAfter(text: string, at: number): number {
+  let end = at;
+  while (end < text.length && !isOf(VALUE_END, text, end)) end += 1;
+  return end;
+}
+
 /** The text without the characters it ends in that are among these. */
 export function trimEndOf(text: string, chars: string): string {
   let end = text.length;

@@ -4,6 +4,9 @@ import { kindOfName } from './assignment/names.ts';
 export const NAME_KEY = /^(?:name|key|header|k)$/i;
 export const VALUE_KEY = /^(?:value|val|v)$/i;
 
+/** The parts of a Kubernetes Secret under which every value is one. */
+export const MANIFEST_DATA = /^(?:data|stringData)$/;
+
 /** In a list the element before may name the next: `["--password", "…"]`, `["Authorization", "…"]`. */
 export function isTelling(element: string): boolean {
   if (element.length > 64 || /\s/.test(element)) return false;

@@ -9,11 +9,8 @@ import { isFiller, randomChars } from './randomness.ts';
  */
 const LEAST = 16;
 
-/** Longest tail looked at. */
-const LONGEST = 4096;
-
-/** Everything up to the first blank, with the signs that tokens have inside. */
-const SEPARATED = /^[A-Za-z0-9_+/=~.%:|$-]{1,4096}(?=["'`)\]}>,;!?]{0,6}(?:\s|$))/;
+/** Everything up to the first blank, with the signs that tokens have inside; more words follow on the line. */
+const SEPARATED = /[A-Za-z0-9_+/=~.%:|$!-]{1,4096}(?=["'`)\]}>,;!?]{0,6}[ \t])/y;
 
 /** UUIDs, dates and versions may begin a sentence, and so may a hash. */
 const IDENTIFIER = /^(?:[0-9a-f]{1,8}(?:-[0-9a-f]{4}){1,3}-[0-9a-f]{12}|[\d.-]+|[0-9A-F]+)$/;
@@ -27,9 +24,10 @@ const SLACK_TAIL = /^(?:\d{0,14}-)?\d{9,14}-[A-Za-z0-9]{20,64}$/;
 
 /** Where the cut secret at the beginning of the text ends; 0 when there is none. */
 export function cutSecretEnd(text: string): number {
-  const run = trimEndOf(SEPARATED.exec(text.slice(0, LONGEST))?.[0] ?? '', '.:');
+  SEPARATED.lastIndex = 0;
+  const run = trimEndOf(SEPARATED.exec(text)?.[0] ?? '', '.:!');
   if (isJwtTail(run) || SLACK_TAIL.test(run)) return run.length;
-  if (run.length < LEAST || run.length === text.length || IDENTIFIER.test(run)) return 0;
+  if (run.length < LEAST || IDENTIFIER.test(run)) return 0;
   if (HEX.test(run)) return HASH_LENGTHS.has(run.length) ? 0 : run.length;
   const random = randomChars(run);
   if (random < 10 || random * 3 < run.length || isFiller(run) || isPath(run)) return 0;

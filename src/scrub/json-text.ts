@@ -1,4 +1,5 @@
-import { isTelling, NAME_KEY, VALUE_KEY } from './context.ts';
+import { MANIFEST_SECRET } from './assignment/named.ts';
+import { isTelling, MANIFEST_DATA, NAME_KEY, VALUE_KEY } from './context.ts';
 import type { Splice } from './splice.ts';
 import type { Cleaned, CleanString } from './tree.ts';
 
@@ -9,9 +10,10 @@ import type { Cleaned, CleanString } from './tree.ts';
 export function jsonSplices(text: string, clean: CleanString): Splice[] {
   const splices: Splice[] = [];
   const stack: Container[] = [];
+  const isManifest = SECRET_MANIFEST.test(text);
   for (let at = 0; at < text.length; at += 1) {
     const char = text[at];
-    if (char === '{' || char === '[') stack.push(open(char === '{', stack.at(-1)));
+    if (char === '{' || char === '[') stack.push(open(char === '{', stack.at(-1), isManifest));
     else if (char === '}' || char === ']') stack.pop();
     else if (char === ',') expectKey(stack.at(-1));
     else if (char === '"') {
@@ -51,13 +53,19 @@ interface Container {
   readonly name: string;
   isKeyNext: boolean;
   key: string;
+  /** Holds the data of a Kubernetes Secret. */
+  readonly isManifest: boolean;
   /** What stood under `name` or `key` in it, to name what stands under `value`. */
   sibling: string;
 }
 
-function open(isObject: boolean, parent: Container | undefined): Container {
+/** The kind may stand behind the data, so it is looked for first. */
+const SECRET_MANIFEST = /"kind"\s{0,8}:\s{0,8}"Secret"/;
+
+function open(isObject: boolean, parent: Container | undefined, isSecret: boolean): Container {
   const name = parent === undefined ? '' : parent.isObject ? parent.key : parent.name;
-  return { isObject, name, isKeyNext: isObject, key: '', sibling: '' };
+  const isManifest = isSecret && isObject && MANIFEST_DATA.test(name);
+  return { isObject, name, isManifest, isKeyNext: isObject, key: '', sibling: '' };
 }
 
 function expectKey(container: Container | undefined): void {
@@ -92,5 +100,6 @@ function cleanLiteral(
     return isTelling(before) ? clean(content, before, true) : clean(content, container.name, false);
   }
   if (NAME_KEY.test(container.key)) container.sibling = content;
+  if (container.isManifest) return clean(content, MANIFEST_SECRET, false);
   return clean(content, VALUE_KEY.test(container.key) ? container.sibling || container.name : container.key, false);
 }

@@ -1,3 +1,5 @@
+import { DIGIT, isOf } from './chars.ts';
+
 /**
  * Telling a generated value from words. Names, identifiers, paths and version numbers are made of pronounceable
  * pieces; a key is not. All functions are linear in their input, which callers keep short.
@@ -64,6 +66,12 @@ export function isFiller(text: string): boolean {
   return distinct.length <= allowed;
 }
 
+/** Few different characters: a form filled with one. */
+export const isMonotone = (text: string): boolean => new Set(text).size <= 4;
+
+/** No filler, and both letters and digits: enough where the form itself is telling. */
+export const isVaried = (text: string): boolean => /\d/.test(text) && /[A-Za-z]/.test(text) && !isFiller(text);
+
 /** True when letters read like words. */
 export function isWordy(letters: string): boolean {
   if (letters.length <= UNTELLING_LETTERS) return true;
@@ -95,11 +103,20 @@ const MOST_WORDY_PIECES = 4;
 /** Digits in a row from which a number is no version, port, year or date. */
 const LONG_NUMBER = 15;
 
+/** Letters from which on a readable piece is a word and no accident. */
+const LEAST_WORD = 5;
+
 function isRandomRun(run: string): boolean {
   const pieces = run.match(/[A-Za-z]+|\d+/g) ?? [];
-  if (pieces.length === 1) return /^\d/.test(run) ? run.length >= LONG_NUMBER : !isReadable(run);
-  if (pieces.length > MOST_WORDY_PIECES) return true;
-  return pieces.some((piece) => (/^\d/.test(piece) ? piece.length > 8 : !isReadable(piece)));
+  if (pieces.length === 1) return isOf(DIGIT, run, 0) ? run.length >= LONG_NUMBER : !isReadable(run);
+  let words = 0;
+  let isUnreadable = pieces.length > MOST_WORDY_PIECES;
+  for (const piece of pieces) {
+    if (isOf(DIGIT, piece, 0)) isUnreadable ||= piece.length > 8;
+    else if (!isReadable(piece)) isUnreadable = true;
+    else if (piece.length >= LEAST_WORD) words += piece.length;
+  }
+  return isUnreadable && words * 4 < run.length * 3;
 }
 
 /** Words, in any of `camelCase`, `PascalCase`, `UPPER` or `lower`. */

@@ -1,5 +1,6 @@
 import { SallyportError } from '../core/errors.ts';
-import { isTelling, NAME_KEY, VALUE_KEY } from './context.ts';
+import { MANIFEST_SECRET } from './assignment/named.ts';
+import { isTelling, MANIFEST_DATA, NAME_KEY, VALUE_KEY } from './context.ts';
 import type { Finding, Scrubbed } from './scrub.ts';
 
 /** What was found in one string: the cleaned text and how often each rule hid something; null when it is clean. */
@@ -31,6 +32,8 @@ interface Frame {
   readonly source: object;
   readonly keys: readonly string[] | null;
   readonly length: number;
+  /** Holds the data of a Kubernetes Secret. */
+  readonly isManifest: boolean;
   at: number;
   /** The scrubbed form of the key at `at`. */
   key: string;
@@ -96,7 +99,8 @@ function cleanValue(walk: Walk, frame: Frame, key: string, value: string): strin
     const isNamed = typeof before === 'string' && isTelling(before);
     return cleanAt(walk, frame, frame.at, value, isNamed ? before : frame.name, isNamed);
   }
-  return cleanAt(walk, frame, frame.key, value, VALUE_KEY.test(key) ? nameBeside(frame) : key, false);
+  const name = frame.isManifest ? MANIFEST_SECRET : VALUE_KEY.test(key) ? nameBeside(frame) : key;
+  return cleanAt(walk, frame, frame.key, value, name, false);
 }
 
 function nameBeside(frame: Frame): string {
@@ -113,7 +117,13 @@ function openFrame(walk: Walk, parent: Frame | null, step: string | number, name
   }
   const keys = Array.isArray(source) ? null : Object.keys(source);
   const length = keys === null ? (source as unknown[]).length : keys.length;
-  return { parent, depth, step, name, source, keys, length, at: 0, key: '', copy: null };
+  const isManifest = parent !== null && MANIFEST_DATA.test(name) && isSecretManifest(parent.source);
+  return { parent, depth, step, name, source, keys, length, isManifest, at: 0, key: '', copy: null };
+}
+
+function isSecretManifest(source: object): boolean {
+  const kind: unknown = Object.hasOwn(source, 'kind') ? (source as { readonly kind: unknown }).kind : null;
+  return kind === 'Secret';
 }
 
 const stepOf = (frame: Frame): string | number => (frame.keys === null ? frame.at : frame.key);

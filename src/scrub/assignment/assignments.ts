@@ -1,4 +1,4 @@
-import { ALNUM, isOf, NAME } from '../chars.ts';
+import { ALNUM, isOf, NAME, runEndAfter } from '../chars.ts';
 import type { ContextRule, Report } from '../rules/rule.ts';
 import { kindOfName, type NameKind } from './names.ts';
 import { readOperator } from './operator.ts';
@@ -129,8 +129,9 @@ function readAssignment(reader: Reader, start: number, end: number): void {
   const isHidden =
     reader.effort <= 0 ? kind !== 'weak' : isSecretValue(judged, kind, { isQuoted: value.isQuoted, isLoose });
   if (!isHidden) return;
-  reader.readTo = value.end;
-  reader.report({ rule: RULE_OF[kind], start: value.start, end: value.end, rank: 1 });
+  const hiddenTo = value.end - value.start < JUDGED ? value.end : runEndAfter(text, value.end);
+  reader.readTo = hiddenTo;
+  reader.report({ rule: RULE_OF[kind], start: value.start, end: hiddenTo, rank: 1 });
 }
 
 const QUOTES = '"\'`';

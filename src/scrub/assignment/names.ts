@@ -80,6 +80,9 @@ const NEUTRALISING_BEFORE = words(
 
 const cache = new Map<string, NameKind | null>();
 
+/** Paths, sentences and keys that were secrets themselves name nothing. */
+const IS_NAME = /^[\p{L}\p{N}_$.:@ -]{1,80}$/u;
+
 /** Names come from outside and are many; beyond this the cache starts anew. */
 const CACHED_NAMES = 4096;
 
@@ -87,7 +90,7 @@ const CACHED_NAMES = 4096;
 export function kindOfName(name: string): NameKind | null {
   let kind = cache.get(name);
   if (kind === undefined) {
-    kind = classify(wordsOf(name));
+    kind = IS_NAME.test(name) ? classify(wordsOf(name)) : null;
     if (cache.size >= CACHED_NAMES) cache.clear();
     if (name.length <= 64) cache.set(name, kind);
   }
@@ -115,7 +118,8 @@ function classify(words: readonly string[]): NameKind | null {
     if (after.some((word) => NEUTRALISING_AFTER.has(word))) return null;
     if (i > 0 && NEUTRALISING_BEFORE.has(words[i - 1] as string)) return null;
     const isKnown = after.every((word) => NEUTRAL_AFTER.has(word) || /^(?:\d+|[a-z])$/.test(word));
-    return isKnown ? kind : 'weak';
+    if (!isKnown) return kind === 'code' ? null : 'weak';
+    return kind;
   }
   return hasVendor && !words.some((word) => NEUTRALISING_AFTER.has(word)) ? 'weak' : null;
 }

@@ -51,7 +51,9 @@ function afterOpeners(text: string, from: number): number {
   if (next === undefined || !(OPENING.includes(next) || isPrefixed(text, at))) return at;
   OPENERS.lastIndex = at;
   OPENERS.test(text);
-  return Math.max(OPENERS.lastIndex, at);
+  const after = Math.max(OPENERS.lastIndex, at);
+  // What is hidden already begins with a bracket of its own.
+  return text.startsWith('[secret:', after - 1) ? after - 1 : after;
 }
 
 /** `b"…"`, `r'…'`, `rb\"…\"`: letters in front of a quote. */

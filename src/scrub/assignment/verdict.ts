@@ -11,7 +11,10 @@ export interface Standing {
 
 /** References to a value kept elsewhere, and blanks to be filled in. */
 const REFERENCE =
-  /^(?:\$\{?[\w.:()-]*\}?$|\$\(|\$\{|%\{?[A-Za-z_]\w*\}?%?$|\{\{|\{%|<[^<>]*>?$|@[\w.]+@?$|\*{2,}$|\.{3}|…|\[(?:redacted|secret|hidden|filtered|masked|removed)|#\{|~\{|!\w+\s|&#?\w+;|\{[\w.!:()]*\}?$|&\w+$|env[:.[(]|vault:|secret:\/\/|op:\/\/|arn:|projects\/|ref\+|ssm:|keyring:|ENC\[)/i;
+  /^(?:\$\{?[\w.:()-]*\}?$|\$\(|\$\{|%\{?[A-Za-z_]\w*\}?%?$|\{\{|\{%|<[^<>]*>?$|@[\w.]+@?$|\*{2,}$|\.{3}|…|\[(?:redacted|secret|hidden|filtered|masked|removed)|#\{|~\{|!\w+\s|&#?\w+;|\{[\w.!:()]*\}?$|&\w+$|env[:.[(]|vault:|secret:\/\/|op:\/\/|arn:|projects\/|ref\+|ssm:|keyring:|ENC\[|\/\^|0x[0-9a-f]{1,16}$)/i;
+
+/** What is hidden already says nothing about the rest. */
+const HIDDEN = /\[secret:[a-z0-9-]{1,40}#[0-9a-f]{4}\]?|\[secret:/g;
 
 /** Words that stand where a value would, in code, forms and messages. */
 const WORDS = new Set(
@@ -32,7 +35,7 @@ const HEX = /^[0-9a-f]+$/i;
 
 /** `a.b.c`, `a->b`, `a::b`, `f(x)`, `x[0]`, one identifier: code, not a value. */
 const CODE =
-  /^(?:[!&*]?[A-Za-z_$][\w$]{0,64}(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]{0,64}){1,16}(?:$|[(;,?])|[\w$.!?]{1,128}\(|[A-Za-z_$][\w$.]{0,128}\[|[!&*]?[A-Za-z_$]{1,256}$)/;
+  /^(?:[!&*]?[A-Za-z_$][\w$]{0,64}(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]{0,64}){1,16}(?:$|[(;,?])|[\w$.!?#]{1,128}\(|[A-Za-z_$][\w$.]{0,128}\[|[!&*]?[A-Za-z_$]{1,256}$)/;
 const LINK = /^(?:https?|wss?|ftp|file|git|ssh|mailto|urn|data|s3|gs):/i;
 const PATH = /^(?:~|\.{1,2})?\/(?:[\w.@-]+\/)*[\w.@-]*$|^[A-Za-z]:\\/;
 const DATE = /^\d{4}-\d{2}-\d{2}(?:[T ]|$)|^\d{1,2}[:/.]\d{2}\b/;
@@ -41,12 +44,13 @@ const LONGEST_WORD = 16;
 
 /** True when a value under a name of this kind is to be hidden. */
 export function isSecretValue(value: string, kind: NameKind, standing: Standing): boolean {
+  if (value.includes('[secret:')) return isSecretValue(value.replaceAll(HIDDEN, ''), kind, standing);
   if (kind === 'code') return /^\d{4,8}$/.test(value);
   if (value.length < 4) return false;
   const traits = traitsOf(value);
   if (!isOnly(traits, DIGIT | LETTER) && (REFERENCE.test(value) || LINK.test(value) || DATE.test(value))) return false;
   if (value.length <= LONGEST_WORD && WORDS.has(value.toLowerCase())) return false;
-  if (traits !== DIGIT && isFiller(value)) return false;
+  if ((kind !== 'password' || traits !== DIGIT) && isFiller(value)) return false;
   if (kind === 'password') return isPassword(value, traits, standing);
   if (has(traits, BLANK) || (has(traits, JOINT) && PATH.test(value))) return false;
   return kind === 'secret' ? isGenerated(value, traits, standing) : isClearlyGenerated(value, traits);

@@ -1,6 +1,6 @@
 import { kindOfName } from '../assignment/names.ts';
 import { isSecretValue } from '../assignment/verdict.ts';
-import { isOf, NAME, trimEndOf } from '../chars.ts';
+import { isOf, NAME, runEndAfter, trimEndOf } from '../chars.ts';
 import type { ContextRule, Report } from '../rules/rule.ts';
 import { ATTRIBUTE_ENDING, ATTRIBUTES, CODE_WORDS, COPULAS, FILLERS, PASSWORD_WORDS, TOKEN_WORDS } from './words.ts';
 
@@ -197,7 +197,7 @@ const CLOSING: Readonly<Record<string, string>> = {
 function hide(text: string, from: number, kind: Kind, isLoose: boolean, report: Report): number {
   OPENING.lastIndex = from;
   const opening = OPENING.exec(text)?.[0] ?? '';
-  const start = from + opening.length;
+  const start = afterOpening(text, from + opening.length);
   const closing = CLOSING[opening.at(-1) ?? ''];
   const quotedEnd = closing === undefined ? -1 : lineAfter(text, start).indexOf(closing);
   const isQuoted = quotedEnd > 0;
@@ -205,14 +205,22 @@ function hide(text: string, from: number, kind: Kind, isLoose: boolean, report: 
   const value = text.slice(start, end);
   const isWord = kind === 'password' && !isQuoted && isUncommonWord(text, start, end);
   if (!isWord && (kindOfName(value) !== null || !isSecretValue(value, kind, { isQuoted, isLoose }))) return 0;
-  report({ rule: kind === 'password' ? 'password' : 'named-secret', start, end, rank: 1 });
-  return end;
+  const hiddenTo = end - start < REACH ? end : runEndAfter(text, end);
+  report({ rule: kind === 'password' ? 'password' : 'named-secret', start, end: hiddenTo, rank: 1 });
+  return hiddenTo;
 }
+
+/** What is hidden already begins with a bracket of its own. */
+const afterOpening = (text: string, at: number): number => (text.startsWith('[secret:', at - 1) ? at - 1 : at);
+
+/** What is hidden already counts as one character, so that hiding does not move where a value ends. */
+const BARE = /(?:\[secret:[a-z0-9-]{1,40}#[0-9a-f]{4}\]|[^\s"`<>\\，。、」』]){0,120}/y;
 
 /** Up to a blank, a quote or a tag, without the punctuation of the sentence. */
 function bareLength(text: string, start: number): number {
-  const word = /^[^\s"`<>\\，。、」』]*/.exec(text.slice(start, start + REACH))?.[0] ?? '';
-  return trimEndOf(word, ".,;:?)]}'*_").length;
+  BARE.lastIndex = start;
+  const word = BARE.exec(text)?.[0] ?? '';
+  return word.endsWith(']') && word.includes('[secret:') ? word.length : trimEndOf(word, ".,;:?)]}'*_").length;
 }
 
 /** "The password is swordfish.": a word that ends the sentence and is nothing one says about passwords. */

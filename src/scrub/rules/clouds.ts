@@ -1,4 +1,4 @@
-import { looksRandom } from '../randomness.ts';
+import { isVaried, looksRandom } from '../randomness.ts';
 import type { TokenRule } from './rule.ts';
 
 /** Formats: each provider's API documentation on tokens and keys. */
@@ -8,7 +8,6 @@ export const cloudRules: readonly TokenRule[] = [
     name: 'alibaba-access-key-id',
     anchors: ['ltai'],
     pattern: /LTAI[A-Za-z0-9]{12,26}/y,
-    accept: (id) => looksRandom(id, 12),
   },
   // Tencent Cloud secret ids: `AKID` and 32 more.
   { name: 'tencent-secret-id', anchors: ['akid'], pattern: /AKID[A-Za-z0-9]{32}(?![A-Za-z0-9])/y },
@@ -20,7 +19,7 @@ export const cloudRules: readonly TokenRule[] = [
     name: 'yandex-key',
     anchors: ['aqvn'],
     pattern: /AQVN[A-Za-z0-9_-]{35,40}/y,
-    accept: (key) => looksRandom(key, 20),
+    accept: isVaried,
   },
   {
     name: 'yandex-key',
@@ -36,7 +35,7 @@ export const cloudRules: readonly TokenRule[] = [
     name: 'scaleway-access-key',
     anchors: ['scw'],
     pattern: /SCW[A-Z0-9]{17}(?![A-Za-z0-9])/y,
-    accept: (id) => /\d/.test(id),
+    accept: (id) => isVaried(id.slice(3)),
   },
   { name: 'scalingo-token', anchors: ['tk-us-'], pattern: /tk-us-[A-Za-z0-9_-]{36,64}/y },
   // Fly.io: deploy and organisation tokens (macaroons) and the older form.

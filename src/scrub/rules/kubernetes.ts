@@ -70,16 +70,20 @@ function readEntry(text: string, at: number, line: string, indent: number, repor
   return null;
 }
 
-/** Quotes stay; empty values, templates and what is encrypted already are no secrets. */
+/** Quotes stay. */
 function hide(text: string, from: number, to: number, report: Report): void {
   const quote = /^["']/.test(text[from] as string) && text[to - 1] === text[from] ? 1 : 0;
   const start = from + quote;
   const end = to - quote;
   const value = text.slice(start, end);
-  if (value.length >= 4 && !/^(?:\{\{|\$\{|ENC\[|<)/.test(value)) {
+  if (isManifestValue(value)) {
     report({ rule: 'kubernetes-secret', start, end, rank: 1 });
   }
 }
+
+/** Empty values, templates, what is encrypted already and what is hidden already are no secrets. */
+export const isManifestValue = (value: string): boolean =>
+  value.length >= 4 && !/^(?:\{\{|\$\{|ENC\[|<|\[secret:)/.test(value);
 
 function endOfLine(text: string, at: number, end: number): number {
   const lineFeed = text.indexOf('\n', at);

@@ -1,4 +1,4 @@
-import { looksRandom } from '../randomness.ts';
+import { isFiller, isMonotone, isVaried, looksRandom } from '../randomness.ts';
 import type { TokenRule } from './rule.ts';
 
 /** Chat, mail and telephony. Formats: Slack "Token types", Discord, Telegram, Twilio, SendGrid, Brevo, Mailgun documentation. */
@@ -34,7 +34,7 @@ export const messagingRules: readonly TokenRule[] = [
     anchors: [':a'],
     lead: 'run',
     pattern: /(bot)?\d{5,16}:A[A-Za-z0-9_-]{33,35}(?![A-Za-z0-9_-])/y,
-    accept: (token) => looksRandom(token.slice(token.indexOf(':')), 10),
+    accept: (token) => !/:[A-Za-z]+$/.test(token) && !isFiller(token),
   },
   // Microsoft Teams: connector URLs, and workflow (Power Automate) URLs, which are Azure SAS.
   {
@@ -93,7 +93,7 @@ export const messagingRules: readonly TokenRule[] = [
     anchors: ['sg.'],
     pattern: /SG\.[A-Za-z0-9_=.-]{50,80}(?<!\.)/y,
     boundary: 'strict',
-    accept: (key) => looksRandom(key, 30),
+    accept: isVaried,
   },
   // Brevo (Sendinblue): REST and SMTP keys.
   {
@@ -160,7 +160,7 @@ export const messagingRules: readonly TokenRule[] = [
     name: 'twitch-token',
     anchors: ['oauth:'],
     pattern: /(oauth:)[a-z0-9]{30}(?![A-Za-z0-9])/y,
-    accept: (token) => looksRandom(token, 14),
+    accept: isVaried,
   },
   { name: 'pinterest-token', anchors: ['pina_'], pattern: /pina_[A-Za-z0-9]{30,80}/y },
   { name: 'telnyx-key', anchors: ['key0'], pattern: /KEY0[A-Fa-f0-9]{24,40}_[A-Za-z0-9]{16,32}/y },
@@ -174,7 +174,9 @@ export const messagingRules: readonly TokenRule[] = [
 
 /** Documentation writes `xoxb-your-token`; real ones are full of digits. Workspace and refresh tokens may be short. */
 function isSlackToken(token: string): boolean {
+  if (isMonotone(token.slice(5))) return false;
   const body = token.slice(token.lastIndexOf('xox') + 5);
   const digits = body.replace(/\D/g, '').length;
+  if (/^xoxd/i.test(token)) return body.length >= 60;
   return /^xox[ar]/i.test(token) ? digits >= 2 : body.length >= 20 && digits >= 6;
 }

@@ -51,12 +51,4 @@ export const packageRegistryRules: readonly TokenRule[] = [
     pattern: /(:_(?:authToken|auth|password)\s{0,4}=\s{0,4}["']?)[A-Za-z0-9+/=_.-]{8,512}/y,
     boundary: 'none',
   },
-  {
-    name: 'cloudsmith-key',
-    anchors: ['ck_'],
-    pattern: /ck_[A-Za-z0-9]{36,64}/y,
-    boundary: 'strict',
-    accept: (key) => looksRandom(key, 20),
-  },
-  { name: 'hex-key', anchors: ['hexpm_'], pattern: /hexpm_[A-Za-z0-9]{24,64}/y },
 ];

@@ -1,4 +1,4 @@
-import { looksRandom } from '../randomness.ts';
+import { isVaried, randomChars } from '../randomness.ts';
 import type { TokenRule } from './rule.ts';
 
 /** Payment, banking, shipping and exchange. Formats: each provider's API reference on keys. */
@@ -21,7 +21,7 @@ export const paymentRules: readonly TokenRule[] = [
     anchors: ['eaaa'],
     pattern: /EAAA[A-Za-z0-9_-]{22,64}/y,
     boundary: 'strict',
-    accept: (token) => looksRandom(token, 16),
+    accept: isVaried,
   },
   // PayPal and Braintree: environment and three parts between dollar signs.
   {
@@ -51,7 +51,7 @@ export const paymentRules: readonly TokenRule[] = [
     pattern: /(?:live|test|sandbox)_(?:pub_)?[A-Za-z0-9_=-]{30,64}/y,
     boundary: 'strict',
     isShared: true,
-    accept: (key) => looksRandom(key, 24),
+    accept: (key) => isVaried(key) && randomChars(key) >= 14,
   },
   { name: 'duffel-token', anchors: ['duffel_'], pattern: /duffel_(?:test|live)_[A-Za-z0-9_=-]{32,64}/y },
   { name: 'shippo-token', anchors: ['shippo_'], pattern: /shippo_(?:live|test)_[A-Fa-f0-9]{40,64}/y },
@@ -72,6 +72,12 @@ export const paymentRules: readonly TokenRule[] = [
   },
   { name: 'paddle-key', anchors: ['pdl_'], pattern: /pdl_(?:live|sdbx)_[A-Za-z0-9_]{30,100}/y },
   { name: 'checkout-key', anchors: ['sk_sbox_'], pattern: /sk_sbox_[A-Za-z0-9]{20,64}/y },
-  { name: 'recurly-key', anchors: ['recurly_'], pattern: /recurly_[a-f0-9]{32}/y },
+  // WooCommerce: consumer keys and secrets, 40 hexadecimal digits.
+  {
+    name: 'woocommerce-key',
+    anchors: ['ck_', 'cs_'],
+    pattern: /c[ks]_[a-f0-9]{40}(?![A-Za-z0-9])/y,
+    boundary: 'strict',
+  },
   // Coinbase's and other exchanges' keys are plain hexadecimal, base64 or UUIDs: only a name gives them away.
 ];

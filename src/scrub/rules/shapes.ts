@@ -28,7 +28,7 @@ export const shapeRules: readonly ShapeRule[] = [
   {
     name: 'discord-token',
     pattern: /[MNO][A-Za-z0-9_-]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,42}(?![A-Za-z0-9_-])/y,
-    accept: (token) => looksRandom(token, 40),
+    accept: isMixed,
   },
   // Mailgun webhook signing keys: 32, 8 and 8 hexadecimal digits.
   {
