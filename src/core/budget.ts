@@ -9,7 +9,7 @@ export const scopeKinds = ['global', 'tenant', 'channel', 'user', 'conversation'
 export type ScopeKind = (typeof scopeKinds)[number];
 
 /** For how long it is counted: one run (all attempts of a generation), or a part of the UTC calendar. */
-export const budgetWindows = ['run', 'hour', 'day', 'month'] as const;
+const budgetWindows = ['run', 'hour', 'day', 'month'] as const;
 export type BudgetWindow = (typeof budgetWindows)[number];
 
 /** Whole numbers, 0 or more. */
@@ -45,7 +45,7 @@ const runLimits = shapeOf(z.strictObject({ run: max.optional() })).omit({ runs: 
 export const limitsSchema = (scope: ScopeKind): z.ZodType<Limits> => (scope === 'run' ? runLimits : calendarLimits);
 
 /** `over` laid over `base`, window by window. */
-export function mergeLimits(base: Limits, over: Limits): Limits {
+function mergeLimits(base: Limits, over: Limits): Limits {
   const merged: Record<string, Limits[Resource]> = { ...base };
   for (const resource of resources) {
     const windows = over[resource];

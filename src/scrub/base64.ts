@@ -1,9 +1,6 @@
 import { fromBase64, toUtf8 } from '../core/encoding.ts';
 import { trimEndOf } from './chars.ts';
 
-/** Below this, decoded text is too short to hold a secret and its context. */
-export const LEAST_BASE64 = 24;
-
 /** A block of base64, possibly of several lines, as mail carries it. */
 export interface Base64Block {
   readonly start: number;

@@ -73,7 +73,7 @@ export const isMonotone = (text: string): boolean => new Set(text).size <= 4;
 export const isVaried = (text: string): boolean => /\d/.test(text) && /[A-Za-z]/.test(text) && !isFiller(text);
 
 /** True when letters read like words. */
-export function isWordy(letters: string): boolean {
+function isWordy(letters: string): boolean {
   if (letters.length <= UNTELLING_LETTERS) return true;
   const lower = letters.toLowerCase();
   let usual = 0;

@@ -15,10 +15,8 @@ export const clean = (text: string): string => scrub(text).value;
 /** The rules that found something, in alphabetical order. */
 export const rulesIn = (value: unknown): string[] => [...new Set(scrub(value).findings.map(({ rule }) => rule))].sort();
 
-export const PLACEHOLDER = /\[secret:[a-z0-9-]{1,40}#[0-9a-f]{4}\]/g;
-
 /** A secret of any kind with a form of its own. */
-export const anyToken = (): fc.Arbitrary<string> =>
+const anyToken = (): fc.Arbitrary<string> =>
   fc.tuple(fc.constantFrom(...tokenKinds), fc.nat(1_000_000)).map(([kind, seed]) => kind.make(createRandom(seed)));
 
 const glue = [

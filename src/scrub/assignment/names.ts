@@ -98,7 +98,7 @@ export function kindOfName(name: string): NameKind | null {
 }
 
 /** `AWSSecretAccessKey`, `aws-secret_access.key` and `AWS SECRET ACCESS KEY` are the same four words. */
-export function wordsOf(name: string): string[] {
+function wordsOf(name: string): string[] {
   return name
     .replace(/([a-z\d])([A-Z])/g, '$1 $2')
     .replace(/([A-Z])([A-Z][a-z])/g, '$1 $2')

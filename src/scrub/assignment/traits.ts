@@ -3,13 +3,13 @@ export const DIGIT = 1;
 export const LOWER = 2;
 export const UPPER = 4;
 /** A letter of another script. */
-export const FOREIGN = 8;
+const FOREIGN = 8;
 export const UNDERSCORE = 16;
 export const BLANK = 32;
 /** `.`, `-`, `:`, `/`, `\`: what parts paths, dates and members. */
 export const JOINT = 64;
 /** What quoting, lists and code are made of. */
-export const BRACKET = 128;
+const BRACKET = 128;
 /** Everything else: what people put into passwords to make them strong. */
 export const SIGN = 256;
 

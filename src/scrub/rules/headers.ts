@@ -21,7 +21,7 @@ export const headerRules: readonly TokenRule[] = [
 ];
 
 /** True for base64 of `user:password`, the user a plain name or address. */
-export function isUserAndPassword(credential: string): boolean {
+function isUserAndPassword(credential: string): boolean {
   const bytes = fromBase64(credential);
   return bytes !== null && /^[\w.@+|-]{0,64}:[\x21-\x7e]{1,256}$/.test(new TextDecoder().decode(bytes));
 }
