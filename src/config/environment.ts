@@ -76,6 +76,22 @@ const refinements: Readonly<Record<string, string>> = {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Variables of ours that are no settings: they belong to commands. */
+const notSettings: ReadonlySet<string> = new Set(['SALLYPORT_CONFIG', 'SALLYPORT_URL', 'SALLYPORT_TOKEN']);
+
+/** What Kubernetes sets for services whose names begin with ours. */
+const SERVICE_LINK = /_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)$/;
+
+/** Names that look like settings of ours and are none: a misspelt one would be ignored without a word. */
+export const unknownSettings = (environment: Environment): string[] =>
+  Object.keys(environment).filter(
+    (name) =>
+      name.startsWith('SALLYPORT_') &&
+      !Object.hasOwn(environmentPaths, name) &&
+      !notSettings.has(name) &&
+      !SERVICE_LINK.test(name),
+  );
+
 /** The environment with what `defaults` say where neither it nor the file says anything. */
 export function withDefaults(file: unknown, environment: Environment, defaults: Environment): Environment {
   const missing = Object.entries(defaults).filter(

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { runCommandLine } from '../cli/program.ts';
 import { roles } from './roles.node.ts';
@@ -5,6 +6,12 @@ import { roles } from './roles.node.ts';
 const write = (stream: NodeJS.WriteStream, ending: string) => (text: string) => {
   stream.write(text + ending);
 };
+
+// A reader that has seen enough (`| head`) closes the pipe; that is no failure, and must not end a gate.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
+// What `keygen` printed, in the working folder. Variables that are set already stay as they are.
+if (existsSync('.env')) process.loadEnvFile('.env');
 
 const manifest = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 

@@ -1,5 +1,6 @@
 import type { Roles } from '../cli/commands/serve.ts';
-import { EXIT, Exit } from '../cli/io.ts';
+import { EXIT, Exit, type Io } from '../cli/io.ts';
+import { unknownSettings } from '../config/environment.ts';
 import type { Config } from '../config/schema.ts';
 import { SallyportError } from '../core/errors.ts';
 import { runUntilSignal } from './lifecycle.node.ts';
@@ -7,15 +8,15 @@ import { openRuntime, type Runtime } from './runtime.node.ts';
 
 /** The production roles. Each loads only its own half: an ingress never loads BullMQ or a vendor SDK. */
 export const roles: Roles = {
-  async ingress(config) {
-    const runtime = await open(config, false);
+  async ingress(config, io) {
+    const runtime = await open(config, false, io);
     const { startIngress } = await import('./ingress.node.ts');
     const listening = await startIngress(runtime);
     runtime.log.info({ role: 'ingress', port: listening.port }, 'process.listening');
     await runUntilSignal(runtime, [listening]);
   },
   async worker(config, io) {
-    const runtime = await open(config, false);
+    const runtime = await open(config, false, io);
     const { startWorker } = await import('./worker.node.ts');
     const { startWorkerOps } = await import('./worker-ops.node.ts');
     const worker = startWorker(runtime);
@@ -23,16 +24,14 @@ export const roles: Roles = {
     runtime.log.info({ role: 'worker', port: ops?.port }, 'process.working');
     await runUntilSignal(runtime, ops === null ? [worker] : [worker, ops]);
   },
-  async all(config) {
-    await runBoth(await open(config, false), () => {});
+  async all(config, io) {
+    await runBoth(await open(config, false, io), () => {});
   },
   async dev(config, io) {
     const { banner } = await import('./banner.node.ts');
-    await runBoth(await open(config, true), (port) => banner(config, port, io));
+    await runBoth(await open(config, true, io), (port) => banner(config, port, io));
   },
-  async examine() {
-    return (await import('./doctor.node.ts')).examine;
-  },
+  examine: async () => (await import('./doctor.node.ts')).examine,
 };
 
 async function runBoth(runtime: Runtime, onListening: (port: number) => Promise<void> | void): Promise<void> {
@@ -48,9 +47,11 @@ async function runBoth(runtime: Runtime, onListening: (port: number) => Promise<
 }
 
 /** @throws Exit 78 when the store must not be used as it is set up. */
-async function open(config: Config, isDev: boolean): Promise<Runtime> {
+async function open(config: Config, isDev: boolean, { environment }: Io): Promise<Runtime> {
   try {
-    return await openRuntime(config, isDev);
+    const runtime = await openRuntime(config, isDev);
+    for (const setting of unknownSettings(environment)) runtime.log.warn({ setting }, 'setting.unknown');
+    return runtime;
   } catch (error) {
     if (error instanceof SallyportError) throw new Exit(EXIT.config, `${error.message} (${error.code})`);
     throw error;

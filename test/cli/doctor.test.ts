@@ -1,5 +1,7 @@
+import { readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type SlackServerOptions, startSlackServer } from '../../src/testing/slack-server.ts';
 import { ensureBuilt } from '../support/built.ts';
@@ -56,6 +58,35 @@ test('what is not configured is not checked and no failure', async () => {
   expect(code).toBe(0);
   expect(out).toContain('-     slack credentials (default): not configured\n');
   expect(out).toContain('-     public URL: not configured\n');
+});
+
+test('README example: what keygen printed into .env is read there, under what the environment says', async () => {
+  const folder = await testFolder();
+  const { SLACK_BOT_TOKEN: _, SALLYPORT_SEAL_KEY: __, SALLYPORT_ID_KEY: ___, ...environment } = keys;
+  const { out: env } = await sallyport(['keygen'], { folder });
+  await writeFile(join(folder, '.env'), `${env}SALLYPORT_DATA_DIR=from-the-file\nPORT=nonsense\n`);
+  const finished = await sallyport(['doctor'], { folder, environment: { ...environment, PORT: '8787' } });
+  expect(finished).toMatchObject({ code: 0, out: expect.stringContaining('ok    store: embedded, durable\n') });
+  expect(await readdir(folder)).toContain('from-the-file');
+});
+
+test('a variable that looks like a setting and is none is told, and is no failure', async () => {
+  const { SLACK_BOT_TOKEN: _, ...environment } = keys;
+  const { code, out } = await sallyport(['doctor'], {
+    folder: await testFolder(),
+    environment: {
+      ...environment,
+      SALLYPORT_REDIS_URI: 'redis://c4n4ry',
+      SALLYPORT_URL: 'http://127.0.0.1:1',
+      SALLYPORT_SERVICE_HOST: '10.0.0.1',
+      SALLYPORT_PORT_8787_TCP_ADDR: '10.0.0.1',
+    },
+  });
+  expect(code).toBe(0);
+  expect(out.split('\n').filter((line) => line.startsWith('WARN'))).toEqual([
+    'WARN  SALLYPORT_REDIS_URI: is not a setting, and ignored',
+  ]);
+  expect(out).not.toContain('c4n4ry');
 });
 
 test('a bot token that Slack refuses fails and is not shown', async () => {

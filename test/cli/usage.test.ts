@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,6 +40,18 @@ test('without arguments it prints its help and fails as bad usage', async () => 
   const { code, out, err } = await run();
   expect([code, err]).toEqual([2, '']);
   expect(out).toMatch(/^Usage: sallyport/);
+});
+
+test('a reader that closes the pipe early gets no stack trace', async () => {
+  const binary = join(import.meta.dirname, '..', '..', 'bin', 'sallyport.js');
+  const child = spawn(process.execPath, [binary, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  let err = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err += text;
+  });
+  expect(await once(child, 'close')).toEqual([0, null]);
+  expect(err).toBe('');
 });
 
 test('--version prints the version of the package', async () => {

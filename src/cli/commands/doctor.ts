@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { unknownSettings } from '../../config/environment.ts';
 import type { Config } from '../../config/schema.ts';
 import { readDevSecrets } from '../dev-secrets.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
@@ -20,6 +21,7 @@ export function registerDoctor(program: Command, io: Io, examine: () => Promise<
     .action(async () => {
       const config = await loadSettings(io, 'all', (await readDevSecrets(io)) ?? {});
       io.print('ok    configuration');
+      for (const name of unknownSettings(io.environment)) io.print(`WARN  ${name}: is not a setting, and ignored`);
       let failures = 0;
       for (const { name, run } of (await examine())(config)) {
         try {
