@@ -5,6 +5,8 @@ export type SlackTamper = 'stale' | 'future' | 'wrong-key' | 'altered';
 
 /** One second more than Slack's tolerance (docs.slack.dev/authentication/verifying-requests-from-slack). */
 const OUTSIDE_TOLERANCE_SECONDS = 301;
+/** What is dated ahead must still be ahead when it is read: so much may pass on the way, in seconds. */
+const ON_THE_WAY_SECONDS = 30;
 
 /** A body with its media type, before it is signed. */
 export interface SlackBody {
@@ -61,7 +63,7 @@ export function signSlackRequest({ contentType, body }: SlackBody, signing: Slac
 
 function shiftOf(tamper: SlackTamper | undefined): number {
   if (tamper === 'stale') return -OUTSIDE_TOLERANCE_SECONDS;
-  return tamper === 'future' ? OUTSIDE_TOLERANCE_SECONDS : 0;
+  return tamper === 'future' ? OUTSIDE_TOLERANCE_SECONDS + ON_THE_WAY_SECONDS : 0;
 }
 
 /** The last byte but one with its lowest bit flipped; a byte more when the body is too short for that. */

@@ -14,6 +14,8 @@ export const TEAMS_SERVICE_URL = 'https://smba.trafficmanager.net/teams/';
 const OUTSIDE_SKEW_SECONDS = 301;
 /** One second more than the 10 minutes that an outgoing webhook's body may be away from our clock. */
 const OUTSIDE_WINDOW_MS = 601_000;
+/** What is dated ahead must still be ahead when it is read: so much may pass on the way, in seconds. */
+const ON_THE_WAY_SECONDS = 30;
 /** Life of the connector's tokens. */
 const TOKEN_SECONDS = 3600;
 
@@ -53,7 +55,7 @@ export function teamsClaims(serviceUrl: unknown, { appId, at, tamper, claims }: 
 /** Back far enough that the token has just run out, or ahead far enough that it is not good yet. */
 function shiftOf(tamper: TeamsTamper | undefined): number {
   if (tamper === 'stale') return -TOKEN_SECONDS - OUTSIDE_SKEW_SECONDS;
-  return tamper === 'future' ? OUTSIDE_SKEW_SECONDS + 1 : 0;
+  return tamper === 'future' ? OUTSIDE_SKEW_SECONDS + ON_THE_WAY_SECONDS : 0;
 }
 
 /**
@@ -85,7 +87,8 @@ export interface TeamsOutgoingSigning {
 /** Signs an activity as an outgoing webhook does, or wrongly in exactly the way `tamper` names. */
 export function signTeamsOutgoing(activity: TeamsActivity, signing: TeamsOutgoingSigning): SignedTeamsRequest {
   const { securityToken, at, tamper } = signing;
-  const shift = tamper === 'stale' ? -OUTSIDE_WINDOW_MS : tamper === 'future' ? OUTSIDE_WINDOW_MS : 0;
+  const ahead = OUTSIDE_WINDOW_MS + ON_THE_WAY_SECONDS * 1000;
+  const shift = tamper === 'stale' ? -OUTSIDE_WINDOW_MS : tamper === 'future' ? ahead : 0;
   const body = JSON.stringify({ ...activity, timestamp: new Date(at + shift).toISOString() });
   const authorization = hmacAuthorization(body, tamper === 'wrong-key' ? freshSecurityToken() : securityToken);
   // To a JSON parser it is the same body; the HMAC is over bytes.

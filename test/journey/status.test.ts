@@ -33,6 +33,12 @@ test.each(['stale', 'future', 'wrong-key', 'altered'] as const)(
   },
 );
 
+test.each(['stale', 'future'] as const)('a %s forgery is one even after 20 s on its way', async (tamper) => {
+  const at = Date.now();
+  await reopen({ clock: () => at + 20_000 });
+  expect((await postSlack(gate.app, message({ text: 'x' }), { tamper, at })).status).toBe(401);
+});
+
 test('url_verification is answered with the challenge, as text', async () => {
   const answer = await postSlack(gate.app, { type: 'url_verification', challenge: '3eZbrw1aBm2rZgRN', token: 'x' });
   expect(answer).toMatchObject({ status: 200, outcome: 'handshake', body: '3eZbrw1aBm2rZgRN' });
