@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { vi } from 'vitest';
 
 const binary = join(import.meta.dirname, '..', '..', 'bin', 'sallyport.js');
 
@@ -20,6 +21,9 @@ export interface Finished {
 
 /** Longer than any command of a test takes on a loaded machine. */
 const TIMEOUT_MS = 60_000;
+
+// Tests that run commands run several of them.
+vi.setConfig({ testTimeout: TIMEOUT_MS });
 
 /** Runs the built binary to its end, as an operator's shell does. */
 export function sallyport(
