@@ -1,10 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { build } from 'esbuild';
-
-const ROOT = join(import.meta.dirname, '..', '..');
+import { bundle } from './bundle.ts';
 
 /** What one process that spends is to do. */
 export interface SpenderPlan {
@@ -30,22 +27,7 @@ export interface Fact {
   readonly micros: number;
 }
 
-/** Bundles the child as the product is bundled, next to node_modules, which stay where they are. */
-export async function buildSpender(): Promise<string> {
-  const outfile = join(ROOT, 'node_modules', '.cache', `spender-${process.pid}.mjs`);
-  await build({
-    entryPoints: [join(ROOT, 'test', 'support', 'spender-child.ts')],
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    packages: 'external',
-    loader: { '.lua': 'text' },
-    logLevel: 'error',
-  });
-  return outfile;
-}
+export const buildSpender = (): Promise<string> => bundle('test/support/spender-child.ts');
 
 export interface Spender {
   readonly plan: SpenderPlan;
