@@ -45,6 +45,10 @@ if (path !== undefined && existsSync(path)) {
     const { right, all } = tiers.get(tier) ?? { right: 0, all: 0 };
     tiers.set(tier, { right: right + Number(isRight), all: all + 1 });
   }
-  const found = [...tiers].map(([tier, { right, all }]) => [tier, `${right} of ${all}`, `${((100 * right) / all).toFixed(1)} %`]);
+  const found = [...tiers].map(([tier, { right, all }]) => [
+    tier,
+    `${right} of ${all}`,
+    `${((100 * right) / all).toFixed(1)} %`,
+  ]);
   console.log(markdown(['tier', 'right', 'share'], found));
 }
