@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { z } from 'zod';
 import { registerBudgets } from './commands/budgets.ts';
 import { registerCheckUrl } from './commands/check-url.ts';
 import { registerDev } from './commands/dev.ts';
@@ -66,8 +67,11 @@ function exitCode(error: unknown, io: Io): number {
   return EXIT.failed;
 }
 
-const describe = (error: unknown): string =>
-  error instanceof Error ? `${error.name}: ${error.message}` : 'unknown failure';
+function describe(error: unknown): string {
+  // Only answers of the API are parsed here; the library's own text is a page of JSON.
+  if (error instanceof z.ZodError) return 'SALLYPORT_URL: what answers there is no Sallyport, or another version of it';
+  return error instanceof Error ? `${error.name}: ${error.message}` : 'unknown failure';
+}
 
 const isListenFailure = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && 'syscall' in error && (error.syscall === 'listen' || error.syscall === 'getaddrinfo');

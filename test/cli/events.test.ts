@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { freshKeys } from '../support/campaign.ts';
 import { sallyport } from '../support/command.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
@@ -101,6 +103,21 @@ test('a filter the API does not know fails with its code', async () => {
       code: 1,
       out: '',
       err: 'The request is not valid (ERR_INVALID_REQUEST)\n',
+    });
+  }
+});
+
+test('something else that answers at SALLYPORT_URL is told in one line', async () => {
+  for (const body of ['<html>c4n4ry</html>', '{"c4n4ry":1}', '{"events":[{"id":1}],"cursor":null}', 'null']) {
+    const server = createServer((_, response) => void response.end(body));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const SALLYPORT_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const finished = await sallyport(['events'], { folder, environment: { ...keys, SALLYPORT_URL } });
+    expect(finished).toEqual({
+      code: 1,
+      out: '',
+      err: expect.stringMatching(/^SALLYPORT_URL: what answers there is no Sallyport.*\n$/),
     });
   }
 });
