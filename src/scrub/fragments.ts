@@ -1,5 +1,5 @@
 import { fromBase64 } from '../core/encoding.ts';
-import { trimEndOf } from './chars.ts';
+import { isOf, RUN, trimEndOf } from './chars.ts';
 import { isFiller, randomChars } from './randomness.ts';
 
 /**
@@ -9,8 +9,21 @@ import { isFiller, randomChars } from './randomness.ts';
  */
 const LEAST = 16;
 
-/** Everything up to the first blank, with the signs that tokens have inside; more words follow on the line. */
-const SEPARATED = /[A-Za-z0-9_+/=~.%:|$!-]{1,4096}(?=["'`)\]}>,;!?]{0,6}[ \t])/y;
+/** Longest tail looked at: a key of 16,384 bits in base64 has 3 KiB. */
+const LONGEST = 4096;
+
+/** Signs that tokens have inside besides those of a run. */
+const INSIDE = ':%|$!';
+const CLOSING = '"\'`)]}>,;!?';
+
+/** Everything up to the first blank, when more words follow on the line; else nothing. */
+function firstRun(text: string): string {
+  let end = 0;
+  while (end < LONGEST && (isOf(RUN, text, end) || INSIDE.includes(text[end] ?? ' '))) end += 1;
+  let after = end;
+  while (after - end < 6 && CLOSING.includes(text[after] ?? ' ')) after += 1;
+  return text[after] === ' ' || text[after] === '\t' ? trimEndOf(text.slice(0, end), '.:!') : '';
+}
 
 /** UUIDs, dates and versions may begin a sentence, and so may a hash. */
 const IDENTIFIER = /^(?:[0-9a-f]{1,8}(?:-[0-9a-f]{4}){1,3}-[0-9a-f]{12}|[\d.-]+|[0-9A-F]+)$/;
@@ -24,8 +37,7 @@ const SLACK_TAIL = /^(?:\d{0,14}-)?\d{9,14}-[A-Za-z0-9]{20,64}$/;
 
 /** Where the cut secret at the beginning of the text ends; 0 when there is none. */
 export function cutSecretEnd(text: string): number {
-  SEPARATED.lastIndex = 0;
-  const run = trimEndOf(SEPARATED.exec(text)?.[0] ?? '', '.:!');
+  const run = firstRun(text);
   if (isJwtTail(run) || SLACK_TAIL.test(run)) return run.length;
   if (run.length < LEAST || IDENTIFIER.test(run)) return 0;
   if (HEX.test(run)) return HASH_LENGTHS.has(run.length) ? 0 : run.length;

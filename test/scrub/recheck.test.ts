@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseSync } from '@swc/core';
+import { describe, expect, it } from 'vitest';
+
+/** What we use of `recheck`, which looks for inputs that make a pattern take more than linear time. */
+interface Recheck {
+  check(source: string, flags: string, parameters: { timeout: number }): Promise<{ status: string }>;
+}
+
+/** By name, so that this compiles where the development dependency is not installed. */
+const PACKAGE = 'recheck';
+const recheck = await (import(PACKAGE) as Promise<Recheck>).catch(() => null);
+
+interface Pattern {
+  readonly source: string;
+  readonly flags: string;
+}
+
+/** Milliseconds; the slowest pattern takes three seconds on one core. */
+const TIMEOUT_MS = 60_000;
+
+const ROOM = new URL('../../src/scrub', import.meta.url).pathname;
+
+/** Every regular expression literal of the room, rules and helpers alike. */
+function patternsIn(file: string): Pattern[] {
+  const found: Pattern[] = [];
+  const visit = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return;
+    const { type, pattern, flags } = node as { type?: string; pattern?: string; flags?: string };
+    if (type === 'RegExpLiteral') found.push({ source: pattern ?? '', flags: flags ?? '' });
+    for (const child of Object.values(node)) visit(child);
+  };
+  visit(parseSync(readFileSync(file, 'utf8'), { syntax: 'typescript' }));
+  return found;
+}
+
+const patterns = readdirSync(ROOM, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .flatMap((name) => patternsIn(join(ROOM, name)));
+
+it('the room has patterns to check', () => {
+  expect(patterns.length).toBeGreaterThan(300);
+});
+
+describe.skipIf(recheck === null)('every pattern of the scrubber', () => {
+  it('is safe from inputs that make it backtrack', { timeout: 1_800_000 }, async () => {
+    const unsafe: string[] = [];
+    for (const { source, flags } of patterns) {
+      const { status } = await (recheck as Recheck).check(source, flags, { timeout: TIMEOUT_MS });
+      if (status !== 'safe') unsafe.push(`${status}: /${source}/${flags}`);
+    }
+    expect(unsafe).toEqual([]);
+  });
+});
