@@ -7,7 +7,7 @@ import { isFiller, randomChars } from './randomness.ts';
  * begins in the middle of something generated and goes on with other words is taken for one. A text that is nothing
  * but such a run is left alone: it is how identifiers look, and payloads are full of them.
  */
-const LEAST = 16;
+const LEAST = 22;
 
 /** Longest tail looked at: a key of 16,384 bits in base64 has 3 KiB. */
 const LONGEST = 4096;
@@ -25,8 +25,16 @@ function firstRun(text: string): string {
   return text[after] === ' ' || text[after] === '\t' ? trimEndOf(text.slice(0, end), '.:!') : '';
 }
 
-/** UUIDs, dates and versions may begin a sentence, and so may a hash. */
-const IDENTIFIER = /^(?:[0-9a-f]{1,8}(?:-[0-9a-f]{4}){1,3}-[0-9a-f]{12}|[\d.-]+|[0-9A-F]+)$/;
+/**
+ * What may begin a sentence: dates, numbers, names in capitals (ULIDs among them), UUIDs and traces, addresses of
+ * wallets, digests, and the identifiers of Exchange and Teams, which begin alike within a mailbox or a tenant.
+ */
+const IDENTIFIER =
+  /^(?:[\d.-]+$|[0-9A-Z_-]+$|[0-9a-f]+(?:-[0-9a-f]+)+$|0x[0-9a-f]+$|bc1[a-z0-9]{36,60}$|Qm[A-Za-z1-9]{44}$|sha\d{3}-|A(?:AMk|AQk|QMk)|CQAAA|(?:19|28|29|a):)/;
+
+/** A kind and one generated part, as in `pi_…` or `chatcmpl-…`, unless the kind is the rest of a prefix rules know. */
+const TYPED = /^([a-z]{2,12}[_-])[A-Za-z0-9]{8,32}$/;
+
 const HEX = /^[0-9a-f]+$/;
 
 /** Lengths of abbreviated and full MD5, SHA-1 and SHA-2 digests in hexadecimal; others are no hashes. */
@@ -35,11 +43,13 @@ const HASH_LENGTHS = new Set([32, 40, 48, 56, 64, 96, 128]);
 /** Slack's tokens end in numbers and one generated part. */
 const SLACK_TAIL = /^(?:\d{0,14}-)?\d{9,14}-[A-Za-z0-9]{20,64}$/;
 
-/** Where the cut secret at the beginning of the text ends; 0 when there is none. */
-export function cutSecretEnd(text: string): number {
+/** Where the cut secret at the beginning of the text ends; 0 when there is none. `prefixEnds`: see `endsOfPrefixes`. */
+export function cutSecretEnd(text: string, prefixEnds: ReadonlySet<string>): number {
   const run = firstRun(text);
   if (isJwtTail(run) || SLACK_TAIL.test(run)) return run.length;
   if (run.length < LEAST || IDENTIFIER.test(run)) return 0;
+  const typed = TYPED.exec(run);
+  if (typed !== null && !prefixEnds.has(typed[1] as string)) return 0;
   if (HEX.test(run)) return HASH_LENGTHS.has(run.length) ? 0 : run.length;
   const random = randomChars(run);
   if (random < 10 || random * 3 < run.length || isFiller(run) || isPath(run)) return 0;
@@ -65,4 +75,11 @@ function isJwtTail(run: string): boolean {
     if (bytes !== null && /["\d\]elE][}\]]$/.test(new TextDecoder().decode(bytes))) return true;
   }
   return false;
+}
+
+/** What is left of the rules' literals when their beginning is cut off: `hp_` and `p_` of `ghp_`. */
+export function endsOfPrefixes(anchors: readonly string[]): ReadonlySet<string> {
+  const ends = new Set<string>();
+  for (const anchor of anchors) for (let at = 0; at < anchor.length; at += 1) ends.add(anchor.slice(at));
+  return ends;
 }

@@ -1,7 +1,7 @@
 import { createAnchorIndex } from './anchors.ts';
 import { textStart } from './base64.ts';
 import { ALNUM, DIGIT, isOf } from './chars.ts';
-import { cutSecretEnd } from './fragments.ts';
+import { cutSecretEnd, endsOfPrefixes } from './fragments.ts';
 import { PLACEHOLDER } from './placeholder.ts';
 import type { ContextRule, Hit, Report, TokenRule } from './rules/rule.ts';
 import type { ShapeRule } from './rules/shapes.ts';
@@ -65,6 +65,7 @@ interface Findings {
 export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>): Scanner {
   const { index, lengths, rulesOf } = indexRules(rules, marks);
   const names = namesOf(rules);
+  const prefixEnds = endsOfPrefixes(rules.tokens.flatMap((rule) => rule.anchors));
   const { tokens, contexts } = rules;
   return (text) => {
     if (text.length < SHORTEST_TEXT) return UNMARKED;
@@ -82,7 +83,7 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>):
         } else shieldPlaceholder(text, start, names, found);
       }
     });
-    if (text.length >= LONG_RUN) lookAtRuns(text, rules.shapes, found, report);
+    if (text.length >= LONG_RUN) lookAtRuns(text, rules.shapes, prefixEnds, found, report);
     if (rules.texts.length > 0) searchForShapes(text, rules.texts, report);
     if (seen === 0 && found.hits === null && found.encoded === null) return UNMARKED;
     return {
@@ -155,11 +156,17 @@ function shieldPlaceholder(text: string, start: number, names: ReadonlySet<strin
 /** A cut secret may begin with signs that no run has; its first long run is not far. */
 const CUT_WITHIN = 64;
 
-function lookAtRuns(text: string, shapes: readonly ShapeRule[], found: Findings, report: Report): void {
+function lookAtRuns(
+  text: string,
+  shapes: readonly ShapeRule[],
+  prefixEnds: ReadonlySet<string>,
+  found: Findings,
+  report: Report,
+): void {
   let isFirst = true;
   eachLongRun(text, LONG_RUN, (start, end) => {
     if (isFirst && start <= CUT_WITHIN) {
-      const cut = cutSecretEnd(text);
+      const cut = cutSecretEnd(text, prefixEnds);
       if (cut > 0) report({ rule: CUT_SECRET, start: 0, end: cut, rank: 1 });
     }
     isFirst = false;

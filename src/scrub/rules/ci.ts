@@ -18,7 +18,7 @@ export const ciRules: readonly TokenRule[] = [
   {
     name: 'octopus-key',
     anchors: ['api-'],
-    pattern: /API-[A-Z0-9]{20,40}(?![A-Za-z0-9])/y,
+    pattern: /API-[A-Z0-9]{25,40}(?![A-Za-z0-9])/y,
     boundary: 'strict',
     accept: (key) => isVaried(key.slice(4)),
   },
