@@ -5,7 +5,7 @@ export interface Decoder {
   /** Characters one of which every text in this notation has; they are noticed in passing. */
   readonly mark: string;
   /** A cheap second look. */
-  readonly occurs: RegExp;
+  occurs(text: string): boolean;
   /** Null when nothing was decoded. */
   decode(text: string): View | null;
 }

@@ -38,14 +38,14 @@ export function readingsOf(text: string, marks: number): Reading[] {
   if (all !== null && readings.every(({ view }) => view.text !== all.text))
     readings.push({ view: all, isJoined: false });
   const plain = all?.text ?? text;
-  const joined = (marks & (bitOf.get(wraps) as number)) !== 0 && wraps.occurs.test(plain) ? wraps.decode(plain) : null;
+  const joined = (marks & (bitOf.get(wraps) as number)) !== 0 && wraps.occurs(plain) ? wraps.decode(plain) : null;
   if (joined !== null) readings.push({ view: all === null ? joined : throughBoth(all, joined), isJoined: true });
   return readings;
 }
 
 function applyTo(text: string, decoder: Decoder, marks: number): View | null {
   const isMarked = (marks & (bitOf.get(decoder) as number)) !== 0;
-  return isMarked && decoder.occurs.test(text) ? decoder.decode(text) : null;
+  return isMarked && decoder.occurs(text) ? decoder.decode(text) : null;
 }
 
 function decodeAll(text: string): View | null {
@@ -53,7 +53,7 @@ function decodeAll(text: string): View | null {
   for (let round = 0; round < NESTED; round += 1) {
     for (const decoder of NOTATIONS) {
       const plain: string = view?.text ?? text;
-      const next = decoder.occurs.test(plain) ? decoder.decode(plain) : null;
+      const next = decoder.occurs(plain) ? decoder.decode(plain) : null;
       if (next !== null) view = view === null ? next : throughBoth(view, next);
     }
   }

@@ -1,5 +1,5 @@
 import type { Decoder } from './decoder.ts';
-import { decodeView, type Emit } from './view.ts';
+import { type Decoded, decodeView } from './view.ts';
 
 /** Unicode's default-ignorable characters and NUL: nobody sees them, so they can cut a secret unnoticed. */
 const INVISIBLE: readonly (readonly [number, number])[] = [
@@ -47,20 +47,23 @@ const marks = Array.from(KIND.keys(), (unit) => (KIND[unit] === 0 ? '' : String.
 /** Invisible characters dropped, look-alikes read as what they look like (NFKC). */
 export const disguises: Decoder = {
   mark: marks,
-  occurs: new RegExp(`[${marks}]`),
-  decode: (text) => decodeView(text, (unit) => KIND[unit] !== 0, decodeAt),
+  occurs: (text) => nextEscape(text, 0) !== -1,
+  decode: (text) => decodeView(text, nextEscape, decodeAt),
 };
 
-function decodeAt(text: string, at: number, emit: Emit): number {
+function nextEscape(text: string, from: number): number {
+  for (let at = from; at < text.length; at += 1) if (KIND[text.charCodeAt(at)] !== 0) return at;
+  return -1;
+}
+
+function decodeAt(text: string, at: number): Decoded | null {
   const unit = text.charCodeAt(at);
   if (unit === ESCAPE) {
     SEQUENCE.lastIndex = at;
-    return SEQUENCE.test(text) ? SEQUENCE.lastIndex - at : 0;
+    return SEQUENCE.test(text) ? { text: '', length: SEQUENCE.lastIndex - at } : null;
   }
-  const length = unit === MATHEMATICAL || unit === TAGS ? 2 : 1;
-  if (KIND[unit] === INVISIBLE_KIND) return Math.min(length, text.length - at);
+  const length = Math.min(unit === MATHEMATICAL || unit === TAGS ? 2 : 1, text.length - at);
+  if (KIND[unit] === INVISIBLE_KIND) return { text: '', length };
   const plain = text.slice(at, at + length).normalize('NFKC');
-  if (plain.length !== 1 || plain > '~') return 0;
-  emit(plain.charCodeAt(0));
-  return length;
+  return plain.length === 1 && plain <= '~' ? { text: plain, length } : null;
 }

@@ -1,9 +1,5 @@
-import { emitPoint } from './bytes.ts';
 import type { Decoder } from './decoder.ts';
-import { decodeView, type Emit } from './view.ts';
-
-const AMPERSAND = 0x26;
-const LESS_THAN = 0x3c;
+import { charOf, type Decoded, decodeView } from './view.ts';
 
 /** Character references (HTML, 13.5). */
 const REFERENCE = /&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z]{2,14}));/y;
@@ -43,24 +39,27 @@ const CELL = new Set(['td', 'dd']);
 /** What a browser would show: mail and Teams messages are HTML. Markup that is not HTML keeps its tags. */
 export const html: Decoder = {
   mark: '&<',
-  occurs: /&[#A-Za-z]|<\/?(?:p|div|br|b|strong|span|table|t[dr]|html|body|a|li|code|pre|em|i|at|wbr)[\s/>]/i,
-  decode: (text) => decodeView(text, (unit) => unit === AMPERSAND || unit === LESS_THAN, decodeAt),
+  occurs: (text) =>
+    /&[#A-Za-z]|<\/?(?:p|div|br|b|strong|span|table|t[dr]|html|body|a|li|code|pre|em|i|at|wbr)[\s/>]/i.test(text),
+  decode: (text) => decodeView(text, nextEscape, decodeAt),
 };
 
-function decodeAt(text: string, at: number, emit: Emit): number {
-  if (text.charCodeAt(at) === LESS_THAN) return decodeTag(text, at, emit);
+function nextEscape(text: string, from: number): number {
+  for (let at = from; at < text.length; at += 1) if (text[at] === '&' || text[at] === '<') return at;
+  return -1;
+}
+
+function decodeAt(text: string, at: number): Decoded | null {
+  if (text[at] === '<') return decodeTag(text, at);
   REFERENCE.lastIndex = at;
   const match = REFERENCE.exec(text);
-  if (match === null) return 0;
-  const [whole, decimal, hex, name] = match;
-  if (name === undefined) {
-    emitPoint(decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal), emit);
-    return whole.length;
+  if (match === null) return null;
+  const [{ length }, decimal, hex, name] = match;
+  if (name !== undefined) {
+    const char = NAMED[name.toLowerCase()];
+    return char === undefined ? null : { text: char, length };
   }
-  const char = NAMED[name.toLowerCase()];
-  if (char === undefined) return 0;
-  if (char !== '') emit(char.charCodeAt(0));
-  return whole.length;
+  return { text: charOf(decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal)), length };
 }
 
 const KNOWN = new Set(
@@ -70,17 +69,13 @@ const KNOWN = new Set(
   ).split(' '),
 );
 
-function decodeTag(text: string, at: number, emit: Emit): number {
+function decodeTag(text: string, at: number): Decoded | null {
   TAG.lastIndex = at;
   const match = TAG.exec(text);
-  if (match === null) return 0;
+  if (match === null) return null;
+  const { length } = match[0];
   const tag = (match[1] as string).toLowerCase();
-  if (INLINE.has(tag)) return match[0].length;
-  if (CELL.has(tag)) {
-    emit(text[at + 1] === '/' ? 0x20 : 0x3a);
-    return match[0].length;
-  }
-  if (!KNOWN.has(tag)) return 0;
-  emit(0x0a);
-  return match[0].length;
+  if (INLINE.has(tag)) return { text: '', length };
+  if (CELL.has(tag)) return { text: text[at + 1] === '/' ? ' ' : ':', length };
+  return KNOWN.has(tag) ? { text: '\n', length } : null;
 }

@@ -10,45 +10,77 @@ export interface View {
   isAltered(start: number, end: number): boolean;
 }
 
-/** Takes one character of the view, as a UTF-16 code unit. */
-export type Emit = (unit: number) => void;
+/** What an escape stands for, and how many characters it takes. */
+export interface Decoded {
+  readonly text: string;
+  readonly length: number;
+}
 
-/**
- * Looks at the position of a possible escape: emits what it stands for and returns how many characters it took; 0 when
- * it is none.
- */
-export type DecodeAt = (text: string, at: number, emit: Emit) => number;
+/** Where the next escape may begin, at or after a position; -1 when nowhere. */
+export type NextEscape = (text: string, from: number) => number;
 
-/** Null when nothing was decoded. One character of the original never becomes more than one of the view. */
-export function decodeView(text: string, isTrigger: (unit: number) => boolean, decodeAt: DecodeAt): View | null {
-  const units = new Uint16Array(text.length);
-  const from = new Int32Array(text.length);
-  const to = new Int32Array(text.length);
+/** Looks at the position of a possible escape; null when it is none. */
+export type DecodeAt = (text: string, at: number) => Decoded | null;
+
+/** Null when nothing was decoded. */
+export function decodeView(text: string, nextEscape: NextEscape, decodeAt: DecodeAt): View | null {
+  const pieces: string[] = [];
+  const map: Replacements = { inView: [], viewEnds: [], from: [], to: [] };
+  let copied = 0;
   let length = 0;
-  let isDecoded = false;
-  const emit: Emit = (unit) => {
-    units[length] = unit;
-    length += 1;
-  };
-  for (let at = 0; at < text.length; ) {
-    const unit = text.charCodeAt(at);
-    const first = length;
-    let taken = isTrigger(unit) ? decodeAt(text, at, emit) : 0;
-    if (taken === 0) {
-      emit(unit);
-      taken = 1;
-    } else isDecoded = true;
-    for (let i = first; i < length; i += 1) {
-      from[i] = at;
-      to[i] = at + taken;
+  for (let at = nextEscape(text, 0); at !== -1; ) {
+    const decoded = decodeAt(text, at);
+    if (decoded === null) {
+      at = nextEscape(text, at + 1);
+      continue;
     }
-    at += taken;
+    pieces.push(text.slice(copied, at), decoded.text);
+    map.inView.push(length + at - copied);
+    length += at - copied + decoded.text.length;
+    map.viewEnds.push(length);
+    map.from.push(at);
+    copied = at + decoded.length;
+    map.to.push(copied);
+    at = nextEscape(text, copied);
   }
-  if (!isDecoded) return null;
+  if (pieces.length === 0) return null;
+  pieces.push(text.slice(copied));
+  return mapped(pieces.join(''), map);
+}
+
+/** Parallel lists: where each replacement stands in the view and what it stands for in the original. */
+interface Replacements {
+  readonly inView: number[];
+  readonly viewEnds: number[];
+  readonly from: number[];
+  readonly to: number[];
+}
+
+function mapped(text: string, { inView, viewEnds, from, to }: Replacements): View {
+  /** The original stretch of the character at `at`. */
+  const charAt = (at: number): readonly [number, number] => {
+    let low = 0;
+    let high = inView.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((inView[middle] as number) <= at) low = middle + 1;
+      else high = middle;
+    }
+    // The last replacement that begins at or before the character.
+    const i = low - 1;
+    if (i === -1) return [at, at + 1];
+    if (at < (viewEnds[i] as number)) return [from[i] as number, to[i] as number];
+    const start = (to[i] as number) + at - (viewEnds[i] as number);
+    return [start, start + 1];
+  };
+  const toOriginal = (start: number, end: number): readonly [number, number] => [charAt(start)[0], charAt(end - 1)[1]];
   return {
-    text: new TextDecoder('utf-16le').decode(units.subarray(0, length)),
-    toOriginal: (start, end) => [from[start] as number, to[end - 1] as number],
-    isAltered: (start, end) => (to[end - 1] as number) - (from[start] as number) !== end - start,
+    text,
+    toOriginal,
+    isAltered(start, end) {
+      const [first, last] = toOriginal(start, end);
+      return last - first !== end - start;
+    },
   };
 }
 
@@ -58,3 +90,6 @@ export const throughBoth = (outer: View, inner: View): View => ({
   toOriginal: (start, end) => outer.toOriginal(...inner.toOriginal(start, end)),
   isAltered: (start, end) => inner.isAltered(start, end) || outer.isAltered(...inner.toOriginal(start, end)),
 });
+
+/** The character of a code point; nothing beyond Unicode. */
+export const charOf = (point: number): string => (point > 0x10ffff ? '' : String.fromCodePoint(point));
