@@ -82,6 +82,18 @@ export function judge(history: readonly Fact[], capMicros: number): Verdict {
   return { violations, billed, spent: finalSpent(all), unsettled };
 }
 
+/** Runs with a call that the vendor served and nobody began to settle. */
+export function runsInFlight(history: readonly Fact[]): ReadonlySet<string> {
+  const runOf = new Map<string, string>();
+  const inFlight = new Set<string>();
+  for (const { what, id, run } of history) {
+    if (what === 'held') runOf.set(id, run);
+    else if (what === 'billed') inFlight.add(run);
+    else if (what === 'settling') inFlight.delete(runOf.get(id) ?? '');
+  }
+  return inFlight;
+}
+
 /** Whose answer was never heard may have been booked or not. */
 function finalSpent(reservations: readonly Reservation[]): Verdict['spent'] {
   let least = 0;
