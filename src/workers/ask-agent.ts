@@ -2,6 +2,7 @@ import type { Reader } from '../channels/channel.ts';
 import { SallyportError } from '../core/errors.ts';
 import { type ChannelName, type EventRecord, noUsage, type Usage } from '../core/event.ts';
 import type { Agent, AgentOutcome, Task } from './agent/agent.ts';
+import type { Steps } from './agent/steps.ts';
 import type { OpenBudget, Spending } from './budget/run-budget.ts';
 import { type PreparedTask, type PrepareTaskDeps, prepareTask } from './prepare-task.ts';
 
@@ -26,7 +27,12 @@ const READ_MS = 120_000;
  * Has the channel read what there is to read, counts the run and asks the agent.
  * @throws what the reader threw, or why the budget did not open
  */
-export async function askAgent(record: EventRecord, signal: AbortSignal, deps: AskDeps): Promise<Answered> {
+export async function askAgent(
+  record: EventRecord,
+  steps: Steps,
+  signal: AbortSignal,
+  deps: AskDeps,
+): Promise<Answered> {
   const { tenant, channel } = record.event;
   const reading = AbortSignal.any([signal, AbortSignal.timeout(READ_MS)]);
   const prepared: PreparedTask = await prepareTask(record, reading, { ...deps, reader: deps.reader(tenant, channel) });
@@ -34,23 +40,20 @@ export async function askAgent(record: EventRecord, signal: AbortSignal, deps: A
   if (prepared.kind === 'handled') return { kind: 'silent', usage: noUsage };
   const { event } = prepared;
   const budget = await deps.openBudget({ record, event, isFree: deps.agent.isFree ?? false });
-  const answer = await runAgent(
-    { event, generation: record.generation, attempt: record.attempts },
-    signal,
-    budget,
-    deps,
-  );
+  const task: Task = { event, generation: record.generation, attempt: record.attempts };
+  const answer = await runAgent(task, steps, signal, budget, deps);
   await budget.close();
   return { ...answer, usage: budget.run.usage };
 }
 
 async function runAgent(
   task: Task,
+  steps: Steps,
   signal: AbortSignal,
   budget: OpenBudget,
   { agent }: AskDeps,
 ): Promise<AgentOutcome | { readonly kind: 'failed'; readonly error: unknown }> {
-  const context = { signal: AbortSignal.any([signal, budget.run.signal]), budget: budget.run };
+  const context = { signal: AbortSignal.any([signal, budget.run.signal]), budget: budget.run, steps };
   try {
     return await untilAborted(agent.run(task, context), context.signal);
   } catch (error) {

@@ -4,8 +4,9 @@ import { codeOf, type ErrorCode } from '../core/errors.ts';
 import { type ChannelName, type EventRecord, noUsage } from '../core/event.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { Logger } from '../core/logger.ts';
-import type { Journal, JournalEntry } from '../queue/journal.ts';
+import type { Journal } from '../queue/journal.ts';
 import type { HeldLease, Lease, Outcome } from '../queue/lease.ts';
+import { openSteps, type Steps } from './agent/steps.ts';
 import { type Answered, type AskDeps, askAgent } from './ask-agent.ts';
 import { BudgetExhausted } from './budget/exhausted.ts';
 import { failureOutcome } from './failure.ts';
@@ -36,8 +37,8 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
   const { channel } = record.event;
   let usage = noUsage;
   try {
-    const journal = await deps.journal.replay(held);
-    const answer = recorded(journal) ?? (await askAgent(record, signal, deps));
+    const steps = await openSteps({ journal: deps.journal, lease: held, clock: deps.clock });
+    const answer = recorded(steps) ?? (await askAgent(record, steps, signal, deps));
     usage = answer.usage;
     if (answer.kind === 'failed') throw answer.error;
     const ended = { startedAt, finishedAt: deps.clock(), usage };
@@ -45,7 +46,7 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
     if (answer.kind === 'silent') return { kind: 'done', run: { ...ended, outcome: 'silent' } };
     const { value: text, findings } = deps.scrub(answer.text);
     for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
-    const task = { record, lease: held, step: REPLY_STEP, text, earlier: journal.get(REPLY_STEP), signal } as const;
+    const task = { record, lease: held, step: REPLY_STEP, text, earlier: steps.earlier(REPLY_STEP), signal } as const;
     const reply = await replyOnce(task, replying(record, deps));
     deps.meter.replied(channel, reply.state);
     return { kind: 'done', run: { ...ended, finishedAt: deps.clock(), outcome: 'replied', reply } };
@@ -78,8 +79,8 @@ const replyCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 const replyOutcome = (error: unknown): string => (codeOf(error) === 'ERR_AMBIGUOUS_EFFECT' ? 'ambiguous' : 'failed');
 
 /** What an earlier attempt already had the agent say; it is not computed again. */
-function recorded(journal: ReadonlyMap<string, JournalEntry>): Answered | null {
-  const value = journal.get(REPLY_STEP)?.value;
+function recorded(steps: Steps): Answered | null {
+  const value = steps.earlier(REPLY_STEP)?.value;
   return isJsonObject(value) && typeof value.text === 'string'
     ? { kind: 'reply', text: value.text, usage: noUsage }
     : null;

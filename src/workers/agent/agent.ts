@@ -1,5 +1,6 @@
 import type { InboundEvent } from '../../core/event.ts';
 import type { RunBudget } from '../budget/budget.ts';
+import type { Steps } from './steps.ts';
 
 /** What an agent is asked. */
 export interface Task {
@@ -13,10 +14,13 @@ export interface AgentContext {
   readonly signal: AbortSignal;
   /** What the run may use. Everything that costs something goes through it, and nothing else counts as used. */
   readonly budget: RunBudget;
+  /** Journalled steps of the event. What an earlier attempt recorded need not be done, or paid for, again. */
+  readonly steps: Steps;
 }
 
 export type AgentOutcome =
-  | { readonly kind: 'reply'; readonly text: string }
+  /** `review`: the agent's policy wants a person to look at it first. */
+  | { readonly kind: 'reply'; readonly text: string; readonly review?: true }
   /** Nothing to say. */
   | { readonly kind: 'silent' };
 
