@@ -14,6 +14,10 @@ export interface Meter {
   budgetSpent(scope: ScopeKind, micros: number): void;
   /** A run was stopped by a limit of this scope. */
   budgetRefused(scope: ScopeKind): void;
+  /** A model asked for a tool. `tool` is the name of one that exists, or `unknown`; `outcome` a refusal's code, or `done`. */
+  toolCalled(tool: string, outcome: string): void;
+  /** A guardrail changed or blocked something. */
+  guardrailActed(guardrail: string, stage: string, verdict: string): void;
 }
 
 export const silentMeter: Meter = {
@@ -24,4 +28,6 @@ export const silentMeter: Meter = {
   scrubbed() {},
   budgetSpent() {},
   budgetRefused() {},
+  toolCalled() {},
+  guardrailActed() {},
 };

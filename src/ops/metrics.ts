@@ -81,6 +81,18 @@ export function createMetrics({ stats, sources, clock }: MetricsDeps): Metrics {
     labelNames: ['scope'],
     registers,
   });
+  const toolCalls = new Counter({
+    name: 'sallyport_tool_calls_total',
+    help: 'Calls of tools a model asked for, by what became of them',
+    labelNames: ['tool', 'outcome'],
+    registers,
+  });
+  const guardrails = new Counter({
+    name: 'sallyport_guardrail_actions_total',
+    help: 'What guardrails changed or blocked',
+    labelNames: ['guardrail', 'stage', 'verdict'],
+    registers,
+  });
   const lastEventAt = new Map<ChannelName, number>();
   new Gauge({
     name: 'sallyport_last_event_seconds',
@@ -110,6 +122,8 @@ export function createMetrics({ stats, sources, clock }: MetricsDeps): Metrics {
       scrubbed: (rule, count) => findings.inc({ rule }, count),
       budgetSpent: (scope, micros) => spent.inc({ scope }, micros),
       budgetRefused: (scope) => refused.inc({ scope }),
+      toolCalled: (tool, outcome) => toolCalls.inc({ tool, outcome }),
+      guardrailActed: (guardrail, stage, verdict) => guardrails.inc({ guardrail, stage, verdict }),
     },
   };
 }
