@@ -20,7 +20,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'src/channels/teams': ['src/core', 'src/channels', 'src/jwt', 'src/queue', 'src/scrub'],
   'src/channels/gmail': ['src/core', 'src/channels', 'src/jwt', 'src/queue', 'src/scrub'],
   'src/ingress': ['src/core', 'src/channels', 'src/queue', 'src/scrub'],
-  'src/workers': ['src/core', 'src/channels', 'src/queue', 'src/scrub'],
+  'src/workers': ['src/core', 'src/channels', 'src/queue', 'src/scrub', 'src/workers/outbound'],
   'src/workers/outbound': ['src/core'],
   'src/control': ['src/core', 'src/jwt', 'src/queue', 'src/ingress'],
   'src/ops': ['src/core', 'src/queue', 'src/ingress'],

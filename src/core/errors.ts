@@ -57,12 +57,21 @@ export const errorCodes = [
   'ERR_BUDGET_OVERRUN',
   'ERR_PRICE_UNKNOWN',
   'ERR_KILLED',
+  'ERR_GUARDRAIL_BLOCKED',
+  /** A guardrail failed or took too long: nothing passes until it can decide. */
+  'ERR_GUARDRAIL_UNAVAILABLE',
   'ERR_REPLY_REJECTED',
   'ERR_REPLY_UNAVAILABLE',
   'ERR_REPLY_UNCONFIRMED',
   'ERR_REPLY_UNCONFIGURED',
   'ERR_AMBIGUOUS_EFFECT',
+  /** A person said that it did not happen; a redrive tries it again. */
+  'ERR_EFFECT_NOT_DELIVERED',
   'ERR_PARKED_BY_OPERATOR',
+  /** Nobody approved the reply in time. */
+  'ERR_REVIEW_EXPIRED',
+  /** Another text or destination than the one that was approved. */
+  'ERR_REVIEW_CHANGED',
   'ERR_OUTBOUND_BLOCKED',
   'ERR_OUTBOUND_FAILED',
   'ERR_OUTBOUND_TIMEOUT',
@@ -75,6 +84,9 @@ export const errorCodes = [
   'ERR_INVALID_REQUEST',
   'ERR_WRONG_STATE',
   'ERR_REPLY_DELIVERED',
+  /** Whoever asked may not approve the answer. */
+  'ERR_REVIEW_OWN',
+  'ERR_REVIEW_NOT_APPROVER',
   'ERR_CONFIG_INVALID',
   'ERR_INTERNAL',
 ] as const;

@@ -1,7 +1,68 @@
-import type { GuardrailSubject, Verdict } from './guardrail.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Meter } from '../../core/meter.ts';
+import { withinTime } from '../within-time.ts';
+import type { Guardrail, GuardrailSubject, Verdict } from './guardrail.ts';
+
+/** The reason of a block that nobody decided: the guardrail failed or took too long. Trying again may help. */
+export const UNDECIDED = 'unavailable';
 
 /** Ordered checks as one. A change feeds the next, a block ends; one that throws or takes too long blocks. */
 export interface Guardrails {
   /** Never throws but for an aborted signal, with its reason. */
   check(subject: GuardrailSubject): Promise<Verdict>;
+}
+
+export interface GuardrailsDeps {
+  readonly meter: Meter;
+  readonly logger: Logger;
+  /** For one check, in ms. Default 10 s. */
+  readonly timeoutMs?: number;
+}
+
+/** What a reason may look like; anything else is somebody's prose. */
+const WORD = /^[a-z][a-z0-9-]{0,39}$/;
+
+export function createGuardrails(guardrails: readonly Guardrail[], deps: GuardrailsDeps): Guardrails {
+  const { meter, logger, timeoutMs = 10_000 } = deps;
+
+  async function verdictOf(guardrail: Guardrail, subject: GuardrailSubject): Promise<Verdict> {
+    try {
+      return await withinTime(timeoutMs, subject.signal, (signal) => guardrail.check({ ...subject, signal }));
+    } catch (error) {
+      subject.signal.throwIfAborted();
+      const { stage, tenant, agent } = subject;
+      logger.error({ tenant, agent, stage, guardrail: guardrail.name, error }, 'guardrail.failed');
+      return { kind: 'block', reason: UNDECIDED };
+    }
+  }
+
+  return {
+    async check(subject) {
+      const { stage, tenant, agent, tool } = subject;
+      let { text } = subject;
+      for (const guardrail of guardrails.filter(({ stages }) => stages.includes(stage))) {
+        const verdict = bounded(await verdictOf(guardrail, { ...subject, text }));
+        if (verdict.kind === 'pass') continue;
+        meter.guardrailActed(guardrail.name, stage, verdict.kind);
+        const reason = verdict.kind === 'block' ? { reason: verdict.reason } : {};
+        logger.warn(
+          { tenant, agent, stage, tool, guardrail: guardrail.name, ...reason },
+          `guardrail.${PAST[verdict.kind]}`,
+        );
+        if (verdict.kind === 'block') return verdict;
+        text = verdict.text;
+      }
+      return text === subject.text ? { kind: 'pass' } : { kind: 'change', text };
+    },
+  };
+}
+
+const PAST = { change: 'changed', block: 'blocked' } as const;
+
+/** A guardrail somebody wrote without a type checker must not pass by answering nonsense. */
+function bounded(verdict: Verdict): Verdict {
+  if (verdict?.kind === 'pass') return verdict;
+  if (verdict?.kind === 'change' && typeof verdict.text === 'string') return verdict;
+  const reason = verdict?.kind === 'block' ? String(verdict.reason) : UNDECIDED;
+  return { kind: 'block', reason: WORD.test(reason) ? reason : 'blocked' };
 }
