@@ -98,7 +98,7 @@ export const noUsage: Usage = { usdMicros: 0, inputTokens: 0, outputTokens: 0, m
 export interface Run {
   readonly startedAt: number;
   readonly finishedAt?: number;
-  readonly outcome: 'running' | 'replied' | 'silent' | 'retry' | 'parked' | 'released' | 'lost' | 'ignored';
+  readonly outcome: 'running' | 'replied' | 'silent' | 'retry' | 'waiting' | 'parked' | 'released' | 'lost' | 'ignored';
   readonly usage: Usage;
   readonly reply?: RunReply;
   readonly code?: ErrorCode;

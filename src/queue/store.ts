@@ -1,3 +1,4 @@
+import type { Callbacks } from './callbacks.ts';
 import type { Events } from './events.ts';
 import type { Inbox } from './inbox.ts';
 import type { Jobs } from './jobs.ts';
@@ -13,6 +14,7 @@ export interface Store {
   readonly jobs: Jobs;
   readonly lease: Lease;
   readonly journal: Journal;
+  readonly callbacks: Callbacks;
   readonly records: Records;
   readonly ledger: Ledger;
   /**

@@ -8,6 +8,7 @@ import type { RedisStoreOptions } from '../../src/queue/redis/options.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { attemptsContract } from './attempts.contract.ts';
+import { callbacksContract } from './callbacks.contract.ts';
 import { eventsContract } from './events.contract.ts';
 import type { StoreHarness } from './harness.ts';
 import { inboxContract } from './inbox.contract.ts';
@@ -71,6 +72,7 @@ describeRedis('redis', () => {
   ledgerContract('redis', harness);
   attemptsContract('redis', harness);
   eventsContract('redis', harness);
+  callbacksContract('redis', harness);
   journalContract('redis', harness);
   recordsContract('redis', harness);
   jobsContract('redis', harness);

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Store, StoreLimits } from '../store.ts';
+import { createCallbacks } from './callbacks.ts';
 import { createCheck } from './check.ts';
 import { createConversationTable } from './conversation-table.ts';
 import { createCounter } from './counter.ts';
@@ -60,6 +61,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     jobs,
     lease: createLease(parts, turns),
     journal: createJournal(parts),
+    callbacks: createCallbacks(parts),
     records: createRecords(parts),
     ledger: createLedger(parts),
     check: createCheck(parts, idCheck),

@@ -15,6 +15,7 @@ export interface Turns {
 
 export function createTurns({ connection, counter, events, conversations, limits, clock }: StoreParts): Turns {
   const seen = createSeenTable(connection);
+  const recorded = connection.query('SELECT 1 FROM journal WHERE tenant = ? AND event_id = ? AND step = ?');
 
   function take(conversation: ConversationRef): Taken {
     const row = conversations.get(conversation);
@@ -66,13 +67,17 @@ export function createTurns({ connection, counter, events, conversations, limits
     const now = clock();
     const ended = rowAfter(withRun(row, outcome.run), outcome, now);
     events.save(ended);
-    if (ended.state === 'waiting' && outcome.kind === 'retry') {
+    if (ended.state === 'waiting' && 'delayMs' in outcome && !isThere(row, outcome)) {
       const at = now + outcome.delayMs;
       conversations.free(conversation, at, at);
       return { kind: 'later', at };
     }
     return more ? takeHead(conversation, now) : handOver(conversation, now);
   }
+
+  /** What is waited for was called back while the attempt still ran. */
+  const isThere = ({ tenant, id }: EventRow, outcome: Outcome): boolean =>
+    outcome.kind === 'wait' && recorded.get(tenant, id, outcome.awaited) !== undefined;
 
   function handOver(conversation: ConversationRef, now: number): Taken {
     if (events.head(conversation) === undefined) {
@@ -93,6 +98,8 @@ export function createTurns({ connection, counter, events, conversations, limits
         return parkedRow(row, outcome.code);
       case 'released':
         return { ...row, state: 'queued', attempts: row.attempts - 1 };
+      case 'wait':
+        return { ...row, state: 'waiting', attempts: row.attempts - 1 };
       case 'retry': {
         const waited = row.waited_ms + outcome.delayMs;
         if (row.attempts >= limits.maxAttempts) return parkedRow(row, 'ERR_ATTEMPTS_EXHAUSTED');

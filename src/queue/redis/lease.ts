@@ -39,7 +39,7 @@ export function createLease({ shards, limits }: LeaseDeps): Lease {
     async finish(lease, outcome, more) {
       const { keys, run } = shards();
       const { conversation } = lease;
-      const args = [...common(conversation), ...ending(lease, outcome), limits.maxBackoffMs, more ? '1' : ''];
+      const args = [...common(conversation), ...ending(lease, outcome), limits.maxBackoffMs, more ? '1' : '', awaitedBy(outcome)];
       return taken(conversation, await run(scripts.finish, keys.tagOf(conversation.tenant), args));
     },
     acquire: (name, ttlMs) => acquireNamed(shards(), name, ttlMs),
@@ -48,9 +48,11 @@ export function createLease({ shards, limits }: LeaseDeps): Lease {
 
 function ending({ token, eventId, run }: HeldLease, outcome: Outcome): ScriptArgument[] {
   const code = 'code' in outcome ? outcome.code : '';
-  const delayMs = outcome.kind === 'retry' ? Math.max(0, Math.ceil(outcome.delayMs)) : 0;
+  const delayMs = 'delayMs' in outcome ? Math.max(0, Math.ceil(outcome.delayMs)) : 0;
   return [token, eventId, run, outcome.kind, JSON.stringify(outcome.run), code, delayMs];
 }
+
+const awaitedBy = (outcome: Outcome): string => (outcome.kind === 'wait' ? outcome.awaited : '');
 
 type Reply =
   | readonly ['head', token: number, run: number, fields: readonly string[]]

@@ -5,6 +5,7 @@ import type { Store } from '../store.ts';
 import { createAgreement } from './agreement.ts';
 import { type Client, openConnections } from './connection.ts';
 import { checkDurability } from './durability.ts';
+import { createCallbacks } from './callbacks.ts';
 import { createEvents } from './events.ts';
 import { unavailable } from './failure.ts';
 import { createInbox } from './inbox.ts';
@@ -47,6 +48,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     jobs,
     lease: createLease({ shards: patientShards, limits }),
     journal: createJournal(patientShards),
+    callbacks: createCallbacks({ shards, events, minReplicas: options.minReplicas }),
     records: createRecords(shards),
     ledger: createLedger({ shards, patientShards, limits }),
     check: async () => {

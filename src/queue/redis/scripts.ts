@@ -4,6 +4,7 @@ import ledger from './scripts/_ledger.lua';
 import line from './scripts/_line.lua';
 import shard from './scripts/_shard.lua';
 import accept from './scripts/accept.lua';
+import callBack from './scripts/call-back.lua';
 import claim from './scripts/claim.lua';
 import clean from './scripts/clean.lua';
 import compareAndSet from './scripts/compare-and-set.lua';
@@ -34,6 +35,7 @@ function script(...parts: readonly string[]): Script {
 
 export const scripts = {
   accept: script(shard, accept),
+  callBack: script(shard, line, callBack),
   claim: script(shard, claim),
   clean: script(shard, clean),
   compareAndSet: script(shard, compareAndSet),

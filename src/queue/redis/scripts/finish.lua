@@ -2,8 +2,8 @@
 --
 -- KEYS[1]  tag of the shard
 -- ARGV     now (0: Redis' clock), tenant, conversation key, claim, lease ms, most attempts, greatest age ms,
---          retention ms, token, event id, run, kind ('done' | 'ignored' | 'parked' | 'retry' | 'released'),
---          run as JSON, code, delay ms, greatest sum of delays ms, more ('1' or '')
+--          retention ms, token, event id, run, kind ('done' | 'ignored' | 'parked' | 'retry' | 'wait' | 'released'),
+--          run as JSON, code, delay ms, greatest sum of delays ms, more ('1' or ''), step that is awaited
 -- Result   as take.lua, or { 'stale' }: the token is not the conversation's, nothing was changed
 local line = line_of(ARGV[2], ARGV[3], clock(ARGV[1]), tonumber(ARGV[8]))
 local claim, max_attempts = ARGV[4], tonumber(ARGV[6])
@@ -18,6 +18,16 @@ if lease[1] ~= token then
   return head_answer(head, tonumber(lease[1]), tonumber(call('HGET', event_key(head), 'runs')))
 end
 
+-- The event waits, and its line with it.
+local function pause(...)
+  move(line.tenant, id, 'running', 'waiting', 'run' .. run, run_json, ...)
+  if delay <= 0 then return nil end
+  local due = line.now + delay
+  call('HSET', line.lease, 'notBefore', due)
+  call('ZADD', tag .. ':due', due, line.name)
+  return { 'later', due }
+end
+
 call('DEL', line.lease)
 local ended = 'run' .. run
 local record = call('HMGET', event_key(id), 'tries', 'waited')
@@ -29,18 +39,17 @@ elseif kind == 'parked' then
   park_event(line, id, 'running', code, ended, run_json)
 elseif kind == 'released' then
   move(line.tenant, id, 'running', 'queued', 'tries', tries - 1, ended, run_json)
+elseif kind == 'wait' then
+  if call('HEXISTS', tag .. ':journal:' .. line.tenant .. ':' .. id, ARGV[18]) == 1 then delay = 0 end
+  local answer = pause('tries', tries - 1)
+  if answer then return answer end
 elseif tries >= max_attempts then
   park_event(line, id, 'running', 'ERR_ATTEMPTS_EXHAUSTED', ended, run_json)
 elseif waited > max_delay then
   park_event(line, id, 'running', 'ERR_BACKOFF_EXHAUSTED', ended, run_json)
 else
-  move(line.tenant, id, 'running', 'waiting', 'waited', waited, ended, run_json)
-  if delay > 0 then
-    local due = line.now + delay
-    call('HSET', line.lease, 'notBefore', due)
-    call('ZADD', tag .. ':due', due, line.name)
-    return { 'later', due }
-  end
+  local answer = pause('waited', waited)
+  if answer then return answer end
 end
 
 if more then return take_head(line, claim, tonumber(ARGV[5]), max_attempts, tonumber(ARGV[7])) end
