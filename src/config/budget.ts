@@ -60,6 +60,15 @@ const runLimits = z
   .transform(inMicros)
   .optional();
 
+/** What one run of an agent may use. Nothing named: what the tenant's runs may. */
+export const agentBudgetSchema = z
+  .strictObject({ usd, tokens: number, calls: number, toolCalls: number, seconds: number })
+  .transform(({ usd: usdMicros, tokens, calls: modelCalls, toolCalls, seconds }): Limits => {
+    const given = Object.entries({ usdMicros, tokens, modelCalls, toolCalls, seconds });
+    return Object.fromEntries(given.filter(([, max]) => max !== undefined).map(([name, max]) => [name, { run: max }]));
+  })
+  .prefault({});
+
 /** A tenant's limits by scope, resource and window, laid over the standard ones. */
 export const tenantBudgetSchema = z
   .strictObject({

@@ -1,3 +1,4 @@
+import { agentEnvironment, agentRefinements } from './agent.ts';
 import { budgetEnvironment } from './budget.ts';
 import { gmailEnvironment, gmailRefinements } from './gmail.ts';
 import { graphEnvironment, graphRefinements } from './graph.ts';
@@ -43,7 +44,7 @@ export const environmentPaths: Readonly<Record<string, Path>> = {
   SALLYPORT_JWT_AUDIENCE: ['api', 'jwtAudience'],
   SALLYPORT_METRICS_TOKEN: ['metricsToken'],
   LOG_LEVEL: ['logLevel'],
-  SALLYPORT_AGENT: ['agent', 'kind'],
+  ...agentEnvironment,
   ...budgetEnvironment,
   SLACK_SIGNING_SECRET: [...TENANT, 'slack', 'signingSecrets'],
   SLACK_BOT_TOKEN: [...TENANT, 'slack', 'botToken'],
@@ -69,6 +70,7 @@ const emptyIsAnError: ReadonlySet<string> = new Set([
 const refinements: Readonly<Record<string, string>> = {
   SLACK_BOT_TOKEN: 'SLACK_SIGNING_SECRET',
   SLACK_API_URL: 'SLACK_SIGNING_SECRET',
+  ...agentRefinements,
   ...graphRefinements,
   ...teamsRefinements,
   ...gmailRefinements,

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { needModel } from './agent.ts';
 import { type Environment, overlayEnvironment, settingAt, settingName, withDefaults } from './environment.ts';
 import { type Config, configSchema } from './schema.ts';
 
@@ -31,6 +32,8 @@ function problemsOf(issue: z.core.$ZodIssue, environment: Environment): string[]
   return [at(issue.path, issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message)];
 }
 
+const notChannels: ReadonlySet<string> = new Set(['budget', 'agents', 'tools']);
+
 /** Looks at the input, which may be wrong in any other way: what is missing is told together with what is wrong. */
 function missingFor(role: Role, input: unknown): string[] {
   if (role === 'tool') return [];
@@ -41,7 +44,7 @@ function missingFor(role: Role, input: unknown): string[] {
   need('SALLYPORT_SEAL_KEY', ['keys', 'seal'], '(sallyport keygen prints one)');
   need('SALLYPORT_ID_KEY', ['keys', 'id'], '(sallyport keygen prints one)');
   const tenants = Object.values(settingAt(input, ['tenants']) ?? {});
-  const isChannel = ([name, settings]: [string, unknown]): boolean => name !== 'budget' && settings !== undefined;
+  const isChannel = ([name, settings]: [string, unknown]): boolean => !notChannels.has(name) && settings !== undefined;
   if (!tenants.some((tenant) => Object.entries(tenant ?? {}).some(isChannel))) {
     problems.push('SLACK_SIGNING_SECRET: no channel is configured; set this or describe tenants in sallyport.config');
   }
@@ -49,14 +52,23 @@ function missingFor(role: Role, input: unknown): string[] {
   if (subscriptions.some((list) => (typeof list === 'string' || Array.isArray(list)) && list.length > 0)) {
     need('SALLYPORT_PUBLIC_URL', ['server', 'publicUrl'], 'to keep Graph subscriptions');
   }
+  const llm = {
+    baseUrl: settingAt(input, ['agent', 'llm', 'baseUrl']),
+    model: settingAt(input, ['agent', 'llm', 'model']),
+  };
+  needModel(settingAt(input, ['agent', 'kind']), llm, settingAt(input, ['agents']), need);
   return problems;
 }
 
+/** Not what is somebody else's: a tool may keep what it likes beside its functions, and byte arrays cannot be frozen. */
 function deepFreeze<T>(value: T): T {
-  // Byte arrays hold keys; typed arrays cannot be frozen, and nobody writes to them.
-  if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) {
-    Object.freeze(value);
-    for (const child of Object.values(value)) deepFreeze(child);
-  }
+  if (!Array.isArray(value) && !isPlain(value)) return value;
+  const children = Object.values(value);
+  if (children.some((child) => typeof child === 'function')) return value;
+  Object.freeze(value);
+  for (const child of children) deepFreeze(child);
   return value;
 }
+
+const isPlain = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

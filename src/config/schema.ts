@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { agentSchema, agentsSchema, checkTenantAgents, tenantAgents } from './agent.ts';
 import { globalBudgetSchema, pricesSchema, tenantBudgetSchema } from './budget.ts';
 import { gmailSchema } from './gmail.ts';
 import { graphSchema } from './graph.ts';
@@ -57,12 +58,10 @@ const tenant = z.strictObject({
   teams: teamsSchema.optional(),
   gmail: gmailSchema.optional(),
   budget: tenantBudgetSchema,
+  ...tenantAgents,
 });
 
-const agent = z.strictObject({ kind: z.enum(['echo'], { error: 'must be echo' }).default('echo') });
-
-/** The whole configuration; the docstrings of `Config` hold for a file and for the environment alike. */
-export const configSchema = z.strictObject({
+const settings = z.strictObject({
   server: z
     .strictObject({
       port: integer(0, 65_535).default(8787),
@@ -143,11 +142,15 @@ export const configSchema = z.strictObject({
     .prefault({}),
   metricsToken: secret(16).optional(),
   logLevel: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
-  agent: agent.prefault({}),
+  agent: agentSchema,
+  agents: agentsSchema,
   budget: globalBudgetSchema,
   prices: pricesSchema,
   tenants: z.record(tenantName, tenant).default({}),
 });
+
+/** The whole configuration; the docstrings of `Config` hold for a file and for the environment alike. */
+export const configSchema = settings.superRefine(checkTenantAgents);
 
 /** Every setting, parsed once and frozen. Durations are milliseconds, sizes bytes. */
 export type Config = z.output<typeof configSchema>;

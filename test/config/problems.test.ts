@@ -146,6 +146,8 @@ const switchedOn = {
   GMAIL_PUSH_AUDIENCE: 'https://gate.example/hooks/gmail',
   GMAIL_PUSH_SERVICE_ACCOUNT: 'push@example.iam.gserviceaccount.com',
   GMAIL_PUSH_SUBSCRIPTION: 'projects/p/subscriptions/s',
+  LLM_BASE_URL: 'https://api.example.com/v1',
+  LLM_MODEL: 'm',
 };
 
 test.each(urls)('%s may be plain http only on this machine', (name) => {

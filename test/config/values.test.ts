@@ -19,7 +19,8 @@ test('the defaults are the documented ones', () => {
     server: { port: 8787, bodyLimit: 1024 ** 2, graphBodyLimit: 4 * 1024 ** 2, grace: 25_000 },
     store: { shards: 1, prefix: 'sp', minReplicas: 0, allowUnsafe: false, dataDir: '.sallyport' },
     windows: { slack: 72 * HOUR, graph: 24 * HOUR, teams: 24 * HOUR, gmail: 7 * 24 * HOUR },
-    agent: { kind: 'echo' },
+    agent: { maxSteps: 20, memory: { turns: 10, bytes: 16_384, age: 7 * 24 * HOUR } },
+    agents: [],
     tenants: {
       default: {
         slack: { apiUrl: 'https://slack.com/api/' },

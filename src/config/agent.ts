@@ -1,0 +1,186 @@
+import { z } from 'zod';
+import type { InboundEvent } from '../core/event.ts';
+import { agentBudgetSchema } from './budget.ts';
+import { bytes, durationBetween, httpUrl, integer, secret } from './values.ts';
+
+/** What answers where no agent of the configuration does. */
+export const builtInAgents = ['echo', 'assistant'] as const;
+
+const DEFAULT_INSTRUCTIONS =
+  'You are a helpful assistant in a chat. Answer the latest message, briefly and in its own language. ' +
+  'Say so when you do not know something.';
+
+const text = (most: number) =>
+  z
+    .string({ error: 'is required, as text' })
+    .min(1, { message: 'is empty' })
+    .max(most, { message: `is longer than ${most} characters` });
+
+const instructions = text(100_000);
+
+/** It becomes a metric label and a part of names, so it is short and plain. */
+const agentName = z
+  .string({ error: 'is required' })
+  .regex(/^[a-z][a-z0-9-]{0,30}$/, { message: 'must be 1 to 31 of a-z, 0-9 and -, starting with a letter' })
+  .refine((name) => !builtInAgents.some((known) => known === name), { message: 'is the name of a built-in agent' });
+
+const isFunction = (value: unknown): boolean => typeof value === 'function';
+const functionOf = <T>() => z.custom<T>(isFunction, { error: 'must be a function' });
+
+/** Something with a name and a function to call: what exactly it must be is known where it is called. */
+const named = (method: string, expected: string) =>
+  z.custom<object>(
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      'name' in value &&
+      typeof value.name === 'string' &&
+      isFunction(Reflect.get(value, method)),
+    { error: expected },
+  );
+
+const modelName = z.string().regex(/^[\x21-\x7e]{1,200}$/, { message: 'must be the name of a model' });
+
+/** It becomes part of a header: a line end in it would begin another one. */
+const headerText = secret(1).regex(/^[\x21-\x7e]*$/, { message: 'must be printable ASCII without spaces' });
+
+const toolName = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, { message: 'must be 1 to 64 of a-z, 0-9 and _' });
+const toolNames = z.array(toolName);
+
+const definition = z
+  .strictObject({
+    name: agentName,
+    /** Whether it answers an event. Of several agents the first that does gets it. */
+    match: functionOf<(event: InboundEvent) => boolean>().optional(),
+    /** As the endpoint of `agent.llm` knows it; absent: that of `agent.llm`. */
+    model: modelName.optional(),
+    instructions: instructions.optional(),
+    /** Names of built-in tools, and tools of your own (`defineTool`). */
+    tools: z.array(z.union([toolName, named('run', '')], { error: 'must be names or tools (defineTool)' })).default([]),
+    /** What one run may use. It narrows the tenant's limits for runs and never widens them. */
+    budget: agentBudgetSchema,
+    /** Whether a person looks at its replies first. */
+    review: z
+      .union([z.boolean(), functionOf<(reply: { readonly text: string }, event: InboundEvent) => boolean>()], {
+        error: 'must be true, false or a function',
+      })
+      .default(false),
+    /** Its own checks, before those that every agent passes. */
+    guardrails: z.array(named('check', 'must be guardrails')).default([]),
+    /** Code of your own instead of instructions and tools. */
+    run: functionOf<(...task: never[]) => Promise<unknown>>().optional(),
+  })
+  .refine(({ instructions: told, run }) => (told === undefined) !== (run === undefined), {
+    message: 'needs instructions (for a model) or run (your own code), one of both',
+  });
+
+export const agentsSchema = z
+  .array(definition)
+  .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, { message: 'have the same name' })
+  .default([]);
+
+const llm = z
+  .strictObject({
+    /** Of an OpenAI-compatible API, e.g. `https://api.openai.com/v1`. */
+    baseUrl: httpUrl.optional(),
+    apiKey: headerText.optional(),
+    model: modelName.optional(),
+    /** For one answer of the model. */
+    timeout: durationBetween('1s', '10m').prefault('60s'),
+    /** Longest answer; what is reserved of the budget before each call. */
+    maxOutputTokens: integer(1, 1_000_000).default(4096),
+  })
+  .prefault({});
+
+/** What a conversation remembers of its own past. */
+const memory = z
+  .strictObject({
+    /** 0 remembers nothing. */
+    turns: integer(0, 100).default(10),
+    bytes: bytes
+      .refine((size) => size >= 1024 && size <= 262_144, { message: 'must be from 1KiB to 256KiB' })
+      .prefault('16KiB'),
+    age: durationBetween('1m', '24d').prefault('7d'),
+  })
+  .prefault({});
+
+export const agentSchema = z
+  .strictObject({
+    kind: z.enum(builtInAgents, { error: `must be one of ${builtInAgents.join(', ')}` }).optional(),
+    llm,
+    /** Of the built-in assistant. */
+    instructions: instructions.default(DEFAULT_INSTRUCTIONS),
+    tools: toolNames.default([]),
+    /** Answers of the model in one run, those that ask for tools included. */
+    maxSteps: integer(1, 200).default(20),
+    /** Most that is shown to the model of one message or one result of a tool; the rest is cut. */
+    maxInput: bytes.prefault('64KiB'),
+    memory,
+  })
+  .prefault({});
+
+/** What a tenant's events may be answered by, and with: absent, all that is configured. */
+export const tenantAgents = { agents: z.array(z.string()).optional(), tools: toolNames.optional() };
+
+/** A tenant that allows an agent nobody defined would be answered by nobody. */
+export function checkTenantAgents(
+  {
+    agents,
+    tenants,
+  }: {
+    readonly agents: readonly { readonly name: string }[];
+    readonly tenants: Readonly<Record<string, { readonly agents?: readonly string[] | undefined }>>;
+  },
+  context: z.RefinementCtx,
+): void {
+  const known = new Set<string>([...builtInAgents, ...agents.map(({ name }) => name)]);
+  for (const [tenant, { agents: allowed = [] }] of Object.entries(tenants)) {
+    if (allowed.every((name) => known.has(name))) continue;
+    context.addIssue({
+      code: 'custom',
+      path: ['tenants', tenant, 'agents'],
+      message: 'names an agent that does not exist',
+    });
+  }
+}
+
+export type AgentConfig = z.output<typeof agentSchema>;
+export type AgentDefinitionConfig = z.output<typeof definition>;
+
+export const agentEnvironment: Readonly<Record<string, readonly string[]>> = {
+  SALLYPORT_AGENT: ['agent', 'kind'],
+  LLM_BASE_URL: ['agent', 'llm', 'baseUrl'],
+  LLM_API_KEY: ['agent', 'llm', 'apiKey'],
+  LLM_MODEL: ['agent', 'llm', 'model'],
+};
+
+export const agentRefinements: Readonly<Record<string, string>> = {
+  LLM_API_KEY: 'LLM_BASE_URL',
+};
+
+type BuiltInAgent = (typeof builtInAgents)[number];
+
+/** What answers an event that no agent of the configuration matches; null: nothing does. */
+export function builtInOf(agent: AgentConfig, agents: readonly unknown[]): BuiltInAgent | null {
+  if (agent.kind !== undefined) return agent.kind;
+  if (agents.length > 0) return null;
+  return agent.llm.baseUrl === undefined ? 'echo' : 'assistant';
+}
+
+/** Says what an agent with a model cannot do without. Looks at settings that may be wrong in any other way. */
+export function needModel(
+  kind: unknown,
+  llm: { readonly [K in 'baseUrl' | 'model']?: unknown },
+  agents: unknown,
+  need: (setting: string, path: readonly string[], why: string) => void,
+): void {
+  const definitions = Array.isArray(agents) ? agents.filter((one) => !isFunction(one?.run)) : [];
+  const isMeant = kind === undefined && definitions.length === 0 && (llm.baseUrl ?? llm.model) !== undefined;
+  const hasAssistant = kind === 'assistant' || isMeant;
+  if (!hasAssistant && definitions.length === 0) return;
+  const why = hasAssistant ? 'for the agent assistant' : 'for agents with instructions';
+  need('LLM_BASE_URL', ['agent', 'llm', 'baseUrl'], why);
+  if (hasAssistant || definitions.some((one) => one?.model === undefined)) {
+    need('LLM_MODEL', ['agent', 'llm', 'model'], why);
+  }
+}
