@@ -24,7 +24,10 @@ export async function withinTime<T>(
     return await new Promise<T>((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       Promise.resolve()
-        .then(() => work(signal))
+        .then(() => {
+          signal.throwIfAborted();
+          return work(signal);
+        })
         .then(resolve, reject);
     });
   } finally {

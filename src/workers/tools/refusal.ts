@@ -1,21 +1,48 @@
+import type { Scrub } from '../../scrub/scrub.ts';
+import type { ToolResult } from './toolbox.ts';
+
 /**
  * Why a call came to nothing, in bounded words: they go to the model, into the journal, logs and metric labels.
  * `not-allowed`, `unknown-tool`: outside the run's list. `bad-arguments`, `arguments-too-large`: its schema or size.
  * `too-many-calls`: the tool's or the run's cap. `guardrail`: a check blocked it. `timeout`, `failed`: it ran.
  * `refused`: the tool itself said no.
  */
-export type RefusalCode =
-  | 'not-allowed'
-  | 'unknown-tool'
-  | 'bad-arguments'
-  | 'arguments-too-large'
-  | 'too-many-calls'
-  | 'guardrail'
-  | 'timeout'
-  | 'failed'
-  | 'refused';
+export const refusalCodes = [
+  'not-allowed',
+  'unknown-tool',
+  'bad-arguments',
+  'arguments-too-large',
+  'too-many-calls',
+  'guardrail',
+  'timeout',
+  'failed',
+  'refused',
+] as const;
+export type RefusalCode = (typeof refusalCodes)[number];
 
 /** Thrown by a tool: it certainly did not happen. `message` is shown to the model, so it must hold nothing secret. */
 export class ToolRefusal extends Error {
   override readonly name = 'ToolRefusal';
+}
+
+/** A call that is not made; the toolbox turns it into an answer. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly code: RefusalCode;
+
+  constructor(code: RefusalCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** A refusal on the way becomes the answer. `scrub` cleans messages that tools wrote. */
+export async function refusable(work: () => Promise<ToolResult>, scrub?: Scrub): Promise<ToolResult> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    const { code, message } = error;
+    return { kind: 'refused', code, message: scrub === undefined ? message : scrub(message).value };
+  }
 }

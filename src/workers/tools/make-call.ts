@@ -1,0 +1,81 @@
+import type { JsonValue } from '../../core/json.ts';
+import { type Arguments, parseArguments, readArguments } from './arguments.ts';
+import { type RecordedCall, recordEnd, recordIntent, recordNotBegun } from './recorded-call.ts';
+import { Refused, refusable } from './refusal.ts';
+import { meterFindings } from './report-call.ts';
+import { cleanResult } from './result.ts';
+import { runTool, stopped, TIMEOUT_MS } from './run-tool.ts';
+import type { Tool } from './tool.ts';
+import type { ToolboxDeps, ToolResult } from './toolbox.ts';
+
+/**
+ * Checks, reserves, makes and records one call of an allowed tool.
+ * @throws as `Toolbox.call`, and Refused for what the next attempt will find wrong again
+ */
+export async function makeCall(tool: Tool, step: string, given: unknown, deps: ToolboxDeps): Promise<ToolResult> {
+  const written = readArguments(given, deps.scrub);
+  meterFindings(written.findings, deps);
+  parseArguments(tool, written.value);
+  const call: RecordedCall = { step, tool: tool.name, input: written.value };
+  // Whatever comes of it from here on may come out differently next time, and the model goes on from how it came out now.
+  const outcome = await refusable(async () => {
+    const input = parseArguments(tool, await judged(tool, written, deps));
+    const held = await deps.budget.reserve({ toolCalls: 1 });
+    try {
+      return toResult(tool, await act(tool, input, call, deps), deps);
+    } finally {
+      await held.settle({});
+    }
+  }, deps.scrub);
+  await recordEnd(deps.steps, call, outcome);
+  return outcome;
+}
+
+async function act(tool: Tool, input: unknown, call: RecordedCall, deps: ToolboxDeps): Promise<JsonValue> {
+  const { steps, tenant, eventId, signal, fetch } = deps;
+  if (tool.effect === 'once') {
+    // Half as long again as the call may take: by then its worker has noticed that it is over, alive or not.
+    await recordIntent(steps, call, (tool.timeoutMs ?? TIMEOUT_MS) * 1.5);
+    if (signal.aborted) {
+      await recordNotBegun(steps, call);
+      throw stopped(signal);
+    }
+  }
+  return runTool(tool, input, { tenant, eventId, callId: `${eventId}:${call.step}`, signal, fetch });
+}
+
+/** The arguments as the guardrails leave them. @throws Refused `guardrail` */
+async function judged(tool: Tool, { value }: Arguments, deps: ToolboxDeps): Promise<JsonValue> {
+  const { guardrails, tenant, agent, instructions, signal } = deps;
+  const text = JSON.stringify(value);
+  const told = instructions === undefined ? {} : { instructions };
+  const subject = { stage: 'tool-call', tenant, agent, text, ...told, tool: tool.name, signal } as const;
+  const verdict = await guardrails.check(subject).catch((error: unknown) => {
+    throw signal.aborted ? stopped(signal) : error;
+  });
+  if (verdict.kind === 'pass') return value;
+  const changed = verdict.kind === 'change' ? parsed(verdict.text) : undefined;
+  if (changed === undefined) throw new Refused('guardrail', 'a guardrail refused this call');
+  return changed;
+}
+
+function parsed(text: string): JsonValue | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function toResult(tool: Tool, given: JsonValue, deps: ToolboxDeps): ToolResult {
+  const cleaned = cleanResult(given, deps.scrub);
+  if (cleaned === null) {
+    // It happened all the same, and must not be asked for again.
+    if (tool.effect === 'once') return { kind: 'result', value: 'It was done; what it gave back cannot be shown.' };
+    throw new Refused('failed', 'the tool failed');
+  }
+  meterFindings(cleaned.findings, deps);
+  const { value } = cleaned;
+  if (tool.isFinal !== true) return { kind: 'result', value };
+  return { kind: 'final', text: typeof value === 'string' ? value : JSON.stringify(value) };
+}
