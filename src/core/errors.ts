@@ -52,6 +52,11 @@ export const errorCodes = [
   'ERR_SOURCE_REJECTED',
   'ERR_AGENT_FAILED',
   'ERR_AGENT_TIMEOUT',
+  /** It asked its model as often as one run may and came to no end. */
+  'ERR_STEPS_EXHAUSTED',
+  /** The endpoint of the model: it may answer later, or never will to this. */
+  'ERR_MODEL_UNAVAILABLE',
+  'ERR_MODEL_REJECTED',
   'ERR_BUDGET_EXHAUSTED',
   /** A call used more than its worst case. */
   'ERR_BUDGET_OVERRUN',

@@ -8,6 +8,7 @@ import { BudgetExhausted } from './budget/exhausted.ts';
 const retryable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_AGENT_FAILED',
   'ERR_AGENT_TIMEOUT',
+  'ERR_MODEL_UNAVAILABLE',
   'ERR_GUARDRAIL_UNAVAILABLE',
   // Only seen when the store was away too long to tell; a lease that is really gone answers `stale` to the finish.
   'ERR_LEASE_LOST',
