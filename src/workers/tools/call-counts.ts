@@ -6,19 +6,21 @@ const MAX_CALLS = 10;
 
 /** Counts the calls of a run. Calls an earlier attempt made are asked for again and so count again: the caps are the run's. */
 export interface CallCounts {
-  /** @throws Refused `too-many-calls` */
-  count(tool: Tool): void;
+  count(name: string): void;
+  /** @throws Refused `too-many-calls` when the call just counted is one too many */
+  check(tool: Tool): void;
 }
 
 export function createCallCounts(maxOfRun: number): CallCounts {
   const made = new Map<string, number>();
   let all = 0;
   return {
-    count({ name, maxCalls = MAX_CALLS }) {
-      const calls = (made.get(name) ?? 0) + 1;
-      made.set(name, calls);
+    count(name) {
+      made.set(name, (made.get(name) ?? 0) + 1);
       all += 1;
-      if (calls > maxCalls || all > maxOfRun) {
+    },
+    check({ name, maxCalls = MAX_CALLS }) {
+      if ((made.get(name) ?? 0) > maxCalls || all > maxOfRun) {
         throw new Refused('too-many-calls', 'this tool may not be called again in this run');
       }
     },

@@ -105,9 +105,13 @@ export function createToolbox(given: ToolboxDeps): Toolbox {
       taken.add(id);
       const startedAt = performance.now();
       const result = await refusable(async () => {
+        counts.count(name);
+        // First of all: what happened has happened, whatever is allowed by now.
+        const recorded = recordedResult(steps.earlier(id), name);
+        if (recorded !== null) return recorded;
         const tool = find(name);
-        counts.count(tool);
-        return recordedResult(steps.earlier(id), name) ?? makeCall(tool, id, input, deps);
+        counts.check(tool);
+        return makeCall(tool, id, input, deps);
       });
       const ms = Math.round(performance.now() - startedAt);
       reportCall({ step: id, tool: known.has(name) ? name : 'unknown', result, ms }, deps);
