@@ -1,9 +1,9 @@
 import { createPrivateKey } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { htmlToText } from '../../src/channels/graph/html-text.ts';
 import { createContentOpener } from '../../src/channels/graph/index.ts';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import { htmlToText } from '../../src/core/html-text.ts';
 import { encryptGraphContent, graphDelivery, graphItem } from '../../src/testing/graph-signer.ts';
 import { CLIENT_STATE, certificate, type GraphGate, openGraphGate } from '../support/graph-gate.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { htmlToText } from '../../core/html-text.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { htmlToText } from './html-text.ts';
 import { type Message, timeOf } from './message.ts';
 
 const text = z.string().nullish();

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { htmlToText } from '../../core/html-text.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { htmlToText } from './html-text.ts';
 import { type Message, timeOf } from './message.ts';
 
 /** Carries the id of our reply in the mailbox; a named property of our own (MS-OXPROPS, 1.3.2). */
