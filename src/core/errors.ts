@@ -52,6 +52,10 @@ export const errorCodes = [
   'ERR_SOURCE_REJECTED',
   'ERR_AGENT_FAILED',
   'ERR_AGENT_TIMEOUT',
+  /** An `http` agent refused the event, or gave an answer that is none. */
+  'ERR_AGENT_REJECTED',
+  /** An `http` agent said it would call back and did not in time. */
+  'ERR_CALLBACK_OVERDUE',
   /** It asked its model as often as one run may and came to no end. */
   'ERR_STEPS_EXHAUSTED',
   /** The endpoint of the model: it may answer later, or never will to this. */

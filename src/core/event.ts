@@ -1,5 +1,6 @@
 import type { ErrorCode } from './errors.ts';
 import type { JsonObject, JsonValue } from './json.ts';
+import type { HeldReply } from './review.ts';
 
 export const channelNames = ['slack', 'graph', 'teams', 'gmail', 'chat'] as const;
 export type ChannelName = (typeof channelNames)[number];
@@ -76,8 +77,11 @@ export const eventStates = [
 ] as const;
 export type EventState = (typeof eventStates)[number];
 
-/** `delivered`: the vendor confirmed it. `unsent`: the channel has no credentials to reply with. */
-export type ReplyState = 'delivered' | 'unsent' | 'ambiguous' | 'held' | 'failed';
+/**
+ * `delivered`: the vendor confirmed it. `unsent`: the channel has no credentials to reply with. `held`: a person decides
+ * first, and `rejected` is what they decided.
+ */
+export type ReplyState = 'delivered' | 'unsent' | 'ambiguous' | 'held' | 'rejected' | 'failed';
 
 export interface RunReply {
   readonly text: string;
@@ -94,11 +98,25 @@ export interface Usage {
 
 export const noUsage: Usage = { usdMicros: 0, inputTokens: 0, outputTokens: 0, modelCalls: 0, toolCalls: 0 };
 
-/** One attempt at an event. `outcome` is `running` until it ends, and `lost` when its worker never came back. */
+/**
+ * One attempt at an event. `outcome` is `running` until it ends, and `lost` when its worker never came back; `review` ends
+ * it with a held reply and becomes `rejected` when that is what a person decides.
+ */
 export interface Run {
   readonly startedAt: number;
   readonly finishedAt?: number;
-  readonly outcome: 'running' | 'replied' | 'silent' | 'retry' | 'waiting' | 'parked' | 'released' | 'lost' | 'ignored';
+  readonly outcome:
+    | 'running'
+    | 'replied'
+    | 'silent'
+    | 'review'
+    | 'rejected'
+    | 'retry'
+    | 'waiting'
+    | 'parked'
+    | 'released'
+    | 'lost'
+    | 'ignored';
   readonly usage: Usage;
   readonly reply?: RunReply;
   readonly code?: ErrorCode;
@@ -110,12 +128,14 @@ export interface EventRecord {
   readonly state: EventState;
   /** 1 at first; each redrive adds one. */
   readonly generation: number;
-  /** Leases taken in this generation. A release by orderly shutdown does not count. */
+  /** Leases taken in this generation, after an approval since then. A release by orderly shutdown does not count. */
   readonly attempts: number;
   /** Deliveries seen, the first included. */
   readonly deliveries: number;
-  /** Epoch milliseconds from which age counts: received, or the latest redrive. */
+  /** Epoch milliseconds from which age counts: received, or the latest redrive or approval. */
   readonly eligibleAt: number;
   readonly runs: readonly Run[];
   readonly failure?: { readonly code: ErrorCode };
+  /** The latest reply of it that was held, decided about or not. */
+  readonly review?: HeldReply;
 }

@@ -25,6 +25,9 @@ export interface QueueStats {
 export interface Jobs {
   consume(options: ConsumeOptions): Consumer;
   stats(): Promise<QueueStats>;
-  /** Resolves with the record once the event has ended (done, ignored, parked, expired), or null after `timeoutMs`. */
+  /**
+   * Resolves with the record once nothing more happens by itself (done, ignored, parked, expired, review), or null after
+   * `timeoutMs`. A held reply is in the record: nobody may be shown it.
+   */
   awaitResult(tenant: string, id: string, timeoutMs: number): Promise<EventRecord | null>;
 }

@@ -1,4 +1,4 @@
-import type { JsonValue } from '../core/json.ts';
+import { isJsonObject, type JsonValue } from '../core/json.ts';
 import type { HeldLease } from './lease.ts';
 
 /** An effect is journalled before it is attempted and again once its outcome is known. */
@@ -19,3 +19,12 @@ export interface Journal {
   /** Every step of the event so far. */
   replay(lease: HeldLease): Promise<ReadonlyMap<string, JournalEntry>>;
 }
+
+/** The step for the one reply an event has; its value is `{ text }`. */
+export const REPLY_STEP = 'reply';
+
+/** What the journal says was posted or is about to be. */
+export const replyTextOf = (step: string, entry: Pick<JournalEntry, 'value'> | undefined): string | undefined =>
+  step === REPLY_STEP && isJsonObject(entry?.value) && typeof entry.value.text === 'string'
+    ? entry.value.text
+    : undefined;

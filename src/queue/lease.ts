@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../core/errors.ts';
 import type { EventRecord, Run } from '../core/event.ts';
+import type { HeldReply } from '../core/review.ts';
 import type { ConversationRef } from './conversation-ref.ts';
 
 /** The right to run a conversation's head. `token` only ever grows, so a frozen worker's lease can never match again. */
@@ -27,6 +28,8 @@ export type Outcome =
   | { readonly kind: 'done'; readonly run: Run }
   | { readonly kind: 'ignored'; readonly run: Run }
   | { readonly kind: 'parked'; readonly run: Run; readonly code: ErrorCode }
+  /** A person decides about the reply first (`Reviews`). The head leaves its conversation, so that followers go on. */
+  | { readonly kind: 'review'; readonly run: Run; readonly review: HeldReply }
   /**
    * Try again in `delayMs`. The store parks instead (ERR_BACKOFF_EXHAUSTED) when the head's waits would pass 60 s in
    * total, and (ERR_ATTEMPTS_EXHAUSTED) when this was the last attempt.

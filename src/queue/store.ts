@@ -6,11 +6,13 @@ import type { Journal } from './journal.ts';
 import type { Lease } from './lease.ts';
 import type { Ledger } from './ledger.ts';
 import type { Records } from './records.ts';
+import type { Reviews } from './reviews.ts';
 
 /** What a driver opens: every port over one store. */
 export interface Store {
   readonly inbox: Inbox;
   readonly events: Events;
+  readonly reviews: Reviews;
   readonly jobs: Jobs;
   readonly lease: Lease;
   readonly journal: Journal;

@@ -14,7 +14,9 @@ import { journalContract } from './journal.contract.ts';
 import { leaseContract } from './lease.contract.ts';
 import { ledgerContract } from './ledger.contract.ts';
 import { recordsContract } from './records.contract.ts';
+import { resolveContract } from './resolve.contract.ts';
 import { retentionContract } from './retention.contract.ts';
+import { reviewsContract } from './reviews.contract.ts';
 
 const opened = new Map<Store, EmbeddedStoreOptions>();
 const folders: string[] = [];
@@ -61,3 +63,5 @@ journalContract('embedded', harness);
 recordsContract('embedded', harness);
 jobsContract('embedded', harness);
 retentionContract('embedded', harness);
+reviewsContract('embedded', harness);
+resolveContract('embedded', harness);

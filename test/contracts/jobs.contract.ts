@@ -366,5 +366,22 @@ export function jobsContract(name: string, harness: StoreHarness): void {
       await store.events.park('acme', old.id);
       expect(await store.jobs.stats()).toMatchObject({ states: { running: 1, done: 1, parked: 1 }, oldestMs: 0 });
     });
+
+    it('counts what was given back as never tried only when no earlier attempt counted', async () => {
+      const receivedAt = Date.now() - 60_000;
+      const released: Outcome = { kind: 'released', run: runEnding('released') };
+      const tried = await acceptOne(store, event({ receivedAt }));
+      const first = await takeHead(store, conversationOf(tried));
+      const retry = { kind: 'retry', run: runEnding('retry'), code: 'ERR_AGENT_FAILED', delayMs: 0 } as const;
+      await store.lease.finish(first.lease, retry, false);
+      await store.lease.finish((await takeHead(store, conversationOf(tried))).lease, released, false);
+      expect(await recordOf(store, tried)).toMatchObject({ state: 'queued', attempts: 1 });
+      expect(await store.jobs.stats()).toMatchObject({ states: { queued: 1 }, oldestMs: 0 });
+
+      const untried = await acceptOne(store, event({ receivedAt }));
+      await store.lease.finish((await takeHead(store, conversationOf(untried))).lease, released, false);
+      expect(await recordOf(store, untried)).toMatchObject({ state: 'queued', attempts: 0 });
+      expect((await store.jobs.stats()).oldestMs).toBeGreaterThanOrEqual(60_000);
+    });
   });
 }

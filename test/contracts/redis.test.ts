@@ -17,7 +17,9 @@ import { journalContract } from './journal.contract.ts';
 import { leaseContract } from './lease.contract.ts';
 import { ledgerContract } from './ledger.contract.ts';
 import { recordsContract } from './records.contract.ts';
+import { resolveContract } from './resolve.contract.ts';
 import { retentionContract } from './retention.contract.ts';
+import { reviewsContract } from './reviews.contract.ts';
 
 describeRedis('redis', () => {
   let server: RedisServer;
@@ -77,4 +79,6 @@ describeRedis('redis', () => {
   recordsContract('redis', harness);
   jobsContract('redis', harness);
   retentionContract('redis', harness);
+  reviewsContract('redis', harness);
+  resolveContract('redis', harness);
 });

@@ -10,6 +10,7 @@ const LONG_MS = 12_000;
 /** What people read when there is no reply yet, and when there will be none. */
 const LATE = 'This is taking longer than Teams waits for an answer. Please ask again in a moment.';
 const FAILED = 'Sorry, this could not be answered.';
+const HELD = 'Somebody has to look at the answer first, and it cannot be shown here. Please write to me directly.';
 
 /** For activities that want their answer in the response; undefined for those that are answered by a message later. */
 export function awaitingOf({ answerBy, operation }: Candidate): Awaiting | undefined {
@@ -28,9 +29,11 @@ export function awaitingOf({ answerBy, operation }: Candidate): Awaiting | undef
 /** Undefined when the agent had nothing to say. */
 function textOf(record: EventRecord | null): string | undefined {
   if (record === null) return LATE;
-  const reply = record.runs.findLast((run) => run.reply !== undefined)?.reply;
-  if (reply !== undefined) return reply.text;
-  return record.state === 'done' ? undefined : FAILED;
+  if (record.state === 'review') return HELD;
+  // What was held or rejected is in the record too, and nobody may see it here.
+  const sent = record.runs.findLast(({ reply }) => reply?.state === 'delivered' || reply?.state === 'unsent');
+  if (sent !== undefined) return sent.reply?.text;
+  return record.state === 'done' && record.review === undefined ? undefined : FAILED;
 }
 
 const messages = (text: string | undefined) => (text === undefined ? [] : [{ type: 'message', text }]);

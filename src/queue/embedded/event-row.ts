@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../core/errors.ts';
 import type { EventRecord, EventState, InboundEvent, Run } from '../../core/event.ts';
+import type { HeldReply } from '../../core/review.ts';
 
 /** A row of `events`; schema.ts says what the columns mean. */
 export interface EventRow {
@@ -21,6 +22,10 @@ export interface EventRow {
   readonly runs: string;
   /** JSON of the `InboundEvent` */
   readonly body: string;
+  /** JSON of the latest `HeldReply` */
+  readonly review: string | null;
+  /** When it expires, while it waits for a person. */
+  readonly review_until: number | null;
 }
 
 export const runsOf = (row: EventRow): readonly Run[] => JSON.parse(row.runs) as Run[];
@@ -35,6 +40,7 @@ export function toRecord(row: EventRow): EventRecord {
     eligibleAt: row.eligible_at,
     runs: runsOf(row),
     ...(row.failure === null ? {} : { failure: { code: row.failure } }),
+    ...(row.review === null ? {} : { review: JSON.parse(row.review) as HeldReply }),
   };
 }
 
@@ -56,6 +62,7 @@ export const endedRow = (row: EventRow, state: 'done' | 'ignored' | 'expired', n
   ...row,
   state,
   place: null,
+  review_until: null,
   ended_at: now,
 });
 
@@ -64,5 +71,15 @@ export const parkedRow = (row: EventRow, code: ErrorCode): EventRow => ({
   ...row,
   state: 'parked',
   place: null,
+  review_until: null,
   failure: code,
+});
+
+/** Out of the queue until a person decides about its reply. */
+export const heldRow = (row: EventRow, review: HeldReply): EventRow => ({
+  ...row,
+  state: 'review',
+  place: null,
+  review: JSON.stringify(review),
+  review_until: review.expiresAt,
 });

@@ -26,7 +26,7 @@ export function createEventTable(connection: Connection): EventTable {
   );
   const save = connection.query(
     `UPDATE events SET state = ?, place = ?, generation = ?, attempts = ?, deliveries = ?, eligible_at = ?,
-       waited_ms = ?, ended_at = ?, failure = ?, runs = ? WHERE seq = ?`,
+       waited_ms = ?, ended_at = ?, failure = ?, runs = ?, review = ?, review_until = ? WHERE seq = ?`,
   );
   const saveBody = connection.query('UPDATE events SET body = ? WHERE seq = ?');
   return {
@@ -39,8 +39,9 @@ export function createEventTable(connection: Connection): EventTable {
     },
     save(row) {
       const { state, place, generation, attempts, deliveries, eligible_at } = row;
-      const { waited_ms, ended_at, failure, runs, seq } = row;
-      save.run(state, place, generation, attempts, deliveries, eligible_at, waited_ms, ended_at, failure, runs, seq);
+      const { waited_ms, ended_at, failure, runs, review, review_until } = row;
+      const counts = [generation, attempts, deliveries, eligible_at, waited_ms];
+      save.run(state, place, ...counts, ended_at, failure, runs, review, review_until, row.seq);
     },
     saveBody: (row, event) => void saveBody.run(JSON.stringify(event), row.seq),
   };

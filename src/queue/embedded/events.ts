@@ -1,24 +1,15 @@
 import type { Events, Transition } from '../events.ts';
 import { createEventList } from './event-list.ts';
 import { closeRun, type EventRow, parkedRow, runsOf, toRecord } from './event-row.ts';
+import { createResolve } from './resolve.ts';
 import type { StoreParts } from './store-parts.ts';
+import { createTransition, enqueue } from './transition.ts';
 import type { Turns } from './turns.ts';
 
 export function createEvents(parts: StoreParts, turns: Turns): Events {
-  const { writer, events, due, ended } = parts;
-
-  /** Applies `change` to the event in one transaction, then tells who waits for it or for work. */
-  async function transition(tenant: string, id: string, change: (row: EventRow) => Transition): Promise<Transition> {
-    const answer = await writer.write((): Transition => {
-      const row = events.get(tenant, id);
-      return row === undefined ? { kind: 'not_found' } : change(row);
-    });
-    if (answer.kind === 'ok') {
-      ended.emit(id);
-      due.emit();
-    }
-    return answer;
-  }
+  const { writer, events } = parts;
+  const transition = createTransition(parts);
+  const resolve = createResolve(parts);
 
   return {
     async get(tenant, id) {
@@ -27,6 +18,7 @@ export function createEvents(parts: StoreParts, turns: Turns): Events {
     },
     list: createEventList(parts),
     redrive: (tenant, id) => transition(tenant, id, (row) => redrive(row, parts)),
+    resolve: (tenant, id, effect, outcome) => transition(tenant, id, (row) => resolve(row, effect, outcome)),
     park: (tenant, id) => transition(tenant, id, (row) => park(row, parts, turns)),
   };
 }
@@ -38,22 +30,10 @@ function park(row: EventRow, { clock }: StoreParts, turns: Turns): Transition {
   return { kind: 'ok', record: toRecord(parked) };
 }
 
-function redrive(row: EventRow, { counter, events, conversations, clock }: StoreParts): Transition {
+function redrive(row: EventRow, parts: StoreParts): Transition {
   if (row.state !== 'parked') return { kind: 'wrong_state', state: row.state };
   if (runsOf(row).some((run) => run.reply?.state === 'delivered')) return { kind: 'reply_delivered' };
   if (row.failure === 'ERR_AMBIGUOUS_EFFECT') return { kind: 'ambiguous' };
-  const now = clock();
-  const queued: EventRow = {
-    ...row,
-    state: 'queued',
-    place: counter(),
-    generation: row.generation + 1,
-    attempts: 0,
-    waited_ms: 0,
-    eligible_at: now,
-    failure: null,
-  };
-  events.save(queued);
-  conversations.wakeIfIdle({ tenant: row.tenant, key: row.conversation }, now);
+  const queued = enqueue({ ...row, generation: row.generation + 1, failure: null }, parts);
   return { kind: 'ok', record: toRecord(queued) };
 }

@@ -17,7 +17,7 @@ export interface ClosableJobs extends Jobs {
 }
 
 /** States in which nothing more happens by itself. */
-const ENDED: ReadonlySet<EventState> = new Set(['done', 'ignored', 'parked', 'expired']);
+const ENDED: ReadonlySet<EventState> = new Set(['done', 'ignored', 'parked', 'expired', 'review']);
 
 /** How often an event that another process may end is looked at. */
 const RESULT_POLL_MS = 250;

@@ -14,6 +14,7 @@ import { createJournal } from './journal.ts';
 import { createLease } from './lease.ts';
 import { createLedger } from './ledger.ts';
 import { createRecords } from './records.ts';
+import { createReviews } from './reviews.ts';
 import { createSignal } from './signal.ts';
 import type { StoreParts } from './store-parts.ts';
 import { createTurns } from './turns.ts';
@@ -58,6 +59,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   return {
     inbox: createInbox(parts),
     events: createEvents(parts, turns),
+    reviews: createReviews(parts),
     jobs,
     lease: createLease(parts, turns),
     journal: createJournal(parts),

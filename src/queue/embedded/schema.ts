@@ -94,8 +94,15 @@ const version2 = `
   CREATE TABLE budget_killed (tenant TEXT PRIMARY KEY) WITHOUT ROWID;
 `;
 
+/** Held replies: the latest of each event, and when the one that waits for a person expires. */
+const version3 = `
+  ALTER TABLE events ADD COLUMN review TEXT;
+  ALTER TABLE events ADD COLUMN review_until INTEGER;
+  CREATE INDEX events_in_review ON events (review_until) WHERE review_until IS NOT NULL;
+`;
+
 /** `migrations[n]` lifts a file from version n to n + 1. Append only: a file in the field is never rewritten by hand. */
-const migrations: readonly string[] = [version1, version2];
+const migrations: readonly string[] = [version1, version2, version3];
 
 /**
  * The version of the file, 0 for one that is still empty.

@@ -1,3 +1,4 @@
+import { createReviewSweep } from './reviews.ts';
 import type { StoreParts } from './store-parts.ts';
 
 /** Rows removed by one transaction: about 5 ms, so that accepting never waits long behind it. */
@@ -5,9 +6,11 @@ const CHUNK = 200;
 
 /**
  * Makes what workers do beside their work: forgetting ended events with their journal and identities whose window has
- * passed, and waking what a clock that was set back would leave asleep.
+ * passed, parking reviews nobody decided, and waking what a clock that was set back would leave asleep.
  */
-export function createSweep({ connection, writer, limits, clock }: StoreParts): () => Promise<void> {
+export function createSweep(parts: StoreParts): () => Promise<void> {
+  const { connection, writer, limits, clock } = parts;
+  const sweepReviews = createReviewSweep(parts);
   const ended = connection.query<{ seq: number; tenant: string; id: string }>(
     `SELECT seq, tenant, id FROM events WHERE ended_at <= ? ORDER BY ended_at LIMIT ${CHUNK}`,
   );
@@ -39,6 +42,7 @@ export function createSweep({ connection, writer, limits, clock }: StoreParts): 
     const now = clock();
     const isStranded = writer.read(() => isFarAhead.get(now + farAheadMs)) !== undefined;
     if (isStranded) await writer.write(() => wakeFarAhead.run(now, now + farAheadMs));
+    await sweepReviews();
     while (writer.read(isDue)) await writer.write(forgetSome);
   };
 }

@@ -1,7 +1,7 @@
 import { noUsage, type Run } from '../../core/event.ts';
 import type { ConversationRef } from '../conversation-ref.ts';
 import type { HeldLease, Outcome, Taken } from '../lease.ts';
-import { closeRun, type EventRow, endedRow, parkedRow, runsOf, toRecord, withRun } from './event-row.ts';
+import { closeRun, type EventRow, endedRow, heldRow, parkedRow, runsOf, toRecord, withRun } from './event-row.ts';
 import { createSeenTable } from './seen-table.ts';
 import type { StoreParts } from './store-parts.ts';
 
@@ -96,6 +96,8 @@ export function createTurns({ connection, counter, events, conversations, limits
         return endedRow(row, outcome.kind, now);
       case 'parked':
         return parkedRow(row, outcome.code);
+      case 'review':
+        return heldRow(row, outcome.review);
       case 'released':
         return { ...row, state: 'queued', attempts: row.attempts - 1 };
       case 'wait':

@@ -1,15 +1,17 @@
 import { SallyportError } from '../../core/errors.ts';
 import { type EventRecord, type EventState, eventStates } from '../../core/event.ts';
 import type { EventFilter, EventPage, Events, Transition } from '../events.ts';
+import type { StoreLimits } from '../store.ts';
 import { unavailable } from './failure.ts';
 import { decodeRecord } from './record.ts';
+import { resolveEffect } from './resolve.ts';
 import { type Script, scripts } from './scripts.ts';
 import type { Shards } from './shards.ts';
 
 /** Records a page looks at for a channel before it gives up and hands out a cursor to go on from. */
 const SCAN = 2_000;
 
-export function createEvents(shards: Shards): Events {
+export function createEvents(shards: Shards, limits: StoreLimits): Events {
   const { keys, client, run, now } = shards;
 
   async function get(tenant: string, id: string): Promise<EventRecord | null> {
@@ -43,6 +45,7 @@ export function createEvents(shards: Shards): Events {
       if (answer === 'reply_delivered' || answer === 'ambiguous') return { kind: answer };
       return { kind: 'wrong_state', state: answer as EventState };
     },
+    resolve: (tenant, id, effect, outcome) => resolveEffect({ shards, limits, get }, { tenant, id, effect, outcome }),
     async park(tenant, id) {
       const left = await transition(scripts.park, tenant, id);
       if (left === '') return { kind: 'not_found' };

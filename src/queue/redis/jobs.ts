@@ -76,7 +76,7 @@ function startConsumer(deps: JobsDeps, options: ConsumeOptions): Consumer {
   };
 }
 
-const ended: ReadonlySet<EventState> = new Set(['done', 'ignored', 'parked', 'expired', 'conflict']);
+const ended: ReadonlySet<EventState> = new Set(['done', 'ignored', 'parked', 'expired', 'conflict', 'review']);
 
 /** Asks again ever less often, 10 ms to 250 ms apart: few wait for a result, so nothing is published for them. */
 async function awaitResult(events: Events, tenant: string, id: string, timeoutMs: number): Promise<EventRecord | null> {

@@ -26,6 +26,19 @@ export function createJournal(shards: () => Shards): Journal {
   };
 }
 
+/** One step of an event, for who has no lease. */
+export async function readStep(
+  { keys, client }: Shards,
+  tenant: string,
+  eventId: string,
+  step: string,
+): Promise<JournalEntry | undefined> {
+  const text = await client.hget(`${keys.tagOf(tenant)}:journal:${tenant}:${eventId}`, step).catch((error: unknown) => {
+    throw unavailable(error);
+  });
+  return text === null ? undefined : decodeEntry(text);
+}
+
 /** `<kind> <recorded at> <value as JSON>` */
 function decodeEntry(text: string): JournalEntry {
   const [kind = '', at = ''] = text.split(' ', 2);

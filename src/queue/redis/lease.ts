@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { EventRecord } from '../../core/event.ts';
+import type { HeldReply } from '../../core/review.ts';
 import type { ConversationRef } from '../conversation-ref.ts';
 import type { HeldLease, Lease, Outcome, Taken } from '../lease.ts';
 import type { StoreLimits } from '../store.ts';
@@ -39,7 +40,14 @@ export function createLease({ shards, limits }: LeaseDeps): Lease {
     async finish(lease, outcome, more) {
       const { keys, run } = shards();
       const { conversation } = lease;
-      const args = [...common(conversation), ...ending(lease, outcome), limits.maxBackoffMs, more ? '1' : '', awaitedBy(outcome)];
+      const args = [
+        ...common(conversation),
+        ...ending(lease, outcome),
+        limits.maxBackoffMs,
+        more ? '1' : '',
+        awaitedBy(outcome),
+        ...(outcome.kind === 'review' ? holding(outcome.review) : []),
+      ];
       return taken(conversation, await run(scripts.finish, keys.tagOf(conversation.tenant), args));
     },
     acquire: (name, ttlMs) => acquireNamed(shards(), name, ttlMs),
@@ -53,6 +61,8 @@ function ending({ token, eventId, run }: HeldLease, outcome: Outcome): ScriptArg
 }
 
 const awaitedBy = (outcome: Outcome): string => (outcome.kind === 'wait' ? outcome.awaited : '');
+
+const holding = (review: HeldReply): ScriptArgument[] => [JSON.stringify(review), review.digest, review.expiresAt];
 
 type Reply =
   | readonly ['head', token: number, run: number, fields: readonly string[]]

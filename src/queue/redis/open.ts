@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { codeOf } from '../../core/errors.ts';
 import type { Store } from '../store.ts';
 import { createAgreement } from './agreement.ts';
+import { createCallbacks } from './callbacks.ts';
 import { type Client, openConnections } from './connection.ts';
 import { checkDurability } from './durability.ts';
-import { createCallbacks } from './callbacks.ts';
 import { createEvents } from './events.ts';
 import { unavailable } from './failure.ts';
 import { createInbox } from './inbox.ts';
@@ -17,6 +17,7 @@ import { createLedger } from './ledger.ts';
 import { createMemoryGuard } from './memory-guard.ts';
 import { defaultRelayTuning, type RedisStoreOptions } from './options.ts';
 import { createRecords } from './records.ts';
+import { createReviews } from './reviews.ts';
 import { createShards, type Shards } from './shards.ts';
 
 /**
@@ -39,12 +40,13 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
 
   const memory = createMemoryGuard(connections.swift);
   const inbox = createInbox({ shards, agreement, limits, minReplicas: options.minReplicas, memory });
-  const events = createEvents(shards);
+  const events = createEvents(shards, limits);
   const tuning = { ...defaultRelayTuning, ...options.relay };
   const jobs = createJobs({ connections, shards, patientShards, events, limits, tuning, logger });
   const store: Store = {
     inbox,
     events,
+    reviews: createReviews({ shards, events, limits }),
     jobs,
     lease: createLease({ shards: patientShards, limits }),
     journal: createJournal(patientShards),

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../core/errors.ts';
 import { type EventRecord, type EventState, type InboundEvent, noUsage, type Run } from '../../core/event.ts';
+import type { HeldReply } from '../../core/review.ts';
 
 /** The fields of an event's hash. Names of at most six characters cost no more memory than one of one character. */
 interface Fields {
@@ -20,6 +21,8 @@ interface Fields {
   readonly tries?: string;
   /** Code of the failure that parked it. */
   readonly code?: ErrorCode;
+  /** The latest held reply as JSON; `digest` and `until` of it stand beside it for the scripts, with the last `claim`. */
+  readonly review?: string;
   /** How many runs there are; each is JSON in `run<n>`. */
   readonly runs?: string;
   readonly [run: `run${number}`]: string;
@@ -41,6 +44,7 @@ export function decodeRecord(flat: readonly string[]): EventRecord | null {
     eligibleAt: Number(fields.since),
     runs: decodeRuns(fields),
     ...(fields.code === undefined ? {} : { failure: { code: fields.code } }),
+    ...(fields.review === undefined ? {} : { review: JSON.parse(fields.review) as HeldReply }),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Logger } from '../../core/logger.ts';
 import { createRelayStep, type RelayStepDeps } from './relay-step.ts';
+import { sweepReviews } from './reviews.ts';
 import { scripts } from './scripts.ts';
 import type { Shards } from './shards.ts';
 
@@ -97,13 +98,15 @@ function createRest(): { for(ms: number): Promise<void>; end(): void } {
 /** Events removed in one call: about 2 ms. */
 const CLEAN_AT_ONCE = 200;
 
-/** Every `everyMs`, removes the events of all shards whose retention has ended. */
-function createCleaner({ keys, run, now }: Shards, everyMs: number): () => Promise<void> {
+/** Every `everyMs`, removes the events of all shards whose retention has ended, and parks reviews nobody decided. */
+function createCleaner(shards: Shards, everyMs: number): () => Promise<void> {
+  const { keys, run, now } = shards;
   let nextAt = 0;
   return async () => {
     if (Date.now() < nextAt) return;
     for (const tag of keys.tags) {
       while (Number(await run(scripts.clean, tag, [now(), CLEAN_AT_ONCE])) === CLEAN_AT_ONCE);
+      await sweepReviews(shards, tag);
     }
     nextAt = Date.now() + everyMs;
   };

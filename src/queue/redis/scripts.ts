@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import ledger from './scripts/_ledger.lua';
 import line from './scripts/_line.lua';
+import review from './scripts/_review.lua';
 import shard from './scripts/_shard.lua';
 import accept from './scripts/accept.lua';
 import callBack from './scripts/call-back.lua';
 import claim from './scripts/claim.lua';
 import clean from './scripts/clean.lua';
 import compareAndSet from './scripts/compare-and-set.lua';
+import decide from './scripts/decide.lua';
 import extend from './scripts/extend.lua';
 import finish from './scripts/finish.lua';
 import hold from './scripts/hold.lua';
@@ -19,7 +21,9 @@ import list from './scripts/list.lua';
 import meta from './scripts/meta.lua';
 import park from './scripts/park.lua';
 import redrive from './scripts/redrive.lua';
+import resolve from './scripts/resolve.lua';
 import stats from './scripts/stats.lua';
+import sweepReviews from './scripts/sweep-reviews.lua';
 import take from './scripts/take.lua';
 
 /** A Lua script, complete with the functions it shares with others. The head of each file says what it takes. */
@@ -39,6 +43,7 @@ export const scripts = {
   claim: script(shard, claim),
   clean: script(shard, clean),
   compareAndSet: script(shard, compareAndSet),
+  decide: script(shard, line, review, decide),
   extend: script(shard, extend),
   finish: script(shard, line, finish),
   hold: script(shard, hold),
@@ -50,7 +55,9 @@ export const scripts = {
   meta: script(meta),
   park: script(shard, line, park),
   redrive: script(shard, redrive),
+  resolve: script(shard, resolve),
   stats: script(shard, stats),
+  sweepReviews: script(shard, review, sweepReviews),
   take: script(shard, line, take),
 } as const;
 

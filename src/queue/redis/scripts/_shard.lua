@@ -7,6 +7,7 @@
 --   <tag>:event:<id>                   hash, one accepted event and what became of it (record.ts names the fields)
 --   <tag>:journal:<tenant>:<id>        hash of steps
 --   <tag>:index:<state>:<tenant>       zset of event ids by order of acceptance
+--   <tag>:reviews                      zset of '<tenant>:<id>' by the time their held reply expires
 --   <tag>:ended                        zset of '<tenant>:<id>' by the time their retention ends
 --   <tag>:load                         hash of tenant -> events in conversation queues
 --   <tag>:queue:<line>                 list of event ids, the head first; <line> is '<tenant>:<conversation key>'
@@ -51,4 +52,13 @@ end
 -- Wakes one idle relay. Capped, because nobody pops while no worker runs; a few stand for many (relays empty the ring).
 local function ring_bell()
   if call('LLEN', tag .. ':bell') < 8 then call('RPUSH', tag .. ':bell', '') end
+end
+
+-- Appends a queued event to its conversation.
+local function enqueue(tenant, conversation, id)
+  call('HINCRBY', tag .. ':load', tenant, 1)
+  if call('RPUSH', tag .. ':queue:' .. tenant .. ':' .. conversation, id) == 1 then
+    wake(tenant, conversation, call('INCR', tag .. ':seq'))
+    ring_bell()
+  end
 end

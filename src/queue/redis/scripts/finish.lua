@@ -2,8 +2,9 @@
 --
 -- KEYS[1]  tag of the shard
 -- ARGV     now (0: Redis' clock), tenant, conversation key, claim, lease ms, most attempts, greatest age ms,
---          retention ms, token, event id, run, kind ('done' | 'ignored' | 'parked' | 'retry' | 'wait' | 'released'),
---          run as JSON, code, delay ms, greatest sum of delays ms, more ('1' or ''), step that is awaited
+--          retention ms, token, event id, run, kind ('done' | 'ignored' | 'parked' | 'review' | 'retry' | 'wait' |
+--          'released'), run as JSON, code, delay ms, greatest sum of delays ms, more ('1' or ''), step that is awaited,
+--          and for 'review': held reply as JSON, its digest, when it expires
 -- Result   as take.lua, or { 'stale' }: the token is not the conversation's, nothing was changed
 local line = line_of(ARGV[2], ARGV[3], clock(ARGV[1]), tonumber(ARGV[8]))
 local claim, max_attempts = ARGV[4], tonumber(ARGV[6])
@@ -37,6 +38,11 @@ if kind == 'done' or kind == 'ignored' then
   finish_event(line, id, 'running', kind, ended, run_json)
 elseif kind == 'parked' then
   park_event(line, id, 'running', code, ended, run_json)
+elseif kind == 'review' then
+  local held, digest, expires = ARGV[19], ARGV[20], ARGV[21]
+  move(line.tenant, id, 'running', 'review', ended, run_json, 'review', held, 'digest', digest, 'until', expires)
+  call('ZADD', tag .. ':reviews', expires, line.tenant .. ':' .. id)
+  dequeue(line, id)
 elseif kind == 'released' then
   move(line.tenant, id, 'running', 'queued', 'tries', tries - 1, ended, run_json)
 elseif kind == 'wait' then

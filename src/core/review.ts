@@ -1,0 +1,50 @@
+import type { Author, InboundEvent } from './event.ts';
+import type { Identifier } from './identity.ts';
+
+/** What a person decided about a held reply. */
+export interface ReviewDecision {
+  readonly kind: 'approved' | 'rejected';
+  /** Subject of the token. */
+  readonly by: string;
+  /** Epoch ms. */
+  readonly at: number;
+  /** Scrubbed. */
+  readonly reason?: string;
+}
+
+/** A reply that waits for a person, or about which one has decided. */
+export interface HeldReply {
+  /** Exactly what is sent once it is approved. */
+  readonly text: string;
+  /** Of this version's text and destination; what a decision names. */
+  readonly digest: string;
+  /** 1 as the agent wrote it; each edit adds one. */
+  readonly version: number;
+  /** The event's generation whose reply it is. */
+  readonly generation: number;
+  readonly heldAt: number;
+  /** Epoch ms from which nobody can approve it any more. An edit does not move it. */
+  readonly expiresAt: number;
+  /** Whoever asked, as the channel's reader knows them: they may not decide. */
+  readonly requester: Author;
+  readonly decision?: ReviewDecision;
+}
+
+/** A text on its way to where it would be sent. */
+export interface ReviewedText extends Pick<HeldReply, 'text' | 'version' | 'generation'> {
+  readonly event: Pick<InboundEvent, 'tenant' | 'id' | 'destination'>;
+}
+
+/**
+ * Keyed, so nobody but this installation can make one. It covers the version: an edit makes a new digest even when it
+ * leads back to an earlier text, and an approval of the earlier one stays worthless.
+ */
+export const replyDigest = (identifier: Identifier, { event, text, version, generation }: ReviewedText): string =>
+  identifier.digest('review', [event.tenant, event.id, generation, version, JSON.stringify(event.destination), text]);
+
+/** Names under which a token's subject may be the person who asked: as the channel says it, or with the channel before it. */
+export const requesterNames = ({ id }: Author, channel: string): readonly string[] =>
+  id === '' ? [] : [id, `${channel}:${id}`].map(sameCase);
+
+/** Addresses and account names differ in case from one system to the next; here that must not make two people of one. */
+export const sameCase = (name: string): string => name.trim().normalize('NFKC').toLowerCase();
