@@ -1,7 +1,7 @@
 import type { Replier } from '../channels/channel.ts';
 import type { Clock } from '../core/clock.ts';
 import { codeOf, type ErrorCode } from '../core/errors.ts';
-import { type ChannelName, type EventRecord, noUsage } from '../core/event.ts';
+import { type ChannelName, type EventRecord, noUsage, type Run } from '../core/event.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Journal } from '../queue/journal.ts';
@@ -44,6 +44,7 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
     const ended = { startedAt, finishedAt: deps.clock(), usage };
     if (answer.kind === 'ignored') return { kind: 'ignored', run: { ...ended, outcome: 'ignored' } };
     if (answer.kind === 'silent') return { kind: 'done', run: { ...ended, outcome: 'silent' } };
+    if (answer.kind === 'wait') return waiting(answer, ended);
     const { value: text, findings } = deps.scrub(answer.text);
     for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
     const task = { record, lease: held, step: REPLY_STEP, text, earlier: steps.earlier(REPLY_STEP), signal } as const;
@@ -62,6 +63,13 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
     heartbeat.stop();
   }
 }
+
+const waiting = ({ awaited, delayMs }: Answered & { kind: 'wait' }, ended: Omit<Run, 'outcome'>): Outcome => ({
+  kind: 'wait',
+  awaited,
+  delayMs,
+  run: { ...ended, outcome: 'waiting' },
+});
 
 const replying = ({ event: { tenant, channel } }: EventRecord, deps: AttemptDeps): ReplyDeps => ({
   journal: deps.journal,

@@ -22,7 +22,12 @@ export type AgentOutcome =
   /** `review`: the agent's policy wants a person to look at it first. */
   | { readonly kind: 'reply'; readonly text: string; readonly review?: true }
   /** Nothing to say. */
-  | { readonly kind: 'silent' };
+  | { readonly kind: 'silent' }
+  /**
+   * What is to be said is called back (`Callbacks.accept`) as the step `awaited` of the journal. The agent is asked again
+   * then, or after `delayMs`; in between no worker is busy with it.
+   */
+  | { readonly kind: 'wait'; readonly awaited: string; readonly delayMs: number };
 
 export interface Agent {
   /** Bounded word for metrics. */

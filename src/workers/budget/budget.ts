@@ -1,5 +1,6 @@
 import type { Amounts } from '../../core/budget.ts';
 import type { Usage } from '../../core/event.ts';
+import type { JsonValue } from '../../core/json.ts';
 import type { TokenUse } from './price.ts';
 
 /** A call of a model that is about to be made. */
@@ -28,6 +29,12 @@ export interface Held {
   readonly worst: Usage;
   /** As `HeldCall.settle`; a figure that is not named was used in full. */
   settle(actual: Partial<Usage>): Promise<void>;
+  /**
+   * Leaves it reserved beyond the end of this attempt, for what is answered later. A later attempt of the run takes it up
+   * with `RunBudget.resume`; nobody does before its time is over: the worst case is spent. What comes back is for the
+   * journal.
+   */
+  keep(): JsonValue;
 }
 
 /**
@@ -41,8 +48,13 @@ export interface RunBudget {
   readonly usage: Usage;
   /** @throws SallyportError ERR_BUDGET_EXHAUSTED, ERR_PRICE_UNKNOWN, ERR_KILLED, ERR_STORE_UNAVAILABLE */
   reserveCall(call: ModelCall): Promise<HeldCall>;
-  /** For what is not a model call: a tool call, the whole run of an `http` agent. @throws as `reserveCall` */
-  reserve(worst: Partial<Usage>): Promise<Held>;
+  /**
+   * For what is not a model call: a tool call, the whole run of an `http` agent. Not settled within `forMs` (a day at
+   * most; absent: the longest call), it is spent. @throws as `reserveCall`
+   */
+  reserve(worst: Partial<Usage>, forMs?: number): Promise<Held>;
+  /** Takes up what an earlier attempt of this run kept. Null for what no `Held.keep` gave. */
+  resume(kept: JsonValue): Held | null;
   /**
    * A part for a delegate: what it uses counts against all of this and against `most` as well. When only `most` is used
    * up, only the part is stopped. `name` is the part's own within the run, the same on every attempt.

@@ -6,6 +6,7 @@ import type { Meter } from '../../core/meter.ts';
 import type { AccountLimit, Ledger, Reservation } from '../../queue/ledger.ts';
 import type { Held } from './budget.ts';
 import { BudgetExhausted } from './exhausted.ts';
+import { type KeptHold, keptHold } from './kept-hold.ts';
 import { pause } from './pause.ts';
 import type { BudgetPolicy } from './policy.ts';
 import { addUsage, amountsOf, atLeast, sensible } from './usage.ts';
@@ -37,6 +38,8 @@ export interface Purse {
   settle(reservation: Reservation, actual: Amounts): Promise<boolean>;
   /** Reserves what is part of `Usage`. @throws as `reserve` */
   hold(worst: Partial<Usage>, limits: readonly AccountLimit[], ttlMs: number): Promise<Held>;
+  /** Takes up what an earlier attempt kept. */
+  resume(kept: KeptHold, limits: readonly AccountLimit[]): Held;
   /** Spends whatever is still held. */
   close(): Promise<void>;
 }
@@ -70,6 +73,30 @@ export function createPurse(deps: PurseDeps): Purse {
     stop(new SallyportError('ERR_BUDGET_OVERRUN', `a call used more ${resource} than its worst case`));
   }
 
+  function holdOf(reservation: Reservation, worst: Usage, limits: readonly AccountLimit[]): Held {
+    let settled: Promise<void> | undefined;
+    const settleOnce = async (actual: Partial<Usage>): Promise<void> => {
+      open.delete(held);
+      const used = { ...worst, ...sensible(actual) };
+      alarmBeyond(worst, used);
+      const isInFull = await settle(reservation, amountsOf(used));
+      book(isInFull ? atLeast(worst, used) : used, limits);
+    };
+    const held: Held = {
+      worst,
+      settle(actual) {
+        settled ??= settleOnce(actual);
+        return settled;
+      },
+      keep() {
+        open.delete(held);
+        return keptHold(reservation, worst);
+      },
+    };
+    open.add(held);
+    return held;
+  }
+
   const reserve = createReserve(deps);
   return {
     get usage() {
@@ -80,28 +107,14 @@ export function createPurse(deps: PurseDeps): Purse {
     async hold(given, limits, ttlMs) {
       const worst = { ...noUsage, ...given };
       const reservation = await reserve(amountsOf(worst), limits, ttlMs);
-      let settled: Promise<void> | undefined;
-      const settleOnce = async (actual: Partial<Usage>): Promise<void> => {
-        open.delete(held);
-        const used = { ...worst, ...sensible(actual) };
-        alarmBeyond(worst, used);
-        const isInFull = await settle(reservation, amountsOf(used));
-        book(isInFull ? atLeast(worst, used) : used, limits);
-      };
-      const held: Held = {
-        worst,
-        settle(actual) {
-          settled ??= settleOnce(actual);
-          return settled;
-        },
-      };
-      open.add(held);
+      const held = holdOf(reservation, worst, limits);
       if (signal.aborted) {
         await held.settle(noUsage);
         throw signal.reason;
       }
       return held;
     },
+    resume: ({ reservation, worst }, limits) => holdOf(reservation, worst, limits),
     async close() {
       await Promise.all([...open].map((held) => held.settle({})));
     },

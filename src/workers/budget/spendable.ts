@@ -6,6 +6,7 @@ import type { AccountLimit } from '../../queue/ledger.ts';
 import type { Held, RunBudget } from './budget.ts';
 import { type Ending, endingOfPart } from './ending.ts';
 import { holdCall } from './hold-call.ts';
+import { readKeptHold } from './kept-hold.ts';
 import type { PriceOf } from './prices.ts';
 import type { Purse } from './purse.ts';
 
@@ -23,9 +24,9 @@ export function spendable(deps: SpendableDeps): RunBudget {
   const { purse, limits, spender, ending, priceOf, callMs } = deps;
   const { signal } = ending;
 
-  async function hold(worst: Partial<Usage>): Promise<Held> {
+  async function hold(worst: Partial<Usage>, forMs = callMs): Promise<Held> {
     if (signal.aborted) return ending.refuse();
-    return purse.hold(worst, limits, callMs);
+    return purse.hold(worst, limits, forMs);
   }
   /** Whatever refuses ends the run, so that an agent cannot catch it and go on. */
   async function orStop<T>(work: Promise<T>): Promise<T> {
@@ -42,7 +43,11 @@ export function spendable(deps: SpendableDeps): RunBudget {
     get usage() {
       return purse.usage;
     },
-    reserve: (worst) => orStop(hold(worst)),
+    reserve: (worst, forMs) => orStop(hold(worst, forMs)),
+    resume(value) {
+      const kept = readKeptHold(value);
+      return kept === null ? null : purse.resume(kept, limits);
+    },
     reserveCall: (call) => orStop(holdCall(call, priceOf, hold)),
     slice(name, most) {
       const part = { ...spender, run: `${spender.run}/${name}` };
