@@ -1,5 +1,7 @@
+import type { Limits } from '../../core/budget.ts';
 import type { InboundEvent } from '../../core/event.ts';
 import type { RunBudget } from '../budget/budget.ts';
+import type { Guardrail } from '../guardrails/guardrail.ts';
 import type { Steps } from './steps.ts';
 
 /** What an agent is asked. */
@@ -34,6 +36,16 @@ export interface Agent {
   readonly name: string;
   /** It costs nothing, so its runs are not counted against anybody. */
   readonly isFree?: boolean;
+  /** What one run may use at most; the tenant's own limits for runs hold as well. */
+  readonly limits?: Limits;
+  /** What its owner told it. Guardrails see to it that replies do not give it away. */
+  readonly instructions?: string;
+  /** Its own checks of replies, before those that every agent passes. */
+  readonly guardrails?: readonly Guardrail[];
+  /** Whether a person looks at a reply before it is sent. */
+  readonly review?: boolean | ((reply: { readonly text: string }, event: InboundEvent) => boolean);
+  /** Its conversations are remembered. */
+  readonly remembers?: boolean;
   /** @throws whatever it likes: that is a failed attempt, retried with back-off. */
   run(task: Task, context: AgentContext): Promise<AgentOutcome>;
 }
