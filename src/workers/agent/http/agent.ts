@@ -2,7 +2,7 @@ import { callbackStep } from '../../../core/callback-run.ts';
 import type { Clock } from '../../../core/clock.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import { noUsage } from '../../../core/event.ts';
-import { type HttpAnswer, storedAnswer } from '../../../core/http-answer.ts';
+import { type HttpAnswer, reportedUsage, storedAnswer } from '../../../core/http-answer.ts';
 import type { Meter } from '../../../core/meter.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
 import type { Held } from '../../budget/budget.ts';
@@ -43,7 +43,7 @@ export function createHttpAgent(settings: HttpAgentSettings, deps: HttpAgentDeps
       const called = readCallback(context.steps.earlier(awaited));
       const kept = progress === null ? null : context.budget.resume(progress.kept);
       if (called !== null) {
-        await kept?.settle(called.usage ?? {});
+        await kept?.settle(reportedUsage(called));
         return outcomeOf(called);
       }
       if (progress === null) return ask({ task, context, step, awaited }, settings, deps);
@@ -80,7 +80,7 @@ async function ask(asking: Asking, settings: HttpAgentSettings, deps: HttpAgentD
     }
     const answer = cleaned(answered.answer, deps);
     await context.steps.record(step, { kind: 'result', value: { state: 'answered', answer: storedAnswer(answer) } });
-    await held.settle(answer.usage ?? {});
+    await held.settle(reportedUsage(answer));
     return outcomeOf(answer);
   } catch (error) {
     await held.settle(isUnserved(response) ? noUsage : {});
