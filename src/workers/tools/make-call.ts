@@ -41,7 +41,17 @@ async function act(tool: Tool, input: unknown, call: RecordedCall, deps: Toolbox
       throw stopped(signal);
     }
   }
-  return runTool(tool, input, { tenant, eventId, callId: `${eventId}:${call.step}`, signal, fetch });
+  return runTool(tool, input, { tenant, eventId, callId: `${eventId}:${call.step}`, step: call.step, signal, fetch });
+}
+
+/** Does again what an earlier attempt did to its own surroundings, unless it would not be done now. Nobody sees what comes of it. */
+export async function repeatLocally(tool: Tool, step: string, given: unknown, deps: ToolboxDeps): Promise<void> {
+  await refusable(async () => {
+    const written = readArguments(given, deps.scrub);
+    const input = parseArguments(tool, await judged(tool, written, deps));
+    await act(tool, input, { step, tool: tool.name, input: written.value }, deps);
+    return { kind: 'result', value: null };
+  });
 }
 
 /** The arguments as the guardrails leave them. @throws Refused `guardrail` */

@@ -12,6 +12,8 @@ export interface ToolContext {
   readonly eventId: string;
   /** The same in every attempt: an idempotency key for effects. */
   readonly callId: string;
+  /** The call's step in the journal, e.g. `tool:3.0`. */
+  readonly step: string;
   /** Aborted by the call's own time limit, the budget, a lost lease and shutdown. */
   readonly signal: AbortSignal;
   /** The guarded client: public addresses only, whatever is configured elsewhere. */
@@ -34,6 +36,11 @@ export interface Tool<Input = unknown> {
   /** What it gives back, a text, is the run's reply, and the run ends with it. */
   readonly isFinal?: boolean;
   /**
+   * What it does lives in the attempt alone (a file in the run's folder): a later attempt makes the call again before it
+   * gives back the recorded result, so that what follows finds it done.
+   */
+  readonly isLocal?: boolean;
+  /**
    * @throws ToolRefusal: it certainly did not happen, and the model is told why. SallyportError: the attempt ends with
    * it. Anything else: the model learns that it failed and nothing more; of a tool with the effect `once` it is then
    * unknown whether it happened, so the run ends with ERR_AMBIGUOUS_EFFECT.
@@ -47,9 +54,10 @@ const NAME = /^[a-z][a-z0-9_]{0,63}$/;
  * Types a tool, for the configuration's agents.
  * @example defineTool({ name: 'weather', description: 'Weather of a city.', effect: 'none',
  *   input: z.strictObject({ city: z.string().max(100) }), run: ({ city }) => lookUp(city) })
- * @throws TypeError for a name no model could call
+ * @throws TypeError for a name no model could call, or an effect that would be made again
  */
 export function defineTool<Input>(tool: Tool<Input>): Tool<Input> {
   if (!NAME.test(tool.name)) throw new TypeError('a tool name is 1 to 64 of a-z, 0-9 and _, beginning with a letter');
+  if (tool.isLocal === true && tool.effect === 'once') throw new TypeError('an effect made once cannot be local');
   return tool;
 }

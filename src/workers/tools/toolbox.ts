@@ -8,7 +8,7 @@ import type { RunBudget } from '../budget/budget.ts';
 import type { Guardrails } from '../guardrails/guardrails.ts';
 import { createCallCounts } from './call-counts.ts';
 import { describeTools } from './describe-tools.ts';
-import { makeCall } from './make-call.ts';
+import { makeCall, repeatLocally } from './make-call.ts';
 import { recordedResult } from './recorded-call.ts';
 import { type RefusalCode, Refused, refusable } from './refusal.ts';
 import { reportCall } from './report-call.ts';
@@ -108,7 +108,11 @@ export function createToolbox(given: ToolboxDeps): Toolbox {
         counts.count(name);
         // First of all: what happened has happened, whatever is allowed by now.
         const recorded = recordedResult(steps.earlier(id), name);
-        if (recorded !== null) return recorded;
+        if (recorded !== null) {
+          const local = allowed.has(name) && recorded.kind !== 'refused' ? known.get(name) : undefined;
+          if (local?.isLocal === true) await repeatLocally(local, id, input, deps);
+          return recorded;
+        }
         const tool = find(name);
         counts.check(tool);
         return makeCall(tool, id, input, deps);
