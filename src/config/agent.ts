@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import type { InboundEvent } from '../core/event.ts';
 import { agentBudgetSchema } from './budget.ts';
+import { httpAgentEnvironment, httpAgentSchema, needHttpAgent } from './http-agent.ts';
 import { bytes, durationBetween, httpUrl, integer, secret } from './values.ts';
 
 /** What answers where no agent of the configuration does. */
-export const builtInAgents = ['echo', 'assistant'] as const;
+export const builtInAgents = ['echo', 'assistant', 'http'] as const;
 
 const DEFAULT_INSTRUCTIONS =
   'You are a helpful assistant in a chat. Answer the latest message, briefly and in its own language. ' +
@@ -108,6 +109,8 @@ export const agentSchema = z
   .strictObject({
     kind: z.enum(builtInAgents, { error: `must be one of ${builtInAgents.join(', ')}` }).optional(),
     llm,
+    /** Of the agent `http`. */
+    http: httpAgentSchema.optional(),
     /** Of the built-in assistant. */
     instructions: instructions.default(DEFAULT_INSTRUCTIONS),
     tools: toolNames.default([]),
@@ -152,6 +155,7 @@ export const agentEnvironment: Readonly<Record<string, readonly string[]>> = {
   LLM_BASE_URL: ['agent', 'llm', 'baseUrl'],
   LLM_API_KEY: ['agent', 'llm', 'apiKey'],
   LLM_MODEL: ['agent', 'llm', 'model'],
+  ...httpAgentEnvironment,
 };
 
 export const agentRefinements: Readonly<Record<string, string>> = {
@@ -174,6 +178,7 @@ export function needModel(
   agents: unknown,
   need: (setting: string, path: readonly string[], why: string) => void,
 ): void {
+  if (kind === 'http') needHttpAgent(need);
   const definitions = Array.isArray(agents) ? agents.filter((one) => !isFunction(one?.run)) : [];
   const isMeant = kind === undefined && definitions.length === 0 && (llm.baseUrl ?? llm.model) !== undefined;
   const hasAssistant = kind === 'assistant' || isMeant;

@@ -27,7 +27,7 @@ const orUnlimited = (form: RegExp, perUnit: number, expected: string) =>
     })
     .optional();
 
-const usd = orUnlimited(dollars, 1e6, 'must be US dollars like 5 or 0.25, or unlimited');
+export const usd = orUnlimited(dollars, 1e6, 'must be US dollars like 5 or 0.25, or unlimited');
 const number = orUnlimited(count, 1, 'must be a whole number or unlimited');
 
 const calendarOf = (max: typeof usd) => z.strictObject({ hour: max, day: max, month: max }).optional();

@@ -64,6 +64,7 @@ const emptyIsAnError: ReadonlySet<string> = new Set([
   'SALLYPORT_ID_KEY',
   'SALLYPORT_JWT_SECRET',
   'SALLYPORT_METRICS_TOKEN',
+  'SALLYPORT_AGENT_SECRET',
 ]);
 
 /** A variable that only refines a channel (where its API is) does not switch the channel on. */
