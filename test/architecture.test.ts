@@ -40,6 +40,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/cli'],
   undici: ['src/workers/outbound'],
   ai: ['src/workers'],
+  standardwebhooks: ['src/workers/agent/http', 'src/testing'],
   '@pydantic/genai-prices': ['src/workers/budget'],
 };
 

@@ -110,7 +110,7 @@ export const agentSchema = z
     kind: z.enum(builtInAgents, { error: `must be one of ${builtInAgents.join(', ')}` }).optional(),
     llm,
     /** Of the agent `http`. */
-    http: httpAgentSchema.optional(),
+    http: httpAgentSchema,
     /** Of the built-in assistant. */
     instructions: instructions.default(DEFAULT_INSTRUCTIONS),
     tools: toolNames.default([]),

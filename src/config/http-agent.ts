@@ -26,16 +26,18 @@ const reserve = z
   .transform(({ usd: usdMicros, ...counts }) => ({ ...counts, usdMicros: Number(usdMicros) }))
   .prefault({});
 
-export const httpAgentSchema = z.strictObject({
-  url: httpUrl,
-  /** Several during rotation: requests carry a signature of each, callbacks may carry any. */
-  secrets: listOf(webhookSecret),
-  /** For its answer to a request. */
-  timeout: durationBetween('1s', '10m').prefault('60s'),
-  /** For its callback after a 202. The event's age counts on meanwhile, so this stays well below a day. */
-  callbackTimeout: durationBetween('1s', '12h').prefault('10m'),
-  reserve,
-});
+export const httpAgentSchema = z
+  .strictObject({
+    url: httpUrl.optional(),
+    /** Several during rotation: requests carry a signature of each, callbacks may carry any. */
+    secrets: listOf(webhookSecret).optional(),
+    /** For its answer to a request. */
+    timeout: durationBetween('1s', '10m').prefault('60s'),
+    /** For its callback after a 202. The event's age counts on meanwhile, so this stays well below a day. */
+    callbackTimeout: durationBetween('1s', '12h').prefault('10m'),
+    reserve,
+  })
+  .prefault({});
 
 export type HttpAgentConfig = z.output<typeof httpAgentSchema>;
 
