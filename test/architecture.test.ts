@@ -33,7 +33,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   bullmq: ['src/queue/redis'],
   ioredis: ['src/queue/redis'],
   libsql: ['src/queue/embedded'],
-  '@slack/bolt': ['src/channels/slack'],
+  '@slack/bolt': ['src/channels/slack', 'src/workers/agent/bolt'],
   'googleapis/build/src/apis/gmail/index.js': ['src/channels/gmail'],
   pino: ['src/ops'],
   'prom-client': ['src/ops'],

@@ -149,11 +149,11 @@ describe('what an event carries', () => {
     expect(message(inner).destination).toEqual({ via: 'message', workspace: 'T0HOME', app: 'A0OURS', ...destination });
   });
 
-  it('a response_url is a capability, and in no other place', () => {
+  it('a response_url and a trigger_id are capabilities, and in no other place', () => {
     const url = 'https://hooks.slack.com/commands/T0HOME/1/abc';
     const fields = { command: '/ask', user_id: 'U0ALICE', channel_id: 'C0GENERAL', trigger_id: '1.2.3' };
     const { event, capabilities } = only(receive(slackForm({ ...fields, response_url: url, token: 'xyz' })));
-    expect(capabilities).toEqual({ response_url: url });
+    expect(capabilities).toEqual({ response_url: url, trigger_id: '1.2.3' });
     expect(event.destination).toMatchObject({ via: 'response_url' });
     expect(event.payload).toEqual({ command: '/ask', user_id: 'U0ALICE', channel_id: 'C0GENERAL' });
   });

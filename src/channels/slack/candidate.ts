@@ -18,6 +18,8 @@ export interface Candidate extends MatchCandidate {
   readonly repeats: 'events' | 'interactions';
   readonly place: Place;
   readonly responseUrl: string | undefined;
+  /** Opens a view within 3 seconds of what the user pressed. */
+  readonly triggerId: string | undefined;
 }
 
 /** Where it happened. */

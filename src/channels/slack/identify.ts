@@ -1,6 +1,6 @@
 import type { Identifier } from '../../core/identity.ts';
 import type { ParsedEvent } from '../channel.ts';
-import { destinationOf, routingIdsOf } from './candidate.ts';
+import { type Candidate, destinationOf, routingIdsOf } from './candidate.ts';
 import { removeCapabilities } from './clean.ts';
 import type { Parsed } from './parse.ts';
 
@@ -48,8 +48,13 @@ export function identify(
       destination: destinationOf(candidate, workspace),
       payload: removeCapabilities(payload),
     },
-    capabilities: candidate.responseUrl === undefined ? {} : { response_url: candidate.responseUrl },
+    capabilities: capabilitiesOf(candidate),
     // Without the timestamps: `isTs` lets nothing through that could be a secret.
     routingIds: routingIdsOf(candidate, workspace),
   };
 }
+
+const capabilitiesOf = ({ responseUrl, triggerId }: Candidate): Record<string, string> => ({
+  ...(responseUrl !== undefined && { response_url: responseUrl }),
+  ...(triggerId !== undefined && { trigger_id: triggerId }),
+});

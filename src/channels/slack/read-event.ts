@@ -43,6 +43,7 @@ function readMessage(event: MessageEvent, own: OwnIds): Candidate | SlackReason 
     repeats: 'events',
     place: placeOfMessage(channel, thread ?? ts, thread, direct),
     responseUrl: undefined,
+    triggerId: undefined,
   };
 }
 
@@ -70,6 +71,7 @@ function readOther(envelope: Envelope, own: OwnIds, workspace: string | undefine
     repeats: 'events',
     place,
     responseUrl: undefined,
+    triggerId: undefined,
   };
 }
 

@@ -29,6 +29,7 @@ export function readCommand(command: Command): Candidate | SlackReason {
       timestamps: [],
     },
     responseUrl,
+    triggerId: trigger,
   };
 }
 
@@ -67,6 +68,7 @@ export function readInteraction(payload: Interaction, workspace: string | undefi
     repeats: 'interactions',
     place,
     responseUrl: present(payload.response_url) ?? present(payload.response_urls?.[0]?.response_url),
+    triggerId: present(payload.trigger_id),
   };
 }
 

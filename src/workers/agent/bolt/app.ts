@@ -1,0 +1,50 @@
+import type { App } from '@slack/bolt';
+import { SallyportError } from '../../../core/errors.ts';
+
+/** What of an app is used; apps of any Bolt 4 or 5 have it. */
+export type BoltApp = Pick<App, 'processEvent' | 'error' | 'webClientOptions'>;
+
+type AppModule = { readonly app: BoltApp } | { readonly default: BoltApp };
+
+/** An app, or a function that makes or imports one; a module has it as `app` or as its default export. */
+export type AppSource = BoltApp | (() => BoltApp | AppModule | Promise<BoltApp | AppModule>);
+
+/** @throws SallyportError ERR_CONFIG_INVALID when there is no app in it; what the source threw */
+export async function loadApp(source: AppSource): Promise<BoltApp> {
+  const found: unknown = typeof source === 'function' ? await source() : source;
+  const app = [found, partOf(found, 'app'), partOf(found, 'default')].find(isApp);
+  if (app !== undefined) return app;
+  throw new SallyportError('ERR_CONFIG_INVALID', 'bolt: the module exports no Bolt app as `app` or as its default');
+}
+
+const partOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+
+const isApp = (value: unknown): value is BoltApp => typeof partOf(value, 'processEvent') === 'function';
+
+/**
+ * Settles what a worker needs and an app that listens by itself does not: failures that show, and calls that are not
+ * repeated behind the worker's back. What the app's author chose stays.
+ */
+export function adaptApp(app: BoltApp, slackApiUrl: string | undefined): void {
+  const options = app.webClientOptions;
+  // Clients are made with each event, so options that are set now reach all of them.
+  if (slackApiUrl !== undefined) options.slackApiUrl ??= slackApiUrl;
+  if (options.retryConfig === undefined) {
+    // Bolt's default repeats a call up to ten times in half an hour, after timeouts too: each could post again.
+    options.retryConfig = { retries: 0 };
+    options.rejectRateLimitedCalls ??= true;
+  }
+  rethrowAfterHandler(app);
+}
+
+/** An error handler of the app's own that returns makes a failed event look like a good one; Bolt's default rethrows. */
+function rethrowAfterHandler(app: BoltApp): void {
+  const handler: unknown = Reflect.get(app, 'errorHandler');
+  if (Reflect.get(app, 'hasCustomErrorHandler') !== true || typeof handler !== 'function') return;
+  app.error(async (raised: unknown) => {
+    await handler(raised);
+    // With `extendedErrorHandler` the error comes among other things.
+    throw raised instanceof Error ? raised : partOf(raised, 'error');
+  });
+}
