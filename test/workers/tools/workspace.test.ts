@@ -329,6 +329,7 @@ describe.skipIf(!isLinux)('programs', () => {
     ['--file=../x'],
     ['-f/etc/passwd'],
     ['-I../x'],
+    ['-C..'],
     ['x=/etc/passwd'],
     ['a,/etc/passwd'],
     ['a:/etc/passwd'],

@@ -16,7 +16,7 @@ const UNCLEAN = /[\u0000\\]/;
 export function checkArguments(given: readonly string[]): void {
   for (const argument of given) {
     const value = argument.replace(OPTION, '');
-    const isGlued = value.startsWith('-') && value.includes('/');
+    const isGlued = value.startsWith('-') && (value.includes('/') || value.includes('..'));
     if (isGlued || UNCLEAN.test(value) || ABSOLUTE_INSIDE.test(value) || PARENT.test(value)) {
       throw new ToolRefusal('arguments may only name files of the workspace, by relative paths');
     }
