@@ -51,6 +51,8 @@ const toolNames = z.array(toolName);
 const definition = z
   .strictObject({
     name: agentName,
+    /** What agents that may delegate to it are told it is good for. */
+    description: text(1000).optional(),
     /** Whether it answers an event. Of several agents the first that does gets it. */
     match: functionOf<(event: InboundEvent) => boolean>().optional(),
     /** As the endpoint of `agent.llm` knows it; absent: that of `agent.llm`. */
@@ -58,6 +60,8 @@ const definition = z
     instructions: instructions.optional(),
     /** Names of built-in tools, and tools of your own (`defineTool`). */
     tools: z.array(z.union([toolName, named('run', '')], { error: 'must be names or tools (defineTool)' })).default([]),
+    /** Names of agents it may give a part of its task to. */
+    delegates: z.array(z.string()).default([]),
     /** What one run may use. It narrows the tenant's limits for runs and never widens them. */
     budget: agentBudgetSchema,
     /** Whether a person looks at its replies first. */
@@ -75,8 +79,14 @@ const definition = z
     message: 'needs instructions (for a model) or run (your own code), one of both',
   });
 
+const isDelegate = (name: string, all: readonly z.output<typeof definition>[]): boolean =>
+  all.some((one) => one.name === name && one.description !== undefined && one.instructions !== undefined);
+
 export const agentsSchema = z
   .array(definition)
+  .refine((all) => all.every(({ delegates }) => delegates.every((name) => isDelegate(name, all))), {
+    message: 'delegate only to agents that have a description and instructions',
+  })
   .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, { message: 'have the same name' })
   .default([]);
 

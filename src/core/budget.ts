@@ -58,6 +58,17 @@ function mergeLimits(base: Limits, over: Limits): Limits {
 export const mergeBudgets = (base: BudgetLimits, over: BudgetLimits): BudgetLimits =>
   Object.fromEntries(scopeKinds.map((scope) => [scope, mergeLimits(base[scope] ?? {}, over[scope] ?? {})]));
 
+/** Both at once: of each resource and window the lower limit. */
+export function narrowest(a: Limits, b: Limits): Limits {
+  const lowest: { -readonly [R in Resource]?: Limits[R] } = { ...a };
+  for (const { resource, window, max: most } of limitsOf(b)) {
+    const other = a[resource]?.[window];
+    const isLower = other === undefined || other === 'unlimited' || (most !== 'unlimited' && most < other);
+    if (isLower) lowest[resource] = { ...lowest[resource], [window]: most };
+  }
+  return lowest;
+}
+
 /** One limit as it stands: `max` of a resource in a window. */
 export interface Limit {
   readonly resource: Resource;

@@ -118,6 +118,8 @@ export interface Run {
     | 'lost'
     | 'ignored';
   readonly usage: Usage;
+  /** Who was asked. */
+  readonly agent?: string;
   readonly reply?: RunReply;
   readonly code?: ErrorCode;
 }

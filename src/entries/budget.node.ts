@@ -1,9 +1,9 @@
 import { createBudgetOverrides } from '../queue/budget-overrides.ts';
 import { watchKills } from '../workers/budget/kill-watch.ts';
 import { createPolicies } from '../workers/budget/policy.ts';
-import { createPrices } from '../workers/budget/prices.ts';
 import { createRunBudget, type OpenBudget, type Spending } from '../workers/budget/run-budget.ts';
 import { configuredPolicy } from './budget-policy.ts';
+import { pricesOf } from './model.node.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** How long a run waits for money that others have reserved and may not need, in ms. */
@@ -22,7 +22,7 @@ export function openBudgets({ config, store, metrics, identifier, log }: Runtime
   const deps = {
     ledger: store.ledger,
     policyOf: createPolicies({ configured: configuredPolicy(config), overrides, clock: Date.now }),
-    priceOf: createPrices(config.prices),
+    priceOf: pricesOf(config),
     kills,
     digest: identifier.digest,
     meter: metrics.meter,

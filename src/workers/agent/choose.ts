@@ -1,3 +1,4 @@
+import { SallyportError } from '../../core/errors.ts';
 import type { InboundEvent } from '../../core/event.ts';
 
 /** What decides who answers an event. */
@@ -14,9 +15,15 @@ export interface Choice<T extends Candidate> {
   readonly allowed: (tenant: string) => ReadonlySet<string> | null;
 }
 
-/** Who answers an event: the first candidate its tenant allows that matches it. @throws what a `match` throws */
+/**
+ * Who answers an event: the first candidate its tenant allows that matches it.
+ * @throws SallyportError ERR_AGENT_FAILED: a `match` threw
+ */
 export function choose<T extends Candidate>(event: InboundEvent, { candidates, allowed }: Choice<T>): T | null {
   const names = allowed(event.tenant);
-  const chosen = candidates.find(({ name, match }) => (names?.has(name) ?? true) && (match?.(event) ?? true));
-  return chosen ?? null;
+  try {
+    return candidates.find(({ name, match }) => (names?.has(name) ?? true) && (match?.(event) ?? true)) ?? null;
+  } catch (error) {
+    throw new SallyportError('ERR_AGENT_FAILED', 'whether an agent matches could not be decided', { cause: error });
+  }
 }

@@ -1,3 +1,4 @@
+import { type Limits, narrowest } from '../../core/budget.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { EventRecord, InboundEvent } from '../../core/event.ts';
 import type { Identifier } from '../../core/identity.ts';
@@ -44,6 +45,8 @@ export interface Spending {
   readonly event: InboundEvent;
   /** The agent costs nothing: its runs are not counted. */
   readonly isFree: boolean;
+  /** The agent's own limits for a run; the narrower of these and the tenant's hold. */
+  readonly limits?: Limits | undefined;
 }
 
 /**
@@ -54,7 +57,8 @@ export async function createRunBudget(spending: Spending, deps: RunBudgetDeps): 
   const { tenant } = spending.event;
   const policy = await deps.policyOf(tenant);
   const spender = spenderOf(spending, deps.digest);
-  const limits = accountLimits(policy.limits, spender);
+  const run = narrowest(policy.limits.run ?? {}, spending.limits ?? {});
+  const limits = accountLimits({ ...policy.limits, run }, spender);
   const ending = createEnding(deps.meter);
   const tell = { listener: accountOf.user(spender), teller: accountOf.run(spender) };
   const { onExhausted } = policy;

@@ -29,6 +29,8 @@ export interface Part {
   readonly steps: Steps;
   readonly budget: RunBudget;
   readonly signal: AbortSignal;
+  /** Names of the tools a delegate may use; absent for the run itself, whose agent says so. */
+  readonly allowed?: ReadonlySet<string>;
   /** Null within a delegate: it cannot delegate, and its answer goes to who asked it. */
   readonly runSub: RunSub | null;
 }

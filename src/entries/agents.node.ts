@@ -1,0 +1,55 @@
+import { type AgentDefinitionConfig, builtInOf } from '../config/agent.ts';
+import type { Agent } from '../workers/agent/agent.ts';
+import { choose } from '../workers/agent/choose.ts';
+import { isGuardrail } from '../workers/agent/definition.ts';
+import { echoAgent } from '../workers/agent/echo.ts';
+import { createMemory } from '../workers/agent/memory/memory.ts';
+import type { Guardrail } from '../workers/guardrails/guardrail.ts';
+import { createGuardrails } from '../workers/guardrails/guardrails.ts';
+import type { RunDeps } from '../workers/run.ts';
+import { agentChoice } from './agent-choice.ts';
+import { createAssistants } from './assistants.node.ts';
+import { openHttpAgent } from './http-agent.node.ts';
+import { unpricedModels } from './model.node.ts';
+import type { Runtime } from './runtime.node.ts';
+
+/** Who answers events, and what every reply passes. @throws SallyportError ERR_CONFIG_INVALID */
+export function openAgents(runtime: Runtime): Pick<RunDeps, 'agentFor' | 'guardrailsWith' | 'memory'> {
+  const { config, identifier, log, metrics, store } = runtime;
+  const { memory: bounds, instructions, tools } = config.agent;
+  const { turns, bytes, age: ageMs } = bounds;
+  const shared = { records: store.records, digest: identifier.digest, clock: Date.now };
+  const memory = createMemory({ ...shared, bounds: { turns, bytes, ageMs } });
+  const guardrailsWith = (own: readonly Guardrail[]) => createGuardrails(own, { meter: metrics.meter, logger: log });
+  const assistant = createAssistants(runtime, memory, guardrailsWith);
+  const bare = { delegates: [], budget: {}, review: false, guardrails: [] };
+  const builtIns = {
+    echo: () => echoAgent,
+    assistant: () => assistant({ ...bare, name: 'assistant', instructions, tools }),
+    http: () => openHttpAgent(runtime),
+  };
+  const builtIn = builtInOf(config.agent, config.agents);
+  const all = config.agents.map((one) =>
+    one.instructions === undefined ? ownCode(one) : assistant({ ...one, instructions: one.instructions }),
+  );
+  if (builtIn !== null) all.push(builtIns[builtIn]());
+  const byName = new Map(all.map((one) => [one.name, one]));
+  const choice = agentChoice(config);
+  void warnOfPrices(runtime);
+  return { agentFor: (event) => byName.get(choose(event, choice)?.name ?? '') ?? null, guardrailsWith, memory };
+}
+
+/** `defineAgent` types it; whatever else it answers fails the attempt. */
+const ownCode = ({ name, budget: limits, review, guardrails, run }: AgentDefinitionConfig): Agent => ({
+  name,
+  limits,
+  review,
+  guardrails: guardrails.filter(isGuardrail),
+  run: run as Agent['run'],
+});
+
+async function warnOfPrices({ config, log }: Runtime): Promise<void> {
+  for (const model of await unpricedModels(config)) {
+    log.warn({ model, setting: 'LLM_PRICE_INPUT, LLM_PRICE_OUTPUT' }, 'model.price-unknown');
+  }
+}

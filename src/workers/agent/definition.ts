@@ -1,0 +1,54 @@
+import type { InboundEvent } from '../../core/event.ts';
+import type { Guardrail } from '../guardrails/guardrail.ts';
+import type { Tool } from '../tools/tool.ts';
+import type { Agent } from './agent.ts';
+
+/** A number, or that number as text, or `unlimited`. */
+type Max = number | string;
+
+/** An agent as a configuration file describes it: instructions for a model, or code of your own. */
+export interface AgentDefinition {
+  /** 1 to 31 of a-z, 0-9 and -; it is shown in metrics and run records. */
+  name: string;
+  /** What other agents are told it is good for, when they may delegate to it. */
+  description?: string;
+  /** Whether it answers an event. The first agent of the list that does gets it; absent: it answers everything. */
+  match?: (event: InboundEvent) => boolean;
+  /** The model's name at `LLM_BASE_URL`; absent: `LLM_MODEL`. */
+  model?: string;
+  /** What the model is told. Nothing from outside is ever put among it. */
+  instructions?: string;
+  /** Names of built-in tools, and tools of your own (`defineTool`). */
+  tools?: (string | Tool)[];
+  /** Names of agents it may give a part of its task to. */
+  delegates?: string[];
+  /** Of one run. It narrows the tenant's limits and never widens them. */
+  budget?: { usd?: Max; tokens?: Max; calls?: Max; toolCalls?: Max; seconds?: Max };
+  /** Whether a person looks at a reply before it is sent. */
+  review?: boolean | ((reply: { readonly text: string }, event: InboundEvent) => boolean);
+  /** Checks of its own, before those that every agent passes. */
+  guardrails?: Guardrail[];
+  /** Code instead of instructions. What costs something goes through `context.budget`. */
+  run?: Agent['run'];
+}
+
+/**
+ * Types an agent of a `sallyport.config.ts`.
+ * @example agents: [defineAgent({ name: 'support', match: ({ mentioned }) => mentioned, instructions: 'You help.' })]
+ */
+export const defineAgent = (definition: AgentDefinition): AgentDefinition => definition;
+
+/** Whether something that a program put among an agent's tools is one. */
+export const isTool = (value: object): value is Tool =>
+  'description' in value &&
+  typeof value.description === 'string' &&
+  'effect' in value &&
+  ['none', 'idempotent', 'once'].includes(String(value.effect)) &&
+  'input' in value &&
+  typeof value.input === 'object' &&
+  'run' in value &&
+  typeof value.run === 'function';
+
+/** Whether something that a program put among an agent's guardrails is one. */
+export const isGuardrail = (value: object): value is Guardrail =>
+  'stages' in value && Array.isArray(value.stages) && 'check' in value && typeof value.check === 'function';
