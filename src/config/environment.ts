@@ -2,6 +2,7 @@ import { agentEnvironment, agentRefinements } from './agent.ts';
 import { budgetEnvironment } from './budget.ts';
 import { gmailEnvironment, gmailRefinements } from './gmail.ts';
 import { graphEnvironment, graphRefinements } from './graph.ts';
+import { reviewEnvironment } from './review.ts';
 import { teamsEnvironment, teamsRefinements } from './teams.ts';
 
 /** The environment's names for settings, each with its place in the configuration. */
@@ -46,6 +47,7 @@ export const environmentPaths: Readonly<Record<string, Path>> = {
   LOG_LEVEL: ['logLevel'],
   ...agentEnvironment,
   ...budgetEnvironment,
+  ...reviewEnvironment,
   SLACK_SIGNING_SECRET: [...TENANT, 'slack', 'signingSecrets'],
   SLACK_BOT_TOKEN: [...TENANT, 'slack', 'botToken'],
   SLACK_API_URL: [...TENANT, 'slack', 'apiUrl'],

@@ -32,7 +32,7 @@ function problemsOf(issue: z.core.$ZodIssue, environment: Environment): string[]
   return [at(issue.path, issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message)];
 }
 
-const notChannels: ReadonlySet<string> = new Set(['budget', 'agents', 'tools']);
+const notChannels: ReadonlySet<string> = new Set(['budget', 'review', 'agents', 'tools']);
 
 /** Looks at the input, which may be wrong in any other way: what is missing is told together with what is wrong. */
 function missingFor(role: Role, input: unknown): string[] {

@@ -3,6 +3,7 @@ import { agentSchema, agentsSchema, checkTenantAgents, tenantAgents } from './ag
 import { globalBudgetSchema, pricesSchema, tenantBudgetSchema } from './budget.ts';
 import { gmailSchema } from './gmail.ts';
 import { graphSchema } from './graph.ts';
+import { reviewSchema } from './review.ts';
 import { teamsSchema } from './teams.ts';
 import {
   bytes,
@@ -58,6 +59,7 @@ const tenant = z.strictObject({
   teams: teamsSchema.optional(),
   gmail: gmailSchema.optional(),
   budget: tenantBudgetSchema,
+  review: reviewSchema,
   ...tenantAgents,
 });
 

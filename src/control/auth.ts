@@ -10,6 +10,8 @@ const scopes = [
   'subscriptions:write',
   'budgets:read',
   'budgets:write',
+  'reviews:read',
+  'reviews:decide',
 ] as const;
 export type Scope = (typeof scopes)[number];
 

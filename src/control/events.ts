@@ -1,33 +1,28 @@
 import { z } from 'zod';
 import { SallyportError } from '../core/errors.ts';
 import { channelNames, eventStates } from '../core/event.ts';
-import type { App, AppContext } from '../ingress/context.ts';
-import type { EventFilter, Events, Transition } from '../queue/events.ts';
+import type { App } from '../ingress/context.ts';
+import type { EventFilter, Events, Resolved, Transition } from '../queue/events.ts';
 import type { Authorize } from './auth.ts';
+import { eventId, notFound } from './event-id.ts';
 import { type EventView, eventView } from './event-view.ts';
+import { readJson } from './json-body.ts';
+import { pageQuery } from './page-query.ts';
 
 export interface EventRoutesDeps {
   readonly events: Events;
   readonly authorize: Authorize;
 }
 
-/** Rows of a page unless told otherwise. */
-const DEFAULT_LIMIT = 50;
-const MAX_LIMIT = 200;
-
 const query = z.strictObject({
   state: z.enum(eventStates).optional(),
   channel: z.enum(channelNames).optional(),
-  cursor: z
-    .string()
-    .regex(/^[\w.~-]{1,200}$/)
-    .optional(),
-  limit: z
-    .string()
-    .regex(/^[1-9]\d{0,2}$/)
-    .transform(Number)
-    .refine((limit) => limit <= MAX_LIMIT)
-    .default(DEFAULT_LIMIT),
+  ...pageQuery,
+});
+
+const resolveBody = z.strictObject({
+  effect: z.string().min(1).max(200),
+  outcome: z.enum(['delivered', 'not_delivered']),
 });
 
 /** `/events`: what was accepted and what became of it. Every call sees only its own tenant. */
@@ -51,27 +46,26 @@ export const mountEvents =
       const { tenant } = await authorize(c, 'events:write');
       return c.json(changed(await events.redrive(tenant, eventId(c))));
     });
+    app.post('/events/:id/resolve', async (c) => {
+      const { tenant } = await authorize(c, 'events:write');
+      const id = eventId(c);
+      const { effect, outcome } = await readJson(c, resolveBody);
+      return c.json(changed(await events.resolve(tenant, id, effect, outcome)));
+    });
     app.post('/events/:id/park', async (c) => {
       const { tenant } = await authorize(c, 'events:write');
       return c.json(changed(await events.park(tenant, eventId(c))));
     });
   };
 
-/** Names of records go into keys of the store: what is not one of our ids is not even asked for. */
-function eventId(c: AppContext): string {
-  const id = c.req.param('id') ?? '';
-  if (!/^ev_[0-9A-Z]{26}$/.test(id)) throw notFound();
-  return id;
-}
-
-const notFound = (): SallyportError => new SallyportError('ERR_NOT_FOUND', 'no such event');
-
-function changed(transition: Transition): EventView {
+function changed(transition: Transition | Resolved): EventView {
   switch (transition.kind) {
     case 'ok':
       return eventView(transition.record);
     case 'not_found':
       throw notFound();
+    case 'no_effect':
+      throw new SallyportError('ERR_NOT_FOUND', 'the event has no such effect under way');
     case 'wrong_state':
       throw new SallyportError('ERR_WRONG_STATE', 'the event is in another state');
     case 'reply_delivered':

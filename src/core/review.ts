@@ -1,6 +1,15 @@
 import type { Author, InboundEvent } from './event.ts';
 import type { Identifier } from './identity.ts';
 
+/** Which replies of a tenant wait for a person, and for whom. */
+export interface ReviewPolicy {
+  readonly replies: 'never' | 'always';
+  /** From holding a reply until it can no longer be approved, in ms. */
+  readonly expires: number;
+  /** Subjects of tokens; empty: whoever has the scope. */
+  readonly approvers: readonly string[];
+}
+
 /** What a person decided about a held reply. */
 export interface ReviewDecision {
   readonly kind: 'approved' | 'rejected';

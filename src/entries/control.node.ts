@@ -1,23 +1,37 @@
 import { createAuthorize } from '../control/auth.ts';
 import { mountBudgets } from '../control/budgets.ts';
 import { mountEvents } from '../control/events.ts';
+import { mountReviews } from '../control/reviews.ts';
 import { mountSubscriptions } from '../control/subscriptions.ts';
 import { channelNames } from '../core/event.ts';
 import type { App } from '../ingress/context.ts';
 import { createBudgetOverrides } from '../queue/budget-overrides.ts';
 import { createKeeperReports } from '../queue/keeper-reports.ts';
 import { configuredPolicy } from './budget-policy.ts';
+import { configuredReview } from './review-policy.ts';
 import type { Runtime } from './runtime.node.ts';
 
 const noAuth = { jwtSecret: undefined, jwtIssuer: undefined, jwtAudience: undefined };
 
 /** The API: every route behind a token. */
-export function controlRoutes({ config, store, log }: Runtime): readonly ((app: App) => void)[] {
+export function controlRoutes({ config, identifier, store, scrub, log }: Runtime): readonly ((app: App) => void)[] {
   const authorize = createAuthorize({ ...noAuth, ...config.api });
   const { tenants } = config;
   const policyOf = configuredPolicy(config);
+  const clean = (text: string): string => scrub(text).value;
   return [
     mountEvents({ events: store.events, authorize }),
+    mountReviews({
+      events: store.events,
+      reviews: store.reviews,
+      authorize,
+      reviewPolicy: configuredReview(config),
+      identifier,
+      clean,
+      checkReply: async (_, text) => clean(text),
+      clock: Date.now,
+      logger: log,
+    }),
     mountSubscriptions({ reports: createKeeperReports(store.records), authorize, clock: Date.now }),
     mountBudgets({
       ledger: store.ledger,

@@ -37,6 +37,11 @@ const titles: Partial<Record<ErrorCode, string>> = {
   ERR_WRONG_STATE: 'The event is in another state',
   ERR_REPLY_DELIVERED: 'Its reply was delivered',
   ERR_AMBIGUOUS_EFFECT: 'An effect has an unknown outcome; resolve it first',
+  ERR_REVIEW_CHANGED: 'Another text is held than the one the digest names',
+  ERR_REVIEW_EXPIRED: 'Nobody decided in time',
+  ERR_REVIEW_OWN: 'Whoever asked may not decide about the answer',
+  ERR_REVIEW_NOT_APPROVER: 'The subject is not among the approvers',
+  ERR_GUARDRAIL_BLOCKED: 'A guardrail does not let the text pass',
 };
 
 function failed(error: unknown, c: AppContext, logger: Logger): Response {
