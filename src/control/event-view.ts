@@ -21,12 +21,13 @@ export function eventView({ event, state, generation, attempts, deliveries, runs
 
 export type EventView = ReturnType<typeof eventView>;
 
-function runView({ startedAt, finishedAt, outcome, usage, reply, code }: Run) {
+function runView({ startedAt, finishedAt, outcome, usage, agent, reply, code }: Run) {
   return {
     startedAt: new Date(startedAt).toISOString(),
     finishedAt: finishedAt === undefined ? null : new Date(finishedAt).toISOString(),
     outcome,
     usage,
+    ...(agent === undefined ? {} : { agent }),
     ...(reply === undefined ? {} : { reply }),
     ...(code === undefined ? {} : { code }),
   };

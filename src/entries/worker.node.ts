@@ -2,12 +2,13 @@ import type { ParsedEvent } from '../channels/channel.ts';
 import { prepareFound } from '../ingress/prepare.ts';
 import { startWorkerBeat } from '../ops/worker-beat.ts';
 import { createAcceptFound } from '../workers/accept-found.ts';
-import { echoAgent } from '../workers/agent/echo.ts';
 import { run } from '../workers/run.ts';
+import { openAgents } from './agents.node.ts';
 import { openBudgets } from './budget.node.ts';
 import { startKeeperOf } from './keeper.node.ts';
 import { createReaderTable } from './readers.node.ts';
 import { createReplierTable } from './repliers.node.ts';
+import { configuredReview } from './review-policy.ts';
 import type { Runtime } from './runtime.node.ts';
 
 export interface WorkerHandle {
@@ -19,12 +20,12 @@ export interface WorkerHandle {
 const GIVE_BACK_MS = 3_000;
 
 export function startWorker(runtime: Runtime): WorkerHandle {
-  const { config, crypto, log, metrics, scrub, sealer, store, drain } = runtime;
-  const { meter } = metrics;
+  const { config, crypto, identifier, log, scrub, sealer, store, drain } = runtime;
+  const { meter } = runtime.metrics;
   const shutdown = new AbortController();
   const budgets = openBudgets(runtime);
   const deps = {
-    agent: echoAgent,
+    ...openAgents(runtime),
     replier: createReplierTable(runtime),
     reader: createReaderTable(runtime),
     inbox: store.inbox,
@@ -38,6 +39,8 @@ export function startWorker(runtime: Runtime): WorkerHandle {
     leaseMs: config.worker.lease,
     replyTimeoutMs: config.worker.replyTimeout,
     openBudget: budgets.open,
+    reviewPolicy: configuredReview(config),
+    identifier,
     shutdown: shutdown.signal,
     logger: log,
     isStopping: () => drain.signal.aborted,
@@ -52,9 +55,8 @@ export function startWorker(runtime: Runtime): WorkerHandle {
       await Promise.all([consumer.close(graceMs), keeper.close()]);
       clearTimeout(giveBack);
       budgets.close();
-      await stopBeat().catch(() => {
-        // The store is away; the beat ends by itself.
-      });
+      // While the store is away the beat ends by itself.
+      await stopBeat().catch(() => {});
     },
   };
 }

@@ -1,19 +1,36 @@
 import type { Reader } from '../channels/channel.ts';
 import { SallyportError } from '../core/errors.ts';
-import { type ChannelName, type EventRecord, noUsage, type Usage } from '../core/event.ts';
-import type { Agent, AgentOutcome, Task } from './agent/agent.ts';
+import {
+  type Author,
+  type ChannelName,
+  type EventRecord,
+  type InboundEvent,
+  noUsage,
+  type Usage,
+} from '../core/event.ts';
+import type { Agent, AgentContext, AgentOutcome, Task } from './agent/agent.ts';
+import { noteTurn } from './agent/memory/remember-turn.ts';
 import type { Steps } from './agent/steps.ts';
 import type { OpenBudget, Spending } from './budget/run-budget.ts';
+import { type FinishDeps, finishReply } from './finish-reply.ts';
 import { type PreparedTask, type PrepareTaskDeps, prepareTask } from './prepare-task.ts';
 
-export interface AskDeps extends Omit<PrepareTaskDeps, 'reader'> {
-  readonly agent: Agent;
+export interface AskDeps extends Omit<PrepareTaskDeps, 'reader'>, FinishDeps {
+  /** Who answers an event; null when nobody does. @throws SallyportError ERR_AGENT_FAILED */
+  readonly agentFor: (event: InboundEvent) => Agent | null;
   readonly reader: (tenant: string, channel: ChannelName) => Reader | null;
   /** @throws SallyportError ERR_BUDGET_EXHAUSTED, ERR_KILLED, ERR_STORE_UNAVAILABLE */
   readonly openBudget: (spending: Spending) => Promise<OpenBudget>;
 }
 
-export type Answered = { readonly usage: Usage } & (
+export type Answered = {
+  readonly usage: Usage;
+  /** The agent that was asked. */
+  readonly agent?: string;
+  /** Whoever asked, as the channel's reader knows them. */
+  readonly requester?: Author;
+  readonly isApproved?: true;
+} & (
   | AgentOutcome
   | { readonly kind: 'ignored' }
   /** The agent ran and failed, or was stopped: what it used is spent. */
@@ -24,8 +41,8 @@ export type Answered = { readonly usage: Usage } & (
 const READ_MS = 120_000;
 
 /**
- * Has the channel read what there is to read, counts the run and asks the agent.
- * @throws what the reader threw, or why the budget did not open
+ * Has the channel read what there is to read, counts the run and asks the agent that matches.
+ * @throws what the reader threw
  */
 export async function askAgent(
   record: EventRecord,
@@ -38,24 +55,52 @@ export async function askAgent(
   const prepared: PreparedTask = await prepareTask(record, reading, { ...deps, reader: deps.reader(tenant, channel) });
   if (prepared.kind === 'ignored') return { kind: 'ignored', usage: noUsage };
   if (prepared.kind === 'handled') return { kind: 'silent', usage: noUsage };
-  const { event } = prepared;
-  const budget = await deps.openBudget({ record, event, isFree: deps.agent.isFree ?? false });
+  const agent = deps.agentFor(prepared.event);
+  if (agent === null) return { kind: 'ignored', usage: noUsage };
+  return {
+    ...(await withinBudget(agent, prepared.event, record, steps, signal, deps)),
+    agent: agent.name,
+    requester: prepared.event.author,
+  };
+}
+
+async function withinBudget(
+  agent: Agent,
+  event: InboundEvent,
+  record: EventRecord,
+  steps: Steps,
+  signal: AbortSignal,
+  deps: AskDeps,
+): Promise<Answered> {
+  let budget: OpenBudget;
+  try {
+    budget = await deps.openBudget({ record, event, isFree: agent.isFree ?? false, limits: agent.limits });
+  } catch (error) {
+    return { kind: 'failed', error, usage: noUsage };
+  }
+  const context = { signal: AbortSignal.any([signal, budget.run.signal]), budget: budget.run, steps };
   const task: Task = { event, generation: record.generation, attempt: record.attempts };
-  const answer = await runAgent(task, steps, signal, budget, deps);
+  const answer = await runAgent(agent, task, context, budget, deps);
   await budget.close();
   return { ...answer, usage: budget.run.usage };
 }
 
 async function runAgent(
+  agent: Agent,
   task: Task,
-  steps: Steps,
-  signal: AbortSignal,
+  context: AgentContext,
   budget: OpenBudget,
-  { agent }: AskDeps,
+  deps: AskDeps,
 ): Promise<AgentOutcome | { readonly kind: 'failed'; readonly error: unknown }> {
-  const context = { signal: AbortSignal.any([signal, budget.run.signal]), budget: budget.run, steps };
+  const work = async (): Promise<AgentOutcome> => {
+    const outcome = await agent.run(task, context);
+    if (outcome.kind !== 'reply') return outcome;
+    const reply = await finishReply(outcome, agent, task.event, context.signal, deps);
+    if (agent.remembers) await noteTurn(task.event, context.steps);
+    return reply;
+  };
   try {
-    return await untilAborted(agent.run(task, context), context.signal);
+    return await untilAborted(work(), context.signal);
   } catch (error) {
     if (budget.stopped !== undefined) return { kind: 'failed', error: budget.stopped };
     if (error instanceof SallyportError) return { kind: 'failed', error };

@@ -1,25 +1,24 @@
 import type { Replier } from '../channels/channel.ts';
-import type { Clock } from '../core/clock.ts';
 import { codeOf, type ErrorCode } from '../core/errors.ts';
 import { type ChannelName, type EventRecord, noUsage, type Run } from '../core/event.ts';
 import { isJsonObject } from '../core/json.ts';
-import type { Logger } from '../core/logger.ts';
-import type { Journal } from '../queue/journal.ts';
+import { type Journal, REPLY_STEP } from '../queue/journal.ts';
 import type { HeldLease, Lease, Outcome } from '../queue/lease.ts';
+import { type RememberDeps, rememberTurn } from './agent/memory/remember-turn.ts';
 import { openSteps, type Steps } from './agent/steps.ts';
 import { type Answered, type AskDeps, askAgent } from './ask-agent.ts';
 import { BudgetExhausted } from './budget/exhausted.ts';
 import { failureOutcome } from './failure.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import { REPLY_STEP, type ReplyDeps, replyOnce } from './reply-once.ts';
+import { type ReplyDeps, replyOnce } from './reply-once.ts';
+import { approvedReply } from './review/approved-reply.ts';
+import { holdReply, needsReview, type ReviewDeps } from './review/hold-reply.ts';
 import { tellRefusal } from './tell-refusal.ts';
 
-export interface AttemptDeps extends AskDeps {
+export interface AttemptDeps extends AskDeps, ReviewDeps, RememberDeps {
   readonly replier: (tenant: string, channel: ChannelName) => Replier;
   readonly lease: Lease;
   readonly journal: Journal;
-  readonly logger: Logger;
-  readonly clock: Clock;
   readonly random: () => number;
   /** `StoreLimits.leaseMs` */
   readonly leaseMs: number;
@@ -35,30 +34,37 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
   const heartbeat = startHeartbeat(deps.lease, held, deps.leaseMs);
   const signal = AbortSignal.any([heartbeat.signal, deps.shutdown]);
   const { channel } = record.event;
-  let usage = noUsage;
+  let asked: Pick<Run, 'usage' | 'agent'> = { usage: noUsage };
   try {
     const steps = await openSteps({ journal: deps.journal, lease: held, clock: deps.clock });
-    const answer = recorded(steps) ?? (await askAgent(record, steps, signal, deps));
-    usage = answer.usage;
+    const answer = approved(record, deps) ?? recorded(steps, record) ?? (await askAgent(record, steps, signal, deps));
+    asked = { usage: answer.usage, ...(answer.agent === undefined ? {} : { agent: answer.agent }) };
     if (answer.kind === 'failed') throw answer.error;
-    const ended = { startedAt, finishedAt: deps.clock(), usage };
+    const ended = { startedAt, finishedAt: deps.clock(), ...asked };
     if (answer.kind === 'ignored') return { kind: 'ignored', run: { ...ended, outcome: 'ignored' } };
     if (answer.kind === 'silent') return { kind: 'done', run: { ...ended, outcome: 'silent' } };
     if (answer.kind === 'wait') return waiting(answer, ended);
     const { value: text, findings } = deps.scrub(answer.text);
     for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
-    const task = { record, lease: held, step: REPLY_STEP, text, earlier: steps.earlier(REPLY_STEP), signal } as const;
+    const earlier = steps.earlier(REPLY_STEP);
+    if (needsReview(answer, record, earlier, deps)) {
+      deps.meter.replied(channel, 'held');
+      return holdReply({ record, text, requester: answer.requester }, ended, deps);
+    }
+    const task = { record, lease: held, step: REPLY_STEP, text, earlier, signal } as const;
     const reply = await replyOnce(task, replying(record, deps));
     deps.meter.replied(channel, reply.state);
+    await rememberTurn(record, text, steps, deps);
     return { kind: 'done', run: { ...ended, finishedAt: deps.clock(), outcome: 'replied', reply } };
   } catch (error) {
     const finishedAt = deps.clock();
-    if (deps.shutdown.aborted) return { kind: 'released', run: { startedAt, finishedAt, outcome: 'released', usage } };
+    if (deps.shutdown.aborted)
+      return { kind: 'released', run: { startedAt, finishedAt, outcome: 'released', ...asked } };
     if (replyCodes.has(codeOf(error))) deps.meter.replied(channel, replyOutcome(error));
     if (error instanceof BudgetExhausted) {
       await tellRefusal(error, record, held, { ...replying(record, deps), logger: deps.logger, signal });
     }
-    return failureOutcome({ error, attempt: record.attempts, usage, startedAt, finishedAt, random: deps.random });
+    return failureOutcome({ error, attempt: record.attempts, asked, startedAt, finishedAt, random: deps.random });
   } finally {
     heartbeat.stop();
   }
@@ -86,10 +92,15 @@ const replyCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 const replyOutcome = (error: unknown): string => (codeOf(error) === 'ERR_AMBIGUOUS_EFFECT' ? 'ambiguous' : 'failed');
 
+function approved(record: EventRecord, deps: AttemptDeps): Answered | null {
+  const text = approvedReply(record, deps);
+  return text === null ? null : { kind: 'reply', text, usage: noUsage, isApproved: true };
+}
+
 /** What an earlier attempt already had the agent say; it is not computed again. */
-function recorded(steps: Steps): Answered | null {
+function recorded(steps: Steps, { runs }: EventRecord): Answered | null {
   const value = steps.earlier(REPLY_STEP)?.value;
-  return isJsonObject(value) && typeof value.text === 'string'
-    ? { kind: 'reply', text: value.text, usage: noUsage }
-    : null;
+  if (!isJsonObject(value) || typeof value.text !== 'string') return null;
+  const agent = runs.findLast((run) => run.agent !== undefined)?.agent;
+  return { kind: 'reply', text: value.text, usage: noUsage, ...(agent === undefined ? {} : { agent }) };
 }

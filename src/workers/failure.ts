@@ -1,5 +1,5 @@
 import { codeOf, type ErrorCode, SallyportError } from '../core/errors.ts';
-import type { Run, Usage } from '../core/event.ts';
+import type { Run } from '../core/event.ts';
 import type { Outcome } from '../queue/lease.ts';
 import { backoffMs } from './backoff.ts';
 import { BudgetExhausted } from './budget/exhausted.ts';
@@ -22,16 +22,17 @@ const retryable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export interface Failed {
   readonly error: unknown;
   readonly attempt: number;
-  readonly usage: Usage;
+  /** What was used, and who was asked. */
+  readonly asked: Pick<Run, 'usage' | 'agent'>;
   readonly startedAt: number;
   readonly finishedAt: number;
   readonly random: () => number;
 }
 
 /** How an attempt that threw ends. */
-export function failureOutcome({ error, attempt, usage, startedAt, finishedAt, random }: Failed): Outcome {
+export function failureOutcome({ error, attempt, asked, startedAt, finishedAt, random }: Failed): Outcome {
   const code = codeOf(error);
-  const ended = { startedAt, finishedAt, usage, code };
+  const ended = { startedAt, finishedAt, ...asked, code };
   if (error instanceof BudgetExhausted && error.next === 'drop') {
     return { kind: 'done', run: { ...ended, outcome: 'silent' } satisfies Run };
   }

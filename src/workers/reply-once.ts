@@ -1,11 +1,9 @@
 import type { Replier, ReplyContext, ReplyResult } from '../channels/channel.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { EventRecord, RunReply } from '../core/event.ts';
-import type { Journal, JournalEntry } from '../queue/journal.ts';
+import { type Journal, type JournalEntry, REPLY_STEP } from '../queue/journal.ts';
 import type { HeldLease } from '../queue/lease.ts';
 
-/** The journal's step for the one reply an event has. */
-export const REPLY_STEP = 'reply';
 /** The journal's step for the one word that there will be no reply. */
 export const NOTICE_STEP = 'notice';
 

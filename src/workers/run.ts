@@ -1,5 +1,4 @@
 import type { EventRecord } from '../core/event.ts';
-import type { Logger } from '../core/logger.ts';
 import type { ConversationRef } from '../queue/conversation-ref.ts';
 import type { Outcome, Taken } from '../queue/lease.ts';
 import { type AttemptDeps, attempt } from './attempt.ts';
@@ -7,8 +6,10 @@ import { type AttemptDeps, attempt } from './attempt.ts';
 /** Heads one wake runs before the rest goes to a new wake, so that a long conversation does not keep a worker. */
 const HEADS_PER_WAKE = 8;
 
+/** In metrics and logs, for an attempt that asked no agent. */
+const NOBODY = 'none';
+
 export interface RunDeps extends AttemptDeps {
-  readonly logger: Logger;
   /** True once the process takes no more work. */
   readonly isStopping: () => boolean;
 }
@@ -27,16 +28,17 @@ export async function run(conversation: ConversationRef, deps: RunDeps): Promise
   }
 }
 
-function report(record: EventRecord, outcome: Outcome, isStale: boolean, { logger, meter, agent }: RunDeps): void {
+function report(record: EventRecord, outcome: Outcome, isStale: boolean, { logger, meter }: RunDeps): void {
   const { event, generation, attempts } = record;
   const { run: ended } = outcome;
+  const { agent = NOBODY } = ended;
   const ms = (ended.finishedAt ?? ended.startedAt) - ended.startedAt;
-  meter.ran(agent.name, isStale ? 'stale' : ended.outcome, ms / 1000);
+  meter.ran(agent, isStale ? 'stale' : ended.outcome, ms / 1000);
   const line = {
     eventId: event.id,
     tenant: event.tenant,
     channel: event.channel,
-    agent: agent.name,
+    agent,
     generation,
     attempt: attempts,
     outcome: isStale ? 'stale' : outcome.kind,

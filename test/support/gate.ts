@@ -6,10 +6,12 @@ import { createSlackChannel, matchPolicy, type SlackChannelDeps } from '../../sr
 import { createAuthorize } from '../../src/control/auth.ts';
 import { mountBudgets } from '../../src/control/budgets.ts';
 import { mountEvents } from '../../src/control/events.ts';
+import { mountReviews } from '../../src/control/reviews.ts';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
-import { silentLogger } from '../../src/core/logger.ts';
+import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
+import type { ReviewPolicy } from '../../src/core/review.ts';
 import { createApp } from '../../src/ingress/app.ts';
 import { readBodyStream } from '../../src/ingress/body.ts';
 import type { App } from '../../src/ingress/context.ts';
@@ -21,8 +23,10 @@ import { createScrubber } from '../../src/scrub/scrubber.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
 import type { Agent } from '../../src/workers/agent/agent.ts';
 import { echoAgent } from '../../src/workers/agent/echo.ts';
+import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
 import { type RunDeps, run } from '../../src/workers/run.ts';
 import { type BudgetOptions, budgetsOver, countedOnly } from './budget.ts';
+import { reviewing } from './review.ts';
 
 export const SIGNING_SECRET = '8f742231b10e8888abcd99yyyzzz85a5';
 export const JWT_SECRET = 'a-secret-of-at-least-thirty-two-bytes';
@@ -36,6 +40,11 @@ export interface GateOptions {
   readonly clock?: () => number;
   readonly agent?: Agent;
   readonly budget?: BudgetOptions;
+  readonly review?: Partial<ReviewPolicy>;
+  /** Looks at what a reviewer wrote, cleaned. */
+  readonly checkReply?: (text: string) => string;
+  /** Of the API. */
+  readonly logger?: Logger;
   /** False: other tenants share the installation. */
   readonly isAlone?: boolean;
   readonly replier?: Replier;
@@ -76,6 +85,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     outcomeHeaders: true,
     ...options.slack,
   });
+  const reviews = reviewing(options.review);
   const noClaims = { jwtIssuer: undefined, jwtAudience: undefined };
   const authorize = createAuthorize({ jwtSecret: JWT_SECRET, ...noClaims, ...options.api });
   const app = createApp({
@@ -96,6 +106,12 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     logger: silentLogger,
     mount: [
       mountEvents({ events: store.events, authorize }),
+      mountReviews({
+        ...{ events: store.events, reviews: store.reviews, authorize, clock, ...reviews },
+        clean: (text) => scrub(text).value,
+        checkReply: async (_, text) => options.checkReply?.(scrub(text).value) ?? scrub(text).value,
+        logger: options.logger ?? silentLogger,
+      }),
       mountBudgets({
         ledger: store.ledger,
         overrides: createBudgetOverrides(store.records),
@@ -108,7 +124,9 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     ],
   });
   const deps: RunDeps = {
-    agent: options.agent ?? echoAgent,
+    agentFor: () => options.agent ?? echoAgent,
+    guardrailsWith: (own) => createGuardrails(own, { meter: silentMeter, logger: silentLogger }),
+    memory: null,
     replier: () => options.replier ?? { send: async () => ({ kind: 'unsent' }), find: async () => 'absent' },
     reader: () => null,
     inbox: store.inbox,
@@ -124,6 +142,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     openBudget: budgetsOver(store, { clock, ...options.budget }),
     shutdown: new AbortController().signal,
     logger: silentLogger,
+    ...reviews,
     isStopping: () => false,
   };
   return {

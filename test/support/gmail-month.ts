@@ -18,12 +18,14 @@ import { signPushToken } from '../../src/testing/google-signer.ts';
 import { type KeyServer, startKeyServer } from '../../src/testing/key-server.ts';
 import { gmailPush, isAcknowledged, newPushId, withToken } from '../../src/testing/pubsub-sender.ts';
 import { createSigningKey } from '../../src/testing/signing-key.ts';
+import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
 import { type RunDeps, run } from '../../src/workers/run.ts';
 import { budgetsOver } from './budget.ts';
 import { seeded } from './campaign.ts';
 import { createFakeClock, type FakeClock } from './clock.ts';
 import { AUDIENCE, deliver, googleKey, MAILBOX, openGmailDoor, SERVICE_ACCOUNT, SUBSCRIPTION, scrub } from './gmail.ts';
 import { openGmailWorker, prepared, TENANT } from './gmail-worker.ts';
+import { reviewing } from './review.ts';
 import { shakyStore } from './shaky-store.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
 
@@ -196,14 +198,16 @@ function openGate(world: World, store: Store, server: GmailServer, keys: KeyServ
   const reader = createGmailReader(worker.deps);
   const replier = createGmailReplier({ client: worker.deps.client, clock: clock.now });
   const deps: RunDeps = {
-    agent: {
+    agentFor: () => ({
       name: 'echo',
       run: async ({ event }) => {
         const id = String((event.payload as { messageId?: string }).messageId);
         runs.set(id, (runs.get(id) ?? 0) + 1);
         return { kind: 'reply', text: `echo: ${event.text}` };
       },
-    },
+    }),
+    guardrailsWith: (own) => createGuardrails(own, { meter: silentMeter, logger: silentLogger }),
+    memory: null,
     replier: () => replier,
     reader: () => reader,
     inbox: shaky.store.inbox,
@@ -219,6 +223,7 @@ function openGate(world: World, store: Store, server: GmailServer, keys: KeyServ
     openBudget: budgetsOver(store, { clock: clock.now }),
     shutdown: new AbortController().signal,
     logger: silentLogger,
+    ...reviewing(),
     isStopping: () => false,
   };
   let leastWatchMs = Number.POSITIVE_INFINITY;

@@ -44,9 +44,11 @@ import { createSigningKey } from '../../src/testing/signing-key.ts';
 import { createAcceptFound } from '../../src/workers/accept-found.ts';
 import type { Agent } from '../../src/workers/agent/agent.ts';
 import { echoAgent } from '../../src/workers/agent/echo.ts';
+import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
 import { type RunDeps, run } from '../../src/workers/run.ts';
 import { budgetsOver } from './budget.ts';
 import { createFakeClock, type FakeClock } from './clock.ts';
+import { reviewing } from './review.ts';
 
 export const PUBLIC_URL = 'https://gate.example';
 export const CLIENT_STATE = 'a-hand-made-client-state';
@@ -189,7 +191,9 @@ export async function openGraphGate(options: GraphGateOptions = {}): Promise<Gra
   const access = { api, ownMailbox: createOwnMailboxes(api) };
   const reader = createGraphReader({ access, react, store: kept, handMade, identify, clock: clock.now });
   const deps: RunDeps = {
-    agent: options.agent ?? echoAgent,
+    agentFor: () => options.agent ?? echoAgent,
+    guardrailsWith: (own) => createGuardrails(own, { meter: silentMeter, logger: silentLogger }),
+    memory: null,
     replier: () => createGraphReplier(base),
     reader: () => reader,
     inbox: store.inbox,
@@ -205,6 +209,7 @@ export async function openGraphGate(options: GraphGateOptions = {}): Promise<Gra
     openBudget: budgetsOver(store),
     shutdown: new AbortController().signal,
     logger,
+    ...reviewing(),
     isStopping: () => false,
   };
   const keeper = createGraphKeeperTask({ ...base, subscriptions, upkeep, sources, accept: createAcceptFound(deps) });

@@ -34,6 +34,8 @@ import {
 } from '../../src/testing/teams-signer.ts';
 import type { Agent } from '../../src/workers/agent/agent.ts';
 import { echoAgent } from '../../src/workers/agent/echo.ts';
+import type { Guardrail } from '../../src/workers/guardrails/guardrail.ts';
+import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
 import { asFetch } from '../../src/workers/outbound/as-fetch.ts';
 import { allowEntry } from '../../src/workers/outbound/check-url.ts';
 import { createGuardedFetch } from '../../src/workers/outbound/guarded-fetch.ts';
@@ -41,6 +43,7 @@ import { createDnsResolve } from '../../src/workers/outbound/resolve.ts';
 import { run } from '../../src/workers/run.ts';
 
 import { budgetsOver } from './budget.ts';
+import { reviewing } from './review.ts';
 
 export const APP_ID = '3851a47b-53ed-4d29-b878-6e941da61e98';
 export const APP_PASSWORD = 'the-password-of-the-bot';
@@ -201,7 +204,9 @@ function createWorker(options: TeamsGateOptions, store: Store, fetch: typeof glo
     logger,
   });
   const deps = {
-    agent: options.agent ?? echoAgent,
+    agentFor: () => options.agent ?? echoAgent,
+    guardrailsWith: (own: readonly Guardrail[]) => createGuardrails(own, { meter: silentMeter, logger: silentLogger }),
+    memory: null,
     replier: () => replier,
     reader: () => null,
     inbox: store.inbox,
@@ -217,6 +222,7 @@ function createWorker(options: TeamsGateOptions, store: Store, fetch: typeof glo
     openBudget: budgetsOver(store),
     shutdown: new AbortController().signal,
     logger,
+    ...reviewing(),
     isStopping: () => false,
   };
   return (conversation: { tenant: string; key: string }) => run(conversation, deps);
