@@ -56,7 +56,28 @@ export {
   signGraphToken,
 } from './graph-signer.ts';
 export type { GraphSubscription } from './graph-subscriptions.ts';
+export {
+  type HttpAgentReaction,
+  type HttpAgentRequest,
+  type HttpAgentServer,
+  type HttpAgentServerOptions,
+  startHttpAgentServer,
+} from './http-agent-server.ts';
+export {
+  type CallbackSigning,
+  type CallbackTamper,
+  type HttpAgentAnswer,
+  type SignedCallback,
+  signCallback,
+} from './http-agent-signer.ts';
 export { type KeyServer, type KeyServerMode, type KeyServerOptions, startKeyServer } from './key-server.ts';
+export {
+  type LlmAnswer,
+  type LlmRequest,
+  type LlmServer,
+  type LlmServerOptions,
+  startLlmServer,
+} from './llm-server.ts';
 export {
   type PushAttempt,
   type PushDeliveries,
