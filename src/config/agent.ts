@@ -74,8 +74,10 @@ const definition = z
     guardrails: z.array(named('check', 'must be guardrails')).default([]),
     /** Code of your own instead of instructions and tools. */
     run: functionOf<(...task: never[]) => Promise<unknown>>().optional(),
+    /** An adapter that gets the capabilities of its events (`boltAgent`) instead of instructions and tools. */
+    trusted: functionOf<(deps: never) => unknown>().optional(),
   })
-  .refine(({ instructions: told, run }) => (told === undefined) !== (run === undefined), {
+  .refine((one) => [one.instructions, one.run, one.trusted].filter((kind) => kind !== undefined).length === 1, {
     message: 'needs instructions (for a model) or run (your own code), one of both',
   });
 
@@ -189,7 +191,7 @@ export function needModel(
   need: (setting: string, path: readonly string[], why: string) => void,
 ): void {
   if (kind === 'http') needHttpAgent(need);
-  const definitions = Array.isArray(agents) ? agents.filter((one) => !isFunction(one?.run)) : [];
+  const definitions = Array.isArray(agents) ? agents.filter((one) => !isFunction(one?.run ?? one?.trusted)) : [];
   const isMeant = kind === undefined && definitions.length === 0 && (llm.baseUrl ?? llm.model) !== undefined;
   const hasAssistant = kind === 'assistant' || isMeant;
   if (!hasAssistant && definitions.length === 0) return;

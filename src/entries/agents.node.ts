@@ -12,6 +12,7 @@ import { createAssistants } from './assistants.node.ts';
 import { openHttpAgent } from './http-agent.node.ts';
 import { unpricedModels } from './model.node.ts';
 import type { Runtime } from './runtime.node.ts';
+import { trustedAgent } from './trusted-agent.node.ts';
 
 /** Who answers events, and what every reply passes. @throws SallyportError ERR_CONFIG_INVALID */
 export function openAgents(runtime: Runtime): Pick<RunDeps, 'agentFor' | 'guardrailsWith' | 'memory'> {
@@ -29,9 +30,10 @@ export function openAgents(runtime: Runtime): Pick<RunDeps, 'agentFor' | 'guardr
     http: () => openHttpAgent(runtime),
   };
   const builtIn = builtInOf(config.agent, config.agents);
-  const all = config.agents.map((one) =>
-    one.instructions === undefined ? ownCode(one) : assistant({ ...one, instructions: one.instructions }),
-  );
+  const all = config.agents.map((one) => {
+    if (one.trusted !== undefined) return trustedAgent(one, runtime);
+    return one.instructions === undefined ? ownCode(one) : assistant({ ...one, instructions: one.instructions });
+  });
   if (builtIn !== null) all.push(builtIns[builtIn]());
   const byName = new Map(all.map((one) => [one.name, one]));
   const choice = agentChoice(config);

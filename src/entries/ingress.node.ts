@@ -1,10 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { createApp } from '../ingress/app.ts';
+import type { BodyLimits } from '../ingress/body.ts';
 import { readIncoming } from '../ingress/body.node.ts';
 import type { AppContext } from '../ingress/context.ts';
 import { nodeHeaders } from '../ingress/headers.node.ts';
 import { createSourceLimiter } from '../ingress/limits.ts';
 import { mountOps } from '../ops/routes.ts';
+import { callbackRoutes } from './callbacks.ts';
 import { createChannelTable } from './channels.ts';
 import { controlRoutes } from './control.node.ts';
 import { type Listening, listen } from './http.node.ts';
@@ -18,23 +20,30 @@ const incomingOf = (c: AppContext): IncomingMessage => (c.env as { incoming: Inc
 export function startIngress(runtime: Runtime): Promise<Listening> {
   const { config, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain } = runtime;
   const sourceOf = createSourceOf(config.server.trustedProxies ?? []);
-  const app = createApp({
-    inbox: store.inbox,
-    awaitResult: store.jobs.awaitResult,
+  const front = {
     scrub,
-    sealer,
     meter: metrics.meter,
-    channel: createChannelTable(config, { crypto, identifier, fetch, clock: Date.now }),
-    headersOf: (c) => nodeHeaders(incomingOf(c).headers),
-    readBody: (c, limits) => readIncoming(incomingOf(c), limits),
+    headersOf: (c: AppContext) => nodeHeaders(incomingOf(c).headers),
+    readBody: (c: AppContext, limits: BodyLimits) => readIncoming(incomingOf(c), limits),
     bodyTimeoutMs: config.server.bodyTimeout,
-    sourceOf: (c) => sourceOf(incomingOf(c).socket.remoteAddress ?? '', c.req.header('x-forwarded-for')),
+    sourceOf: (c: AppContext) => sourceOf(incomingOf(c).socket.remoteAddress ?? '', c.req.header('x-forwarded-for')),
     failures: createSourceLimiter(config.server.failuresPerMinute),
     isDraining: () => drain.signal.aborted,
-    newRequestId: createRequestIds(crypto.random(6)),
     clock: Date.now,
     logger: log,
-    mount: [mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }), ...controlRoutes(runtime)],
+  };
+  const app = createApp({
+    ...front,
+    inbox: store.inbox,
+    awaitResult: store.jobs.awaitResult,
+    sealer,
+    channel: createChannelTable(config, { crypto, identifier, fetch, clock: Date.now }),
+    newRequestId: createRequestIds(crypto.random(6)),
+    mount: [
+      mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }),
+      ...callbackRoutes(config, { ...front, crypto, callbacks: store.callbacks }),
+      ...controlRoutes(runtime),
+    ],
   });
   return listen(app, config.server.host ?? '0.0.0.0', config.server.port, config.server.bodyTimeout);
 }

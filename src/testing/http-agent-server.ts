@@ -1,0 +1,102 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { HttpAgentAnswer } from './http-agent-signer.ts';
+import { webhookOf } from './http-agent-signer.ts';
+
+/** A verified request of the gate. */
+export interface HttpAgentRequest {
+  /** The same for every repetition of this request: answer it once, and the same again. */
+  readonly id: string;
+  readonly run: string;
+  readonly callbackUrl: string | null;
+  readonly event: {
+    readonly id: string;
+    readonly tenant: string;
+    readonly channel: string;
+    readonly kind: string;
+    readonly conversation: { readonly name: string; readonly key: string };
+    readonly mentioned: boolean;
+    readonly author: { readonly id: string; readonly kind: string };
+    readonly text: string;
+    readonly payload: unknown;
+  };
+  readonly headers: Readonly<Record<string, string>>;
+  /** As received. */
+  readonly body: string;
+}
+
+/** What the server does with a request: an answer, a bare response, or a connection that closes without any. */
+export type HttpAgentReaction =
+  | HttpAgentAnswer
+  | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string }
+  | 'drop';
+
+export interface HttpAgentServerOptions {
+  /** `SALLYPORT_AGENT_SECRET` */
+  readonly secret: string;
+  /** Default: repeats the event's text. */
+  readonly react?: (request: HttpAgentRequest) => HttpAgentReaction | Promise<HttpAgentReaction>;
+}
+
+export interface HttpAgentServer {
+  /** For `SALLYPORT_AGENT_URL`. */
+  readonly url: string;
+  /** Verified requests, in order. */
+  readonly requests: readonly HttpAgentRequest[];
+  /** Requests that failed verification; they are answered 401. */
+  readonly refused: number;
+  stop(): Promise<void>;
+}
+
+/**
+ * A local agent behind `SALLYPORT_AGENT=http`. It verifies every request with the `standardwebhooks` package.
+ * @example const agent = await startHttpAgentServer({ secret, react: ({ event }) => ({ reply: { text: event.text } }) });
+ */
+export async function startHttpAgentServer(options: HttpAgentServerOptions): Promise<HttpAgentServer> {
+  const webhook = webhookOf(options.secret);
+  const react = options.react ?? (({ event }) => ({ reply: { text: `http: ${event.text}` } }));
+  const requests: HttpAgentRequest[] = [];
+  let refused = 0;
+  async function serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await textOf(incoming);
+    const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]));
+    let request: HttpAgentRequest;
+    try {
+      const content = webhook.verify(body, headers) as Pick<HttpAgentRequest, 'run' | 'callbackUrl' | 'event'>;
+      request = { ...content, id: headers['webhook-id'] ?? '', headers, body };
+    } catch {
+      refused += 1;
+      return void response.writeHead(401).end();
+    }
+    requests.push(request);
+    answer(await react(request), response);
+  }
+  const server = createServer((incoming, response) => {
+    serve(incoming, response).catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/agent`,
+    requests,
+    get refused() {
+      return refused;
+    },
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function textOf(incoming: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}
+
+function answer(reaction: HttpAgentReaction, response: ServerResponse): void {
+  if (reaction === 'drop') return void response.destroy();
+  if ('status' in reaction) return void response.writeHead(reaction.status, reaction.headers).end(reaction.body);
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(reaction));
+}
