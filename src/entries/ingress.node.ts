@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { createApp } from '../ingress/app.ts';
-import type { BodyLimits } from '../ingress/body.ts';
 import { readIncoming } from '../ingress/body.node.ts';
+import type { BodyLimits } from '../ingress/body.ts';
 import type { AppContext } from '../ingress/context.ts';
 import { nodeHeaders } from '../ingress/headers.node.ts';
 import { createSourceLimiter } from '../ingress/limits.ts';
