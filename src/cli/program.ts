@@ -6,6 +6,7 @@ import { registerDev } from './commands/dev.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEvents } from './commands/events.ts';
 import { registerKeygen } from './commands/keygen.ts';
+import { registerReviews } from './commands/reviews.ts';
 import { registerScrub } from './commands/scrub.ts';
 import { registerSend } from './commands/send.ts';
 import { type Roles, registerServe } from './commands/serve.ts';
@@ -30,6 +31,7 @@ export async function runCommandLine(args: readonly string[], io: Io, roles: Rol
     registerEvents,
     registerScrub,
     registerBudgets,
+    registerReviews,
     registerSubscriptions,
     registerSend,
     registerCheckUrl,

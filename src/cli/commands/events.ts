@@ -24,6 +24,10 @@ interface ListOptions extends Common {
   readonly limit: string;
   readonly cursor?: string;
 }
+interface ResolveOptions extends Common {
+  readonly effect: string;
+  readonly outcome: string;
+}
 
 const line = ({ id, channel, kind, state, attempts, receivedAt, failure }: z.output<typeof row>): string =>
   [id, receivedAt, channel, kind, state, `attempts=${attempts}`, failure?.code ?? ''].join('  ').trimEnd();
@@ -62,4 +66,13 @@ export function registerEvents(program: Command, io: Io): void {
         io.print(json ? JSON.stringify(answer, null, 2) : line(row.parse(answer)));
       });
   }
+  common(events.command('resolve <id>'))
+    .description('say what became of an effect nobody knows about (ERR_AMBIGUOUS_EFFECT)')
+    .requiredOption('--effect <step>', 'its step, e.g. reply')
+    .requiredOption('--outcome <outcome>', 'delivered: the event is done; not_delivered: it may be redriven')
+    .action(async (id: string, { json, tenant, effect, outcome }: ResolveOptions) => {
+      const path = `/events/${encodeURIComponent(id)}/resolve`;
+      const answer = await callApi(io, tenant, 'POST', path, { effect, outcome });
+      io.print(json ? JSON.stringify(answer, null, 2) : line(row.parse(answer)));
+    });
 }

@@ -1,0 +1,124 @@
+import { createInterface } from 'node:readline';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { callApi } from '../access.ts';
+import { EXIT, Exit, type Io } from '../io.ts';
+
+const row = z.object({
+  id: z.string(),
+  channel: z.string(),
+  conversation: z.string(),
+  state: z.string(),
+  digest: z.string(),
+  text: z.string(),
+  destination: z.record(z.string(), z.unknown()),
+  requester: z.object({ id: z.string() }),
+  expiresAt: z.string(),
+});
+const page = z.object({ reviews: z.array(row), cursor: z.string().nullable() });
+type Row = z.output<typeof row>;
+
+interface Common {
+  readonly json?: boolean;
+  readonly tenant: string;
+}
+interface ListOptions extends Common {
+  readonly limit: string;
+  readonly cursor?: string;
+}
+interface DecideOptions extends Common {
+  readonly digest?: string;
+  readonly text?: string;
+  readonly reason?: string;
+}
+
+/** What each decision says besides the digest. */
+const verbs = [
+  ['approve', 'send the held reply, exactly as it is shown'],
+  ['edit', 'put another text in its place; it waits on, under a new digest'],
+  ['reject', 'end the event without a reply'],
+] as const;
+
+export function registerReviews(program: Command, io: Io): void {
+  const reviews = program.command('reviews').description('replies that wait for a person (over HTTP)');
+  const common = (command: Command): Command =>
+    command.option('--json', 'print the API answer').option('--tenant <tenant>', 'tenant of a minted token', 'default');
+  common(reviews.command('list', { isDefault: true }))
+    .description('newest first')
+    .option('--limit <n>', 'rows, 1 to 200', '50')
+    .option('--cursor <cursor>', 'go on after the page that printed it')
+    .action(({ json, tenant, ...filter }: ListOptions) => list(io, tenant, json, filter));
+  common(reviews.command('show <id>'))
+    .description('the text, where it goes, and the digest of both')
+    .action(async (id: string, { json, tenant }: Common) => {
+      const found = await callApi(io, tenant, 'GET', path(id));
+      io.print(json ? JSON.stringify(found, null, 2) : describe(row.parse(found)));
+    });
+  for (const [verb, description] of verbs) {
+    const command = common(reviews.command(`${verb} <id>`))
+      .description(description)
+      .option('--digest <digest>', 'decide about the text with this digest only; without it, about the one shown now');
+    if (verb === 'edit') command.requiredOption('--text <text>', 'what shall be sent instead');
+    if (verb === 'reject') command.option('--reason <reason>', 'kept with the event');
+    command.action((id: string, options: DecideOptions) => decide(io, verb, id, options));
+  }
+}
+
+async function list(
+  io: Io,
+  tenant: string,
+  json: boolean | undefined,
+  filter: Omit<ListOptions, keyof Common>,
+): Promise<void> {
+  const answer = await callApi(io, tenant, 'GET', `/reviews?${new URLSearchParams({ ...filter })}`);
+  if (json) return io.print(JSON.stringify(answer, null, 2));
+  const { reviews, cursor } = page.parse(answer);
+  for (const one of reviews) io.print(line(one));
+  if (reviews.length === 0) io.complain('nothing waits for a review');
+  if (cursor !== null) io.complain(`more: --cursor ${cursor}`);
+}
+
+/** Without a digest, decides about what it has just shown: a text that changes in between is refused by the gate. */
+async function decide(io: Io, verb: (typeof verbs)[number][0], id: string, options: DecideOptions): Promise<void> {
+  const { json, tenant, digest, text, reason } = options;
+  const seen = digest ?? (await showFirst(io, tenant, id));
+  if (digest === undefined && verb === 'approve') await confirmed(io);
+  const body = { digest: seen, ...(text === undefined ? {} : { text }), ...(reason === undefined ? {} : { reason }) };
+  const answer = await callApi(io, tenant, 'POST', `${path(id)}/${verb}`, body);
+  io.print(json ? JSON.stringify(answer, null, 2) : line(row.parse(answer)));
+}
+
+/** On standard error, so that what `--json` prints stays JSON. */
+async function showFirst(io: Io, tenant: string, id: string): Promise<string> {
+  const shown = row.parse(await callApi(io, tenant, 'GET', path(id)));
+  io.complain(describe(shown));
+  return shown.digest;
+}
+
+/** Somebody at a terminal has just seen the text for the first time; a script without a digest knows what it does. */
+async function confirmed(io: Io): Promise<void> {
+  if (!('isTTY' in io.input && io.input.isTTY === true)) return;
+  io.complain('Send this? [y/N]');
+  const lines = createInterface({ input: io.input });
+  const answer = await new Promise<string>((resolve) => {
+    lines.once('line', resolve);
+    lines.once('close', () => resolve(''));
+  });
+  lines.close();
+  if (!/^y(es)?$/i.test(answer.trim())) throw new Exit(EXIT.failed, 'nothing was decided');
+}
+
+const path = (id: string): string => `/reviews/${encodeURIComponent(id)}`;
+
+const line = ({ id, channel, conversation, state, requester, expiresAt, digest }: Row): string =>
+  [id, channel, conversation, state, `asked-by=${requester.id}`, `expires=${expiresAt}`, `digest=${digest}`].join('  ');
+
+const describe = (shown: Row): string =>
+  [line(shown), `to: ${JSON.stringify(shown.destination)}`, '', visible(shown.text), ''].join('\n');
+
+/** A model's text could move the cursor and show something else than what would be sent. */
+const visible = (text: string): string =>
+  text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );

@@ -1,0 +1,111 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
+import { freshKeys } from '../support/campaign.ts';
+import { sleep } from '../support/clock.ts';
+import { sallyport } from '../support/command.ts';
+import { type RoleProcess, startRole } from '../support/role.ts';
+
+let folder: string;
+let gate: RoleProcess;
+let slack: SlackServer;
+const keys = { ...freshKeys(), SALLYPORT_JWT_SECRET: 'a-secret-of-at-least-thirty-two-bytes' };
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sallyport-reviews-'));
+  slack = await startSlackServer();
+  const environment = {
+    ...keys,
+    SLACK_API_URL: slack.url,
+    SALLYPORT_REVIEW_REPLIES: 'always',
+    SALLYPORT_METRICS_TOKEN: 'a-token-for-metrics',
+    LOG_LEVEL: 'info',
+  };
+  gate = await startRole({ role: 'all', folder, environment });
+});
+afterAll(async () => {
+  await gate?.kill();
+  await slack?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const run = (...args: string[]) => sallyport(args, { folder, environment: { ...keys, SALLYPORT_URL: gate.url } });
+const reviews = (...args: string[]) => run('reviews', ...args);
+
+/** Sends a message and waits for its reply to be held; returns the event's id. */
+async function hold(text: string): Promise<string> {
+  const sent = await run('send', 'slack', '--url', gate.url, '--text', text);
+  const id = /ev_[0-9A-Z]{26}/.exec(sent.out)?.[0] ?? '';
+  for (;;) {
+    const shown = JSON.parse((await run('events', 'show', id)).out);
+    if (shown.state === 'review') return id;
+    await sleep(50);
+  }
+}
+
+test('list shows what waits, in one line each, and is what `reviews` alone does', async () => {
+  expect((await reviews()).err).toBe('nothing waits for a review\n');
+  const id = await hold('first');
+  const { code, out } = await reviews('list');
+  expect(code).toBe(0);
+  expect(out).toMatch(
+    new RegExp(`^${id} {2}slack {2}\\S+ {2}waiting {2}asked-by=\\S+ {2}expires=\\S+Z {2}digest=\\S{22}\n$`),
+  );
+  expect((await reviews()).out).toBe(out);
+  expect(JSON.parse((await reviews('--json')).out).reviews).toMatchObject([{ id, text: 'echo: first' }]);
+
+  const shown = await reviews('show', id);
+  expect(shown.out).toContain('to: {"via":"message","channel":');
+  expect(shown.out.trimEnd().split('\n').at(-1)).toBe('echo: first');
+
+  const metrics = await fetch(`${gate.url}/metrics`, { headers: { authorization: 'Bearer a-token-for-metrics' } });
+  expect(await metrics.text()).toContain('sallyport_queue_events{state="review"} 1\n');
+  await reviews('reject', id);
+});
+
+test('approve shows the text before it decides about just that', async () => {
+  const id = await hold('second');
+  const { code, out, err } = await reviews('approve', id);
+  expect([code, err]).toEqual([0, expect.stringContaining('echo: second')]);
+  expect(out).toContain('  approved  ');
+  while (slack.posts.length === 0) await sleep(50);
+  expect(slack.posts.map(({ text }) => text)).toEqual(['echo: second']);
+});
+
+test('a digest decides about the text it stands for and no other', async () => {
+  const id = await hold('third');
+  const { digest } = JSON.parse((await reviews('show', id, '--json')).out);
+  const edited = JSON.parse((await reviews('edit', id, '--digest', digest, '--text', 'better', '--json')).out);
+  expect(edited).toMatchObject({ state: 'waiting', text: 'better', version: 2 });
+  const stale = await reviews('approve', id, '--digest', digest);
+  expect([stale.code, stale.out]).toEqual([1, '']);
+  expect(stale.err).toBe('Another text is held than the one the digest names (ERR_REVIEW_CHANGED)\n');
+  const approved = await reviews('approve', id, '--digest', edited.digest, '--json');
+  expect([approved.err, JSON.parse(approved.out).state]).toEqual(['', 'approved']);
+  while (slack.posts.length < 2) await sleep(50);
+  expect(slack.posts.at(-1)?.text).toBe('better');
+});
+
+test('reject ends it, with a reason', async () => {
+  const id = await hold('fourth');
+  const { out } = await reviews('reject', id, '--reason', 'not now', '--json');
+  expect(JSON.parse(out)).toMatchObject({ state: 'rejected', decision: { by: 'operator', reason: 'not now' } });
+  expect(JSON.parse((await run('events', 'show', id)).out)).toMatchObject({ state: 'done' });
+});
+
+test.each([
+  [['reviews', 'show', 'ev_00000000000000000000000000'], 1, /ERR_NOT_FOUND/],
+  [['reviews', 'edit', 'ev_00000000000000000000000000'], 2, /--text/],
+  [['events', 'resolve', 'ev_00000000000000000000000000', '--effect', 'reply'], 2, /--outcome/],
+  [
+    ['events', 'resolve', 'ev_00000000000000000000000000', '--effect', 'reply', '--outcome', 'delivered'],
+    1,
+    /ERR_NOT_FOUND/,
+  ],
+])('%j fails with one line', async (args, exitCode, line) => {
+  const { code, out, err } = await run(...args);
+  expect([code, out, err.trim().split('\n').length]).toEqual([exitCode, '', 1]);
+  expect(err).toMatch(line);
+});
