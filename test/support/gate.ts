@@ -13,8 +13,9 @@ import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import type { ReviewPolicy } from '../../src/core/review.ts';
 import { createApp } from '../../src/ingress/app.ts';
-import { readBodyStream } from '../../src/ingress/body.ts';
-import type { App } from '../../src/ingress/context.ts';
+import { type BodyLimits, readBodyStream } from '../../src/ingress/body.ts';
+import { mountCallbacks } from '../../src/ingress/callbacks.ts';
+import type { App, AppContext } from '../../src/ingress/context.ts';
 import { createSourceLimiter } from '../../src/ingress/limits.ts';
 import { createBudgetOverrides } from '../../src/queue/budget-overrides.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
@@ -39,6 +40,8 @@ export interface GateOptions {
   readonly isDraining?: () => boolean;
   readonly clock?: () => number;
   readonly agent?: Agent;
+  /** Secrets of agents that may call back. Absent: there are no callbacks. */
+  readonly callbackKeys?: (agent: string) => readonly Uint8Array[];
   readonly budget?: BudgetOptions;
   readonly review?: Partial<ReviewPolicy>;
   /** Looks at what a reviewer wrote, cleaned. */
@@ -88,23 +91,28 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
   const reviews = reviewing(options.review);
   const noClaims = { jwtIssuer: undefined, jwtAudience: undefined };
   const authorize = createAuthorize({ jwtSecret: JWT_SECRET, ...noClaims, ...options.api });
-  const app = createApp({
-    inbox: store.inbox,
-    awaitResult: store.jobs.awaitResult,
+  const front = {
     scrub,
-    sealer,
     meter: silentMeter,
-    channel: (name, tenant, rest) => (name === 'slack' && tenant === 'default' && rest.length === 0 ? slack : null),
-    headersOf: (c) => c.req.raw.headers,
-    readBody: (c, bodyLimits) => readBodyStream(c.req.raw, bodyLimits),
+    headersOf: (c: AppContext) => c.req.raw.headers,
+    readBody: (c: AppContext, bodyLimits: BodyLimits) => readBodyStream(c.req.raw, bodyLimits),
     bodyTimeoutMs: options.bodyTimeoutMs ?? 10_000,
     sourceOf: () => '203.0.113.9',
     failures: createSourceLimiter(options.failuresPerMinute ?? 1200),
     isDraining: options.isDraining ?? (() => false),
-    newRequestId: () => 'request-1',
     clock,
     logger: silentLogger,
+  };
+  const { callbackKeys: keysOf } = options;
+  const app = createApp({
+    ...front,
+    inbox: store.inbox,
+    awaitResult: store.jobs.awaitResult,
+    sealer,
+    channel: (name, tenant, rest) => (name === 'slack' && tenant === 'default' && rest.length === 0 ? slack : null),
+    newRequestId: () => 'request-1',
     mount: [
+      ...(keysOf ? [mountCallbacks({ ...front, crypto: nodeCrypto, callbacks: store.callbacks, keysOf })] : []),
       mountEvents({ events: store.events, authorize }),
       mountReviews({
         ...{ events: store.events, reviews: store.reviews, authorize, clock, ...reviews },
