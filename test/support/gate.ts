@@ -24,6 +24,7 @@ import { createScrubber } from '../../src/scrub/scrubber.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
 import type { Agent } from '../../src/workers/agent/agent.ts';
 import { echoAgent } from '../../src/workers/agent/echo.ts';
+import type { Memory } from '../../src/workers/agent/memory/memory.ts';
 import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
 import { type RunDeps, run } from '../../src/workers/run.ts';
 import { type BudgetOptions, budgetsOver, countedOnly } from './budget.ts';
@@ -40,6 +41,11 @@ export interface GateOptions {
   readonly isDraining?: () => boolean;
   readonly clock?: () => number;
   readonly agent?: Agent;
+  /** Made over the gate's store, instead of `agent`. */
+  readonly agentOver?: (store: Store) => Agent;
+  readonly memoryOver?: (store: Store) => Memory;
+  /** Aborted: the worker gives back what it runs. */
+  readonly shutdown?: AbortSignal;
   /** Secrets of agents that may call back. Absent: there are no callbacks. */
   readonly callbackKeys?: (agent: string) => readonly Uint8Array[];
   readonly budget?: BudgetOptions;
@@ -131,10 +137,11 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
       }),
     ],
   });
+  const agent = options.agentOver?.(store) ?? options.agent ?? echoAgent;
   const deps: RunDeps = {
-    agentFor: () => options.agent ?? echoAgent,
+    agentFor: () => agent,
     guardrailsWith: (own) => createGuardrails(own, { meter: silentMeter, logger: silentLogger }),
-    memory: null,
+    memory: options.memoryOver?.(store) ?? null,
     replier: () => options.replier ?? { send: async () => ({ kind: 'unsent' }), find: async () => 'absent' },
     reader: () => null,
     inbox: store.inbox,
@@ -148,7 +155,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     leaseMs: limits.leaseMs,
     replyTimeoutMs: 10_000,
     openBudget: budgetsOver(store, { clock, ...options.budget }),
-    shutdown: new AbortController().signal,
+    shutdown: options.shutdown ?? new AbortController().signal,
     logger: silentLogger,
     ...reviews,
     isStopping: () => false,

@@ -1,4 +1,4 @@
-import { APICallError } from 'ai';
+import { APICallError, ToolChoiceViolationError } from 'ai';
 import { SallyportError } from '../../../core/errors.ts';
 
 /** Longest `Retry-After` that is believed, in ms. A head waits 60 s in total, so more makes no difference. */
@@ -17,6 +17,9 @@ export function modelFailure(error: unknown): SallyportError {
       return new SallyportError('ERR_MODEL_REJECTED', 'the address of the model may not be called', { cause: error });
     }
     return error.code.startsWith('ERR_OUTBOUND_') ? unavailable('the model could not be reached', error) : error;
+  }
+  if (ToolChoiceViolationError.isInstance(error)) {
+    return new SallyportError('ERR_STEPS_EXHAUSTED', 'the model called a tool when it had to come to an end');
   }
   if (!APICallError.isInstance(error)) return unavailable('the model gave no answer that can be read');
   const { statusCode: status, responseHeaders = {}, cause } = error;
