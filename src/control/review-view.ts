@@ -1,5 +1,4 @@
-import type { EventRecord } from '../core/event.ts';
-import type { HeldReply } from '../core/review.ts';
+import type { EventRecord, HeldReply } from '../core/event.ts';
 
 /** An event whose reply was held for a person. */
 export type HeldRecord = EventRecord & { readonly review: HeldReply };

@@ -1,6 +1,5 @@
 import type { ErrorCode } from './errors.ts';
 import type { JsonObject, JsonValue } from './json.ts';
-import type { HeldReply } from './review.ts';
 
 export const channelNames = ['slack', 'graph', 'teams', 'gmail', 'chat'] as const;
 export type ChannelName = (typeof channelNames)[number];
@@ -122,6 +121,35 @@ export interface Run {
   readonly agent?: string;
   readonly reply?: RunReply;
   readonly code?: ErrorCode;
+}
+
+/** What a person decided about a held reply. */
+export interface ReviewDecision {
+  readonly kind: 'approved' | 'rejected';
+  /** Subject of the token. */
+  readonly by: string;
+  /** Epoch ms. */
+  readonly at: number;
+  /** Scrubbed. */
+  readonly reason?: string;
+}
+
+/** A reply that waits for a person, or about which one has decided. */
+export interface HeldReply {
+  /** Exactly what is sent once it is approved. */
+  readonly text: string;
+  /** Of this version's text and destination; what a decision names. */
+  readonly digest: string;
+  /** 1 as the agent wrote it; each edit adds one. */
+  readonly version: number;
+  /** The event's generation whose reply it is. */
+  readonly generation: number;
+  readonly heldAt: number;
+  /** Epoch ms from which nobody can approve it any more. An edit does not move it. */
+  readonly expiresAt: number;
+  /** Whoever asked, as the channel's reader knows them: they may not decide. */
+  readonly requester: Author;
+  readonly decision?: ReviewDecision;
 }
 
 /** An accepted event and what became of it. */

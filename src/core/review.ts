@@ -1,4 +1,4 @@
-import type { Author, InboundEvent } from './event.ts';
+import type { Author, HeldReply, InboundEvent } from './event.ts';
 import type { Identifier } from './identity.ts';
 
 /** Which replies of a tenant wait for a person, and for whom. */
@@ -8,35 +8,6 @@ export interface ReviewPolicy {
   readonly expires: number;
   /** Subjects of tokens; empty: whoever has the scope. */
   readonly approvers: readonly string[];
-}
-
-/** What a person decided about a held reply. */
-export interface ReviewDecision {
-  readonly kind: 'approved' | 'rejected';
-  /** Subject of the token. */
-  readonly by: string;
-  /** Epoch ms. */
-  readonly at: number;
-  /** Scrubbed. */
-  readonly reason?: string;
-}
-
-/** A reply that waits for a person, or about which one has decided. */
-export interface HeldReply {
-  /** Exactly what is sent once it is approved. */
-  readonly text: string;
-  /** Of this version's text and destination; what a decision names. */
-  readonly digest: string;
-  /** 1 as the agent wrote it; each edit adds one. */
-  readonly version: number;
-  /** The event's generation whose reply it is. */
-  readonly generation: number;
-  readonly heldAt: number;
-  /** Epoch ms from which nobody can approve it any more. An edit does not move it. */
-  readonly expiresAt: number;
-  /** Whoever asked, as the channel's reader knows them: they may not decide. */
-  readonly requester: Author;
-  readonly decision?: ReviewDecision;
 }
 
 /** A text on its way to where it would be sent. */

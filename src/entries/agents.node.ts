@@ -4,11 +4,10 @@ import { choose } from '../workers/agent/choose.ts';
 import { isGuardrail } from '../workers/agent/definition.ts';
 import { echoAgent } from '../workers/agent/echo.ts';
 import { createMemory } from '../workers/agent/memory/memory.ts';
-import type { Guardrail } from '../workers/guardrails/guardrail.ts';
-import { createGuardrails } from '../workers/guardrails/guardrails.ts';
 import type { RunDeps } from '../workers/run.ts';
 import { agentChoice } from './agent-choice.ts';
 import { createAssistants } from './assistants.node.ts';
+import { guardrailsOf } from './guardrails.ts';
 import { openHttpAgent } from './http-agent.node.ts';
 import { unpricedModels } from './model.node.ts';
 import type { Runtime } from './runtime.node.ts';
@@ -16,12 +15,12 @@ import { trustedAgent } from './trusted-agent.node.ts';
 
 /** Who answers events, and what every reply passes. @throws SallyportError ERR_CONFIG_INVALID */
 export function openAgents(runtime: Runtime): Pick<RunDeps, 'agentFor' | 'guardrailsWith' | 'memory'> {
-  const { config, identifier, log, metrics, store } = runtime;
+  const { config, identifier, store } = runtime;
   const { memory: bounds, instructions, tools } = config.agent;
   const { turns, bytes, age: ageMs } = bounds;
   const shared = { records: store.records, digest: identifier.digest, clock: Date.now };
   const memory = createMemory({ ...shared, bounds: { turns, bytes, ageMs } });
-  const guardrailsWith = (own: readonly Guardrail[]) => createGuardrails(own, { meter: metrics.meter, logger: log });
+  const guardrailsWith = guardrailsOf(runtime);
   const assistant = createAssistants(runtime, memory, guardrailsWith);
   const bare = { delegates: [], budget: {}, review: false, guardrails: [] };
   const builtIns = {

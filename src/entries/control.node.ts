@@ -8,17 +8,18 @@ import type { App } from '../ingress/context.ts';
 import { createBudgetOverrides } from '../queue/budget-overrides.ts';
 import { createKeeperReports } from '../queue/keeper-reports.ts';
 import { configuredPolicy } from './budget-policy.ts';
+import { createReplyCheck } from './guardrails.ts';
 import { configuredReview } from './review-policy.ts';
 import type { Runtime } from './runtime.node.ts';
 
 const noAuth = { jwtSecret: undefined, jwtIssuer: undefined, jwtAudience: undefined };
 
 /** The API: every route behind a token. */
-export function controlRoutes({ config, identifier, store, scrub, log }: Runtime): readonly ((app: App) => void)[] {
+export function controlRoutes(runtime: Runtime): readonly ((app: App) => void)[] {
+  const { config, identifier, store, scrub, log } = runtime;
   const authorize = createAuthorize({ ...noAuth, ...config.api });
   const { tenants } = config;
   const policyOf = configuredPolicy(config);
-  const clean = (text: string): string => scrub(text).value;
   return [
     mountEvents({ events: store.events, authorize }),
     mountReviews({
@@ -27,8 +28,8 @@ export function controlRoutes({ config, identifier, store, scrub, log }: Runtime
       authorize,
       reviewPolicy: configuredReview(config),
       identifier,
-      clean,
-      checkReply: async (_, text) => clean(text),
+      clean: (text) => scrub(text).value,
+      checkReply: createReplyCheck(runtime),
       clock: Date.now,
       logger: log,
     }),

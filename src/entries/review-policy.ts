@@ -1,5 +1,7 @@
 import type { Config } from '../config/schema.ts';
 import type { ReviewPolicy } from '../core/review.ts';
+import type { ReviewDeps } from '../workers/review/hold-reply.ts';
+import type { Runtime } from './runtime.node.ts';
 
 /** A tenant nobody configured says nothing that nobody has seen, and nobody is there to see it. */
 const nobody: ReviewPolicy = { replies: 'always', expires: 1, approvers: [] };
@@ -9,3 +11,9 @@ export const configuredReview =
   ({ tenants }: Config) =>
   (tenant: string): ReviewPolicy =>
     tenants[tenant]?.review ?? nobody;
+
+/** What holding a reply takes. */
+export const reviewing = ({ config, identifier }: Runtime): Pick<ReviewDeps, 'identifier' | 'reviewPolicy'> => ({
+  identifier,
+  reviewPolicy: configuredReview(config),
+});

@@ -1,14 +1,13 @@
-import type { ParsedEvent } from '../channels/channel.ts';
-import { prepareFound } from '../ingress/prepare.ts';
 import { startWorkerBeat } from '../ops/worker-beat.ts';
 import { createAcceptFound } from '../workers/accept-found.ts';
 import { run } from '../workers/run.ts';
 import { openAgents } from './agents.node.ts';
 import { openBudgets } from './budget.node.ts';
 import { startKeeperOf } from './keeper.node.ts';
+import { preparing } from './prepare-found.ts';
 import { createReaderTable } from './readers.node.ts';
 import { createReplierTable } from './repliers.node.ts';
-import { configuredReview } from './review-policy.ts';
+import { reviewing } from './review-policy.ts';
 import type { Runtime } from './runtime.node.ts';
 
 export interface WorkerHandle {
@@ -20,8 +19,7 @@ export interface WorkerHandle {
 const GIVE_BACK_MS = 3_000;
 
 export function startWorker(runtime: Runtime): WorkerHandle {
-  const { config, crypto, identifier, log, scrub, sealer, store, drain } = runtime;
-  const { meter } = runtime.metrics;
+  const { config, crypto, log, metrics, scrub, store, drain } = runtime;
   const shutdown = new AbortController();
   const budgets = openBudgets(runtime);
   const deps = {
@@ -29,18 +27,17 @@ export function startWorker(runtime: Runtime): WorkerHandle {
     replier: createReplierTable(runtime),
     reader: createReaderTable(runtime),
     inbox: store.inbox,
-    prepare: (found: readonly ParsedEvent[]) => prepareFound(found, { scrub, sealer, meter }),
+    prepare: preparing(runtime),
     lease: store.lease,
     journal: store.journal,
     scrub,
-    meter,
+    meter: metrics.meter,
     clock: Date.now,
     random: Math.random,
     leaseMs: config.worker.lease,
     replyTimeoutMs: config.worker.replyTimeout,
     openBudget: budgets.open,
-    reviewPolicy: configuredReview(config),
-    identifier,
+    ...reviewing(runtime),
     shutdown: shutdown.signal,
     logger: log,
     isStopping: () => drain.signal.aborted,

@@ -1,5 +1,4 @@
-import type { EventRecord, Run } from '../core/event.ts';
-import type { HeldReply, ReviewDecision } from '../core/review.ts';
+import type { EventRecord, HeldReply, ReviewDecision, Run } from '../core/event.ts';
 import type { ReviewAction } from './reviews.ts';
 
 /** What an action makes of a held reply. */

@@ -1,6 +1,5 @@
 import type { ErrorCode } from '../core/errors.ts';
-import type { EventRecord, Run } from '../core/event.ts';
-import type { HeldReply } from '../core/review.ts';
+import type { EventRecord, HeldReply, Run } from '../core/event.ts';
 import type { ConversationRef } from './conversation-ref.ts';
 
 /** The right to run a conversation's head. `token` only ever grows, so a frozen worker's lease can never match again. */

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { InboundEvent } from '../../src/core/event.ts';
-import type { HeldReply } from '../../src/core/review.ts';
+import type { HeldReply, InboundEvent } from '../../src/core/event.ts';
 import type { ReviewAction } from '../../src/queue/reviews.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { createFakeClock, type FakeClock } from '../support/clock.ts';

@@ -1,6 +1,5 @@
 import type { ErrorCode } from '../../core/errors.ts';
-import type { EventRecord, EventState, InboundEvent, Run } from '../../core/event.ts';
-import type { HeldReply } from '../../core/review.ts';
+import type { EventRecord, EventState, HeldReply, InboundEvent, Run } from '../../core/event.ts';
 
 /** A row of `events`; schema.ts says what the columns mean. */
 export interface EventRow {

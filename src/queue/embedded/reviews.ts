@@ -1,4 +1,4 @@
-import type { HeldReply } from '../../core/review.ts';
+import type { HeldReply } from '../../core/event.ts';
 import { afterAction, rejectedRun } from '../after-review.ts';
 import type { ReviewAction, Reviewed, Reviews } from '../reviews.ts';
 import { type EventRow, endedRow, parkedRow, runsOf, toRecord, withRun } from './event-row.ts';

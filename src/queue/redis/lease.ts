@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { EventRecord } from '../../core/event.ts';
-import type { HeldReply } from '../../core/review.ts';
+import type { EventRecord, HeldReply } from '../../core/event.ts';
 import type { ConversationRef } from '../conversation-ref.ts';
 import type { HeldLease, Lease, Outcome, Taken } from '../lease.ts';
 import type { StoreLimits } from '../store.ts';

@@ -1,6 +1,12 @@
 import type { ErrorCode } from '../../core/errors.ts';
-import { type EventRecord, type EventState, type InboundEvent, noUsage, type Run } from '../../core/event.ts';
-import type { HeldReply } from '../../core/review.ts';
+import {
+  type EventRecord,
+  type EventState,
+  type HeldReply,
+  type InboundEvent,
+  noUsage,
+  type Run,
+} from '../../core/event.ts';
 
 /** The fields of an event's hash. Names of at most six characters cost no more memory than one of one character. */
 interface Fields {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
-import type { Author, EventRecord, Run } from '../../core/event.ts';
+import type { Author, EventRecord, HeldReply, Run } from '../../core/event.ts';
 import type { Identifier } from '../../core/identity.ts';
-import { type HeldReply, type ReviewPolicy, replyDigest } from '../../core/review.ts';
+import { type ReviewPolicy, replyDigest } from '../../core/review.ts';
 import type { JournalEntry } from '../../queue/journal.ts';
 import type { Outcome } from '../../queue/lease.ts';
 

@@ -1,0 +1,38 @@
+import type { HeldRecord } from '../control/review-view.ts';
+import { isGuardrail } from '../workers/agent/definition.ts';
+import { guardText } from '../workers/guardrails/guard-text.ts';
+import type { Guardrail } from '../workers/guardrails/guardrail.ts';
+import { createGuardrails, type Guardrails } from '../workers/guardrails/guardrails.ts';
+import type { Runtime } from './runtime.node.ts';
+
+/** An agent's own checks and then those that every agent passes. */
+export const guardrailsOf =
+  ({ metrics, log }: Pick<Runtime, 'metrics' | 'log'>) =>
+  (own: readonly Guardrail[]): Guardrails =>
+    createGuardrails(own, { meter: metrics.meter, logger: log });
+
+/** What a reviewer may wait for an answer of the API, in ms. */
+const CHECK_MS = 20_000;
+
+/**
+ * What a reply of the event's agent passes, for a text a reviewer wrote in its place.
+ * @throws SallyportError ERR_GUARDRAIL_BLOCKED, ERR_GUARDRAIL_UNAVAILABLE
+ */
+export function createReplyCheck(runtime: Runtime): (record: HeldRecord, text: string) => Promise<string> {
+  const { config, scrub } = runtime;
+  const guardrailsWith = guardrailsOf(runtime);
+  return async ({ event: { tenant }, runs }, text) => {
+    const agent = runs.findLast((run) => run.agent !== undefined)?.agent ?? '';
+    const definition = config.agents.find(({ name }) => name === agent);
+    const instructions = agent === 'assistant' ? config.agent.instructions : definition?.instructions;
+    const passed = await guardText(guardrailsWith(definition?.guardrails.filter(isGuardrail) ?? []), {
+      stage: 'output',
+      tenant,
+      agent,
+      text: scrub(text).value,
+      signal: AbortSignal.timeout(CHECK_MS),
+      ...(instructions === undefined ? {} : { instructions }),
+    });
+    return scrub(passed).value;
+  };
+}
