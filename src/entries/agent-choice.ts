@@ -19,16 +19,16 @@ export function agentChoice({ agent, agents, tenants }: Config): Choice<Candidat
 const hints: ReadonlySet<string> = new Set(['graph', 'gmail']);
 
 /**
- * Whether anybody answers an event, for the ingress: what nobody answers is ignored before it is claimed. Null when that
- * holds for every event, so that nothing is asked. What cannot be decided is left to the worker, which says why.
+ * Whether anybody answers an event, for the ingress: what nobody answers is ignored before it is claimed. Undefined when
+ * somebody answers every event, so that nothing is asked. What cannot be decided is left to the worker, which says why.
  */
-export function relevanceOf(config: Config): ((event: InboundEvent) => boolean) | null {
+export function relevanceOf(config: Config): ((event: InboundEvent) => boolean) | undefined {
   const choice = agentChoice(config);
   const isOpen = Object.keys(config.tenants).every((tenant) => {
     const names = choice.allowed(tenant);
     return choice.candidates.some(({ name, match }) => match === undefined && (names?.has(name) ?? true));
   });
-  if (isOpen) return null;
+  if (isOpen) return undefined;
   return (event) => {
     if (hints.has(event.channel)) return true;
     try {

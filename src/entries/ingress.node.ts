@@ -6,10 +6,12 @@ import type { AppContext } from '../ingress/context.ts';
 import { nodeHeaders } from '../ingress/headers.node.ts';
 import { createSourceLimiter } from '../ingress/limits.ts';
 import { mountOps } from '../ops/routes.ts';
+import { relevanceOf } from './agent-choice.ts';
 import { callbackRoutes } from './callbacks.ts';
 import { createChannelTable } from './channels.ts';
 import { controlRoutes } from './control.node.ts';
 import { type Listening, listen } from './http.node.ts';
+import { createRequestIds } from './request-ids.node.ts';
 import type { Runtime } from './runtime.node.ts';
 import { createSourceOf } from './source.node.ts';
 
@@ -38,6 +40,7 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     awaitResult: store.jobs.awaitResult,
     sealer,
     channel: createChannelTable(config, { crypto, identifier, fetch, clock: Date.now }),
+    isRelevant: relevanceOf(config),
     newRequestId: createRequestIds(crypto.random(6)),
     mount: [
       mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }),
@@ -46,14 +49,4 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     ],
   });
   return listen(app, config.server.host ?? '0.0.0.0', config.server.port, config.server.bodyTimeout);
-}
-
-/** Unique over processes by their random prefix, and cheap: a counter instead of randomness for each request. */
-function createRequestIds(seed: Uint8Array): () => string {
-  const prefix = Buffer.from(seed).toString('hex');
-  let count = 0;
-  return () => {
-    count += 1;
-    return `${prefix}-${count.toString(36)}`;
-  };
 }

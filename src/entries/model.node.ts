@@ -43,7 +43,9 @@ export const pricesOf = ({ prices, agent: { llm } }: Config): PriceOf =>
 
 /** Names of models that agents would call and nobody knows the price of: they are never called. */
 export async function unpricedModels(config: Config): Promise<string[]> {
-  const own = config.agents.filter(({ run }) => run === undefined).map(({ model }) => model ?? config.agent.llm.model);
+  const own = config.agents
+    .filter(({ instructions }) => instructions !== undefined)
+    .map(({ model }) => model ?? config.agent.llm.model);
   const priceOf = pricesOf(config);
   const used = [...new Set([config.agent.llm.model, ...own])].filter((model) => model !== undefined);
   const prices = await Promise.all(used.map(priceOf));

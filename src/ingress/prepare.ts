@@ -8,6 +8,11 @@ interface PrepareDeps {
   readonly scrub: Scrub;
   readonly sealer: Sealer;
   readonly meter: Meter;
+  /**
+   * Whether anybody answers an event, as far as its delivery tells; absent: somebody does. What nobody answers claims
+   * nothing, so that its twin, which somebody does, is not taken for seen. It sees events cleaned.
+   */
+  readonly isRelevant?: ((event: InboundEvent) => boolean) | undefined;
 }
 
 interface Prepared {
@@ -21,8 +26,13 @@ export function prepare(received: Received, deps: PrepareDeps): Prepared {
   const refused = [...received.refused];
   for (const parsed of received.events) {
     const routing = deps.scrub(parsed.routingIds);
-    if (routing.findings.length > 0) refused.push({ outcome: 'quarantined', reason: 'secret_in_id' });
-    else events.push(clean(parsed, deps));
+    if (routing.findings.length > 0) {
+      refused.push({ outcome: 'quarantined', reason: 'secret_in_id' });
+      continue;
+    }
+    const event = clean(parsed, deps);
+    if (deps.isRelevant?.(event) ?? true) events.push(event);
+    else refused.push({ outcome: 'ignored', reason: 'no_agent' });
   }
   return { events, refused };
 }

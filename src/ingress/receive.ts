@@ -1,5 +1,6 @@
 import type { Answer, Channel, Delivery, DeliveryHead, DeliveryOutcome } from '../channels/channel.ts';
 import { SallyportError } from '../core/errors.ts';
+import type { InboundEvent } from '../core/event.ts';
 import type { Meter } from '../core/meter.ts';
 import type { Inbox } from '../queue/inbox.ts';
 import type { Jobs } from '../queue/jobs.ts';
@@ -12,6 +13,8 @@ export interface ReceiveDeps {
   readonly scrub: Scrub;
   readonly sealer: Sealer;
   readonly meter: Meter;
+  /** Whether anybody answers an event; absent: somebody answers every one. */
+  readonly isRelevant?: ((event: InboundEvent) => boolean) | undefined;
   /** Waits for an event's end, for senders that want the reply in the response. */
   readonly awaitResult: Jobs['awaitResult'];
 }
