@@ -133,6 +133,28 @@ describe('when there is no reply', () => {
     ]);
   });
 
+  it('a reply that a person has to see first is not in the answer, nor is one they rejected', async () => {
+    const careful: Agent = {
+      name: 'careful',
+      isFree: true,
+      run: async () => ({ kind: 'reply', text: 'the secret plan', review: true }),
+    };
+    const gate = await open({ agent: careful });
+    gate.work();
+    const text = expect.stringMatching(/^Somebody has to look at the answer first/);
+    const answer = { task: { type: 'message', value: text } };
+    expect(await post(gate)).toEqual([answer, { activities: [{ type: 'message', text }] }, { type: 'message', text }]);
+
+    const activity = invoke('task/submit');
+    const { body, eventId } = await gate.post(signed(activity, { at }));
+    expect(JSON.parse(body)).toEqual(answer);
+    const digest = (await gate.store.events.get('acme', eventId ?? ''))?.review?.digest ?? '';
+    await gate.store.reviews.decide('acme', eventId ?? '', digest, { kind: 'reject', by: 'ada', at });
+    const again = await gate.post(signed(activity, { at: at + 15_000 }));
+    expect(again).toMatchObject({ outcome: 'duplicate', eventId });
+    expect(JSON.parse(again.body)).toEqual({ task: { type: 'message', value: 'Sorry, this could not be answered.' } });
+  });
+
   it('an agent that is slow makes a polite one, and is not waited for longer than the sender waits', async () => {
     const waits: number[] = [];
     const { store } = await open();

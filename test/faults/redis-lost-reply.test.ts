@@ -87,6 +87,28 @@ describeRedis('a lost reply', () => {
     expect(await store.lease.acquire('keeper', 60_000)).toBeNull();
   });
 
+  it('to an approval is still an approval, and of anybody else it is none', async () => {
+    const hold = async () => {
+      const first = event();
+      await store.inbox.accept([first]);
+      const { lease } = await takeHead(store, conversationOf(first));
+      const at = { heldAt: Date.now(), expiresAt: Date.now() + 60_000 };
+      const review = { ...at, text: 'hi', digest: 'seen', version: 1, generation: 1, requester: first.author };
+      await store.lease.finish(lease, { kind: 'review', run: runEnding('review'), review }, false);
+      return first;
+    };
+    const approve = { kind: 'approve', by: 'ada', at: Date.now() } as const;
+    await store.reviews.decide('acme', (await hold()).id, 'seen', approve);
+    const first = await hold();
+    // Not the reply to the record that is read before.
+    proxy.swallowReplyTo(`${first.conversation.key}\r\n`);
+    expect((await store.reviews.decide('acme', first.id, 'seen', approve)).kind).toBe('ok');
+    expect(proxy.swallowed).toBe(1);
+    expect((await store.reviews.decide('acme', first.id, 'seen', approve)).kind).toBe('wrong_state');
+    await finishHead(store, conversationOf(first));
+    expect((await store.lease.take(conversationOf(first))).kind).toBe('empty');
+  });
+
   it('is survived together with SCRIPT FLUSH: everything is accepted once', async () => {
     const admin = new Redis(server.port);
     await admin.script('FLUSH');

@@ -332,30 +332,24 @@ describe('approving', () => {
     expect(texts()).toEqual(['answer 1 to hi']);
   });
 
-  test('covers text and destination: what was altered in the store is not sent', async () => {
+  test.each<[string, (record: EventRecord) => EventRecord]>([
+    ['place', (record) => ({ ...record, event: { ...record.event, destination: { channel: 'Dmallory' } } })],
+    ['text', (record) => ({ ...record, ...(record.review && { review: { ...record.review, text: 'evil' } }) })],
+    ['event', (record) => ({ ...record, event: { ...record.event, id: 'ev_00000000000000000000000000' } })],
+  ])('covers text and destination: another %s in the store is not sent', async (_, change) => {
+    await reopen({
+      leaseOver: (lease) => ({
+        ...lease,
+        async take(ref) {
+          const taken = await lease.take(ref);
+          const isApproved = taken.kind === 'head' && taken.record.review?.decision?.kind === 'approved';
+          return isApproved ? { ...taken, record: change(taken.record) } : taken;
+        },
+      }),
+    });
     const id = await write('hi');
     await api(`/reviews/${id}/approve`, { digest: await digestOf(id) });
-    const { lease } = gate.store;
-    // Another store's word for what is at the head: the reply another text, or the place another channel.
-    const meddled = (change: (record: EventRecord) => EventRecord) => ({
-      ...gate.store,
-      lease: {
-        ...lease,
-        take: async (ref: Parameters<typeof lease.take>[0]) => {
-          const taken = await lease.take(ref);
-          return taken.kind === 'head' ? { ...taken, record: change(taken.record) } : taken;
-        },
-      },
-    });
-    const { conversation } = (await recordOf(id)).event;
-    const altered = await openGate({
-      store: meddled((record) => ({ ...record, event: { ...record.event, destination: { channel: 'Dmallory' } } })),
-      agent,
-      clock: clock.now,
-      review: { replies: 'always' },
-      replier: { send: async () => ({ kind: 'delivered' }), find: async () => 'absent' },
-    });
-    await altered.drain({ tenant: 'default', key: conversation.key });
+    await work(id);
     expect(await recordOf(id)).toMatchObject({ state: 'parked', failure: { code: 'ERR_REVIEW_CHANGED' } });
     expect(slack.posts).toEqual([]);
   });

@@ -19,6 +19,7 @@ import type { App, AppContext } from '../../src/ingress/context.ts';
 import { createSourceLimiter } from '../../src/ingress/limits.ts';
 import { createBudgetOverrides } from '../../src/queue/budget-overrides.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
+import type { Lease } from '../../src/queue/lease.ts';
 import { defaultLimits, type Store, type StoreLimits } from '../../src/queue/store.ts';
 import { createScrubber } from '../../src/scrub/scrubber.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
@@ -44,6 +45,8 @@ export interface GateOptions {
   /** Made over the gate's store, instead of `agent`. */
   readonly agentOver?: (store: Store) => Agent;
   readonly memoryOver?: (store: Store) => Memory;
+  /** Stands between the worker and the store's leases. */
+  readonly leaseOver?: (lease: Lease) => Lease;
   /** Aborted: the worker gives back what it runs. */
   readonly shutdown?: AbortSignal;
   /** Secrets of agents that may call back. Absent: there are no callbacks. */
@@ -146,7 +149,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     reader: () => null,
     inbox: store.inbox,
     prepare: () => [],
-    lease: store.lease,
+    lease: options.leaseOver?.(store.lease) ?? store.lease,
     journal: store.journal,
     scrub,
     meter: silentMeter,
