@@ -11,6 +11,7 @@ import { silentLogger } from '../core/logger.ts';
 import { isReachable, slackAccepts } from '../ops/probes.ts';
 import { openGmailClient } from './gmail-client.node.ts';
 import { graphApiOf, keptSources } from './graph-sources.ts';
+import { modelExaminations } from './model-checks.node.ts';
 import { openStore } from './store.node.ts';
 
 /** Milliseconds a vendor may take for a token and its answers. */
@@ -27,6 +28,7 @@ export const examine: Examine = (config) => [
     ...(graph === undefined ? [] : [{ name: `graph (${tenant})`, run: () => graphIsWell(tenant, graph, config) }]),
     ...(gmail === undefined ? [] : [{ name: `gmail (${tenant})`, run: () => gmailIsRead(gmail) }]),
   ]),
+  ...modelExaminations(config),
   {
     name: 'public URL',
     run: async () => (config.server.publicUrl === undefined ? null : isReachable(config.server.publicUrl)),
@@ -48,9 +50,8 @@ async function storeIsDurable(config: Config): Promise<string> {
   const store = await openStore(config, createIdentifier(nodeCrypto, id), silentLogger);
   try {
     await store.check().catch((error: Error) => {
-      throw new Error(
-        `${config.store.redisUrl === undefined ? 'SALLYPORT_DATA_DIR' : 'SALLYPORT_REDIS_URL'}: ${error.message}`,
-      );
+      const setting = config.store.redisUrl === undefined ? 'SALLYPORT_DATA_DIR' : 'SALLYPORT_REDIS_URL';
+      throw new Error(`${setting}: ${error.message}`);
     });
     return config.store.redisUrl === undefined ? 'embedded, durable' : 'Redis, durable';
   } finally {

@@ -14,6 +14,7 @@ import type { Scrub } from '../scrub/scrub.ts';
 import { createScrubber } from '../scrub/scrubber.ts';
 import { createSealer, type Sealer } from '../scrub/seal.ts';
 import { guardStore } from './guard-store.ts';
+import { modelCheck } from './model-checks.node.ts';
 import { openStore } from './store.node.ts';
 
 /** What every role is made of. */
@@ -52,8 +53,8 @@ export async function openRuntime(config: Config, isPretty: boolean): Promise<Ru
   // Without these the ingress still accepts, and must go on receiving traffic: they only inform.
   const workers: Check = { name: 'worker', isOptional: true, probe: () => probeWorkers({ records, clock: Date.now }) };
   const subscriptions: Check = { name: 'subscriptions', isOptional: true, probe: () => probeSubscriptions(kept) };
-  const ready = watchReadiness([{ name: 'store', probe }, workers, subscriptions], () => drain.signal.aborted);
+  const checks = [{ name: 'store', probe }, workers, subscriptions, ...modelCheck(config)];
+  const ready = watchReadiness(checks, () => drain.signal.aborted);
   await ready.refresh();
-  const sealer = createSealer(crypto, seal);
-  return { config, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain };
+  return { config, crypto, identifier, log, metrics, scrub, sealer: createSealer(crypto, seal), store, ready, drain };
 }
