@@ -1,5 +1,6 @@
-import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Crypto } from './crypto.ts';
+import { hmac } from './hmac.node.ts';
 
 /** Length of an AES-GCM tag in bytes (NIST SP 800-38D, 5.2.1.2: the full 128 bits). */
 const TAG_BYTES = 16;
@@ -20,15 +21,23 @@ function takeRandom(length: number): Uint8Array {
   return pool.subarray(taken - length, taken);
 }
 
+/** Texts are compared in place: two new buffers cost more than the comparison. */
+const LONGEST_TEXT = 128;
+const left = Buffer.alloc(LONGEST_TEXT);
+const right = Buffer.alloc(LONGEST_TEXT);
+
 /** `node:crypto` driver. The Workers runtime offers the same module, so the edge uses it too. */
 export const nodeCrypto: Crypto = {
-  hmacSha256(key, ...parts) {
-    const hmac = createHmac('sha256', key);
-    for (const part of parts) hmac.update(part);
-    return hmac.digest();
-  },
-  hmacText: (key, text) => createHmac('sha256', key).update(text).digest('base64url'),
+  hmacSha256: (key, ...parts) => Buffer.from(hmac(key, parts, 'binary'), 'latin1'),
+  hmacHex: (key, ...parts) => hmac(key, parts, 'hex'),
+  hmacText: (key, text) => hmac(key, [text], 'base64url'),
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
+  equalText(a, b) {
+    if (a.length !== b.length || a.length > LONGEST_TEXT) return false;
+    left.fill(0).write(a, 'latin1');
+    right.fill(0).write(b, 'latin1');
+    return timingSafeEqual(left, right);
+  },
   random: takeRandom,
   encrypt(key, nonce, plaintext, associated) {
     const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(associated);

@@ -6,10 +6,14 @@
 export interface Crypto {
   /** HMAC-SHA256 over the parts, concatenated. Strings count as UTF-8. Returns 32 bytes. */
   hmacSha256(key: Uint8Array, ...parts: readonly (Uint8Array | string)[]): Uint8Array;
+  /** The same as 64 lower-case hexadecimal digits, which is how senders write it. */
+  hmacHex(key: Uint8Array, ...parts: readonly (Uint8Array | string)[]): string;
   /** HMAC-SHA256 over a text, as 43 characters of base64url: what names are made of, in one call. */
   hmacText(key: Uint8Array, text: string): string;
   /** Constant-time comparison; false when the lengths differ. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
+  /** The same for two ASCII texts of at most 128 characters. */
+  equalText(a: string, b: string): boolean;
   /** Cryptographically random bytes. */
   random(length: number): Uint8Array;
   /** AES-256-GCM: returns ciphertext followed by the 16-byte tag. `nonce` is 12 bytes and never reused under a key. */
