@@ -1,5 +1,5 @@
 import { fromBase64, toUtf8 } from '../core/encoding.ts';
-import { trimEndOf } from './chars.ts';
+import { isOf, SEPARATOR, trimEndOf } from './chars.ts';
 
 /** A block of base64, possibly of several lines, as mail carries it. */
 export interface Base64Block {
@@ -28,12 +28,10 @@ const GLANCE = 24;
  */
 export function textStart(text: string, start: number, end: number): number {
   for (let at = start; at + GLANCE - 2 <= end; at += 1) {
-    if ((at === start || SEPARATORS.includes(text[at - 1] as string)) && beginsLikeText(text, at)) return at;
+    if ((at === start || isOf(SEPARATOR, text, at - 1)) && beginsLikeText(text, at)) return at;
   }
   return -1;
 }
-
-const SEPARATORS = '/=.~';
 
 /** Whether the bytes of the first characters are printable UTF-8, or UTF-16. Random bytes practically never are. */
 function beginsLikeText(text: string, start: number): boolean {

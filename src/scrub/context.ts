@@ -5,7 +5,7 @@ export const NAME_KEY = /^(?:name|key|header|k)$/i;
 export const VALUE_KEY = /^(?:value|val|v)$/i;
 
 /** The parts of a Kubernetes Secret under which every value is one. */
-export const MANIFEST_DATA = /^(?:data|stringData)$/;
+export const isManifestData = (key: string): boolean => key === 'data' || key === 'stringData';
 
 /** In a list the element before may name the next: `["--password", "…"]`, `["Authorization", "…"]`. */
 export function isTelling(element: string): boolean {

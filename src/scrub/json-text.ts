@@ -1,5 +1,5 @@
 import { MANIFEST_SECRET } from './assignment/named.ts';
-import { isTelling, MANIFEST_DATA, NAME_KEY, VALUE_KEY } from './context.ts';
+import { isManifestData, isTelling, NAME_KEY, VALUE_KEY } from './context.ts';
 import type { Splice } from './splice.ts';
 import type { Cleaned, CleanString } from './tree.ts';
 
@@ -64,7 +64,7 @@ const SECRET_MANIFEST = /"kind"\s{0,8}:\s{0,8}"Secret"/;
 
 function open(isObject: boolean, parent: Container | undefined, isSecret: boolean): Container {
   const name = parent === undefined ? '' : parent.isObject ? parent.key : parent.name;
-  const isManifest = isSecret && isObject && MANIFEST_DATA.test(name);
+  const isManifest = isSecret && isObject && isManifestData(name);
   return { isObject, name, isManifest, isKeyNext: isObject, key: '', sibling: '' };
 }
 

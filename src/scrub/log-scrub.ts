@@ -10,11 +10,13 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066
 /**
  * The last pass over one serialised log line: secrets replaced, one event on one line. A line that is valid JSON stays
  * valid JSON, because an escape is only ever written where a string literal had the raw character.
+ * @param isPlainLine Whether `scrub` would certainly leave the line alone; most lines are known at a glance.
  */
-export function createLogScrubber(scrub: Scrub): (line: string) => string {
+export function createLogScrubber(scrub: Scrub, isPlainLine: (line: string) => boolean): (line: string) => string {
   return (line) => {
     const isEnded = line.endsWith('\n');
-    const { value } = scrub(isEnded ? line.slice(0, -1) : line);
+    const content = isEnded ? line.slice(0, -1) : line;
+    const value = isPlainLine(content) ? content : scrub(content).value;
     const safe = value.replace(UNSAFE, escaped);
     return isEnded ? `${safe}\n` : safe;
   };

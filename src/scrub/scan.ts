@@ -1,15 +1,20 @@
 import { createAnchorIndex } from './anchors.ts';
+import { kindOfName } from './assignment/names.ts';
 import { textStart } from './base64.ts';
-import { ALNUM, DIGIT, isOf } from './chars.ts';
+import { ALNUM, DIGIT, endOfRun, isOf, RUN } from './chars.ts';
+import { isManifestData } from './context.ts';
 import { cutSecretEnd, endsOfPrefixes } from './fragments.ts';
 import { PLACEHOLDER } from './placeholder.ts';
 import type { ContextRule, Hit, Report, TokenRule } from './rules/rule.ts';
 import type { ShapeRule } from './rules/shapes.ts';
-import { eachLongRun } from './runs.ts';
+import { eachLongRun, hasLongRun } from './runs.ts';
 import { type Progress, tryToken } from './tokens.ts';
 
 /** No rule hides anything shorter than this, so shorter texts are not looked at. */
 const SHORTEST_TEXT = 6;
+
+/** What JSON may begin with (RFC 8259, section 2). */
+const MAY_BE_JSON = '{[ \t\r\n';
 
 /** Runs of token characters from which on shapes and encoded text are looked for. */
 const LONG_RUN = 16;
@@ -43,10 +48,19 @@ export interface Scanned {
 }
 
 /** Finds the secrets of one text as it stands. */
-export type Scanner = (text: string) => Scanned;
+export interface Scanner {
+  scan(text: string): Scanned;
+  /** True only when `scan` certainly finds nothing in the text, and the text is no JSON. Most strings are such. */
+  isQuiet(text: string): boolean;
+  /**
+   * True only when a line of JSON certainly holds nothing to hide: no literal of any rule, no key that tells of a secret,
+   * no notation to decode, and no run that could be generated. One glance instead of a look at each of its strings.
+   */
+  isPlainLine(line: string): boolean;
+}
 
 const NOTHING: readonly never[] = [];
-const UNMARKED: Scanned = { hits: NOTHING, shields: NOTHING, encoded: NOTHING, marks: 0 };
+export const NOTHING_FOUND: Scanned = { hits: NOTHING, shields: NOTHING, encoded: NOTHING, marks: 0 };
 
 const PLACEHOLDER_START = '[secret:';
 const CUT_SECRET = 'cut-secret';
@@ -67,25 +81,45 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>):
   const names = namesOf(rules);
   const prefixEnds = endsOfPrefixes(rules.tokens.flatMap((rule) => rule.anchors));
   const { tokens, contexts } = rules;
-  return (text) => {
-    if (text.length < SHORTEST_TEXT) return UNMARKED;
+  const isQuiet = (text: string): boolean => {
+    if (text.length < SHORTEST_TEXT) return true;
+    if (rules.texts.length > 0 || MAY_BE_JSON.includes(text[0] as string)) return false;
+    return index.marksWithout(text, 0, text.length) === 0 && hasOrdinaryRuns(text);
+  };
+  const isPlainLine = (line: string): boolean => {
+    if (!line.startsWith('{') || rules.texts.length > 0) return false;
+    const known = CHANNEL.exec(line);
+    const end = known === null ? 0 : known.index + known[0].length;
+    const hasNothing =
+      index.marksWithout(line, 0, known?.index ?? 0) === 0 && index.marksWithout(line, end, line.length) === 0;
+    return hasNothing && !hasTellingKey(line) && hasPlainRuns(line);
+  };
+  const scan = (text: string): Scanned => {
+    if (text.length < SHORTEST_TEXT) return NOTHING_FOUND;
+    const marksAlone = index.marksWithout(text, 0, text.length);
+    if (marksAlone >= 0 && rules.texts.length === 0 && !hasLongRun(text, LONG_RUN)) {
+      return marksAlone === 0 ? NOTHING_FOUND : { ...NOTHING_FOUND, marks: marksAlone };
+    }
     const found: Findings = { hits: null, shields: null, encoded: null, progress: null, opened: null };
     const report: Report = ({ rule, start, end, rank }) => {
       found.hits ??= [];
       found.hits.push({ rule, start, end, rank, secret: text.slice(start, end) });
     };
-    const seen = index.find(text, (anchor, end) => {
-      const start = end - (lengths[anchor] as number);
-      for (const id of rulesOf[anchor] as readonly number[]) {
-        if (id < tokens.length) lookForToken(tokens[id] as TokenRule, id, text, start, found, report);
-        else if (id < tokens.length + contexts.length) {
-          lookAround(contexts[id - tokens.length] as ContextRule, id, text, start, end, found, report);
-        } else shieldPlaceholder(text, start, names, found);
-      }
-    });
+    const seen =
+      marksAlone >= 0
+        ? marksAlone
+        : index.find(text, (anchor, end) => {
+            const start = end - (lengths[anchor] as number);
+            for (const id of rulesOf[anchor] as readonly number[]) {
+              if (id < tokens.length) lookForToken(tokens[id] as TokenRule, id, text, start, found, report);
+              else if (id < tokens.length + contexts.length) {
+                lookAround(contexts[id - tokens.length] as ContextRule, id, text, start, end, found, report);
+              } else shieldPlaceholder(text, start, names, found);
+            }
+          });
     if (text.length >= LONG_RUN) lookAtRuns(text, rules.shapes, prefixEnds, found, report);
     if (rules.texts.length > 0) searchForShapes(text, rules.texts, report);
-    if (seen === 0 && found.hits === null && found.encoded === null) return UNMARKED;
+    if (seen === 0 && found.hits === null && found.encoded === null) return NOTHING_FOUND;
     return {
       hits: found.hits ?? NOTHING,
       shields: found.shields ?? NOTHING,
@@ -93,6 +127,39 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>):
       marks: seen,
     };
   };
+  return { scan, isQuiet, isPlainLine };
+}
+
+/** Vendors' names are literals of rules, and nearly every line of ours holds one. */
+const CHANNEL = /"channel":"(?:slack|graph|teams|gmail)"/;
+
+function hasTellingKey(line: string): boolean {
+  for (let end = line.indexOf('":'); end !== -1; end = line.indexOf('":', end + 2)) {
+    const key = line.slice(line.lastIndexOf('"', end - 1) + 1, end);
+    if (kindOfName(key) !== null || isManifestData(key)) return true;
+  }
+  return false;
+}
+
+/** Our own event ids are generated, and no rule knows them. */
+const EVENT_ID = /ev_[0-9A-Z]{26}(?![A-Za-z0-9+/=_.~-])/y;
+
+/** Whether no run can hold a shape, encoded text or the rest of a cut secret: it stands for itself and has no such piece. */
+function hasPlainRuns(line: string): boolean {
+  let isPlain = true;
+  eachLongRun(line, LONG_RUN, (start, end) => {
+    if (line[start - 1] !== '"' || line[end] !== '"' || !isOrdinary(line, start, end)) isPlain = false;
+  });
+  return isPlain;
+}
+
+/** The same for a text: none, or one that is the whole of it. */
+const hasOrdinaryRuns = (text: string): boolean =>
+  !hasLongRun(text, LONG_RUN) || (endOfRun(RUN, text, 0) === text.length && isOrdinary(text, 0, text.length));
+
+function isOrdinary(text: string, start: number, end: number): boolean {
+  EVENT_ID.lastIndex = start;
+  return EVENT_ID.test(text) || (!hasGeneratedPiece(text, start, end) && textStart(text, start, end) === -1);
 }
 
 const namesOf = ({ tokens, contexts, shapes, texts }: Rules): ReadonlySet<string> =>
@@ -165,7 +232,8 @@ function lookAtRuns(
 ): void {
   let isFirst = true;
   eachLongRun(text, LONG_RUN, (start, end) => {
-    if (isFirst && start <= CUT_WITHIN) {
+    // A text that is nothing but one run has no cut secret in front of other words.
+    if (isFirst && start <= CUT_WITHIN && end - start < text.length) {
       const cut = cutSecretEnd(text, prefixEnds);
       if (cut > 0) report({ rule: CUT_SECRET, start: 0, end: cut, rank: 1 });
     }

@@ -2,10 +2,10 @@ import type { Crypto } from '../core/crypto.ts';
 import { createPlaceholder } from './placeholder.ts';
 import { contextRules, shapeRules, tokenRules } from './rules/all.ts';
 import { financialRules } from './rules/financial.ts';
-import { createScanner } from './scan.ts';
+import { createScanner, type Scanner } from './scan.ts';
 import type { Scrub } from './scrub.ts';
 import { createTextCleaner, type TextCleaner } from './text.ts';
-import { cleanTree } from './tree.ts';
+import { cleanTree, type KnownKeys } from './tree.ts';
 import { decoderMarks } from './views/decoders.ts';
 
 export interface ScrubberDeps {
@@ -19,15 +19,28 @@ export interface ScrubberDeps {
   };
 }
 
+export interface Scrubbing {
+  readonly scrub: Scrub;
+  /** See `Scanner.isPlainLine`. */
+  readonly isPlainLine: (line: string) => boolean;
+}
+
 /** @example createScrubber({ crypto, key })({ text }).value */
-export function createScrubber(deps: ScrubberDeps): Scrub {
-  const clean = createCleaner(deps);
-  return (value) => cleanTree(value, clean);
+export const createScrubber = (deps: ScrubberDeps): Scrub => createScrubbing(deps).scrub;
+
+/** The scrubber and the quick look by which lines of a log are spared it. */
+export function createScrubbing(deps: ScrubberDeps): Scrubbing {
+  const scanner = scannerOf(deps);
+  const clean = createTextCleaner(scanner, createPlaceholder(deps.crypto, deps.key));
+  const keys: KnownKeys = new Map();
+  return { scrub: (value) => cleanTree(value, clean, keys), isPlainLine: scanner.isPlainLine };
 }
 
 /** The part of the scrubber that deals with one string. */
-export function createCleaner({ crypto, key, optional }: ScrubberDeps): TextCleaner {
-  const rules = { tokens: tokenRules, contexts: contextRules, shapes: shapeRules };
+export const createCleaner = (deps: ScrubberDeps): TextCleaner =>
+  createTextCleaner(scannerOf(deps), createPlaceholder(deps.crypto, deps.key));
+
+function scannerOf({ optional }: ScrubberDeps): Scanner {
   const texts = optional?.financial === true ? financialRules : [];
-  return createTextCleaner(createScanner({ ...rules, texts }, decoderMarks), createPlaceholder(crypto, key));
+  return createScanner({ tokens: tokenRules, contexts: contextRules, shapes: shapeRules, texts }, decoderMarks);
 }

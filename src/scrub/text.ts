@@ -4,7 +4,7 @@ import { isJsonText, jsonSplices } from './json-text.ts';
 import type { Placeholder } from './placeholder.ts';
 import { resolve } from './resolve.ts';
 import type { Hit } from './rules/rule.ts';
-import type { Scanned, Scanner } from './scan.ts';
+import { NOTHING_FOUND, type Scanned, type Scanner } from './scan.ts';
 import { applySplices, type Splice } from './splice.ts';
 import type { Cleaned } from './tree.ts';
 import { readingsOf } from './views/decoders.ts';
@@ -24,7 +24,8 @@ export type OnRound = (splices: readonly Splice[]) => void;
 /** Cleans one string; null when there is nothing to hide. */
 export type TextCleaner = (text: string, name: string, isLoose: boolean, onRound?: OnRound) => Cleaned | null;
 
-export function createTextCleaner(scan: Scanner, placeholder: Placeholder): TextCleaner {
+export function createTextCleaner({ scan, isQuiet }: Scanner, placeholder: Placeholder): TextCleaner {
+  let lastClean = '';
   const clean = (
     original: string,
     name: string,
@@ -49,9 +50,12 @@ export function createTextCleaner(scan: Scanner, placeholder: Placeholder): Text
     if (depth < DEEPEST && isJsonText(text)) {
       return jsonSplices(text, (inner, key, isKeyLoose) => clean(inner, key, isKeyLoose, depth + 1));
     }
-    const scanned = scan(text);
+    const scanned = text === lastClean ? NOTHING_FOUND : scan(text);
     const hit = name === '' ? null : named(text, name, isLoose);
-    if (scanned.marks === 0 && scanned.hits.length === 0 && scanned.encoded.length === 0 && hit === null) return NONE;
+    if (scanned.marks === 0 && scanned.hits.length === 0 && scanned.encoded.length === 0 && hit === null) {
+      if (text.length >= REMEMBERED) lastClean = text;
+      return NONE;
+    }
     const hits = [...scanned.hits, ...hitsInReadings(text, scanned, scan)];
     if (hit !== null) hits.push(hit);
     const splices = hits.length === 0 ? NONE : hidden(hits, scanned, placeholder);
@@ -60,10 +64,14 @@ export function createTextCleaner(scan: Scanner, placeholder: Placeholder): Text
     return encoded.length === 0 ? splices : [...splices, ...encoded].sort((a, b) => a.start - b.start);
   };
 
-  return (text, name, isLoose, onRound) => clean(text, name, isLoose, 0, onRound);
+  return (text, name, isLoose, onRound) =>
+    name === '' && isQuiet(text) ? null : clean(text, name, isLoose, 0, onRound);
 }
 
 const NONE: readonly Splice[] = [];
+
+/** A message's text stands in the event and again in its payload. Shorter strings are looked at as fast as compared. */
+const REMEMBERED = 48;
 
 function hidden(hits: readonly Hit[], { shields }: Scanned, placeholder: Placeholder): Splice[] {
   /** People repeat what they paste; a digest costs more than looking it up. */
@@ -76,7 +84,7 @@ function hidden(hits: readonly Hit[], { shields }: Scanned, placeholder: Placeho
   });
 }
 
-function hitsInReadings(text: string, { marks }: Scanned, scan: Scanner): readonly Hit[] {
+function hitsInReadings(text: string, { marks }: Scanned, scan: Scanner['scan']): readonly Hit[] {
   if (marks === 0) return [];
   return readingsOf(text, marks).flatMap(({ view, isJoined }) =>
     scan(view.text)

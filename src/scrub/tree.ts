@@ -1,6 +1,7 @@
 import { SallyportError } from '../core/errors.ts';
 import { MANIFEST_SECRET } from './assignment/named.ts';
-import { isTelling, MANIFEST_DATA, NAME_KEY, VALUE_KEY } from './context.ts';
+import { kindOfName } from './assignment/names.ts';
+import { isManifestData, isTelling, NAME_KEY, VALUE_KEY } from './context.ts';
 import type { Finding, Scrubbed } from './scrub.ts';
 
 /** What was found in one string: the cleaned text and how often each rule hid something; null when it is clean. */
@@ -40,8 +41,23 @@ interface Frame {
   copy: Record<string, unknown> | unknown[] | null;
 }
 
+/** Keys are few and come again: what is known of one is not found out anew. */
+export type KnownKeys = Map<string, KnownKey>;
+
+interface KnownKey {
+  readonly isValueKey: boolean;
+  /** What the values under it are called: '' when the key tells nothing of them. */
+  readonly name: string;
+}
+
+/** Keys come from outside; beyond this many, or this long, they are not remembered. */
+const MOST_KEYS = 4096;
+const LONGEST_KEY = 64;
+
 interface Walk {
   readonly clean: CleanString;
+  /** Clean ones only. */
+  readonly keys: KnownKeys;
   readonly findings: Map<string, Finding>;
   readonly ancestors: Set<object>;
 }
@@ -50,8 +66,8 @@ interface Walk {
  * Applies `clean` to every string and key of a JSON tree. Iterative, because a payload may nest deeper than the stack.
  * @throws SallyportError ERR_INTERNAL when the value contains itself: it is not a JSON tree.
  */
-export function cleanTree<T>(value: T, clean: CleanString): Scrubbed<T> {
-  const walk: Walk = { clean, findings: new Map(), ancestors: new Set() };
+export function cleanTree<T>(value: T, clean: CleanString, keys: KnownKeys): Scrubbed<T> {
+  const walk: Walk = { clean, keys, findings: new Map(), ancestors: new Set() };
   if (typeof value === 'string') {
     const text = cleanAt(walk, null, '', value, '', false);
     return { value: text as T, findings: [...walk.findings.values()] };
@@ -81,7 +97,7 @@ function walkTree(walk: Walk, root: object): unknown {
 function visit(walk: Walk, frame: Frame): Frame | null {
   const original = frame.keys === null ? '' : (frame.keys[frame.at] as string);
   const value = entryOf(frame);
-  frame.key = frame.keys === null ? '' : cleanAt(walk, frame, KEY, original, '', false);
+  frame.key = frame.keys === null ? '' : cleanKey(walk, frame, original);
   if (typeof value === 'string') {
     settle(frame, cleanValue(walk, frame, original, value));
     return null;
@@ -93,13 +109,25 @@ function visit(walk: Walk, frame: Frame): Frame | null {
   return openFrame(walk, frame, stepOf(frame), frame.keys === null ? frame.name : original, value);
 }
 
+function cleanKey(walk: Walk, frame: Frame, key: string): string {
+  if (walk.keys.has(key)) return key;
+  const cleaned = cleanAt(walk, frame, KEY, key, '', false);
+  if (cleaned === key && key.length <= LONGEST_KEY) {
+    if (walk.keys.size >= MOST_KEYS) walk.keys.clear();
+    walk.keys.set(key, { isValueKey: VALUE_KEY.test(key), name: kindOfName(key) === null ? '' : key });
+  }
+  return cleaned;
+}
+
 function cleanValue(walk: Walk, frame: Frame, key: string, value: string): string {
   if (frame.keys === null) {
     const before = frame.at === 0 ? null : (frame.source as unknown[])[frame.at - 1];
     const isNamed = typeof before === 'string' && isTelling(before);
     return cleanAt(walk, frame, frame.at, value, isNamed ? before : frame.name, isNamed);
   }
-  const name = frame.isManifest ? MANIFEST_SECRET : VALUE_KEY.test(key) ? nameBeside(frame) : key;
+  const known = walk.keys.get(key);
+  const isValueKey = known?.isValueKey ?? VALUE_KEY.test(key);
+  const name = frame.isManifest ? MANIFEST_SECRET : isValueKey ? nameBeside(frame) : (known?.name ?? key);
   return cleanAt(walk, frame, frame.key, value, name, false);
 }
 
@@ -117,7 +145,7 @@ function openFrame(walk: Walk, parent: Frame | null, step: string | number, name
   }
   const keys = Array.isArray(source) ? null : Object.keys(source);
   const length = keys === null ? (source as unknown[]).length : keys.length;
-  const isManifest = parent !== null && MANIFEST_DATA.test(name) && isSecretManifest(parent.source);
+  const isManifest = parent !== null && isManifestData(name) && isSecretManifest(parent.source);
   return { parent, depth, step, name, source, keys, length, isManifest, at: 0, key: '', copy: null };
 }
 

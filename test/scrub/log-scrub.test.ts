@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createLogScrubber } from '../../src/scrub/log-scrub.ts';
 import { ALNUM, createRandom } from './corpus/random.ts';
-import { scrub } from './support.ts';
+import { isPlainLine, scrub } from './support.ts';
 
-const scrubLine = createLogScrubber(scrub);
+const scrubLine = createLogScrubber(scrub, isPlainLine);
 const token = ['gl', 'pat-', createRandom(3).chars(ALNUM, 20)].join('');
 
 describe('the last pass over a log line', () => {

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createLogScrubber } from '../../src/scrub/log-scrub.ts';
-import { clean, messyText, messyTree, scrub } from './support.ts';
+import { createRandom } from './corpus/random.ts';
+import { tokenKinds } from './corpus/tokens.ts';
+import { clean, isPlainLine, messyText, messyTree, scrub } from './support.ts';
 
 const RUNS = Number(process.env.FC_RUNS ?? 400);
 
@@ -64,8 +66,29 @@ describe('scrubbing', () => {
     );
   });
 
+  it('leaves every line alone that is plain at a glance', () => {
+    let plain = 0;
+    const check = (tree: unknown): void => {
+      const line = JSON.stringify({ level: 30, tenant: 'default', fields: tree });
+      if (!isPlainLine(line)) return;
+      plain += 1;
+      expect(scrub(line).value).toBe(line);
+    };
+    fc.assert(fc.property(messyTree(), check), { numRuns: RUNS });
+    fc.assert(fc.property(fc.dictionary(fc.string({ maxLength: 12 }), fc.string({ maxLength: 40 })), check), {
+      numRuns: RUNS,
+    });
+    for (const { make } of tokenKinds) {
+      const token = make(createRandom(5));
+      for (const text of [token, `${token} as said`, `it is ${token}`]) check({ text });
+      check({ [token]: 1 });
+    }
+    // It would prove nothing if no line were.
+    expect(plain).toBeGreaterThan(20);
+  });
+
   it('keeps a log line valid JSON and one line, whatever it holds', () => {
-    const scrubLine = createLogScrubber(scrub);
+    const scrubLine = createLogScrubber(scrub, isPlainLine);
     fc.assert(
       fc.property(messyTree(), (tree) => {
         const line = scrubLine(`${JSON.stringify({ level: 30, fields: tree })}\n`);

@@ -4,7 +4,7 @@ import type { Decoder } from './decoder.ts';
 import { disguises } from './disguises.ts';
 import { html } from './html.ts';
 import { throughBoth, type View } from './view.ts';
-import { wraps } from './wraps.ts';
+import { joinedLines, LINE_END } from './wraps.ts';
 
 /** Outermost notation first, as mail and chat nest them. */
 const NOTATIONS: readonly Decoder[] = [quotedPrintable, backslashEscapes, html, percentEncoding, disguises];
@@ -12,11 +12,13 @@ const NOTATIONS: readonly Decoder[] = [quotedPrintable, backslashEscapes, html, 
 /** Text that was encoded more often than this is not read any more by what would use it. */
 const NESTED = 2;
 
-const bitOf = new Map<Decoder, number>([...NOTATIONS, wraps].map((decoder, i) => [decoder, 1 << i]));
+const bitOf = new Map<Decoder, number>(NOTATIONS.map((decoder, i) => [decoder, 1 << i]));
+const LINE_END_BIT = 1 << NOTATIONS.length;
 
 /** The characters to notice in passing, each with the bits of the notations it may belong to. */
 export const decoderMarks: ReadonlyMap<string, number> = (() => {
   const marks = new Map<string, number>();
+  marks.set(LINE_END, LINE_END_BIT);
   for (const [{ mark }, bit] of bitOf) for (const char of mark) marks.set(char, (marks.get(char) ?? 0) | bit);
   return marks;
 })();
@@ -38,8 +40,10 @@ export function readingsOf(text: string, marks: number): Reading[] {
   if (all !== null && readings.every(({ view }) => view.text !== all.text))
     readings.push({ view: all, isJoined: false });
   const plain = all?.text ?? text;
-  const joined = (marks & (bitOf.get(wraps) as number)) !== 0 && wraps.occurs(plain) ? wraps.decode(plain) : null;
-  if (joined !== null) readings.push({ view: all === null ? joined : throughBoth(all, joined), isJoined: true });
+  if ((marks & LINE_END_BIT) === 0) return readings;
+  for (const joined of joinedLines(plain)) {
+    readings.push({ view: all === null ? joined : throughBoth(all, joined), isJoined: true });
+  }
   return readings;
 }
 

@@ -84,6 +84,16 @@ function mapped(text: string, { inView, viewEnds, from, to }: Replacements): Vie
   };
 }
 
+/** A view of a part of a text that begins at `by`, as a view of the whole. */
+export const shifted = (view: View, by: number): View => ({
+  text: view.text,
+  toOriginal(start, end) {
+    const [from, to] = view.toOriginal(start, end);
+    return [from + by, to + by];
+  },
+  isAltered: view.isAltered,
+});
+
 /** The way back through two views. */
 export const throughBoth = (outer: View, inner: View): View => ({
   text: inner.text,

@@ -1,6 +1,5 @@
 import { isOf, RUN } from '../chars.ts';
-import type { Decoder } from './decoder.ts';
-import { decodeView } from './view.ts';
+import { decodeView, shifted, type View } from './view.ts';
 
 /** Mail programs and terminals break a long token at their margin; shorter lines were broken by their author. */
 const LEAST_MARGIN = 40;
@@ -11,25 +10,44 @@ const LEAST_PIECE = 12;
 /** Signs that tokens have inside besides those of a run. */
 const INSIDE = '|$%@:~';
 
-/** Lines that a margin broke, joined again. Only what has a form of its own can be recognised across the break. */
-export const wraps: Decoder = {
-  mark: '\n',
-  occurs(text) {
-    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) {
-      if (breakLength(text, text[at - 1] === '\r' ? at - 1 : at) > 0) return true;
+/** The character that every text with broken lines has. */
+export const LINE_END = '\n';
+
+/**
+ * Lines that a margin broke, joined again: one view for each group of such lines. Only what has a form of its own can be
+ * recognised across the break, so the lines around need not be read a second time.
+ */
+export function joinedLines(text: string): View[] {
+  const views: View[] = [];
+  for (let at = nextBreak(text, 0); at !== -1; ) {
+    if (breakLength(text, at) === 0) {
+      at = nextBreak(text, at + 2);
+      continue;
     }
-    return false;
-  },
-  decode: (text) =>
-    decodeView(text, nextBreak, (whole, at) => {
-      const length = breakLength(whole, at);
+    const start = text.lastIndexOf('\n', at - 1) + 1;
+    let end = lineEnd(text, at + 2);
+    while (end < text.length && breakLength(text, breakAt(text, end)) > 0) end = lineEnd(text, end + 1);
+    const view = decodeView(text.slice(start, end), nextBreak, (lines, position) => {
+      const length = breakLength(lines, position);
       return length === 0 ? null : { text: '', length };
-    }),
-};
+    });
+    if (view !== null) views.push(shifted(view, start));
+    at = nextBreak(text, end);
+  }
+  return views;
+}
+
+const breakAt = (text: string, lineFeed: number): number => (text[lineFeed - 1] === '\r' ? lineFeed - 1 : lineFeed);
+
+/** The next line feed, or the text's end. */
+function lineEnd(text: string, from: number): number {
+  const at = text.indexOf('\n', from);
+  return at === -1 ? text.length : at;
+}
 
 function nextBreak(text: string, from: number): number {
   const at = text.indexOf('\n', from);
-  return at > from && text[at - 1] === '\r' ? at - 1 : at;
+  return at > from ? breakAt(text, at) : at;
 }
 
 /** Length of the line break and of the next line's indentation or quoting, when a token was broken there; else 0. */
