@@ -1,7 +1,6 @@
 import { Hono } from 'hono';
 import { codeOf, type ErrorCode } from '../core/errors.ts';
-import type { Logger } from '../core/logger.ts';
-import { type App, type AppContext, unknownRoute, type Variables } from './context.ts';
+import { type App, unknownRoute, type Variables } from './context.ts';
 import { createHookHandler, type HookDeps } from './hooks.ts';
 import { problem } from './respond.ts';
 
@@ -13,17 +12,14 @@ export interface AppDeps extends HookDeps {
 /** Every route of the product on one Hono app; portable, so the edge serves the same one. */
 export function createApp(deps: AppDeps): App {
   const app: App = new Hono<{ Variables: Variables }>();
-  app.use(async (c, next) => {
-    c.set('requestId', deps.newRequestId());
-    await next();
-  });
-  const hook = createHookHandler(deps);
-  app.all('/hooks/:channel', hook);
-  app.all('/hooks/:channel/:tenant', hook);
-  app.all('/hooks/:channel/:tenant/*', hook);
+  // The only route a delivery matches, and no middleware: a second handler costs as much as parsing the body.
+  app.all('/hooks/*', createHookHandler(deps));
   for (const mount of deps.mount) mount(app);
-  app.notFound((c) => unknownRoute(c));
-  app.onError((error, c) => failed(error, c, deps.logger));
+  app.notFound((c) => {
+    c.set('requestId', deps.newRequestId());
+    return unknownRoute(c);
+  });
+  app.onError((error) => failed(error, deps));
   return app;
 }
 
@@ -44,9 +40,9 @@ const titles: Partial<Record<ErrorCode, string>> = {
   ERR_GUARDRAIL_BLOCKED: 'A guardrail does not let the text pass',
 };
 
-function failed(error: unknown, c: AppContext, logger: Logger): Response {
+function failed(error: unknown, { logger, newRequestId }: AppDeps): Response {
   const code = codeOf(error);
-  const requestId = c.get('requestId');
+  const requestId = newRequestId();
   if (code === 'ERR_INTERNAL') logger.error({ requestId, error }, 'request.failed');
   const headers: Record<string, string> = code === 'ERR_UNAUTHENTICATED' ? { 'www-authenticate': 'Bearer' } : {};
   return problem(code, titles[code] ?? 'The request could not be served', requestId, headers);

@@ -1,7 +1,7 @@
 import type { Context, Hono } from 'hono';
 import { problem } from './respond.ts';
 
-/** What every handler finds on its context. */
+/** What handlers of hooks find on their context. */
 export interface Variables {
   requestId: string;
 }

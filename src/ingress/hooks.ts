@@ -30,13 +30,14 @@ const isChannelName = (name: string | undefined): name is ChannelName => channel
 /** Serves `/hooks/…`: method, route, journey, answer; one log line and one metric per item. */
 export function createHookHandler(deps: HookDeps): (c: AppContext) => Promise<Response> {
   return async (c) => {
-    const name = c.req.param('channel');
+    c.set('requestId', deps.newRequestId());
+    const [name, ...parts] = c.req.path.split('/').slice(2);
     if (!isChannelName(name)) return unknownRoute(c);
     if (c.req.method !== 'POST') {
       return toResponse({ status: 405, headers: { allow: 'POST' } }, c.get('requestId'));
     }
-    // Not the router's parameter: that is decoded further, so a tenant could hold the slash of another tenant's route.
-    const [tenant = 'default', ...rest] = c.req.path.split('/').slice(3).filter(Boolean);
+    // Not the router's parameters: those are decoded further, so a tenant could hold the slash of another tenant's route.
+    const [tenant = 'default', ...rest] = parts.filter(Boolean);
     const channel = deps.channel(name, tenant, rest);
     if (channel === null) return unknownRoute(c);
     const head: DeliveryHead = { tenant, url: c.req.url, headers: deps.headersOf(c), receivedAt: deps.clock() };

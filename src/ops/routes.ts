@@ -1,7 +1,6 @@
 import type { Crypto } from '../core/crypto.ts';
 import { toUtf8 } from '../core/encoding.ts';
 import type { App, AppContext } from '../ingress/context.ts';
-import { unknownRoute } from '../ingress/context.ts';
 import type { Metrics } from './metrics.ts';
 import type { ReadyMonitor } from './ready.ts';
 
@@ -23,7 +22,7 @@ export const mountOps =
       return c.json(now, now.status === 'ok' ? 200 : 503, { 'cache-control': 'no-store' });
     });
     app.get('/metrics', async (c) => {
-      if (deps.metricsToken === undefined) return unknownRoute(c);
+      if (deps.metricsToken === undefined) return c.notFound();
       if (!isBearer(c, deps.metricsToken, deps.crypto)) {
         return new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer' } });
       }
