@@ -63,7 +63,7 @@ function createDoor({ shards, agreement, limits, minReplicas, memory }: InboxDep
   async function send(items: readonly Item[]): Promise<Accepted[]> {
     if (memory.isFull()) return items.map(() => ({ outcome: 'full' }));
     const args: ScriptArgument[] = [shards.now(), limits.queueCap, limits.retentionMs];
-    for (const item of items) pushArguments(args, item);
+    for (const { event, json } of items) args.push(headOf(event), json);
     try {
       const reply = await breaker.guard(() => withDeadline(call(args), DEADLINE_MS));
       return answersOf(reply as string[]);
@@ -74,20 +74,20 @@ function createDoor({ shards, agreement, limits, minReplicas, memory }: InboxDep
   return { ...createBatcher(send, BATCH), close: breaker.close };
 }
 
-function pushArguments(args: ScriptArgument[], { event, json }: Item): void {
-  args.push(
-    event.tenant,
-    event.identity.key,
-    event.identity.fingerprint,
-    event.id,
-    event.conversation.key,
-    // What Redis refuses as a time to live would fail every event of the batch.
-    Math.max(1, Math.ceil(event.windowMs)),
-    event.receivedAt,
-    event.mentioned ? '1' : '',
-    event.seenUntil === 'start' ? '1' : '',
-    json,
-  );
+function headOf({
+  tenant,
+  identity,
+  id,
+  conversation,
+  windowMs,
+  receivedAt,
+  mentioned,
+  seenUntil,
+}: InboundEvent): string {
+  // What Redis refuses as a time to live would fail every event of the batch.
+  const window = Math.max(1, Math.ceil(windowMs));
+  const flags = `${mentioned ? '1' : ''}\n${seenUntil === 'start' ? '1' : ''}`;
+  return `${tenant}\n${identity.key}\n${identity.fingerprint}\n${id}\n${conversation.key}\n${window}\n${receivedAt}\n${flags}`;
 }
 
 function answersOf(reply: readonly string[]): Accepted[] {
