@@ -7,7 +7,7 @@ const iso = (at: number): string => new Date(at).toISOString();
 
 /** A held reply as the API shows it; the shape is public. `digest` stands for `text` and `destination` together. */
 export function reviewView({ event, state, review }: HeldRecord) {
-  const { digest, text, version, requester, heldAt, expiresAt, decision } = review;
+  const { digest, text, version, requester, editedBy, heldAt, expiresAt, decision } = review;
   return {
     id: event.id,
     tenant: event.tenant,
@@ -22,6 +22,7 @@ export function reviewView({ event, state, review }: HeldRecord) {
     requester,
     heldAt: iso(heldAt),
     expiresAt: iso(expiresAt),
+    ...(editedBy === undefined ? {} : { editedBy }),
     ...(decision === undefined ? {} : { decision: { ...decision, at: iso(decision.at) } }),
   };
 }

@@ -78,7 +78,7 @@ export const mountReviews =
 type Plan =
   | { readonly kind: 'approve' }
   | { readonly kind: 'reject'; readonly reason?: string }
-  | Extract<ReviewAction, { kind: 'edit' }>;
+  | { readonly kind: 'edit'; readonly text: string; readonly digest: string };
 
 /** Reads what was asked, checks who asks, and acts. */
 async function decided<T extends { readonly digest: string }>(
@@ -95,7 +95,7 @@ async function decided<T extends { readonly digest: string }>(
   mayDecide(by, before, reviewPolicy(tenant));
   const plan = await planOf(body, before);
   const at = clock();
-  const action: ReviewAction = plan.kind === 'edit' ? plan : { ...plan, by, at };
+  const action: ReviewAction = plan.kind === 'edit' ? { ...plan, by } : { ...plan, by, at };
   const after = changed(await reviews.decide(tenant, id, body.digest, action));
   const { version, heldAt } = after.review;
   const { channel } = after.event;

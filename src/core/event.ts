@@ -149,6 +149,8 @@ export interface HeldReply {
   readonly expiresAt: number;
   /** Whoever asked, as the channel's reader knows them: they may not decide. */
   readonly requester: Author;
+  /** Subject of the token that made this version. Absent: the agent did. */
+  readonly editedBy?: string;
   readonly decision?: ReviewDecision;
 }
 

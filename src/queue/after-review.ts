@@ -5,7 +5,7 @@ import type { ReviewAction } from './reviews.ts';
 export function afterAction(held: HeldReply, action: ReviewAction): HeldReply {
   switch (action.kind) {
     case 'edit':
-      return { ...held, text: action.text, digest: action.digest, version: held.version + 1 };
+      return { ...held, text: action.text, digest: action.digest, version: held.version + 1, editedBy: action.by };
     case 'approve':
       return { ...held, decision: { kind: 'approved', by: action.by, at: action.at } };
     case 'reject': {

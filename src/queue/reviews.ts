@@ -6,7 +6,7 @@ export type ReviewAction =
   | { readonly kind: 'approve'; readonly by: string; readonly at: number }
   | { readonly kind: 'reject'; readonly by: string; readonly at: number; readonly reason?: string }
   /** Another text under its own digest; everything else stays as it is. */
-  | { readonly kind: 'edit'; readonly text: string; readonly digest: string };
+  | { readonly kind: 'edit'; readonly by: string; readonly text: string; readonly digest: string };
 
 export type Reviewed =
   | Extract<Transition, { kind: 'ok' | 'not_found' | 'wrong_state' }>

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -108,4 +108,41 @@ test.each([
   const { code, out, err } = await run(...args);
   expect([code, out, err.trim().split('\n').length]).toEqual([exitCode, '', 1]);
   expect(err).toMatch(line);
+});
+
+test('an agent’s own wish for a review counts, and its own guardrails check what reviewers write', async () => {
+  const own = await mkdtemp(join(tmpdir(), 'sallyport-reviews-'));
+  await writeFile(
+    join(own, 'sallyport.config.js'),
+    `export default { agents: [{
+      name: 'mine',
+      review: ({ text }) => text.includes('money'),
+      run: async ({ event }) => ({ kind: 'reply', text: 'about ' + event.text }),
+      guardrails: [{
+        name: 'manners',
+        stages: ['output'],
+        check: ({ text, agent }) =>
+          text.includes('damn') ? { kind: 'block', reason: 'swearing' } : { kind: 'change', text: text + ' (' + agent + ')' },
+      }],
+    }] };`,
+  );
+  const environment = { ...keys, SLACK_API_URL: slack.url, LOG_LEVEL: 'silent' };
+  const other = await startRole({ role: 'all', folder: own, environment });
+  try {
+    const call = (...args: string[]) =>
+      sallyport([...args], { folder: own, environment: { ...keys, SALLYPORT_URL: other.url } });
+    const { out } = await call('send', 'slack', '--url', other.url, '--text', 'money');
+    const id = /ev_[0-9A-Z]{26}/.exec(out)?.[0] ?? '';
+    const waiting = async () => JSON.parse((await call('reviews', '--json')).out).reviews;
+    while ((await waiting()).length === 0) await sleep(50);
+    expect(await waiting()).toMatchObject([{ id, text: 'about money (mine)' }]);
+    const refused = await call('reviews', 'edit', id, '--text', 'damn money', '--json');
+    expect([refused.code, refused.out]).toEqual([1, '']);
+    expect(refused.err).toContain('(ERR_GUARDRAIL_BLOCKED)');
+    const edited = await call('reviews', 'edit', id, '--text', 'no money', '--json');
+    expect(JSON.parse(edited.out)).toMatchObject({ state: 'waiting', text: 'no money (mine)' });
+  } finally {
+    await other.kill();
+    await rm(own, { recursive: true, force: true });
+  }
 });

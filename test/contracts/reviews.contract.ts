@@ -32,7 +32,7 @@ export function reviewsContract(name: string, harness: StoreHarness): void {
     at: clock.now(),
     ...(reason === undefined ? {} : { reason }),
   });
-  const edit = (text: string, digest: string): ReviewAction => ({ kind: 'edit', text, digest });
+  const edit = (text: string, digest: string): ReviewAction => ({ kind: 'edit', by: 'ada', text, digest });
 
   /** Runs an event up to a reply that a person has to see. */
   async function holdOne(given: InboundEvent = event(), review: Partial<HeldReply> = {}): Promise<InboundEvent> {
@@ -177,7 +177,10 @@ export function reviewsContract(name: string, harness: StoreHarness): void {
       const one = await holdOne();
       expect(await store.reviews.decide('acme', one.id, 'digest-1', edit('better', 'digest-2'))).toMatchObject({
         kind: 'ok',
-        record: { state: 'review', review: { ...held(), text: 'better', digest: 'digest-2', version: 2 } },
+        record: {
+          state: 'review',
+          review: { ...held(), text: 'better', digest: 'digest-2', version: 2, editedBy: 'ada' },
+        },
       });
       expect(await store.reviews.decide('acme', one.id, 'digest-1', approve())).toEqual({ kind: 'changed' });
       expect(await store.reviews.decide('acme', one.id, 'digest-1', edit('worse', 'digest-3'))).toEqual({

@@ -364,6 +364,7 @@ describe('editing', () => {
     const before = await digestOf(id);
     const { status, json } = await edit(id, 'a better answer');
     expect([status, json.state, json.text, json.version]).toEqual([200, 'waiting', 'a better answer', 2]);
+    expect(json).toMatchObject({ editedBy: 'ada' });
     expect(json.digest).not.toBe(before);
     const stale = problem(409, 'ERR_REVIEW_CHANGED');
     expect(await api(`/reviews/${id}/approve`, { digest: before })).toMatchObject(stale);
