@@ -3,10 +3,10 @@ import { chmod, mkdir, open, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path';
 import Database from 'libsql';
 import { describe, expect, it } from 'vitest';
-import { acceptAll, acceptOne, recordOf } from '../contracts/harness.ts';
+import { acceptAll, acceptOne, recordOf, takeHead } from '../contracts/harness.ts';
 import { createFakeClock, sleep } from '../support/clock.ts';
 import { openAt, withDataFile } from '../support/embedded-process.ts';
-import { createEventMaker, deliveredAgain } from '../support/events.ts';
+import { conversationOf, createEventMaker, deliveredAgain, runEnding } from '../support/events.ts';
 
 const event = createEventMaker(Date.now);
 const unavailable = { code: 'ERR_STORE_UNAVAILABLE' };
@@ -97,6 +97,29 @@ describe('a data file of another making', () => {
       await expect(store.check()).resolves.toBeUndefined();
       meddle(path, `UPDATE meta SET value = 'another' WHERE name = 'id_check'`);
       await expect(store.check()).rejects.toMatchObject(mismatch);
+      await store.close();
+    }));
+
+  it('of the release before is lifted, and what it holds goes on', () =>
+    withDataFile(async (path) => {
+      const before = await openAt(path);
+      const [queued, parked] = [event(), event()];
+      await before.inbox.accept([queued, parked]);
+      await before.events.park('acme', parked.id);
+      await before.close();
+      meddle(
+        path,
+        `DROP INDEX events_in_review; ALTER TABLE events DROP COLUMN review;
+         ALTER TABLE events DROP COLUMN review_until; PRAGMA user_version = 2`,
+      );
+      const store = await openAt(path);
+      expect(await store.events.get('acme', parked.id)).toMatchObject({ state: 'parked' });
+      expect((await store.events.redrive('acme', parked.id)).kind).toBe('ok');
+      const { lease } = await takeHead(store, conversationOf(queued));
+      const at = { heldAt: 1, expiresAt: Date.now() + 60_000 };
+      const review = { ...at, text: 'hi', digest: 'seen', version: 1, generation: 1, requester: queued.author };
+      await store.lease.finish(lease, { kind: 'review', run: runEnding('review'), review }, false);
+      expect(await store.events.get('acme', queued.id)).toMatchObject({ state: 'review', review });
       await store.close();
     }));
 

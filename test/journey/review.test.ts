@@ -284,6 +284,17 @@ describe('approving', () => {
     expect(await recordOf(id)).toMatchObject({ state: 'review', review: { version: 1 } });
   });
 
+  test('is not for whoever asked as the channel’s reader knows them, where the event does not', async () => {
+    const author = { id: 'ada@example.com', kind: 'user' } as const;
+    await reopen({ reader: { read: async () => ({ kind: 'task', content: { author } }) } });
+    const id = await write('hi');
+    const digest = await digestOf(id);
+    for (const sub of ['Ada@Example.com', 'slack:ada@example.com', 'U2ALICE']) {
+      expect(await api(`/reviews/${id}/approve`, { digest }, { sub })).toMatchObject(problem(403, 'ERR_REVIEW_OWN'));
+    }
+    expect((await api(`/reviews/${id}/approve`, { digest }, { sub: 'bob@example.com' })).status).toBe(200);
+  });
+
   test('is for the listed approvers only, where there is a list, and never for whoever asked', async () => {
     await reopen({ review: { replies: 'always', approvers: ['bob', 'U2ALICE'] } });
     const id = await write('hi');

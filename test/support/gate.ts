@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Channel, Replier } from '../../src/channels/channel.ts';
+import type { Channel, Reader, Replier } from '../../src/channels/channel.ts';
 import { createSlackChannel, matchPolicy, type SlackChannelDeps } from '../../src/channels/slack/index.ts';
 import { createAuthorize } from '../../src/control/auth.ts';
 import { mountBudgets } from '../../src/control/budgets.ts';
@@ -60,6 +60,7 @@ export interface GateOptions {
   /** False: other tenants share the installation. */
   readonly isAlone?: boolean;
   readonly replier?: Replier;
+  readonly reader?: Reader;
   readonly api?: { readonly jwtSecret: string | undefined };
   /** Stands in for the store; a fresh embedded one otherwise. */
   readonly store?: Store;
@@ -146,7 +147,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     guardrailsWith: (own) => createGuardrails(own, { meter: silentMeter, logger: silentLogger }),
     memory: options.memoryOver?.(store) ?? null,
     replier: () => options.replier ?? { send: async () => ({ kind: 'unsent' }), find: async () => 'absent' },
-    reader: () => null,
+    reader: () => options.reader ?? null,
     inbox: store.inbox,
     prepare: () => [],
     lease: options.leaseOver?.(store.lease) ?? store.lease,

@@ -40,7 +40,8 @@ function rejectedRow(row: EventRow, now: number): EventRow {
 const CHUNK = 200;
 
 /** Parks what nobody decided about in time. */
-export function createReviewSweep({ connection, writer, events, ended, clock }: StoreParts): () => Promise<void> {
+export function createReviewSweep(parts: StoreParts): () => Promise<void> {
+  const { connection, writer, events, ended, clock, logger } = parts;
   const over = connection.query<EventRow>(
     `SELECT * FROM events WHERE review_until <= ? ORDER BY review_until LIMIT ${CHUNK}`,
   );
@@ -52,7 +53,9 @@ export function createReviewSweep({ connection, writer, events, ended, clock }: 
   };
   return async () => {
     while (writer.read(() => isOver.get(clock())) !== undefined) {
-      for (const id of await writer.write(parkSome)) ended.emit(id);
+      const ids = await writer.write(parkSome);
+      if (ids.length > 0) logger.warn({ events: ids.length }, 'review.expired');
+      for (const id of ids) ended.emit(id);
     }
   };
 }

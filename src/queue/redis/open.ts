@@ -46,7 +46,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const store: Store = {
     inbox,
     events,
-    reviews: createReviews({ shards, events, limits }),
+    reviews: createReviews({ shards, events, limits, logger }),
     jobs,
     lease: createLease({ shards: patientShards, limits }),
     journal: createJournal(patientShards),

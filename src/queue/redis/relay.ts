@@ -27,7 +27,7 @@ const FAILED_PAUSE_MS = 500;
 export function startRelay(deps: RelayDeps): Relay {
   const { shards, tuning, logger } = deps;
   const step = createRelayStep(deps);
-  const cleanSometimes = createCleaner(shards, tuning.cleanMs);
+  const cleanSometimes = createCleaner(shards, tuning.cleanMs, logger);
   const rest = createRest();
   /** Shards to look at in the next turn. */
   let pending = new Set(shards.keys.tags);
@@ -99,14 +99,14 @@ function createRest(): { for(ms: number): Promise<void>; end(): void } {
 const CLEAN_AT_ONCE = 200;
 
 /** Every `everyMs`, removes the events of all shards whose retention has ended, and parks reviews nobody decided. */
-function createCleaner(shards: Shards, everyMs: number): () => Promise<void> {
+function createCleaner(shards: Shards, everyMs: number, logger: Logger): () => Promise<void> {
   const { keys, run, now } = shards;
   let nextAt = 0;
   return async () => {
     if (Date.now() < nextAt) return;
     for (const tag of keys.tags) {
       while (Number(await run(scripts.clean, tag, [now(), CLEAN_AT_ONCE])) === CLEAN_AT_ONCE);
-      await sweepReviews(shards, tag);
+      await sweepReviews(shards, tag, logger);
     }
     nextAt = Date.now() + everyMs;
   };

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { EventRecord, EventState } from '../../core/event.ts';
+import type { Logger } from '../../core/logger.ts';
 import { afterAction, rejectedRun } from '../after-review.ts';
 import type { Events } from '../events.ts';
 import type { ReviewAction, Reviewed, Reviews } from '../reviews.ts';
@@ -11,9 +12,10 @@ export interface ReviewsDeps {
   readonly shards: Shards;
   readonly events: Events;
   readonly limits: StoreLimits;
+  readonly logger: Logger;
 }
 
-export function createReviews({ shards, events, limits }: ReviewsDeps): Reviews {
+export function createReviews({ shards, events, limits, logger }: ReviewsDeps): Reviews {
   const { keys, run, now } = shards;
 
   /** What the script answers, with the record as it is now. */
@@ -37,7 +39,7 @@ export function createReviews({ shards, events, limits }: ReviewsDeps): Reviews 
       const answer = await run(scripts.decide, keys.tagOf(tenant), args);
       return answer === '' ? { kind: 'not_found' } : reviewed(tenant, id, answer);
     },
-    sweep: (tenant) => sweepReviews(shards, keys.tagOf(tenant)),
+    sweep: (tenant) => sweepReviews(shards, keys.tagOf(tenant), logger),
   };
 }
 
@@ -56,6 +58,9 @@ function following(
 const AT_ONCE = 200;
 
 /** Parks what nobody decided about in time, in one shard. */
-export async function sweepReviews({ run, now }: Shards, tag: string): Promise<void> {
-  while (Number(await run(scripts.sweepReviews, tag, [now(), AT_ONCE])) === AT_ONCE);
+export async function sweepReviews({ run, now }: Shards, tag: string, logger: Logger): Promise<void> {
+  for (let events = AT_ONCE; events === AT_ONCE; ) {
+    events = Number(await run(scripts.sweepReviews, tag, [now(), AT_ONCE]));
+    if (events > 0) logger.warn({ events }, 'review.expired');
+  }
 }
