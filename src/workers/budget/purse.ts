@@ -135,7 +135,7 @@ function createReserve({ ledger, tenant, tell, onExhausted, patienceMs, signal }
       if (answer.kind === 'reserved') {
         // A process that stood still in between must not begin what was given up already.
         if (performance.now() - askedAt < ttlMs) return answer.reservation;
-      } else if (isLast) {
+      } else if (isLast || isRunCount(answer.limit)) {
         throw new BudgetExhausted(answer, onExhausted);
       } else if (answer.mayFree && performance.now() < giveUpAt) {
         await pause(ASK_AGAIN_MS, signal);
@@ -145,6 +145,9 @@ function createReserve({ ledger, tenant, tell, onExhausted, patienceMs, signal }
     }
   };
 }
+
+/** Counted by an attempt before, whose worker may have died before it settled: waiting would change nothing. */
+const isRunCount = ({ scope, resource }: AccountLimit): boolean => scope === 'run' && resource === 'runs';
 
 const firstBeyond = (most: Amounts, used: Amounts): Resource | undefined =>
   resources.find((resource) => (used[resource] ?? 0) > (most[resource] ?? 0));
