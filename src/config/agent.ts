@@ -5,7 +5,7 @@ import { httpAgentEnvironment, httpAgentSchema, needHttpAgent } from './http-age
 import { bytes, durationBetween, httpUrl, integer, secret } from './values.ts';
 
 /** What answers where no agent of the configuration does. */
-export const builtInAgents = ['echo', 'assistant', 'http'] as const;
+const builtInAgents = ['echo', 'assistant', 'http'] as const;
 
 const DEFAULT_INSTRUCTIONS =
   'You are a helpful assistant in a chat. Answer the latest message, briefly and in its own language. ' +

@@ -47,7 +47,7 @@ export interface MemoryDeps {
   readonly bounds: MemoryBounds;
 }
 
-export const MEMORY_COLLECTION = 'memory';
+const COLLECTION = 'memory';
 
 /** Writers of one conversation: the worker that has it, and one that has lost it and does not know yet. */
 const MAX_TRIES = 5;
@@ -67,7 +67,7 @@ export function createMemory({ records, digest, clock, bounds }: MemoryDeps): Me
   const nameOf = ({ conversation }: Remembered): string => digest('memory', [conversation.key]);
 
   async function read(whose: Remembered): Promise<{ readonly turns: readonly Turn[]; readonly revision: number }> {
-    const stored = await records.get(whose.tenant, MEMORY_COLLECTION, nameOf(whose));
+    const stored = await records.get(whose.tenant, COLLECTION, nameOf(whose));
     // What another release wrote in another form is forgotten rather than guessed at.
     const parsed = recordSchema.safeParse(stored?.value);
     return { turns: parsed.success ? parsed.data.turns : [], revision: stored?.revision ?? 0 };
@@ -82,7 +82,7 @@ export function createMemory({ records, digest, clock, bounds }: MemoryDeps): Me
         if (turns.some(({ id }) => id === turn.id)) return;
         const kept = within(bounds, clock(), [...turns, shortened(turn, bounds)]);
         const value = { v: 1, channel: whose.channel, turns: kept.map((one) => ({ ...one })) };
-        if (await records.compareAndSet(whose.tenant, MEMORY_COLLECTION, nameOf(whose), revision, value)) return;
+        if (await records.compareAndSet(whose.tenant, COLLECTION, nameOf(whose), revision, value)) return;
       }
     },
   };
