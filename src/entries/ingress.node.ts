@@ -31,6 +31,7 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     sourceOf: (c: AppContext) => sourceOf(incomingOf(c).socket.remoteAddress ?? '', c.req.header('x-forwarded-for')),
     failures: createSourceLimiter(config.server.failuresPerMinute),
     isDraining: () => drain.signal.aborted,
+    newRequestId: createRequestIds(crypto.random(6)),
     clock: Date.now,
     logger: log,
   };
@@ -41,7 +42,6 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     sealer,
     channel: createChannelTable(config, { crypto, identifier, fetch, clock: Date.now }),
     isRelevant: relevanceOf(config),
-    newRequestId: createRequestIds(crypto.random(6)),
     mount: [
       mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }),
       ...callbackRoutes(config, { ...front, crypto, callbacks: store.callbacks }),

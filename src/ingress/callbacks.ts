@@ -28,6 +28,7 @@ export interface CallbackDeps {
   readonly sourceOf: (c: AppContext) => string;
   readonly failures: SourceLimiter;
   readonly isDraining: () => boolean;
+  readonly newRequestId: () => string;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -40,9 +41,10 @@ export const mountCallbacks =
   (deps: CallbackDeps) =>
   (app: App): void => {
     app.all('/callbacks/:run', async (c) => {
+      const requestId = deps.newRequestId();
+      c.set('requestId', requestId);
       const run = readCallbackRun(c.req.path.slice('/callbacks/'.length));
       if (run === null) return unknownRoute(c);
-      const requestId = c.get('requestId');
       if (c.req.method !== 'POST') return toResponse({ status: 405, headers: { allow: 'POST' } }, requestId);
       const line = { requestId, agent: run.agent, tenant: run.tenant, eventId: run.eventId };
       try {

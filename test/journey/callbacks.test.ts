@@ -184,8 +184,8 @@ describe('what is refused', () => {
 
   test('405, 413 and 503: the wrong method, a body over the limit, a process that stops', async () => {
     await waiting();
-    const response = await http.gate.app.request(`http://gate.test/callbacks/${runOf()}`);
-    expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);
+    const { status, headers } = await http.gate.app.request(`http://gate.test/callbacks/${runOf()}`);
+    expect([status, headers.get('allow'), headers.get('x-request-id')]).toEqual([405, 'POST', 'request-1']);
     expect((await http.callBack({ answer: { reply: { text: 'x'.repeat(1024 * 1024) } } })).status).toBe(413);
     await http.stop();
     let isDraining = false;

@@ -110,6 +110,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     sourceOf: () => '203.0.113.9',
     failures: createSourceLimiter(options.failuresPerMinute ?? 1200),
     isDraining: options.isDraining ?? (() => false),
+    newRequestId: () => 'request-1',
     clock,
     logger: silentLogger,
   };
@@ -120,7 +121,6 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     awaitResult: store.jobs.awaitResult,
     sealer,
     channel: (name, tenant, rest) => (name === 'slack' && tenant === 'default' && rest.length === 0 ? slack : null),
-    newRequestId: () => 'request-1',
     mount: [
       ...(keysOf ? [mountCallbacks({ ...front, crypto: nodeCrypto, callbacks: store.callbacks, keysOf })] : []),
       mountEvents({ events: store.events, authorize }),
