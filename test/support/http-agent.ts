@@ -28,6 +28,8 @@ export const AGENT_SECRET = `whsec_${Buffer.alloc(32, 5).toString('base64')}`;
 export interface HttpGateOptions extends GateOptions {
   readonly react?: (request: HttpAgentRequest) => HttpAgentReaction | Promise<HttpAgentReaction>;
   readonly settings?: Partial<HttpAgentSettings>;
+  /** Another program stands in for the local agent. */
+  readonly agentUrl?: string;
 }
 
 /** The gate with a local `http` agent behind it and a local Slack to answer to. */
@@ -55,12 +57,12 @@ export async function openHttpGate({ react, settings, ...options }: HttpGateOpti
   const clock = createFakeClock(Date.now());
   const agent = await startHttpAgentServer({ secret: AGENT_SECRET, ...(react === undefined ? {} : { react }) });
   const slack = await startSlackServer();
-  const allow = [allowEntry(agent.url)].filter((entry) => entry !== null);
+  const allow = [allowEntry(options.agentUrl ?? agent.url)].filter((entry) => entry !== null);
   const timeoutMs = settings?.timeoutMs ?? 5_000;
   const http = createHttpAgent(
     {
       name: 'http',
-      url: agent.url,
+      url: options.agentUrl ?? agent.url,
       keys: keysOf(AGENT_SECRET),
       timeoutMs,
       callbackTimeoutMs: 600_000,
