@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { startLlmServer } from '../../src/testing/llm-server.ts';
 import { type SlackServerOptions, startSlackServer } from '../../src/testing/slack-server.ts';
 import { ensureBuilt } from '../support/built.ts';
 import { freshKeys } from '../support/campaign.ts';
@@ -50,6 +51,27 @@ test('all is well: one line each, exit 0', async () => {
     expect.stringMatching(/^ok {4}slack credentials \(default\): accepted, clock within 1 s$/),
     'ok    public URL: reachable',
   ]);
+});
+
+test('an endpoint for models is looked at, its key and the price of its model too', async () => {
+  const llm = await startLlmServer({ apiKey: 'sk-right' });
+  onTestFinished(() => llm.stop());
+  const { SLACK_BOT_TOKEN: _, ...bare } = keys;
+  const lineOf = async (more: Record<string, string>) => {
+    const environment = { ...bare, LLM_BASE_URL: llm.url, LLM_API_KEY: 'sk-right', LLM_MODEL: 'unheard-of', ...more };
+    const { out } = await sallyport(['doctor'], { folder: await testFolder(), environment });
+    return out.split('\n').find((line) => / model:/.test(line));
+  };
+  const prices = { LLM_PRICE_INPUT: '1', LLM_PRICE_OUTPUT: '2' };
+  expect(await lineOf(prices)).toBe('ok    model: the endpoint answers, prices are known');
+  expect(await lineOf({})).toBe(
+    'FAIL  model: LLM_PRICE_INPUT, LLM_PRICE_OUTPUT: nobody knows what unheard-of costs, so it is never called',
+  );
+  expect(await lineOf({ ...prices, LLM_API_KEY: 'sk-wrong' })).toBe(
+    'FAIL  model: LLM_API_KEY: the endpoint does not accept it',
+  );
+  await llm.stop();
+  expect(await lineOf(prices)).toMatch(/^FAIL {2}model: LLM_BASE_URL: nothing answers at http:\/\/127\.0\.0\.1:\d+$/);
 });
 
 test('what is not configured is not checked and no failure', async () => {

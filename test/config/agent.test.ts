@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { builtInOf } from '../../src/config/agent.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { defineAgent, defineConfig, defineTool } from '../../src/index.ts';
 
 const KEY = Buffer.alloc(32, 7).toString('base64');
 const sound = {
@@ -58,6 +60,41 @@ describe('a model', () => {
 });
 
 describe('agents of the file', () => {
+  test('are typed by defineAgent, their tools by defineTool', () => {
+    const file = defineConfig({
+      agents: [
+        defineAgent({
+          name: 'orders',
+          match: ({ text, mentioned }) => mentioned && text.includes('order'),
+          instructions: 'Help.',
+          tools: [
+            'fetch_url',
+            defineTool({
+              name: 'order_status',
+              description: 'Where an order is.',
+              input: z.strictObject({ order: z.string() }),
+              effect: 'none',
+              run: ({ order }) => ({ order, at: 'sea' }),
+            }),
+          ],
+          budget: { usd: 0.05, calls: 6 },
+          review: ({ text }) => text.includes('refund'),
+        }),
+        defineAgent({ name: 'greeter', run: async ({ event }) => ({ kind: 'reply', text: `Hi ${event.author.id}` }) }),
+      ],
+    });
+    expect(load(model, file).agents.map(({ name }) => name)).toEqual(['orders', 'greeter']);
+  });
+
+  test('delegate only to agents that say what they are good for', () => {
+    const agents = (description?: string) => [
+      { ...support, delegates: ['researcher'] },
+      { name: 'researcher', instructions: 'Research.', ...(description === undefined ? {} : { description }) },
+    ];
+    expect(problemsOf(model, { agents: agents('Looks into things.') })).toEqual([]);
+    expect(problemsOf(model, { agents: agents() })).toHaveLength(1);
+  });
+
   test('keep their functions and tools as they were written', () => {
     const match = () => true;
     const tool = { name: 'look', run: () => 1, memo: { looks: 0 } };

@@ -1,0 +1,54 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { probeModel } from '../../src/ops/model-endpoint.ts';
+import { type LlmServer, startLlmServer } from '../../src/testing/llm-server.ts';
+import { createFakeClock } from '../support/clock.ts';
+
+let llm: LlmServer;
+let asked = 0;
+beforeEach(async () => {
+  asked = 0;
+  llm = await startLlmServer();
+});
+afterEach(() => llm.stop());
+
+const counting: typeof fetch = async (...request) => {
+  asked += 1;
+  return fetch(...request);
+};
+
+test('an endpoint is asked once a minute, and one that is gone is told after two looks', async () => {
+  const clock = createFakeClock();
+  const probe = probeModel({ baseUrl: llm.url, fetch: counting }, clock.now);
+  for (let n = 0; n < 10; n += 1) {
+    await probe();
+    clock.advance(2_000);
+  }
+  expect(asked).toBe(1);
+  await llm.stop();
+  // The first look ended at some time of these; the next one is a minute after it.
+  clock.advance(90_000);
+  await probe();
+  await vi.waitFor(() => expect(asked).toBe(2));
+  await probe();
+  await vi.waitFor(async () => {
+    clock.advance(5_000);
+    await expect(probe()).rejects.toMatchObject({ code: 'ERR_MODEL_UNAVAILABLE' });
+  });
+  expect(asked).toBeGreaterThan(2);
+});
+
+test('an endpoint that is there again is told at its next look', async () => {
+  const clock = createFakeClock();
+  let isAway = true;
+  const flaky: typeof fetch = (...request) => (isAway ? Promise.reject(new Error('away')) : fetch(...request));
+  const probe = probeModel({ baseUrl: llm.url, fetch: flaky }, clock.now);
+  await vi.waitFor(async () => {
+    clock.advance(5_000);
+    await expect(probe()).rejects.toThrow();
+  });
+  isAway = false;
+  await vi.waitFor(async () => {
+    clock.advance(5_000);
+    await probe();
+  });
+});
