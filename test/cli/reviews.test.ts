@@ -1,7 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Io } from '../../src/cli/io.ts';
+import { runCommandLine } from '../../src/cli/program.ts';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
 import { freshKeys } from '../support/campaign.ts';
 import { sleep } from '../support/clock.ts';
@@ -74,6 +77,35 @@ test('approve shows the text before it decides about just that', async () => {
   expect(slack.posts.map(({ text }) => text)).toEqual(['echo: second']);
 });
 
+test.each([
+  ['n', 1, 'waiting'],
+  ['', 1, 'waiting'],
+  ['yes', 0, 'approved'],
+])('at a terminal approve asks, and %j leaves it %s', async (answer, code, state) => {
+  const id = await hold(`asked ${answer}`);
+  const said: string[] = [];
+  const say = (text: string): void => void said.push(text);
+  const input = Object.assign(new PassThrough(), { isTTY: true });
+  const environment = { ...keys, SALLYPORT_URL: gate.url };
+  const io: Io = { environment, folder, input, write: say, print: say, complain: say };
+  input.write(`${answer}\n`);
+  const never = () => Promise.reject(new Error('no role is started here'));
+  const roles = { ingress: never, worker: never, all: never, dev: never, examine: never };
+  expect(await runCommandLine(['reviews', 'approve', id], io, roles, '0')).toBe(code);
+  expect(said[0]).toContain(`echo: asked ${answer}`.trim());
+  expect(said[1]).toBe('Send this? [y/N]');
+  expect(JSON.parse((await reviews('show', id, '--json')).out).state).toBe(state);
+  if (state === 'waiting') await reviews('reject', id);
+});
+
+test('a text cannot hide at a terminal what would be sent', async () => {
+  const id = await hold('hidden');
+  await reviews('edit', id, '--text', 'pay 1\u001b[2K\u202e000');
+  const { out } = await reviews('show', id);
+  expect(out.trimEnd().split('\n').at(-1)).toBe('pay 1\\u001b[2K\\u202e000');
+  await reviews('reject', id);
+});
+
 test('a digest decides about the text it stands for and no other', async () => {
   const id = await hold('third');
   const { digest } = JSON.parse((await reviews('show', id, '--json')).out);
@@ -84,8 +116,7 @@ test('a digest decides about the text it stands for and no other', async () => {
   expect(stale.err).toBe('Another text is held than the one the digest names (ERR_REVIEW_CHANGED)\n');
   const approved = await reviews('approve', id, '--digest', edited.digest, '--json');
   expect([approved.err, JSON.parse(approved.out).state]).toEqual(['', 'approved']);
-  while (slack.posts.length < 2) await sleep(50);
-  expect(slack.posts.at(-1)?.text).toBe('better');
+  while (slack.posts.at(-1)?.text !== 'better') await sleep(50);
 });
 
 test('reject ends it, with a reason', async () => {

@@ -76,6 +76,7 @@ test('an event is shown with its runs, and without what its sender wrote or may 
         finishedAt: at,
         outcome: 'replied',
         usage: { usdMicros: 0, inputTokens: 0, outputTokens: 0, modelCalls: 0, toolCalls: 0 },
+        agent: 'echo',
         reply: { text: 'echo: hello', state: 'unsent' },
       },
     ],
