@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { type Contestant, contestants, type Measurement } from './ingress.ts';
+import type { SenderResult } from './senders.ts';
 
 const README = new URL('README.md', import.meta.url);
 
@@ -49,6 +50,35 @@ export function ingressTable(measured: Readonly<Record<Contestant, readonly Meas
     'failed',
   ];
   return markdown(head, rows);
+}
+
+export interface SenderRow {
+  readonly name: string;
+  /** One a round. */
+  readonly results: readonly SenderResult[];
+}
+
+/** Other senders against the bounds of the same rounds. */
+export function senderTable(rows: readonly SenderRow[], bounds: Readonly<Record<Contestant, readonly Measurement[]>>) {
+  return markdown(
+    ['sender', 'events/s', '÷ (b)', '÷ (c)', '÷ (d)', 'p50 ms', 'p99 ms', 'CPU µs/event', 'failed'],
+    rows.map(({ name, results }) => {
+      const of = (field: keyof SenderResult): number => median(results.map((one) => one[field]));
+      const ratio = (who: Contestant): string =>
+        median(results.map((one, round) => one.itemsPerSecond / (bounds[who][round]?.perSecond ?? Number.NaN))).toFixed(
+          2,
+        );
+      return [
+        name,
+        of('itemsPerSecond').toFixed(0),
+        ...(['b', 'c', 'd'] as const).map(ratio),
+        of('p50').toFixed(1),
+        of('p99').toFixed(1),
+        of('cpu').toFixed(0),
+        String(results.reduce((sum, one) => sum + one.failed, 0)),
+      ];
+    }),
+  );
 }
 
 export function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
