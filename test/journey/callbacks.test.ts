@@ -130,6 +130,15 @@ describe('what is refused', () => {
     expect(await post({ ...headers }, body)).toBe(200);
   });
 
+  test('401: signed with a time that is spelt in another way', async () => {
+    await waiting();
+    const body = JSON.stringify({ run: runOf() });
+    for (const at of [`0${seconds()}`, `+${seconds()}`, `${seconds()}.0`, `${seconds()}e0`, 'now', '']) {
+      const headers = { 'webhook-id': 'msg_1', 'webhook-timestamp': at };
+      expect(await post({ ...headers, 'webhook-signature': sign('msg_1', at, body) }, body), at).toBe(401);
+    }
+  });
+
   test('401: bytes that only read like the signed ones, and an id that could be read as id and time', async () => {
     await waiting();
     const body = JSON.stringify({ run: runOf(), reply: { text: '\ufffd' } });

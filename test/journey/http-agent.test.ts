@@ -111,8 +111,17 @@ describe('an answer', () => {
   test('is scrubbed before it is stored or sent', async () => {
     const token = ['gh', 'p_', 'q7Xw2LmZ9v', 'b1C2d3E4f5', 'G6h7J8k9L0mNpQrS'].join('');
     await open(responding({ reply: { text: `use ${token}` } }));
-    const record = await ask();
-    expect(record.runs[0]?.reply?.text).toMatch(/^use \[secret:/);
+    http.slack.failNext({ kind: 'status', status: 503 });
+    const id = await http.say('hello');
+    const { event } = await http.drain(id);
+    http.clock.advance(20_000);
+    const taken = await http.gate.store.lease.take({ tenant: 'default', key: event.conversation.key });
+    if (taken.kind !== 'head') throw new Error('expected a head');
+    const journal = [...(await http.gate.store.journal.replay(taken.lease))];
+    expect(JSON.stringify(journal)).not.toContain(token);
+    http.clock.advance(60_000);
+    const record = await http.drain(id);
+    expect(record.runs.at(-1)?.reply?.text).toMatch(/^use \[secret:/);
     expect(http.slack.posts[0]?.text).toContain('[secret:');
     expect(JSON.stringify([record, http.slack.posts])).not.toContain(token);
   });
@@ -191,6 +200,26 @@ describe('an answer', () => {
     expect(http.slack.posts).toHaveLength(1);
   });
 
+  test('is not asked for again when its worker failed before it could reply', async () => {
+    let runs = 0;
+    await open({
+      around: (agent) => ({
+        ...agent,
+        async run(task, context) {
+          const outcome = await agent.run(task, context);
+          runs += 1;
+          if (runs === 1) throw new Error('the worker fails here');
+          return outcome;
+        },
+      }),
+    });
+    const id = await http.say('hello');
+    expect(await http.drain(id)).toMatchObject({ state: 'waiting' });
+    http.clock.advance(20_000);
+    expect(await http.drain(id)).toMatchObject({ state: 'done', runs: [{}, { reply: { text: 'http: hello' } }] });
+    expect(http.agent.requests).toHaveLength(1);
+  });
+
   test('of a redriven event is asked for anew, as another request', async () => {
     const reactions: HttpAgentReaction[] = [{ status: 400 }, { reply: { text: 'now' } }];
     await open({ react: () => reactions.shift() ?? 'drop' });
@@ -263,6 +292,24 @@ describe('the budget', () => {
     await http.agent.stop();
     expect(await ask()).toMatchObject({ state: 'waiting', runs: [{ code: 'ERR_AGENT_FAILED' }] });
     expect(await spent()).toBe(0);
+  });
+
+  test('ends a request under way when the kill switch is thrown', async () => {
+    let isAsked = (): void => {};
+    const asked = new Promise<void>((resolve) => {
+      isAsked = resolve;
+    });
+    const react = async (): Promise<HttpAgentReaction> => {
+      isAsked();
+      return new Promise(() => {});
+    };
+    await open({ react, settings: { timeoutMs: 60_000 }, budget: { limits, killEveryMs: 20 } });
+    const id = await http.say('hello');
+    const ending = http.drain(id);
+    await asked;
+    await http.gate.store.ledger.kill('default', true);
+    expect(await ending).toMatchObject({ state: 'parked', failure: { code: 'ERR_KILLED' } });
+    expect(await spent()).toBe(50_000);
   });
 
   test('stays reserved while a callback is awaited, and is charged by what that reports', async () => {

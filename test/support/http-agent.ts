@@ -14,6 +14,7 @@ import {
 } from '../../src/testing/http-agent-server.ts';
 import { type CallbackSigning, signCallback } from '../../src/testing/http-agent-signer.ts';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
+import type { Agent } from '../../src/workers/agent/agent.ts';
 import { createHttpAgent } from '../../src/workers/agent/http/agent.ts';
 import type { HttpAgentSettings } from '../../src/workers/agent/http/settings.ts';
 import { allowEntry } from '../../src/workers/outbound/check-url.ts';
@@ -28,6 +29,8 @@ export const AGENT_SECRET = `whsec_${Buffer.alloc(32, 5).toString('base64')}`;
 export interface HttpGateOptions extends GateOptions {
   readonly react?: (request: HttpAgentRequest) => HttpAgentReaction | Promise<HttpAgentReaction>;
   readonly settings?: Partial<HttpAgentSettings>;
+  /** Stands between the worker and the agent. */
+  readonly around?: (agent: Agent) => Agent;
   /** Another program stands in for the local agent. */
   readonly agentUrl?: string;
 }
@@ -86,7 +89,7 @@ export async function openHttpGate({ react, settings, ...options }: HttpGateOpti
     logger: silentLogger,
   });
   const gate = await openGate({
-    agent: http,
+    agent: options.around?.(http) ?? http,
     replier,
     clock: clock.now,
     callbackKeys: (name) => (name === 'http' ? keysOf(AGENT_SECRET) : []),
