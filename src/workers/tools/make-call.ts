@@ -41,7 +41,15 @@ async function act(tool: Tool, input: unknown, call: RecordedCall, deps: Toolbox
       throw stopped(signal);
     }
   }
-  return runTool(tool, input, { tenant, eventId, callId: `${eventId}:${call.step}`, step: call.step, signal, fetch });
+  return runTool(tool, input, {
+    tenant,
+    eventId,
+    callId: `${eventId}:${call.step}`,
+    step: call.step,
+    run: signal,
+    signal,
+    fetch,
+  });
 }
 
 /** Does again what an earlier attempt did to its own surroundings, unless it would not be done now. Nobody sees what comes of it. */

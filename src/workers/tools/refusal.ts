@@ -4,7 +4,7 @@ import type { ToolResult } from './toolbox.ts';
 /**
  * Why a call came to nothing, in bounded words: they go to the model, into the journal, logs and metric labels.
  * `not-allowed`, `unknown-tool`: outside the run's list. `bad-arguments`, `arguments-too-large`: its schema or size.
- * `too-many-calls`: the tool's or the run's cap. `guardrail`: a check blocked it. `timeout`, `failed`: it ran.
+ * `too-many-calls`: the tool's or the run's cap. `repeated`: the same call again and again. `guardrail`: a check blocked it. `timeout`, `failed`: it ran.
  * `refused`: the tool itself said no.
  */
 export const refusalCodes = [
@@ -13,6 +13,7 @@ export const refusalCodes = [
   'bad-arguments',
   'arguments-too-large',
   'too-many-calls',
+  'repeated',
   'guardrail',
   'timeout',
   'failed',

@@ -14,6 +14,8 @@ export interface ToolContext {
   readonly callId: string;
   /** The call's step in the journal, e.g. `tool:3.0`. */
   readonly step: string;
+  /** Aborted when the run has ended, however it did: what a tool keeps for a run is kept until then. */
+  readonly run: AbortSignal;
   /** Aborted by the call's own time limit, the budget, a lost lease and shutdown. */
   readonly signal: AbortSignal;
   /** The guarded client: public addresses only, whatever is configured elsewhere. */

@@ -105,7 +105,7 @@ export function createToolbox(given: ToolboxDeps): Toolbox {
       taken.add(id);
       const startedAt = performance.now();
       const result = await refusable(async () => {
-        counts.count(name);
+        counts.count(name, input);
         // First of all: what happened has happened, whatever is allowed by now.
         const recorded = recordedResult(steps.earlier(id), name);
         if (recorded !== null) {
@@ -114,7 +114,7 @@ export function createToolbox(given: ToolboxDeps): Toolbox {
           return recorded;
         }
         const tool = find(name);
-        counts.check(tool);
+        counts.check(tool, input);
         return makeCall(tool, id, input, deps);
       });
       const ms = Math.round(performance.now() - startedAt);

@@ -48,7 +48,9 @@ const htmlTargets = (html: string): string[] =>
 function slackTargets(text: string): string[] {
   const angles = [...text.matchAll(/<([^<>|]+)(?:\|[^<>]*)?>/g)].map((match) => match[1] ?? '');
   const dates = [...text.matchAll(/<!date\^[^<>]*\^([^<>^|]+)(?:\|[^<>]*)?>/g)].map((match) => match[1] ?? '');
-  const links = angles.filter((inner) => !/^[@#!]/.test(inner) && /^[a-z][a-z0-9+.-]*:|\w\.[a-z]/i.test(inner));
+  const links = angles.filter(
+    (inner) => !/^[@#!]/.test(inner) && /^[a-z][a-z0-9+.-]*:|\w\.[a-z]+(?:$|[/?#:])/i.test(inner),
+  );
   return [...links, ...dates.filter((inner) => inner.includes('://')), ...textTargets(text)];
 }
 
@@ -59,7 +61,7 @@ const textTargets = (text: string): string[] => [
   ),
   ...[...text.matchAll(/(?:javascript|vbscript):\S+|data:[\w.+-]+\/[\w.+-]+[;,]\S*/gi)].map(([url]) => url),
   ...[
-    ...withoutCode(text).matchAll(
+    ...withoutListed(withoutCode(text)).matchAll(
       /(?<![\w.@/-])(?:[a-z0-9-]+\.)+(?:com|net|org|io|xyz|dev|app|zip|ru|cn|top)(?![\w-])/gi,
     ),
   ].map(([host]) => `https://${host}/`),

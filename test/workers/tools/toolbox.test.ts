@@ -280,11 +280,20 @@ describe('caps', () => {
     const { toolbox } = await run.attempt([one.tool, two.tool], { maxCalls: 5 });
     const outcomes: string[] = [];
     for (const [n, name] of ['one', 'one', 'one', 'two', 'two', 'two'].entries()) {
-      const result = await toolbox.call(call(`tool:1.${n}`, 'x', name));
+      const result = await toolbox.call(call(`tool:1.${n}`, `x${n}`, name));
       outcomes.push(result.kind === 'refused' ? result.code : result.kind);
     }
     expect(outcomes).toEqual(['result', 'result', 'too-many-calls', 'result', 'result', 'too-many-calls']);
     expect(one.inputs.length + two.inputs.length).toBe(4);
+  });
+
+  test('hold for the very same call sooner: a loop gets an answer that differs', async () => {
+    const { tool, inputs } = spy();
+    const { toolbox } = await run.attempt([tool]);
+    for (let n = 0; n < 3; n += 1) await toolbox.call(call(`tool:${n}.0`, 'x'));
+    expect(await toolbox.call(call('tool:3.0', 'x'))).toMatchObject({ kind: 'refused', code: 'repeated' });
+    expect(await toolbox.call(call('tool:4.0', 'y'))).toMatchObject({ kind: 'result' });
+    expect(inputs).toEqual(['x', 'x', 'x', 'y']);
   });
 
   test('of the budget end the run: what it refuses is not run', async () => {

@@ -15,7 +15,7 @@ interface Opened {
   /** The run's folder. */
   readonly folder: () => Promise<string>;
   readonly outside: string;
-  readonly close: () => Promise<void>;
+  readonly close: () => void;
   call(name: string, input: object, signal?: AbortSignal): Promise<Record<string, unknown>>;
 }
 
@@ -25,7 +25,8 @@ async function open(options: Partial<WorkspaceOptions> = {}): Promise<Opened> {
   const outside = join(base, 'outside');
   await mkdir(outside);
   await writeFile(join(outside, 'secret.txt'), 'not yours');
-  const workspace = createWorkspace({
+  const run = new AbortController();
+  const tools = createWorkspace({
     parent,
     maxBytes: 100_000,
     maxFiles: 20,
@@ -33,18 +34,26 @@ async function open(options: Partial<WorkspaceOptions> = {}): Promise<Opened> {
     programTimeoutMs: 5_000,
     ...options,
   });
-  onTestFinished(() => workspace.close());
+  onTestFinished(() => run.abort());
   const call: Opened['call'] = async (name, input, signal = new AbortController().signal) => {
-    const tool = workspace.tools.find((one) => one.name === `workspace_${name}`);
+    const tool = tools.find((one) => one.name === `workspace_${name}`);
     if (tool === undefined) throw new Error(`no tool ${name}`);
-    const context = { tenant: 'acme', eventId: 'ev', callId: 'c', step: 's', signal, fetch } satisfies ToolContext;
+    const context = {
+      tenant: 'acme',
+      eventId: 'ev',
+      callId: 'c',
+      step: 's',
+      run: run.signal,
+      signal,
+      fetch,
+    } satisfies ToolContext;
     return (await tool.run(tool.input.parse(input), context)) as Record<string, unknown>;
   };
   const folder = async (): Promise<string> => {
     await call('list', {});
     return join(parent, (await readdir(parent))[0] ?? '');
   };
-  return { parent, outside, folder, close: () => workspace.close(), call };
+  return { parent, outside, folder, close: () => run.abort(), call };
 }
 
 const refusal = (work: Promise<unknown>): Promise<string> =>
@@ -103,7 +112,9 @@ describe.skipIf(!isLinux)('files', () => {
     expect(existsSync(parent)).toBe(false);
     await call('write', { path: 'a/b/c', text: 'x' });
     expect(await readdir(parent)).toHaveLength(1);
-    await close();
+    close();
+    await expect.poll(() => readdir(parent)).toEqual([]);
+    await expect(call('list', {})).rejects.toThrow();
     expect(await readdir(parent)).toEqual([]);
   });
 });

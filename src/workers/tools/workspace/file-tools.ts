@@ -17,7 +17,7 @@ const ENTRIES_PER_FILE = 2;
 
 const path = z.string().describe('relative, like notes/today.txt');
 
-const writeTool = ({ options: { maxBytes, maxFiles }, root }: WorkspaceDeps) =>
+const writeTool = ({ options: { maxBytes, maxFiles }, folderOf }: WorkspaceDeps) =>
   defineTool({
     name: 'workspace_write',
     description: 'Writes a text file of the workspace, a folder that lasts as long as this task.',
@@ -25,10 +25,10 @@ const writeTool = ({ options: { maxBytes, maxFiles }, root }: WorkspaceDeps) =>
     effect: 'none',
     isLocal: true,
     maxCalls: 20,
-    async run({ path: asked, text }) {
+    async run({ path: asked, text }, { run }) {
       const names = readPath(asked);
       const content = Buffer.from(text);
-      const folder = await root();
+      const folder = await folderOf(run);
       const { files, bytes, isCut } = await survey(folder, maxFiles * ENTRIES_PER_FILE);
       const there = files.find((file) => file.path === asked);
       const isFull = isCut || (there === undefined && files.length >= maxFiles);
@@ -43,27 +43,27 @@ const writeTool = ({ options: { maxBytes, maxFiles }, root }: WorkspaceDeps) =>
     },
   });
 
-const readTool = ({ root }: WorkspaceDeps) =>
+const readTool = ({ folderOf }: WorkspaceDeps) =>
   defineTool({
     name: 'workspace_read',
     description: `Reads a text file of the workspace, ${READ_BYTES} bytes at a time.`,
     input: z.strictObject({ path, offset: z.int().min(0).max(1e12).default(0) }),
     effect: 'none',
     maxCalls: 20,
-    run: async ({ path: asked, offset }) => {
+    run: async ({ path: asked, offset }, { run }) => {
       const names = readPath(asked);
-      return using(openToRead(await root(), names), (file) => readPart(file, offset));
+      return using(openToRead(await folderOf(run), names), (file) => readPart(file, offset));
     },
   });
 
-const listTool = ({ options: { maxFiles }, root }: WorkspaceDeps) =>
+const listTool = ({ options: { maxFiles }, folderOf }: WorkspaceDeps) =>
   defineTool({
     name: 'workspace_list',
     description: 'Lists the files of the workspace with their sizes.',
     input: z.strictObject({}),
     effect: 'none',
-    async run() {
-      const { files, isCut } = await survey(await root(), maxFiles * ENTRIES_PER_FILE);
+    async run(_, { run }) {
+      const { files, isCut } = await survey(await folderOf(run), maxFiles * ENTRIES_PER_FILE);
       return {
         files: files.slice(0, LIST_FILES).map((file) => ({ ...file })),
         ...(isCut || files.length > LIST_FILES ? { cut: true } : {}),

@@ -11,7 +11,7 @@ const MAX_ARGUMENTS = 32;
 const OUTPUT_BYTES = 16 * 1024;
 
 /** Starts one of the configured programs in the run's folder. */
-export function runTool({ options, root }: WorkspaceDeps): Tool {
+export function runTool({ options, folderOf }: WorkspaceDeps): Tool {
   const { programs, programTimeoutMs, maxBytes, maxFiles } = options;
   const limits = {
     timeoutMs: programTimeoutMs,
@@ -30,11 +30,11 @@ export function runTool({ options, root }: WorkspaceDeps): Tool {
     isLocal: true,
     maxCalls: 10,
     timeoutMs: programTimeoutMs + 5_000,
-    async run({ program: name, arguments: given }, { signal }) {
+    async run({ program: name, arguments: given }, { signal, run }) {
       checkArguments(given);
       const program = Object.hasOwn(programs, name) ? programs[name] : undefined;
       if (program === undefined) throw new ToolRefusal('there is no such program');
-      const folder = await root();
+      const folder = await folderOf(run);
       const before = await survey(folder, maxFiles * 2);
       if (before.isCut || before.bytes > maxBytes) throw new ToolRefusal('the workspace is full');
       const ended = await runProgram({ program, arguments: given, folder, signal }, limits);

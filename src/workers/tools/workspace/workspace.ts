@@ -22,39 +22,39 @@ export interface WorkspaceOptions {
 /** What the tools of a workspace share. */
 export interface WorkspaceDeps {
   readonly options: WorkspaceOptions;
-  /** The run's folder, made when it is first asked for. */
-  readonly root: () => Promise<string>;
-}
-
-export interface Workspace {
-  /** `workspace_read`, `_write`, `_list` and, where programs are configured, `_run`. */
-  readonly tools: readonly Tool[];
-  /** Removes the folder with everything in it. */
-  close(): Promise<void>;
+  /** The folder of the run with this signal, made when it is first asked for. */
+  readonly folderOf: (run: AbortSignal) => Promise<string>;
 }
 
 /**
- * A folder for one attempt of one run. Made when it is first used: most runs never do.
+ * `workspace_read`, `_write`, `_list` and, where programs are configured, `_run`, over a folder for each attempt of a run:
+ * made when it is first used, because most runs never do, and removed with everything in it when the run ends.
  * @throws SallyportError ERR_CONFIG_INVALID where folders cannot be guarded (no /proc) or programs not limited
  */
-export function createWorkspace(options: WorkspaceOptions): Workspace {
+export function createWorkspace(options: WorkspaceOptions): readonly Tool[] {
   const hasPrograms = Object.keys(options.programs).length > 0;
   if (!existsSync('/proc/self/fd')) throw new SallyportError('ERR_CONFIG_INVALID', 'the workspace needs Linux');
   if (hasPrograms && !existsSync(LIMITER)) throw new SallyportError('ERR_CONFIG_INVALID', `${LIMITER} is missing`);
-  let made: Promise<string> | undefined;
-  const make = async (): Promise<string> => {
-    await mkdir(options.parent, { recursive: true, mode: 0o700 });
-    return mkdtemp(join(options.parent, 'run-'));
-  };
-  const root = (): Promise<string> => {
-    made ??= make();
+  const folders = new WeakMap<AbortSignal, Promise<string>>();
+  const folderOf = (run: AbortSignal): Promise<string> => {
+    run.throwIfAborted();
+    const made = folders.get(run) ?? makeFolder(options.parent, run);
+    folders.set(run, made);
     return made;
   };
-  const deps: WorkspaceDeps = { options, root };
-  return {
-    tools: hasPrograms ? [...fileTools(deps), runTool(deps)] : fileTools(deps),
-    async close() {
-      if (made !== undefined) await rm(await made, { recursive: true, force: true, maxRetries: 3 });
-    },
+  const deps: WorkspaceDeps = { options, folderOf };
+  return hasPrograms ? [...fileTools(deps), runTool(deps)] : fileTools(deps);
+}
+
+async function makeFolder(parent: string, run: AbortSignal): Promise<string> {
+  await mkdir(parent, { recursive: true, mode: 0o700 });
+  const folder = await mkdtemp(join(parent, 'run-'));
+  const remove = (): void => {
+    rm(folder, { recursive: true, force: true, maxRetries: 3 }).catch(() => {
+      // A program that is being killed may still write; the folder is nobody's any more.
+    });
   };
+  if (run.aborted) remove();
+  else run.addEventListener('abort', remove, { once: true });
+  return folder;
 }
