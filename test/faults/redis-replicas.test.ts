@@ -53,6 +53,18 @@ describeRedis('a store that must be replicated', () => {
     );
   });
 
+  it('refuses callbacks as well, and the same again is a duplicate once the replica is back', async () => {
+    const first = event();
+    await store.inbox.accept([first]);
+    const callback = { generation: 1, step: 'callback', value: { text: 'hello' } };
+    const callBack = () => store.callbacks.accept(first.tenant, first.id, callback);
+    replica.pause();
+    await expect(callBack()).rejects.toMatchObject(missing);
+    await expect(callBack()).rejects.toMatchObject(missing);
+    replica.resume();
+    await vi.waitFor(async () => expect(await callBack()).toEqual({ kind: 'duplicate' }), { timeout: 15_000 });
+  });
+
   it('refuses when more replicas are demanded than there are', async () => {
     const strict = await stores.open(master.url, { minReplicas: 2 });
     await expect(strict.inbox.accept([event()])).rejects.toMatchObject(missing);
