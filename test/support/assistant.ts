@@ -25,6 +25,8 @@ import { message, postSlack } from './slack.ts';
 export interface AssistantOptions {
   readonly definition?: Partial<AssistantDefinition>;
   readonly tools?: readonly Tool[];
+  /** Names the tenant allows; absent: all. */
+  readonly allowedTools?: readonly string[];
   readonly delegates?: ReadonlyMap<string, Delegate>;
   readonly guardrails?: readonly Guardrail[];
   readonly memory?: Partial<MemoryBounds>;
@@ -110,7 +112,7 @@ function assistantOver(store: Store, llm: LlmServer, clock: FakeClock, options: 
   const guardrails = createGuardrails(own, guarding);
   const openToolbox = createToolboxes({
     builtIn: tools,
-    allowedBy: () => null,
+    allowedBy: () => (options.allowedTools === undefined ? null : new Set(options.allowedTools)),
     fetch: asFetch(createGuardedFetch({ resolve: noNames })),
     scrub,
     ...guarding,

@@ -81,6 +81,16 @@ describe('guardrails', () => {
   });
 });
 
+test('guardrails, which may be somebody else’s service, see no secret in a reply of any agent', async () => {
+  const [secret] = sampleSecrets(seeded(1));
+  const { guardrail, seen } = blocking('forbidden', ['output']);
+  const run = async () => ({ kind: 'reply', text: secret?.text ?? '' }) as const;
+  await open({ gate: { agentOver: () => ({ name: 'own', guardrails: [guardrail], run }) } });
+  await world.write('hi');
+  expect(seen).toHaveLength(1);
+  expect(JSON.stringify(seen)).not.toContain(secret?.core);
+});
+
 describe('a reply', () => {
   test('that its agent wants looked at waits for a person', async () => {
     await open({ definition: { review: ({ text }) => text.includes('refund') } });
