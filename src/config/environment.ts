@@ -2,6 +2,7 @@ import { agentEnvironment, agentRefinements } from './agent.ts';
 import { budgetEnvironment } from './budget.ts';
 import { gmailEnvironment, gmailRefinements } from './gmail.ts';
 import { graphEnvironment, graphRefinements } from './graph.ts';
+import { guardrailsEnvironment } from './guardrails.ts';
 import { reviewEnvironment } from './review.ts';
 import { teamsEnvironment, teamsRefinements } from './teams.ts';
 
@@ -47,6 +48,7 @@ export const environmentPaths: Readonly<Record<string, Path>> = {
   LOG_LEVEL: ['logLevel'],
   ...agentEnvironment,
   ...budgetEnvironment,
+  ...guardrailsEnvironment,
   ...reviewEnvironment,
   SLACK_SIGNING_SECRET: [...TENANT, 'slack', 'signingSecrets'],
   SLACK_BOT_TOKEN: [...TENANT, 'slack', 'botToken'],

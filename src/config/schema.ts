@@ -3,8 +3,10 @@ import { agentSchema, agentsSchema, checkTenantAgents, tenantAgents } from './ag
 import { globalBudgetSchema, pricesSchema, tenantBudgetSchema } from './budget.ts';
 import { gmailSchema } from './gmail.ts';
 import { graphSchema } from './graph.ts';
+import { guardrailsSchema } from './guardrails.ts';
 import { reviewSchema } from './review.ts';
 import { teamsSchema } from './teams.ts';
+import { toolsSchema } from './tools.ts';
 import {
   bytes,
   duration,
@@ -145,6 +147,8 @@ const settings = z.strictObject({
   metricsToken: secret(16).optional(),
   logLevel: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
   agent: agentSchema,
+  guardrails: guardrailsSchema,
+  tools: toolsSchema,
   agents: agentsSchema,
   budget: globalBudgetSchema,
   prices: pricesSchema,

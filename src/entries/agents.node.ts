@@ -7,7 +7,7 @@ import { createMemory } from '../workers/agent/memory/memory.ts';
 import type { RunDeps } from '../workers/run.ts';
 import { agentChoice } from './agent-choice.ts';
 import { createAssistants } from './assistants.node.ts';
-import { guardrailsOf } from './guardrails.ts';
+import { guardrailsOf } from './guardrails.node.ts';
 import { openHttpAgent } from './http-agent.node.ts';
 import { unpricedModels } from './model.node.ts';
 import type { Runtime } from './runtime.node.ts';

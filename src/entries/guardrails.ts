@@ -1,15 +1,8 @@
 import type { HeldRecord } from '../control/review-view.ts';
 import { isGuardrail } from '../workers/agent/definition.ts';
 import { guardText } from '../workers/guardrails/guard-text.ts';
-import type { Guardrail } from '../workers/guardrails/guardrail.ts';
-import { createGuardrails, type Guardrails } from '../workers/guardrails/guardrails.ts';
+import { guardrailsOf } from './guardrails.node.ts';
 import type { Runtime } from './runtime.node.ts';
-
-/** An agent's own checks and then those that every agent passes. */
-export const guardrailsOf =
-  ({ metrics, log }: Pick<Runtime, 'metrics' | 'log'>) =>
-  (own: readonly Guardrail[]): Guardrails =>
-    createGuardrails(own, { meter: metrics.meter, logger: log });
 
 /** What a reviewer may wait for an answer of the API, in ms. */
 const CHECK_MS = 20_000;

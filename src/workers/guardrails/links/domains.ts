@@ -16,8 +16,8 @@ const NAME =
 const AT_NAME =
   /(?<=@)((?:[\p{L}\p{N}_-]{1,63}[.。．｡]){1,126}[\p{L}\p{N}-]{2,63})(?::\d{1,5})?\/[A-Za-z0-9\-._~!$&'*+,;=:%/?#@\\^]*/gu;
 
-/** With the underscores of emphasis. */
-const WEB = /(?:^|_)www$/;
+/** Some readers see it in the middle of a word as well. */
+const WEB = /www$/;
 
 const CLOSING = /[.,;:!?'*_~]+$/;
 
@@ -37,7 +37,7 @@ const keptUrls = (text: string, isListed: IsListed): Span[] =>
   [...text.matchAll(URL_RUN)].map(({ 0: run, index }) => ({ start: index, end: index + listedPrefix(run, isListed) }));
 
 /** What `NAME` leaves of names that begin like this is a link to some. */
-const WWW = /(?<![\p{L}\p{N}])www[.。．｡](?=([^\s<]+))/giu;
+const WWW = /www[.。．｡](?=([^\s<]+))/giu;
 
 /** Bare names of hosts: `evil[.]example/…`, unless they are allow-listed. */
 export function defuseDomains(text: string, isListed: IsListed): string {

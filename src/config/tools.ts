@@ -1,0 +1,26 @@
+import { z } from 'zod';
+import { bytes, durationBetween, integer } from './values.ts';
+
+const programName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_.+-]{0,30}$/, { message: 'must be a short name like rg or python3' });
+const program = z.string().regex(/^\/[\x21-\x7e]{1,500}$/, { message: 'must be an absolute path' });
+
+/** Tools whose settings are the same for every agent. */
+export const toolsSchema = z
+  .strictObject({
+    workspace: z
+      .strictObject({
+        /** Where the folders of runs are made; default: `workspaces` in the data folder. */
+        folder: z.string().min(1).optional(),
+        /** Of all files of a run together. */
+        size: bytes.prefault('10MiB'),
+        files: integer(1, 10_000).default(200),
+        /** What `workspace_run` may start. */
+        programs: z.record(programName, program).default({}),
+        /** For one program. */
+        timeout: durationBetween('100ms', '10m').prefault('30s'),
+      })
+      .prefault({}),
+  })
+  .prefault({});

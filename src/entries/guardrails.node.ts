@@ -1,0 +1,34 @@
+import type { Config } from '../config/schema.ts';
+import type { Guardrail } from '../workers/guardrails/guardrail.ts';
+import { createGuardrails, type Guardrails } from '../workers/guardrails/guardrails.ts';
+import { createHttpGuardrail } from '../workers/guardrails/http-guardrail.ts';
+import { standardGuardrails } from '../workers/guardrails/standard-guardrails.ts';
+import { allowEntry } from '../workers/outbound/check-url.ts';
+import { createGuardedFetch } from '../workers/outbound/guarded-fetch.ts';
+import { createDnsResolve } from '../workers/outbound/resolve.ts';
+import type { Runtime } from './runtime.node.ts';
+
+/** Bytes of a service's answer: a reply it changed, with room for escapes. */
+const ANSWER_BYTES = 1024 * 1024;
+
+/** An agent's own checks, then those that every agent passes. */
+export function guardrailsOf({ config, scrub, metrics, log }: Runtime): (own: readonly Guardrail[]) => Guardrails {
+  const { meter } = metrics;
+  const { services, linkHosts, maxReplyChars, secrets, promptLeak } = config.guardrails;
+  const standard = standardGuardrails(
+    { linkHosts, maxReplyChars, onSecret: secrets, promptLeakChars: promptLeak === 0 ? null : promptLeak },
+    { scrub, meter, services: services.map(openService) },
+  );
+  // Each service has a deadline of its own; nothing else waits for anybody.
+  const timeoutMs = Math.max(10_000, ...services.map(({ timeout }) => timeout + 1_000));
+  return (own) => createGuardrails([...own, ...standard], { meter, logger: log, timeoutMs });
+}
+
+function openService(service: Config['guardrails']['services'][number]): Guardrail {
+  const { name, url, token, stages, timeout, cache, instructions } = service;
+  const entry = allowEntry(url);
+  const allow = entry === null ? [] : [entry];
+  const fetch = createGuardedFetch({ resolve: createDnsResolve(), allow, timeoutMs: timeout, maxBytes: ANSWER_BYTES });
+  const shared = { name, url, token, stages, fetch, clock: Date.now };
+  return createHttpGuardrail({ ...shared, sendsInstructions: instructions, cacheMs: cache });
+}

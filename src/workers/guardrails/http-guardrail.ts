@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { Clock } from '../../core/clock.ts';
+import { SallyportError } from '../../core/errors.ts';
+import type { GuardedFetch, GuardedResponse } from '../outbound/guarded-fetch.ts';
+import type { Guardrail, GuardrailStage, GuardrailSubject, Verdict } from './guardrail.ts';
+import { createVerdictCache } from './verdict-cache.ts';
+
+export interface HttpGuardrailOptions {
+  readonly name: string;
+  readonly url: string;
+  readonly stages: readonly GuardrailStage[];
+  /** A guarded client that may open this URL; its deadline is the guardrail's. */
+  readonly fetch: GuardedFetch;
+  /** Sent as bearer token. */
+  readonly token?: string | undefined;
+  /** Whether the service sees the agent's instructions. */
+  readonly sendsInstructions: boolean;
+  /** How long a verdict about the same question holds, in ms; 0: it is asked every time. */
+  readonly cacheMs: number;
+  readonly clock: Clock;
+}
+
+export interface HttpGuardrail extends Guardrail {
+  /** Forgets every verdict: the policy behind them has changed. */
+  invalidate(): void;
+}
+
+const answerSchema = z.discriminatedUnion('verdict', [
+  z.strictObject({ verdict: z.literal('pass') }),
+  z.strictObject({ verdict: z.literal('change'), text: z.string() }),
+  z.strictObject({ verdict: z.literal('block'), reason: z.string().optional() }),
+]);
+
+/** By which a service tells that its policy is another one; then no earlier verdict holds. */
+const VERSION_HEADERS = ['x-policy-version', 'etag'] as const;
+
+/**
+ * A guardrail that is somebody's service: `POST { stage, tenant, agent, text, tool?, instructions? }`, answered by
+ * `{ verdict: 'pass' | 'change' | 'block', text?, reason? }` and nothing else. Everything but such an answer with the
+ * status 200 throws, which blocks.
+ */
+export function createHttpGuardrail(options: HttpGuardrailOptions): HttpGuardrail {
+  const { name, stages, cacheMs, clock } = options;
+  const cache = createVerdictCache(cacheMs, clock);
+  return {
+    name,
+    stages,
+    invalidate: cache.clear,
+    async check(subject) {
+      const body = JSON.stringify(question(subject, options));
+      const key = createHash('sha256').update(body).digest('base64url');
+      const known = cache.get(key);
+      if (known !== undefined) return known;
+      const response = await ask(body, subject.signal, options);
+      const version = VERSION_HEADERS.map((header) => response.headers.get(header)).find((value) => value !== null);
+      const verdict = read(response);
+      cache.put(key, verdict, version ?? undefined);
+      return verdict;
+    },
+  };
+}
+
+const question = (
+  { stage, tenant, agent, text, tool, instructions }: GuardrailSubject,
+  { sendsInstructions }: HttpGuardrailOptions,
+): object => ({
+  stage,
+  tenant,
+  agent,
+  text,
+  ...(tool === undefined ? {} : { tool }),
+  ...(sendsInstructions && instructions !== undefined ? { instructions } : {}),
+});
+
+const ask = (
+  body: string,
+  signal: AbortSignal,
+  { fetch, url, token }: HttpGuardrailOptions,
+): Promise<GuardedResponse> =>
+  fetch(url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    body,
+    signal,
+  });
+
+/** @throws SallyportError ERR_GUARDRAIL_UNAVAILABLE for everything that is no verdict */
+function read(response: GuardedResponse): Verdict {
+  if (response.status !== 200) throw noVerdict();
+  const answer = answerSchema.safeParse(parsed(response)).data;
+  if (answer === undefined) throw noVerdict();
+  if (answer.verdict === 'block') return { kind: 'block', reason: answer.reason ?? 'blocked' };
+  return answer.verdict === 'change' ? { kind: 'change', text: answer.text } : { kind: 'pass' };
+}
+
+function parsed(response: GuardedResponse): unknown {
+  try {
+    return response.json();
+  } catch {
+    return undefined;
+  }
+}
+
+const noVerdict = (): SallyportError =>
+  new SallyportError('ERR_GUARDRAIL_UNAVAILABLE', 'the guardrail gave no verdict');
