@@ -174,7 +174,7 @@ const withoutNonce = (request: LlmRequest | undefined): string =>
   JSON.stringify(request?.messages).replace(/data-[0-9a-f]{32}/g, 'data');
 
 describe('a model that loops', () => {
-  const forever = (): LlmAnswer => look('again');
+  const forever = (_: LlmRequest, n: number): LlmAnswer => look(`again ${n}`);
   // A call reserves 1,024 tokens and its bytes and 500 more (1 and 2 micro-dollars each), and uses 120 (140 micro-dollars).
   test.each<[string, BudgetLimits]>([
     ['calls', { run: { modelCalls: { run: 3 } } }],
