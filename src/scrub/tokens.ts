@@ -18,7 +18,7 @@ export interface Progress {
  * Failures in one run of token characters from which on a rule does not look any more but hides: no text that anybody
  * wrote has so many beginnings of a token without a token, and looking at each would cost the square of its length.
  */
-const MOST_FAILURES = 12;
+const MOST_FAILURES = 8;
 
 /** Longest stretch hidden without a look. */
 const LONGEST_UNREAD = 4096;

@@ -25,7 +25,7 @@ export type DecodeAt = (text: string, at: number) => Decoded | null;
 /** Null when nothing was decoded. */
 export function decodeView(text: string, nextEscape: NextEscape, decodeAt: DecodeAt): View | null {
   const pieces: string[] = [];
-  const map: Replacements = { inView: [], viewEnds: [], from: [], to: [] };
+  const replacements = createReplacements();
   let copied = 0;
   let length = 0;
   for (let at = nextEscape(text, 0); at !== -1; ) {
@@ -34,43 +34,63 @@ export function decodeView(text: string, nextEscape: NextEscape, decodeAt: Decod
       at = nextEscape(text, at + 1);
       continue;
     }
-    pieces.push(text.slice(copied, at), decoded.text);
-    map.inView.push(length + at - copied);
-    length += at - copied + decoded.text.length;
-    map.viewEnds.push(length);
-    map.from.push(at);
+    if (at > copied) pieces.push(text.slice(copied, at));
+    if (decoded.text !== '') pieces.push(decoded.text);
+    length += at - copied;
     copied = at + decoded.length;
-    map.to.push(copied);
+    replacements.add(length, length + decoded.text.length, at, copied);
+    length += decoded.text.length;
     at = nextEscape(text, copied);
   }
-  if (pieces.length === 0) return null;
+  if (replacements.count() === 0) return null;
   pieces.push(text.slice(copied));
-  return mapped(pieces.join(''), map);
+  return mapped(pieces.join(''), replacements.table(), replacements.count());
 }
 
-/** Parallel lists: where each replacement stands in the view and what it stands for in the original. */
-interface Replacements {
-  readonly inView: number[];
-  readonly viewEnds: number[];
-  readonly from: number[];
-  readonly to: number[];
+/** Numbers kept of a replacement: where it begins and ends in the view, and the stretch of the original it stands for. */
+const FIELDS = 4;
+const VIEW_END = 1;
+const FROM = 2;
+const TO = 3;
+
+/** One table of numbers instead of an object each: a mebibyte of nothing but escapes has 350,000. */
+function createReplacements() {
+  let table = new Int32Array(64 * FIELDS);
+  let used = 0;
+  return {
+    add(inView: number, viewEnd: number, from: number, to: number): void {
+      if (used === table.length) {
+        const grown = new Int32Array(2 * used);
+        grown.set(table);
+        table = grown;
+      }
+      table[used] = inView;
+      table[used + VIEW_END] = viewEnd;
+      table[used + FROM] = from;
+      table[used + TO] = to;
+      used += FIELDS;
+    },
+    count: () => used / FIELDS,
+    table: () => table,
+  };
 }
 
-function mapped(text: string, { inView, viewEnds, from, to }: Replacements): View {
+function mapped(text: string, table: Int32Array, count: number): View {
+  const field = (i: number, offset: number): number => table[i * FIELDS + offset] as number;
   /** The original stretch of the character at `at`. */
   const charAt = (at: number): readonly [number, number] => {
     let low = 0;
-    let high = inView.length;
+    let high = count;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((inView[middle] as number) <= at) low = middle + 1;
+      if (field(middle, 0) <= at) low = middle + 1;
       else high = middle;
     }
     // The last replacement that begins at or before the character.
     const i = low - 1;
     if (i === -1) return [at, at + 1];
-    if (at < (viewEnds[i] as number)) return [from[i] as number, to[i] as number];
-    const start = (to[i] as number) + at - (viewEnds[i] as number);
+    if (at < field(i, VIEW_END)) return [field(i, FROM), field(i, TO)];
+    const start = field(i, TO) + at - field(i, VIEW_END);
     return [start, start + 1];
   };
   const toOriginal = (start: number, end: number): readonly [number, number] => [charAt(start)[0], charAt(end - 1)[1]];
