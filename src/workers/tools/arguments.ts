@@ -4,7 +4,7 @@ import { Refused } from './refusal.ts';
 import type { Tool } from './tool.ts';
 
 /** Bytes of a call's arguments as JSON: a page of prose, or a small file for the workspace. */
-export const MAX_ARGUMENT_BYTES = 16 * 1024;
+const MAX_ARGUMENT_BYTES = 16 * 1024;
 
 export interface Arguments {
   /** Scrubbed, as the model wrote them: what is journalled and judged. */

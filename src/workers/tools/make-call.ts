@@ -1,7 +1,8 @@
 import type { JsonValue } from '../../core/json.ts';
 import { type Arguments, parseArguments, readArguments } from './arguments.ts';
 import { type RecordedCall, recordEnd, recordIntent, recordNotBegun } from './recorded-call.ts';
-import { Refused, refusable } from './refusal.ts';
+import { refusable } from './refusable.ts';
+import { Refused } from './refusal.ts';
 import { meterFindings } from './report-call.ts';
 import { cleanResult } from './result.ts';
 import { runTool, stopped, TIMEOUT_MS } from './run-tool.ts';

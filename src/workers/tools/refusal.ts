@@ -1,6 +1,3 @@
-import type { Scrub } from '../../scrub/scrub.ts';
-import type { ToolResult } from './toolbox.ts';
-
 /**
  * Why a call came to nothing, in bounded words: they go to the model, into the journal, logs and metric labels.
  * `not-allowed`, `unknown-tool`: outside the run's list. `bad-arguments`, `arguments-too-large`: its schema or size.
@@ -34,16 +31,5 @@ export class Refused extends Error {
   constructor(code: RefusalCode, message: string) {
     super(message);
     this.code = code;
-  }
-}
-
-/** A refusal on the way becomes the answer. `scrub` cleans messages that tools wrote. */
-export async function refusable(work: () => Promise<ToolResult>, scrub?: Scrub): Promise<ToolResult> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    const { code, message } = error;
-    return { kind: 'refused', code, message: scrub === undefined ? message : scrub(message).value };
   }
 }

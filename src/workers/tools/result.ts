@@ -3,7 +3,7 @@ import type { Finding, Scrub } from '../../scrub/scrub.ts';
 import { jsonOf } from './arguments.ts';
 
 /** Bytes of a result as JSON that a model gets to read: some 16,000 tokens. */
-export const MAX_RESULT_BYTES = 64 * 1024;
+const MAX_RESULT_BYTES = 64 * 1024;
 
 /** Characters that are scrubbed at most. What is beyond them would be cut anyway. */
 const MAX_SCRUBBED_CHARS = 1024 * 1024;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Guardrail, GuardrailSubject } from '../../../src/workers/guardrails/guardrail.ts';
 import { defineTool, type Tool } from '../../../src/workers/tools/tool.ts';
 import { sampleSecrets } from '../../fixtures/secrets.ts';
-import { type AssistantOptions, type AssistantWorld, openAssistant } from '../../support/assistant.ts';
+import { type AssistantOptions, type AssistantWorld, keptTurns, openAssistant } from '../../support/assistant.ts';
 import { seeded } from '../../support/campaign.ts';
 
 let world: AssistantWorld;
@@ -128,7 +128,7 @@ test('no secret of a message, a tool or a model reaches the model, the store or 
   }
   expect(world.told).toHaveLength(secrets.length);
   const { events } = await world.gate.store.events.list('default', { limit: 200 });
-  const kept = JSON.stringify([events, [...(await world.gate.store.records.list('default', 'memory'))]]);
+  const kept = JSON.stringify([events, await keptTurns(world.gate.store)]);
   const sent = JSON.stringify(world.llm.requests);
   for (const { core, kind } of secrets) {
     for (const place of [sent, kept, world.told.join('\n')]) expect(place.includes(core), kind).toBe(false);

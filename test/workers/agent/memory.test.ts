@@ -1,8 +1,10 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { nodeCrypto } from '../../../src/core/crypto.node.ts';
 import { createIdentifier } from '../../../src/core/identity.ts';
+import { silentLogger } from '../../../src/core/logger.ts';
+import { startForgetting } from '../../../src/workers/agent/memory/forget-old.ts';
 import { createMemory, type Memory, type MemoryBounds, within } from '../../../src/workers/agent/memory/memory.ts';
-import { type AssistantOptions, type AssistantWorld, openAssistant } from '../../support/assistant.ts';
+import { type AssistantOptions, type AssistantWorld, keptTurns, openAssistant } from '../../support/assistant.ts';
 import { openGate } from '../../support/gate.ts';
 
 let world: AssistantWorld | undefined;
@@ -102,10 +104,9 @@ describe('a conversation', () => {
     const here = await open({ answer: () => ({ text: `Your token is ${secret}` }) });
     await here.write(`my token is ${secret}`);
     await here.write('what is it?');
-    const kept = await here.gate.store.records.list('default', 'memory');
-    expect(kept.size).toBe(1);
-    expect(JSON.stringify([...kept])).toContain('my token is');
-    expect(JSON.stringify([...kept])).not.toContain(secret);
+    const kept = JSON.stringify(await keptTurns(here.gate.store));
+    expect(kept).toContain('my token is');
+    expect(kept).not.toContain(secret);
     expect(JSON.stringify(here.llm.requests)).not.toContain(secret);
     expect(here.told.join()).not.toContain(secret);
   });
@@ -147,6 +148,37 @@ describe('memory', () => {
     const bytes = turns.reduce((sum, { asked, said }) => sum + Buffer.byteLength(asked + said), 0);
     expect(bytes).toBeLessThanOrEqual(2048);
     expect(turns.map(({ asked }) => asked).join()).not.toContain('\ufffd');
+    await gate.stop();
+  });
+
+  test('of one person can be dropped without touching what others said', async () => {
+    const { memory, gate } = await openMemory();
+    const whose = (key: string) => ({ ...ofTenant('acme'), conversation: { name: key, key } });
+    for (let n = 0; n < 40; n += 1) {
+      await memory.remember(whose(`c${n}`), { ...turn(1, 'mine'), author: 'U1' });
+      await memory.remember(whose(`c${n}`), { ...turn(2, 'yours'), author: 'U2' });
+    }
+    await memory.remember(ofTenant('other'), turn(3, 'elsewhere'));
+    expect(await memory.forget('acme', ({ author }, channel) => channel === 'slack' && author === 'U1')).toBe(40);
+    expect((await memory.recall(whose('c7'))).map(({ asked }) => asked)).toEqual(['yours']);
+    expect(await memory.forget('acme', () => true)).toBe(40);
+    expect(await keptTurns(gate.store, 'acme')).toEqual([]);
+    expect(await memory.recall(ofTenant('other'))).toHaveLength(1);
+    await gate.stop();
+  });
+
+  test('that is too old goes by itself, once for all workers', async () => {
+    const { memory, gate } = await openMemory();
+    await memory.remember(ofTenant('acme'), turn(0, 'old'));
+    const stop = new AbortController();
+    const lines: string[] = [];
+    const logger = { ...silentLogger, info: (_: unknown, name: string) => void lines.push(name) };
+    const { acquire } = gate.store.lease;
+    const parts = { memory, tenants: ['acme', 'empty'], ageMs: 1_000, acquire, logger };
+    for (const _ of [1, 2]) startForgetting({ ...parts, clock: () => 2_000 }, stop.signal, 30);
+    await vi.waitFor(async () => expect(await keptTurns(gate.store, 'acme')).toEqual([]));
+    await vi.waitFor(() => expect(lines).toEqual(['memory.forgotten']));
+    stop.abort();
     await gate.stop();
   });
 

@@ -7,7 +7,8 @@ import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ToolRefusal } from '../../../src/workers/tools/refusal.ts';
 import type { ToolContext } from '../../../src/workers/tools/tool.ts';
-import { createWorkspace, type WorkspaceOptions } from '../../../src/workers/tools/workspace/workspace.ts';
+import { createWorkspace } from '../../../src/workers/tools/workspace/workspace.ts';
+import type { WorkspaceOptions } from '../../../src/workers/tools/workspace/workspace-deps.ts';
 import { testFolder } from '../../support/folder.ts';
 
 interface Opened {

@@ -3,9 +3,10 @@ import type { Logger } from '../../../core/logger.ts';
 import type { Meter } from '../../../core/meter.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
 import type { Guardrails } from '../../guardrails/guardrails.ts';
+import { createToolbox } from '../../tools/create-toolbox.ts';
 import { createDelegate, type Delegate } from '../../tools/delegate.ts';
 import type { Tool } from '../../tools/tool.ts';
-import { createToolbox, type Toolbox } from '../../tools/toolbox.ts';
+import type { Toolbox } from '../../tools/toolbox.ts';
 import { isTool } from '../definition.ts';
 import type { Part } from './talk.ts';
 

@@ -9,7 +9,7 @@ import { defuseUrls } from './urls.ts';
 const ROUNDS = 8;
 
 /** Stands for a text that is a disguise of a disguise of a disguise. */
-export const HOPELESS = '[removed: a text made of links in disguise]';
+const HOPELESS = '[removed: a text made of links in disguise]';
 
 /**
  * Leaves no link to a host that is not listed: neither one of Markdown, HTML or Slack, nor text that a client makes a link

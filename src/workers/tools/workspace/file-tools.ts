@@ -6,7 +6,7 @@ import { defineTool, type Tool } from '../tool.ts';
 import { openToRead, openToWrite } from './open-below.ts';
 import { readPath } from './path.ts';
 import { survey } from './survey.ts';
-import type { WorkspaceDeps } from './workspace.ts';
+import type { WorkspaceDeps } from './workspace-deps.ts';
 
 /** Bytes of a file that one call reads. */
 const READ_BYTES = 32 * 1024;

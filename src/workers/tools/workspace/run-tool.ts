@@ -4,7 +4,7 @@ import { defineTool, type Tool } from '../tool.ts';
 import { checkArguments } from './program-arguments.ts';
 import { runProgram } from './run-program.ts';
 import { survey } from './survey.ts';
-import type { WorkspaceDeps } from './workspace.ts';
+import type { WorkspaceDeps } from './workspace-deps.ts';
 
 const MAX_ARGUMENTS = 32;
 /** Of each of a program's two outputs: both together are half of what a result may have. */

@@ -6,25 +6,7 @@ import type { Tool } from '../tool.ts';
 import { fileTools } from './file-tools.ts';
 import { LIMITER } from './run-program.ts';
 import { runTool } from './run-tool.ts';
-
-export interface WorkspaceOptions {
-  /** Where the runs' folders are made. It must be on Linux, and nobody else may write there. */
-  readonly parent: string;
-  /** Of all files of a run together. */
-  readonly maxBytes: number;
-  readonly maxFiles: number;
-  /** What `workspace_run` may start: name → absolute path. Empty: there is no such tool. */
-  readonly programs: Readonly<Record<string, string>>;
-  /** For one program, in ms. */
-  readonly programTimeoutMs: number;
-}
-
-/** What the tools of a workspace share. */
-export interface WorkspaceDeps {
-  readonly options: WorkspaceOptions;
-  /** The folder of the run with this signal, made when it is first asked for. */
-  readonly folderOf: (run: AbortSignal) => Promise<string>;
-}
+import type { WorkspaceDeps, WorkspaceOptions } from './workspace-deps.ts';
 
 /**
  * `workspace_read`, `_write`, `_list` and, where programs are configured, `_run`, over a folder for each attempt of a run:
