@@ -3,23 +3,21 @@ import type { Agent } from '../workers/agent/agent.ts';
 import { choose } from '../workers/agent/choose.ts';
 import { isGuardrail } from '../workers/agent/definition.ts';
 import { echoAgent } from '../workers/agent/echo.ts';
-import { createMemory } from '../workers/agent/memory/memory.ts';
 import type { RunDeps } from '../workers/run.ts';
 import { agentChoice } from './agent-choice.ts';
 import { createAssistants } from './assistants.node.ts';
 import { guardrailsOf } from './guardrails.node.ts';
 import { openHttpAgent } from './http-agent.node.ts';
+import { openMemory } from './memory.node.ts';
 import { unpricedModels } from './model.node.ts';
 import type { Runtime } from './runtime.node.ts';
 import { trustedAgent } from './trusted-agent.node.ts';
 
 /** Who answers events, and what every reply passes. @throws SallyportError ERR_CONFIG_INVALID */
 export function openAgents(runtime: Runtime): Pick<RunDeps, 'agentFor' | 'guardrailsWith' | 'memory'> {
-  const { config, identifier, store } = runtime;
-  const { memory: bounds, instructions, tools } = config.agent;
-  const { turns, bytes, age: ageMs } = bounds;
-  const shared = { records: store.records, digest: identifier.digest, clock: Date.now };
-  const memory = createMemory({ ...shared, bounds: { turns, bytes, ageMs } });
+  const { config } = runtime;
+  const { instructions, tools } = config.agent;
+  const memory = openMemory(runtime);
   const guardrailsWith = guardrailsOf(runtime);
   const assistant = createAssistants(runtime, memory, guardrailsWith);
   const bare = { delegates: [], budget: {}, review: false, guardrails: [] };

@@ -138,3 +138,10 @@ function memoryOver(store: Store, clock: FakeClock, { memory }: AssistantOptions
   const bounds = { turns: 10, bytes: 16 * 1024, ageMs: 7 * 86_400_000, ...memory };
   return createMemory({ records: store.records, digest, clock: clock.now, bounds });
 }
+
+/** Everything a tenant's conversations remember, as the store has it. */
+export async function keptTurns(store: Store, tenant = 'default'): Promise<unknown[]> {
+  const buckets = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'];
+  const lists = await Promise.all(buckets.map((bucket) => store.records.list(tenant, `memory-${bucket}`)));
+  return lists.flatMap((list) => [...list.values()].map(({ value }) => value));
+}

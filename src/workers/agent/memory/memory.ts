@@ -31,6 +31,12 @@ export interface Memory {
   recall(whose: Remembered): Promise<readonly Turn[]>;
   /** Keeps a turn, once however often it is given. @throws SallyportError ERR_STORE_UNAVAILABLE */
   remember(whose: Remembered, turn: Turn): Promise<void>;
+  /**
+   * Drops turns of a tenant: those that are too old, or somebody's whose content is erased. Reads all there are.
+   * @returns how many were dropped
+   * @throws SallyportError ERR_STORE_UNAVAILABLE
+   */
+  forget(tenant: string, isGone: (turn: Turn, channel: string) => boolean): Promise<number>;
 }
 
 export interface MemoryBounds {
@@ -47,7 +53,12 @@ export interface MemoryDeps {
   readonly bounds: MemoryBounds;
 }
 
-const COLLECTION = 'memory';
+/**
+ * Conversations are spread over as many collections as base64url has characters, so that reading all of them never takes
+ * one answer of the store as large as all of them together.
+ */
+const BUCKETS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'];
+const collectionOf = (name: string): string => `memory-${name.slice(0, 1)}`;
 
 /** Writers of one conversation: the worker that has it, and one that has lost it and does not know yet. */
 const MAX_TRIES = 5;
@@ -66,26 +77,58 @@ const recordSchema = z.object({ v: z.literal(1), channel: z.string(), turns: z.a
 export function createMemory({ records, digest, clock, bounds }: MemoryDeps): Memory {
   const nameOf = ({ conversation }: Remembered): string => digest('memory', [conversation.key]);
 
-  async function read(whose: Remembered): Promise<{ readonly turns: readonly Turn[]; readonly revision: number }> {
-    const stored = await records.get(whose.tenant, COLLECTION, nameOf(whose));
-    // What another release wrote in another form is forgotten rather than guessed at.
-    const parsed = recordSchema.safeParse(stored?.value);
-    return { turns: parsed.success ? parsed.data.turns : [], revision: stored?.revision ?? 0 };
+  /** Replaces what is kept under a name; null leaves it. True unless others were faster every time. */
+  async function change(tenant: string, name: string, next: (kept: Kept | null) => Kept | null): Promise<boolean> {
+    const collection = collectionOf(name);
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const stored = await records.get(tenant, collection, name);
+      const kept = next(parse(stored?.value));
+      if (kept === null) return true;
+      const value = kept.turns.length === 0 ? null : { v: 1, ...kept, turns: kept.turns.map((turn) => ({ ...turn })) };
+      if (await records.compareAndSet(tenant, collection, name, stored?.revision ?? 0, value)) return true;
+    }
+    return false;
   }
 
   return {
-    recall: async (whose) => (bounds.turns === 0 ? [] : within(bounds, clock(), (await read(whose)).turns)),
+    async recall(whose) {
+      if (bounds.turns === 0) return [];
+      const name = nameOf(whose);
+      const kept = parse((await records.get(whose.tenant, collectionOf(name), name))?.value);
+      return within(bounds, clock(), kept?.turns ?? []);
+    },
     async remember(whose, turn) {
       if (bounds.turns === 0) return;
-      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-        const { turns, revision } = await read(whose);
-        if (turns.some(({ id }) => id === turn.id)) return;
-        const kept = within(bounds, clock(), [...turns, shortened(turn, bounds)]);
-        const value = { v: 1, channel: whose.channel, turns: kept.map((one) => ({ ...one })) };
-        if (await records.compareAndSet(whose.tenant, COLLECTION, nameOf(whose), revision, value)) return;
+      await change(whose.tenant, nameOf(whose), (kept) => {
+        const turns = kept?.turns ?? [];
+        if (turns.some(({ id }) => id === turn.id)) return null;
+        return { channel: whose.channel, turns: within(bounds, clock(), [...turns, shortened(turn, bounds)]) };
+      });
+    },
+    async forget(tenant, isGone) {
+      let dropped = 0;
+      for (const bucket of BUCKETS) {
+        for (const name of (await records.list(tenant, collectionOf(bucket))).keys()) {
+          let now = 0;
+          await change(tenant, name, (kept) => {
+            const turns = kept?.turns.filter((turn) => !isGone(turn, kept.channel)) ?? [];
+            now = (kept?.turns.length ?? 0) - turns.length;
+            return kept === null || now === 0 ? null : { ...kept, turns };
+          });
+          dropped += now;
+        }
       }
+      return dropped;
     },
   };
+}
+
+type Kept = Pick<z.output<typeof recordSchema>, 'channel'> & { readonly turns: readonly Turn[] };
+
+/** What another release wrote in another form is forgotten rather than guessed at. */
+function parse(value: unknown): Kept | null {
+  const { data } = recordSchema.safeParse(value);
+  return data === undefined ? null : { channel: data.channel, turns: data.turns };
 }
 
 /** A turn takes half of the room at most, so that there is always one before it. */
