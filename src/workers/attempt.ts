@@ -63,6 +63,9 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
     if (replyCodes.has(codeOf(error))) deps.meter.replied(channel, replyOutcome(error));
     if (error instanceof BudgetExhausted) {
       await tellRefusal(error, record, held, { ...replying(record, deps), logger: deps.logger, signal });
+    } else {
+      // The only place where an operator sees what an agent threw.
+      deps.logger.warn({ eventId: record.event.id, agent: asked.agent, error }, 'attempt.failed');
     }
     return failureOutcome({ error, attempt: record.attempts, asked, startedAt, finishedAt, random: deps.random });
   } finally {

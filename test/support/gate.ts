@@ -47,6 +47,7 @@ export interface GateOptions {
   readonly memoryOver?: (store: Store) => Memory;
   /** Stands between the worker and the store's leases. */
   readonly leaseOver?: (lease: Lease) => Lease;
+  readonly workerLogger?: Logger;
   /** Aborted: the worker gives back what it runs. */
   readonly shutdown?: AbortSignal;
   /** Secrets of agents that may call back. Absent: there are no callbacks. */
@@ -160,7 +161,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     replyTimeoutMs: 10_000,
     openBudget: budgetsOver(store, { clock, ...options.budget }),
     shutdown: options.shutdown ?? new AbortController().signal,
-    logger: silentLogger,
+    logger: options.workerLogger ?? silentLogger,
     ...reviews,
     isStopping: () => false,
   };

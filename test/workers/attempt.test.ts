@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import type { EventRecord } from '../../src/core/event.ts';
+import { silentLogger } from '../../src/core/logger.ts';
 import type { Agent } from '../../src/workers/agent/agent.ts';
 import { backoffMs } from '../../src/workers/backoff.ts';
 import { createFakeClock } from '../support/clock.ts';
@@ -34,6 +35,16 @@ test('an agent that throws is tried again after a wait, and then it succeeds', a
   expect(record).toMatchObject({ state: 'done', attempts: 2 });
   expect(record?.runs).toMatchObject([{ outcome: 'retry', code: 'ERR_AGENT_FAILED' }, { outcome: 'replied' }]);
   expect(JSON.stringify(record)).not.toContain('overloaded');
+});
+
+test('what an agent threw is in the log, for whoever wrote it', async () => {
+  const lines: unknown[] = [];
+  const logger = { ...silentLogger, warn: (fields: unknown, name: string) => void lines.push([name, fields]) };
+  const agent = agentThat(() => Promise.reject(new TypeError('orders is not a function')));
+  await attempts(1, { agent, workerLogger: logger });
+  const cause = expect.objectContaining({ message: 'orders is not a function' });
+  const error = expect.objectContaining({ code: 'ERR_AGENT_FAILED', cause });
+  expect(lines).toContainEqual(['attempt.failed', expect.objectContaining({ agent: 'test', error })]);
 });
 
 test('an agent that always throws ends parked and visible, never silently failed', async () => {
