@@ -10,6 +10,7 @@ import { type Answered, type AskDeps, askAgent } from './ask-agent.ts';
 import { BudgetExhausted } from './budget/exhausted.ts';
 import { failureOutcome } from './failure.ts';
 import { startHeartbeat } from './heartbeat.ts';
+import { logFailure } from './log-failure.ts';
 import { type ReplyDeps, replyOnce } from './reply-once.ts';
 import { approvedReply } from './review/approved-reply.ts';
 import { holdReply, needsReview, type ReviewDeps } from './review/hold-reply.ts';
@@ -64,8 +65,7 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
     if (error instanceof BudgetExhausted) {
       await tellRefusal(error, record, held, { ...replying(record, deps), logger: deps.logger, signal });
     } else {
-      // The only place where an operator sees what an agent threw.
-      deps.logger.warn({ eventId: record.event.id, agent: asked.agent, error }, 'attempt.failed');
+      logFailure(error, record, asked.agent, deps.logger);
     }
     return failureOutcome({ error, attempt: record.attempts, asked, startedAt, finishedAt, random: deps.random });
   } finally {

@@ -52,7 +52,9 @@ export function createPurse(deps: PurseDeps): Purse {
   async function settle(reservation: Reservation, actual: Amounts): Promise<boolean> {
     try {
       const { isLate, warnings } = await ledger.settle(reservation, actual);
-      for (const warning of warnings) logger.warn({ tenant, ...warning }, 'budget.nearly-spent');
+      for (const warning of warnings) {
+        if (!isRunCount(warning)) logger.warn({ tenant, ...warning }, 'budget.nearly-spent');
+      }
       return isLate;
     } catch (error) {
       logger.warn({ tenant, error }, 'budget.settle-failed');
@@ -146,8 +148,9 @@ function createReserve({ ledger, tenant, tell, onExhausted, patienceMs, signal }
   };
 }
 
-/** Counted by an attempt before, whose worker may have died before it settled: waiting would change nothing. */
-const isRunCount = ({ scope, resource }: AccountLimit): boolean => scope === 'run' && resource === 'runs';
+/** That a run is counted once. Used up by nature, so nobody is warned; and waiting until it is settled changes nothing. */
+const isRunCount = ({ scope, resource }: Pick<AccountLimit, 'scope' | 'resource'>): boolean =>
+  scope === 'run' && resource === 'runs';
 
 const firstBeyond = (most: Amounts, used: Amounts): Resource | undefined =>
   resources.find((resource) => (used[resource] ?? 0) > (most[resource] ?? 0));

@@ -122,6 +122,12 @@ describe('a limit', () => {
     expect(lines).toEqual([['budget.nearly-spent', fields]]);
   });
 
+  test('that only counts a run once is used up by nature, and warns nobody', async () => {
+    const { lines, logger } = recorder();
+    await (await open({ limits: { run: { seconds: { run: 60 } } }, logger })).close();
+    expect(lines).toEqual([]);
+  });
+
   test('an operator set stands over the configured one, at the latest a second later', async () => {
     let now = Date.now();
     const limits = { tenant: { usdMicros: { day: 1_000 } } };
