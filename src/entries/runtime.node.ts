@@ -3,18 +3,17 @@ import { nodeCrypto } from '../core/crypto.node.ts';
 import type { Crypto } from '../core/crypto.ts';
 import { SallyportError } from '../core/errors.ts';
 import { createIdentifier, type Identifier } from '../core/identity.ts';
-import { createLog, type Log } from '../ops/log.ts';
+import type { Log } from '../ops/log.ts';
 import { createMetrics, type Metrics } from '../ops/metrics.ts';
 import { type Check, type ReadyMonitor, watchReadiness } from '../ops/ready.ts';
 import { probeSubscriptions, sourceFigures } from '../ops/subscriptions.ts';
 import { probeWorkers } from '../ops/worker-beat.ts';
 import type { Store } from '../queue/store.ts';
-import { createLogScrubber } from '../scrub/log-scrub.ts';
 import type { Scrub } from '../scrub/scrub.ts';
-import { createScrubbing } from '../scrub/scrubber.ts';
 import { createSealer, type Sealer } from '../scrub/seal.ts';
 import { guardStore } from './guard-store.ts';
 import { modelCheck } from './model-checks.node.ts';
+import { openLog } from './open-log.node.ts';
 import { openStore } from './store.node.ts';
 
 /** What every role is made of. */
@@ -36,8 +35,7 @@ export async function openRuntime(config: Config, isPretty: boolean): Promise<Ru
   const { id, seal } = config.keys;
   if (id === undefined || seal === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'keys are missing');
   const crypto = nodeCrypto;
-  const { scrub, isPlainLine } = createScrubbing({ crypto, key: crypto.hmacSha256(id, 'scrub') });
-  const log = createLog({ level: config.logLevel, scrubLine: createLogScrubber(scrub, isPlainLine), isPretty });
+  const { scrub, log } = openLog(config, crypto, id, isPretty);
   const identifier = createIdentifier(crypto, id);
   const { store, probe } = guardStore(await openStore(config, identifier, log));
   const { records } = store;

@@ -1,10 +1,12 @@
 import { type DestinationStream, pino } from 'pino';
-import type { Logger } from '../core/logger.ts';
+import type { LogFields, Logger } from '../core/logger.ts';
 
 export interface LogOptions {
   readonly level: string;
   /** Last pass over each serialised line: secrets out, one line stays one line. */
   readonly scrubLine: (line: string) => string;
+  /** Which lines certainly need no such pass, by their fields and their name. */
+  readonly vouch: (fields: LogFields, name: string) => boolean;
   /** A person reads along: short lines instead of JSON. */
   readonly isPretty: boolean;
 }
@@ -20,21 +22,28 @@ const BUFFER_BYTES = 8 * 1024;
 const FLUSH_MS = 200;
 
 /** JSON lines to standard error; standard output belongs to what a command prints. */
-export function createLog({ level, scrubLine, isPretty }: LogOptions): Log {
+export function createLog({ level, scrubLine, vouch, isPretty }: LogOptions): Log {
   const output = pino.destination({ dest: 2, sync: isPretty, minLength: isPretty ? 0 : BUFFER_BYTES });
   // Not flushSync: that waits for the disk, and deliveries would wait with it.
   const timer = setInterval(() => output.flush(), FLUSH_MS);
   timer.unref();
+  // pino writes a line before it returns from the call that asked for it.
+  let isVouched = false;
   const stream: DestinationStream = {
     // Twice where a person reads: unpacking the line brings back what the first pass had escaped.
-    write: (line) => output.write(isPretty ? scrubLine(prettyLine(scrubLine(line))) : scrubLine(line)),
+    write: (line) =>
+      output.write(isPretty ? scrubLine(prettyLine(scrubLine(line))) : isVouched ? line : scrubLine(line)),
   };
   const log = pino({ level, serializers: { error: serializeError }, base: { pid: process.pid } }, stream);
+  const write = (at: 'debug' | 'info' | 'warn' | 'error') => (fields: LogFields, name: string) => {
+    isVouched = vouch(fields, name);
+    log[at](fields, name);
+  };
   return {
-    debug: (fields, name) => log.debug(fields, name),
-    info: (fields, name) => log.info(fields, name),
-    warn: (fields, name) => log.warn(fields, name),
-    error: (fields, name) => log.error(fields, name),
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
     flush: () => flushQuietly(output),
   };
 }

@@ -5,11 +5,8 @@
 export interface AnchorIndex {
   /** Calls `onAnchor` with the literal's index and the position after it, left to right; returns the marks met. */
   find(text: string, onAnchor: (anchor: number, end: number) => void): number;
-  /**
-   * The marks met between two positions when no literal occurs there, else -1. Most texts hold none, and this is all that
-   * is done for them.
-   */
-  marksWithout(text: string, from: number, to: number): number;
+  /** The marks met when no literal occurs, else -1. Most texts hold none, and this is all that is done for them. */
+  marksWithout(text: string): number;
 }
 
 /** Single characters whose presence the pass reports for free, as bits. */
@@ -23,10 +20,10 @@ export function createAnchorIndex(anchors: readonly string[], marks: Marks): Anc
   const { classOf, classes, firstMarked, markOf } = classify(anchors, marks);
   const { next, firstOut, outs } = buildAutomaton(anchors, classOf, classes);
   return {
-    marksWithout(text, from, to) {
+    marksWithout(text) {
       let state = 0;
       let seen = 0;
-      for (let i = from; i < to; i += 1) {
+      for (let i = 0; i < text.length; i += 1) {
         const kind = classOf[text.charCodeAt(i)] as number;
         if (kind >= firstMarked) seen |= markOf[kind] as number;
         state = next[state * classes + kind] as number;

@@ -1,8 +1,6 @@
 import { createAnchorIndex } from './anchors.ts';
-import { kindOfName } from './assignment/names.ts';
 import { textStart } from './base64.ts';
 import { ALNUM, DIGIT, endOfRun, isOf, RUN } from './chars.ts';
-import { isManifestData } from './context.ts';
 import { cutSecretEnd, endsOfPrefixes } from './fragments.ts';
 import { PLACEHOLDER } from './placeholder.ts';
 import type { ContextRule, Hit, Report, TokenRule } from './rules/rule.ts';
@@ -52,11 +50,6 @@ export interface Scanner {
   scan(text: string): Scanned;
   /** True only when `scan` certainly finds nothing in the text, and the text is no JSON. Most strings are such. */
   isQuiet(text: string): boolean;
-  /**
-   * True only when a line of JSON certainly holds nothing to hide: no literal of any rule, no key that tells of a secret,
-   * no notation to decode, and no run that could be generated. One glance instead of a look at each of its strings.
-   */
-  isPlainLine(line: string): boolean;
 }
 
 const NOTHING: readonly never[] = [];
@@ -84,19 +77,11 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>):
   const isQuiet = (text: string): boolean => {
     if (text.length < SHORTEST_TEXT) return true;
     if (rules.texts.length > 0 || MAY_BE_JSON.includes(text[0] as string)) return false;
-    return index.marksWithout(text, 0, text.length) === 0 && hasOrdinaryRuns(text);
-  };
-  const isPlainLine = (line: string): boolean => {
-    if (!line.startsWith('{') || rules.texts.length > 0) return false;
-    const known = CHANNEL.exec(line);
-    const end = known === null ? 0 : known.index + known[0].length;
-    const hasNothing =
-      index.marksWithout(line, 0, known?.index ?? 0) === 0 && index.marksWithout(line, end, line.length) === 0;
-    return hasNothing && !hasTellingKey(line) && hasPlainRuns(line);
+    return index.marksWithout(text) === 0 && hasOrdinaryRuns(text);
   };
   const scan = (text: string): Scanned => {
     if (text.length < SHORTEST_TEXT) return NOTHING_FOUND;
-    const marksAlone = index.marksWithout(text, 0, text.length);
+    const marksAlone = index.marksWithout(text);
     if (marksAlone >= 0 && rules.texts.length === 0 && !hasLongRun(text, LONG_RUN)) {
       return marksAlone === 0 ? NOTHING_FOUND : { ...NOTHING_FOUND, marks: marksAlone };
     }
@@ -127,33 +112,13 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>):
       marks: seen,
     };
   };
-  return { scan, isQuiet, isPlainLine };
-}
-
-/** Vendors' names are literals of rules, and nearly every line of ours holds one. */
-const CHANNEL = /"channel":"(?:slack|graph|teams|gmail)"/;
-
-function hasTellingKey(line: string): boolean {
-  for (let end = line.indexOf('":'); end !== -1; end = line.indexOf('":', end + 2)) {
-    const key = line.slice(line.lastIndexOf('"', end - 1) + 1, end);
-    if (kindOfName(key) !== null || isManifestData(key)) return true;
-  }
-  return false;
+  return { scan, isQuiet };
 }
 
 /** Our own event ids are generated, and no rule knows them. */
 const EVENT_ID = /ev_[0-9A-Z]{26}(?![A-Za-z0-9+/=_.~-])/y;
 
-/** Whether no run can hold a shape, encoded text or the rest of a cut secret: it stands for itself and has no such piece. */
-function hasPlainRuns(line: string): boolean {
-  let isPlain = true;
-  eachLongRun(line, LONG_RUN, (start, end) => {
-    if (line[start - 1] !== '"' || line[end] !== '"' || !isOrdinary(line, start, end)) isPlain = false;
-  });
-  return isPlain;
-}
-
-/** The same for a text: none, or one that is the whole of it. */
+/** Whether no run can hold a shape, encoded text or the rest of a cut secret: none is long, or one is the whole text. */
 const hasOrdinaryRuns = (text: string): boolean =>
   !hasLongRun(text, LONG_RUN) || (endOfRun(RUN, text, 0) === text.length && isOrdinary(text, 0, text.length));
 

@@ -19,21 +19,11 @@ export interface ScrubberDeps {
   };
 }
 
-export interface Scrubbing {
-  readonly scrub: Scrub;
-  /** See `Scanner.isPlainLine`. */
-  readonly isPlainLine: (line: string) => boolean;
-}
-
 /** @example createScrubber({ crypto, key })({ text }).value */
-export const createScrubber = (deps: ScrubberDeps): Scrub => createScrubbing(deps).scrub;
-
-/** The scrubber and the quick look by which lines of a log are spared it. */
-export function createScrubbing(deps: ScrubberDeps): Scrubbing {
-  const scanner = scannerOf(deps);
-  const clean = createTextCleaner(scanner, createPlaceholder(deps.crypto, deps.key));
+export function createScrubber(deps: ScrubberDeps): Scrub {
+  const clean = createCleaner(deps);
   const keys: KnownKeys = new Map();
-  return { scrub: (value) => cleanTree(value, clean, keys), isPlainLine: scanner.isPlainLine };
+  return (value) => cleanTree(value, clean, keys);
 }
 
 /** The part of the scrubber that deals with one string. */

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
-import { createScrubbing } from '../../src/scrub/scrubber.ts';
+import { createScrubber } from '../../src/scrub/scrubber.ts';
 import { createRandom } from './corpus/random.ts';
 import { tokenKinds } from './corpus/tokens.ts';
 
 /** Any key will do: the digests only have to be the same for the same secret. */
 export const deps = { crypto: nodeCrypto, key: new Uint8Array(32).fill(7) };
 
-export const { scrub, isPlainLine } = createScrubbing(deps);
+export const scrub = createScrubber(deps);
 
 /** The cleaned text of a string. */
 export const clean = (text: string): string => scrub(text).value;

@@ -1,13 +1,13 @@
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
 import { createLog } from '../../src/ops/log.ts';
-import { createLogScrubber } from '../../src/scrub/log-scrub.ts';
-import { createScrubbing } from '../../src/scrub/scrubber.ts';
+import { createLogScrubber, createVouch } from '../../src/scrub/log-scrub.ts';
+import { createScrubber } from '../../src/scrub/scrubber.ts';
 
 /** Logs what its argument holds as JSON: `{ isPretty, fields, message, cause }`, the last two as an error. */
 const { isPretty, fields, message, cause } = JSON.parse(process.argv[2] ?? '{}');
 
-const { scrub, isPlainLine } = createScrubbing({ crypto: nodeCrypto, key: new Uint8Array(32).fill(7) });
-const log = createLog({ level: 'info', scrubLine: createLogScrubber(scrub, isPlainLine), isPretty });
+const scrub = createScrubber({ crypto: nodeCrypto, key: new Uint8Array(32).fill(7) });
+const log = createLog({ level: 'info', scrubLine: createLogScrubber(scrub), vouch: createVouch(scrub), isPretty });
 const error = new Error(message, { cause: new Error(cause) });
 log.info(fields, 'first.line');
 log.error({ error }, 'second.line');

@@ -16,22 +16,35 @@ const capabilities: ReadonlySet<string> = new Set([
 /** Apps park a `response_url` in `private_metadata`, where it is inside a string, often of JSON with escaped slashes. */
 const HOOK_URL = /https:\\?\/\\?\/hooks\.slack(?:-gov)?\.com[^\s"'<>]*/gi;
 
-/** Takes the capabilities out of a payload, in place: it is our own parse of the body and nobody else holds it. */
-export function removeCapabilities(payload: JsonObject): JsonObject {
-  removeFrom(payload as Record<string, JsonValue>);
-  return payload;
+/** The payload without its capabilities; what holds none of them is the same object as before. */
+export const removeCapabilities = (payload: JsonObject): JsonObject => cleanObject(payload, '');
+
+/** Built anew where something is left out: an object that a member was deleted from is slow to read for ever after. */
+function cleanObject(object: JsonObject, ownName: string): JsonObject {
+  const names = Object.keys(object);
+  let copy: Record<string, JsonValue> | null = null;
+  for (let at = 0; at < names.length; at += 1) {
+    const name = names[at] as string;
+    const value = object[name] as JsonValue;
+    const kept = isCapability(name, value, ownName) ? undefined : clean(value, name);
+    if (kept === value) {
+      if (copy !== null) copy[name] = value;
+      continue;
+    }
+    copy ??= Object.fromEntries(names.slice(0, at).map((earlier) => [earlier, object[earlier] as JsonValue]));
+    if (kept !== undefined) copy[name] = kept;
+  }
+  return copy ?? object;
 }
 
-function removeFrom(node: Record<string, JsonValue>): void {
-  for (const name of Object.keys(node)) {
-    const value = node[name];
-    if (typeof value === 'string') {
-      if (capabilities.has(name)) delete node[name];
-      else if (value.includes('hooks.slack')) node[name] = value.replace(HOOK_URL, '[removed]');
-    } else if (typeof value === 'object' && value !== null) {
-      // The secret with which a workflow step opens views for whoever pressed its button.
-      if (name === 'interactor' && isJsonObject(value)) Reflect.deleteProperty(value, 'secret');
-      removeFrom(value as Record<string, JsonValue>);
-    }
-  }
+/** Besides those: the secret with which a workflow step opens views for whoever pressed its button. */
+const isCapability = (name: string, value: JsonValue, ownName: string): boolean =>
+  (typeof value === 'string' && capabilities.has(name)) || (ownName === 'interactor' && name === 'secret');
+
+function clean(value: JsonValue, name: string): JsonValue {
+  if (typeof value === 'string') return value.includes('hooks.slack') ? value.replace(HOOK_URL, '[removed]') : value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (isJsonObject(value)) return cleanObject(value, name);
+  const items = value.map((item) => clean(item, ''));
+  return items.some((item, at) => item !== value[at]) ? items : value;
 }
