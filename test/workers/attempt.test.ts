@@ -82,8 +82,8 @@ test('a parked event is redriven as a new generation and runs again', async () =
 
 test('waits double, are spread by half, stay under their cap and never undercut a vendor’s own', () => {
   expect([1, 2, 3, 4, 5, 9].map((attempt) => backoffMs(attempt, undefined, () => 1))).toEqual([
-    1000, 2000, 4000, 8000, 16_000, 20_000,
+    1000, 3000, 9000, 27_000, 27_000, 27_000,
   ]);
-  expect(backoffMs(3, undefined, () => 0)).toBe(2000);
+  expect(backoffMs(3, undefined, () => 0)).toBe(4500);
   expect(backoffMs(1, 7_000, () => 0)).toBe(7000);
 });
