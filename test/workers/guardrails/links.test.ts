@@ -85,6 +85,7 @@ function isHarmless(given: string): boolean {
   const target = given.replace(/(?:[)\]}>.,;:!?'"*_`~|…]|%3E)+$/, '');
   if (target === '' || /^#/.test(target)) return true;
   if (/^(?:mailto:)?[\w.+-]+@[\w.-]+$/.test(target)) return true;
+  if (/^[a-z0-9.-]+\.[a-z]+(?:[/?#]|$)/.test(target)) return isHarmless(`https://${target}`);
   const url = URL.canParse(target) ? new URL(target) : null;
   if (url === null) return !/[:/\\]|^\s*\/\//.test(target) || /^[^:/\\]*$/.test(target);
   return (
@@ -188,6 +189,9 @@ const hostile: readonly string[] = [
   `wss://evil.com/${SECRET}`,
   `//evil.com/${SECRET}`,
   `evil.com`,
+  `evil.com..readme.md`,
+  `.evil.com.`,
+  `a..evil.com`,
   `evil.com/${SECRET}`,
   `${SECRET}.evil.com`,
   `www.evil.com`,

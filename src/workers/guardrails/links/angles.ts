@@ -28,7 +28,7 @@ export const defuseAngles = (text: string, isListed: IsListed): string =>
     const bar = inner.indexOf('|');
     if (bar !== -1 || SCHEME.test(inner))
       return link(bar === -1 ? inner : inner.slice(0, bar), bar === -1 ? '' : inner.slice(bar + 1), isListed);
-    if (/^\S+@\S+$/.test(inner)) return inner;
+    if (/^[^\s@]+@[^\s@]+$/.test(inner)) return inner;
     return tag(whole, inner);
   });
 

@@ -12,6 +12,9 @@ const PATH = /^\/[A-Za-z0-9\-._~!$&'()*+,;=:%/?#[\]]*/;
 /** What text puts behind a URL without meaning it. */
 const CLOSING = /^[)\]}>.,;:!?'"*_`~|…]*$/;
 
+/** Characters of a run that are looked at; no host reaches that far. */
+export const MAX_RUN = 1024;
+
 /**
  * Whether `run`, everything from a scheme to the next white space, begins with an allow-listed URL, whatever a client
  * takes for its end. Behind a bare host only closing punctuation may follow: `https://good.example'@evil.example` and
@@ -23,7 +26,7 @@ export function listedPrefix(run: string, isListed: IsListed): number {
   if (origin === undefined || host === undefined || !isListed(host) || /[@\\]/.test(run)) return 0;
   const rest = run.slice(origin.length);
   if (rest.startsWith('/')) return origin.length + (PATH.exec(rest)?.[0].length ?? 0);
-  return CLOSING.test(rest) ? origin.length : 0;
+  return run.length < MAX_RUN && CLOSING.test(rest) ? origin.length : 0;
 }
 
 /** True for a URL that is allow-listed as a whole, from its first to its last character. */

@@ -1,12 +1,13 @@
 import { bracketHost } from './bracket.ts';
+import { closingOf } from './closing.ts';
 import type { IsListed } from './link-hosts.ts';
 import { listedPrefix } from './listed-url.ts';
 
-/**
- * A scheme with its slashes: URL parsers take any number of either kind for `//` behind the schemes of the web. A single
- * letter is a drive of Windows.
- */
-const NETWORK = /(https?|hxxps?|ftps?|wss?|file|[a-z][a-z0-9+.-]{1,40}(?=:\/\/)):[/\\]+/gi;
+/** What stands behind a scheme: URL parsers take any number of either kind for `//`. */
+const SLASHES = /:[/\\]+/g;
+/** Schemes behind which one slash will do. Behind others it takes two: `C:\` is a drive, `a:/b` a list. */
+const WEB = /(?:https?|hxxps?|ftps?|wss?|file)$/i;
+const LONGEST_SCHEME = 41;
 
 /** Schemes that need no slashes; those that are words as well only where they begin one. */
 const OPAQUE =
@@ -18,33 +19,37 @@ const MAIL = /\bmailto:([^\s?<>()[\]|"']*)(?:\?[^\s<>()[\]|"']*)?/gi;
 const AUTHORITY = /[^\s/?#\\<>"`|()[\]{}，。、；：！？）】」》]*/y;
 /** ASCII after the host that is part of the URL. */
 const REST = /[A-Za-z0-9\-._~!$&'*+,;=:%/?#@\\^]*/y;
-const CLOSING = /[.,;:!?'*_~]+$/;
-const RUN = /[^\s<]*/y;
+/** As much of a run as is looked at (`MAX_RUN`). */
+const RUN = /[^\s<]{0,1024}/y;
 
 /** URLs with a scheme, anywhere in a text: `hxxps://evil[.]example/…`, unless they are allow-listed. */
 export function defuseUrls(text: string, isListed: IsListed): string {
   let out = '';
   let at = 0;
-  NETWORK.lastIndex = 0;
-  for (let match = NETWORK.exec(text); match !== null; match = NETWORK.exec(text)) {
-    const [prefix, scheme = ''] = match;
-    const kept = /^https?$/i.test(scheme) ? listedPrefix(stickTo(RUN, text, match.index), isListed) : 0;
-    out += text.slice(at, match.index);
-    if (kept > 0) {
-      at = match.index + kept;
-      out += text.slice(match.index, at);
-    } else {
-      const url = readUrl(text, match.index + prefix.length);
-      at = url.end;
-      out += disarm(scheme, url.authority, url.hasRest) + url.tail;
-    }
-    NETWORK.lastIndex = at;
+  for (const { 0: slashes, index } of text.matchAll(SLASHES)) {
+    const scheme = index < at ? '' : schemeBefore(text, index);
+    const isNetwork = WEB.test(scheme) || (scheme.length > 1 && slashes.startsWith('://'));
+    if (!isNetwork) continue;
+    const start = index - scheme.length;
+    const kept = /^https?$/.test(scheme) ? listedPrefix(stickTo(RUN, text, start), isListed) : 0;
+    const url = readUrl(text, index + slashes.length);
+    out += text.slice(at, start);
+    out += kept > 0 ? text.slice(start, start + kept) : disarm(scheme, url.authority, url.hasRest) + url.tail;
+    at = kept > 0 ? start + kept : url.end;
   }
   return (out + text.slice(at))
     .replace(MAIL, '$1')
     .replace(OPAQUE, (whole, web?: string, code?: string, data?: string) =>
       web === undefined ? `${code ?? data}[:]` : disarmScheme(web).replace('://', ':') || whole,
     );
+}
+
+/** The longest word before a colon that may be a scheme (RFC 3986, 3.1). */
+function schemeBefore(text: string, colon: number): string {
+  let start = colon;
+  while (start > 0 && colon - start < LONGEST_SCHEME && /[a-z0-9+.-]/i.test(text.charAt(start - 1))) start -= 1;
+  while (start < colon && !/[a-z]/i.test(text.charAt(start))) start += 1;
+  return text.slice(start, colon);
 }
 
 interface Read {
@@ -59,7 +64,7 @@ function readUrl(text: string, from: number): Read {
   const authority = stickTo(AUTHORITY, text, from);
   const rest = stickTo(REST, text, from + authority.length);
   const end = from + authority.length + rest.length;
-  const tail = CLOSING.exec(rest === '' ? authority : rest)?.[0] ?? '';
+  const tail = closingOf(rest === '' ? authority : rest);
   const host = rest === '' ? authority.slice(0, authority.length - tail.length) : authority;
   return { authority: host, hasRest: rest.length > (rest === tail ? tail.length : 0), tail, end };
 }
