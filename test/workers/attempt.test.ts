@@ -80,7 +80,7 @@ test('a parked event is redriven as a new generation and runs again', async () =
   expect(await gate.store.events.get('default', id)).toMatchObject({ state: 'done', generation: 2, attempts: 1 });
 });
 
-test('waits double, are spread by half, stay under their cap and never undercut a vendor’s own', () => {
+test('waits triple, are spread by half, stay under their cap and never undercut a vendor’s own', () => {
   expect([1, 2, 3, 4, 5, 9].map((attempt) => backoffMs(attempt, undefined, () => 1))).toEqual([
     1000, 3000, 9000, 27_000, 27_000, 27_000,
   ]);
