@@ -1,7 +1,5 @@
 import type { HeldRecord } from '../control/review-view.ts';
 import { isGuardrail } from '../workers/agent/definition.ts';
-import { guardText } from '../workers/guardrails/guard-text.ts';
-import { guardrailsOf } from './guardrails.node.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** What a reviewer may wait for an answer of the API, in ms. */
@@ -13,8 +11,16 @@ const CHECK_MS = 20_000;
  */
 export function createReplyCheck(runtime: Runtime): (record: HeldRecord, text: string) => Promise<string> {
   const { config, scrub } = runtime;
-  const guardrailsWith = guardrailsOf(runtime);
+  // Loaded when the first text is edited: an ingress that never sees one does without their packages.
+  const load = once(async () => {
+    const [{ guardText }, { guardrailsOf }] = await Promise.all([
+      import('../workers/guardrails/guard-text.ts'),
+      import('./guardrails.node.ts'),
+    ]);
+    return { guardText, guardrailsWith: guardrailsOf(runtime) };
+  });
   return async ({ event: { tenant }, runs }, text) => {
+    const { guardText, guardrailsWith } = await load();
     const agent = runs.findLast((run) => run.agent !== undefined)?.agent ?? '';
     const definition = config.agents.find(({ name }) => name === agent);
     const instructions = agent === 'assistant' ? config.agent.instructions : definition?.instructions;
@@ -27,5 +33,13 @@ export function createReplyCheck(runtime: Runtime): (record: HeldRecord, text: s
       ...(instructions === undefined ? {} : { instructions }),
     });
     return scrub(passed).value;
+  };
+}
+
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= work();
+    return made;
   };
 }
