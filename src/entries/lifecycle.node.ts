@@ -1,4 +1,5 @@
 import type { Runtime } from './runtime.node.ts';
+import { capYoungGeneration } from './young-generation.node.ts';
 
 /** Something a role started and must stop. */
 export interface Stoppable {
@@ -20,6 +21,7 @@ const ECHO_MS = 250;
  */
 export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable[]): Promise<void> {
   const { log, config, drain, ready, store } = runtime;
+  capYoungGeneration();
   process.on('uncaughtException', (error) => crash(runtime, error));
   process.on('unhandledRejection', (error) => crash(runtime, error));
   await new Promise<void>((resolve) => {

@@ -5,7 +5,6 @@ import type { Config } from '../config/schema.ts';
 import { SallyportError } from '../core/errors.ts';
 import { runUntilSignal } from './lifecycle.node.ts';
 import { openRuntime, type Runtime } from './runtime.node.ts';
-import { capYoungGeneration } from './young-generation.node.ts';
 
 /** The production roles. Each loads only its own half: an ingress never loads BullMQ or a vendor SDK. */
 export const roles: Roles = {
@@ -49,7 +48,6 @@ async function runBoth(runtime: Runtime, onListening: (port: number) => Promise<
 
 /** @throws Exit 78 when the store must not be used as it is set up. */
 async function open(config: Config, isDev: boolean, { environment }: Io): Promise<Runtime> {
-  capYoungGeneration();
   try {
     const runtime = await openRuntime(config, isDev);
     for (const setting of unknownSettings(environment)) runtime.log.warn({ setting }, 'setting.unknown');
