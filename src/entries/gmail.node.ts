@@ -18,7 +18,7 @@ export interface GmailWorker {
 }
 
 export function createGmailWorker(tenant: string, gmail: GmailConfig, runtime: Runtime): GmailWorker {
-  const { identifier, log: logger, store } = runtime;
+  const { identifier, log: logger, scrub, store } = runtime;
   const clock = Date.now;
   const client = openGmailClient(gmail);
   const mailboxes = createMailboxes(store.records, tenant);
@@ -30,7 +30,7 @@ export function createGmailWorker(tenant: string, gmail: GmailConfig, runtime: R
   const kept = { ...base, ...topic, watches, boxes, random: Math.random, pollAfterMs: gmail.pollAfter };
   return {
     reader: createGmailReader({ ...base, acquire: store.lease.acquire, pause, logger }),
-    replier: createGmailReplier({ client, clock }),
+    replier: createGmailReplier({ client, clock, scrub }),
     keeperTask: (accept) => createGmailKeeperTask({ ...kept, accept }),
   };
 }

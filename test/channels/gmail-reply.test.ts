@@ -8,7 +8,7 @@ import type { MailOptions, StoredMail } from '../../src/testing/gmail-mailbox.ts
 import { type GmailCall, parseRaw } from '../../src/testing/gmail-routes.ts';
 import { type GmailFault, type GmailServer, type SentMail, startGmailServer } from '../../src/testing/gmail-server.ts';
 import { createFakeClock } from '../support/clock.ts';
-import { MAILBOX } from '../support/gmail.ts';
+import { MAILBOX, scrub } from '../support/gmail.ts';
 
 const clock = createFakeClock();
 let server: GmailServer;
@@ -24,6 +24,7 @@ const replier = (timeoutMs = 5_000) =>
   createGmailReplier({
     client: createGmailClient({ baseUrl: server.url, credentials: noCredentials, fetch, timeoutMs }),
     clock: clock.now,
+    scrub,
   });
 
 const contextOf = ({ id, threadId }: StoredMail, replyId = 'ev_0REPLY'): ReplyContext => ({

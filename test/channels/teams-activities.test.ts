@@ -251,7 +251,7 @@ describe('what becomes of the payload', () => {
       serviceUrl: TEAMS_SERVICE_URL,
       conversationId: 'a:1sallyport',
       activityId: hello.id,
-      bot,
+      bot: { id: bot.id },
     });
     expect(capabilities(typed('invoke'))).toEqual({});
     expect(capabilities({ ...hello, deliveryMode: 'expectReplies' })).toEqual({});

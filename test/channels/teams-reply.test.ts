@@ -93,7 +93,7 @@ describe('a reply', () => {
           type: 'message',
           text: 'hello',
           conversation: { id: '19:general@thread.tacv2;messageid=1' },
-          from: { id: `28:${APP_ID}`, name: 'Sallyport' },
+          from: { id: `28:${APP_ID}` },
           replyToId: 'f:2',
         },
       },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
+import type { Scrub } from '../../scrub/scrub.ts';
 import type { Replier, ReplyContext } from '../channel.ts';
 import type { GmailClient } from './client.ts';
 import { composeReply } from './compose.ts';
@@ -14,6 +15,8 @@ import { messageDestination } from './read-message.ts';
 export interface GmailReplierDeps {
   readonly client: GmailClient;
   readonly clock: Clock;
+  /** For what a reply repeats of the message it answers. */
+  readonly scrub: Scrub;
 }
 
 /** What is read of the message that is answered. */
@@ -28,12 +31,12 @@ const sent = z.object({ id: gmailId });
 const SHOWN_AFTER_MS = 20_000;
 
 /** Answers mail by mail, as text, in the thread of the message that is answered. */
-export function createGmailReplier({ client, clock }: GmailReplierDeps): Replier {
+export function createGmailReplier({ client, clock, scrub }: GmailReplierDeps): Replier {
   return {
     async send({ text }, context) {
       const { mailbox, messageId, threadId } = destinationOf(context);
       const original = await getMessage(client, mailbox, messageId, HEADERS, context.signal).catch(refuseReply);
-      const raw = Buffer.from(composeReply({ ...answering(original, mailbox), replyId: context.replyId, text }));
+      const raw = Buffer.from(composeReply({ ...answering(original, mailbox, scrub), replyId: context.replyId, text }));
       const requestBody = { raw: raw.toString('base64url'), threadId };
       try {
         const request = { userId: mailbox, requestBody };
@@ -61,16 +64,17 @@ function destinationOf({ destination }: ReplyContext): z.output<typeof messageDe
   throw new SallyportError('ERR_REPLY_REJECTED', 'the event is no message that could be answered');
 }
 
-function answering(original: MailMessage | null, mailbox: string) {
+function answering(original: MailMessage | null, mailbox: string, scrub: Scrub) {
   const header = (name: string): string => headerOf(original?.payload.headers, name);
+  const cleaned = (name: string): string => scrub(header(name)).value;
   const to = addressOf(header('Reply-To')) ?? addressOf(header('From'));
   // Whoever is answered must be somebody else, or the answer would come back to be answered.
   if (to === undefined || to === mailbox) {
     throw new SallyportError('ERR_REPLY_REJECTED', 'nobody is left to be answered');
   }
-  const messageId = header('Message-ID');
+  const messageId = cleaned('Message-ID');
   const inReplyTo = /^<[\x21-\x7e]{1,250}>$/.test(messageId) ? messageId : '';
-  return { mailbox, to, subject: header('Subject'), inReplyTo, references: header('References') };
+  return { mailbox, to, subject: cleaned('Subject'), inReplyTo, references: cleaned('References') };
 }
 
 /** Gmail may have sent it: no answer came, a server failed, or what it answered is not what it documents. */

@@ -21,6 +21,7 @@ export const referenceSchema = z.strictObject({
   conversationId: z.string(),
   /** Absent for activities that have none; the reply then stands by itself. */
   activityId: z.string().optional(),
-  bot: z.strictObject({ id: z.string(), name: z.string().optional() }).optional(),
+  /** By id alone: its name is text, and replies would carry it past the scrubber. Earlier releases sealed it too. */
+  bot: z.object({ id: z.string() }).optional(),
 });
 export type ConversationReference = z.infer<typeof referenceSchema>;

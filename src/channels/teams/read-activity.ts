@@ -87,11 +87,10 @@ function referenceOf(
   activityId: string | undefined,
 ): ConversationReference {
   const bot = present(recipient?.id);
-  const name = present(recipient?.name);
   return {
     serviceUrl: serviceUrl ?? '',
     conversationId,
     ...(activityId !== undefined && { activityId }),
-    ...(bot !== undefined && { bot: { id: bot, ...(name !== undefined && { name }) } }),
+    ...(bot !== undefined && { bot: { id: bot } }),
   };
 }
