@@ -100,9 +100,9 @@ test.each([
 
 test('a text cannot hide at a terminal what would be sent', async () => {
   const id = await hold('hidden');
-  await reviews('edit', id, '--text', 'pay 1\u001b[2K\u202e000');
+  await reviews('edit', id, '--text', 'pay 1\u001b[2K \u202e 000');
   const { out } = await reviews('show', id);
-  expect(out.trimEnd().split('\n').at(-1)).toBe('pay 1\\u001b[2K\\u202e000');
+  expect(out.trimEnd().split('\n').at(-1)).toBe('pay 1\\u001b[2K \\u202e 000');
   await reviews('reject', id);
 });
 
