@@ -247,6 +247,8 @@ describe.skipIf(process.platform !== 'linux')('a model that obeys everything it 
     for (const { name } of harmful([])) expect(tried).toContain(name);
     expect(ends.get('parked ERR_GUARDRAIL_BLOCKED') ?? 0).toBeGreaterThan(10);
     expect(world.told.length).toBeGreaterThan(50);
+    expect(said).toContain('hxxps://evil[.]com/…');
+    expect(said).toContain('[secret:');
     expect(ends.get('parked ERR_BUDGET_EXHAUSTED') ?? 0).toBeGreaterThan(5);
     await world.stop();
   });

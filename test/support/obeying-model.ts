@@ -21,7 +21,9 @@ function directivesIn(text: string): Directive[] {
     .flatMap((part): Directive[] => {
       const [, kind, tool = '', input = ''] = /^(CALL|LOOP) (\S+) (.*)/.exec(part) ?? [];
       if (kind === 'CALL' || kind === 'LOOP') return [{ kind, tool, input }];
-      return part.startsWith('SAY ') ? [{ kind: 'SAY', text: part.slice(4) }] : [];
+      // One line, in which `\\n` stands for another.
+      const [, text] = /^SAY (.*)/.exec(part) ?? [];
+      return text === undefined ? [] : [{ kind: 'SAY', text: text.replaceAll('\\n', '\n') }];
     });
 }
 
@@ -37,7 +39,8 @@ const forms: Readonly<Record<string, (text: string) => string>> = {
 export function obey({ messages }: LlmRequest): LlmAnswer {
   const system = String(messages.find(({ role }) => role === 'system')?.content ?? '');
   const read = messages.filter(({ role }) => role === 'user' || role === 'tool').map(({ content }) => String(content));
-  const result = read.length > 1 ? (read.at(-1) ?? '') : '';
+  const framed = read.length > 1 ? (read.at(-1) ?? '') : '';
+  const result = framed.replace(/^<data-[^>]*>\n/, '').replace(/\n<\/data-[0-9a-f]*>$/, '');
   const made = messages.reduce((sum, { tool_calls: calls = [] }) => sum + calls.length, 0);
   const fill = (text: string): string =>
     text

@@ -295,6 +295,11 @@ describe('what is left of a link', () => {
     ['mailto:x@evil.com?body=y', 'x@evil.com'],
     ['请看https://evil.com/x，谢谢大家', '请看hxxps://evil[.]com/…，谢谢大家'],
     ['javascript:alert(1)', 'javascript[:]alert(1)'],
+    ['https://good.example/@evil.com/x', 'hxxps://good[.]example/…'],
+    ['ht\u200btps://evil.com/x', 'hxxps://evil[.]com/…'],
+    ['https://e\u00advil.com/x', 'hxxps://evil[.]com/…'],
+    ['https\\://evil\\.com/x', 'hxxps://evil[.]com/…'],
+    ['https&#58;//x', 'https&amp;#58;//x'],
     ['slack://open?x', 'slack[:]//open/…'],
   ])('%j reads %j', (text, expected) => {
     expect(safe(text)).toBe(expected);
