@@ -38,6 +38,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   pino: ['src/ops'],
   'prom-client': ['src/ops'],
   commander: ['src/cli'],
+  marked: ['src/channels/markdown'],
   undici: ['src/workers/outbound'],
   ai: ['src/workers'],
   standardwebhooks: ['src/workers/agent/http', 'src/testing'],

@@ -137,7 +137,7 @@ export type Read =
 
 export type ReadContent = Pick<InboundEvent, 'text' | 'author' | 'payload' | 'mentioned' | 'destination'>;
 
-/** A reply on its way out. */
+/** A reply on its way out, as Markdown; the channel gives it its own form. */
 export interface ReplyMessage {
   readonly text: string;
 }
@@ -162,9 +162,22 @@ export type ReplyResult =
 /** How long one call to a vendor may take, in milliseconds; the lease is held at least that long (`Journal.record`). */
 export const REPLY_TIMEOUT_MS = 10_000;
 
+/** Whom to show that an answer is being worked on. */
+export type WorkingContext = Pick<ReplyContext, 'tenant' | 'eventId' | 'destination' | 'sealed' | 'signal'>;
+
 export interface Replier {
   /**
-   * Posts the reply once; never retries by itself.
+   * The messages that a reply becomes here, each Markdown of its own and the same for the same text. Absent: there is
+   * always one.
+   */
+  split?(text: string, destination: JsonObject): readonly string[];
+  /**
+   * Shows that an answer is being worked on, where the channel has a sign for it that goes away by itself. Nothing depends
+   * on it, so its failures concern nobody. Absent: there is none.
+   */
+  showWorking?(context: WorkingContext): Promise<void>;
+  /**
+   * Posts one message once; never retries by itself.
    * @throws SallyportError ERR_REPLY_UNAVAILABLE when the vendor certainly did not take it and may later,
    *   ERR_REPLY_REJECTED when it certainly never will.
    */

@@ -145,17 +145,34 @@ function showPart({ mimeType, data, filename = '', headers = [] }: StoredMail['p
   return { mimeType, filename, headers, body: { size: bytes.length, data: bytes.toString('base64url') } };
 }
 
-/** What a raw message says; enough for messages that are made by machines. */
+/** What a raw message says, in its plainest part; enough for messages that are made by machines. */
 export function parseRaw(raw: string): { headers: { name: string; value: string }[]; text: string } {
-  const [head = '', ...body] = Buffer.from(raw, 'base64url').toString('utf8').split('\r\n\r\n');
-  const lines = head.replaceAll(/\r\n[ \t]+/g, ' ').split('\r\n');
-  const headers = lines.map((line) => {
-    const at = line.indexOf(':');
-    return { name: line.slice(0, at), value: line.slice(at + 1).trim() };
-  });
-  const isBase64 = headers.some(
-    ({ name, value }) => /^content-transfer-encoding$/i.test(name) && /base64/i.test(value),
-  );
-  const text = body.join('\r\n\r\n');
-  return { headers, text: isBase64 ? Buffer.from(text, 'base64').toString('utf8') : text };
+  const { headers, body } = parsePart(Buffer.from(raw, 'base64url').toString('utf8'));
+  const boundary = /^multipart\/[\w-]+;.*boundary="([^"]+)"/i.exec(headerIn(headers, 'content-type'))?.[1];
+  if (boundary === undefined) return { headers, text: textOfPart({ headers, body }) };
+  const [, first = ''] = body.split(`--${boundary}\r\n`);
+  return { headers, text: textOfPart(parsePart(first)) };
 }
+
+interface RawPart {
+  readonly headers: { name: string; value: string }[];
+  readonly body: string;
+}
+
+function parsePart(text: string): RawPart {
+  const [head = '', ...body] = text.split('\r\n\r\n');
+  const headers = head
+    .replaceAll(/\r\n[ \t]+/g, ' ')
+    .split('\r\n')
+    .map((line) => {
+      const at = line.indexOf(':');
+      return { name: line.slice(0, at), value: line.slice(at + 1).trim() };
+    });
+  return { headers, body: body.join('\r\n\r\n') };
+}
+
+const headerIn = (headers: RawPart['headers'], wanted: string): string =>
+  headers.find(({ name }) => name.toLowerCase() === wanted)?.value ?? '';
+
+const textOfPart = ({ headers, body }: RawPart): string =>
+  /base64/i.test(headerIn(headers, 'content-transfer-encoding')) ? Buffer.from(body, 'base64').toString('utf8') : body;

@@ -81,8 +81,11 @@ describe('sending a message', () => {
   });
 
   it('wakes nobody', async () => {
-    await replier().send({ text: '<!channel> <!here|x> <!subteam^S1> <@U1> <https://a.example|a>' }, context(direct));
-    expect(slack.posts[0]?.text).toBe('&lt;!channel> &lt;!here|x> &lt;!subteam^S1> <@U1> <https://a.example|a>');
+    await replier().send({ text: '<!channel> <!here|x> <!subteam^S1> <@U1> @here' }, context(direct));
+    expect(slack.posts[0]?.text).toBe('&lt;!channel&gt; &lt;!here|x&gt; &lt;!subteam^S1&gt; &lt;@U1&gt; @here');
+    // What would make a mention of the last one.
+    expect(slack.posts[0]?.arguments).toMatchObject({ link_names: 'false' });
+    expect(slack.posts[0]?.arguments).not.toHaveProperty('parse');
   });
 
   it('without a token nothing is sent', async () => {

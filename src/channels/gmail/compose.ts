@@ -1,4 +1,5 @@
 import { toUtf8 } from '../../core/encoding.ts';
+import { composeBody } from './mail-body.ts';
 
 /** What a reply is made of. Header values hold no line breaks: `headerOf` takes them out. */
 export interface ReplyMail {
@@ -11,6 +12,7 @@ export interface ReplyMail {
   /** Its `References`. */
   readonly references: string;
   readonly replyId: string;
+  /** Markdown. */
   readonly text: string;
 }
 
@@ -21,7 +23,7 @@ export const REPLY_HEADER = 'X-Sallyport-Reply';
 export const messageIdOf = (replyId: string, mailbox: string): string =>
   `<${replyId}.sallyport@${mailbox.slice(mailbox.indexOf('@') + 1)}>`;
 
-/** The reply as an RFC 5322 message of plain text, in bytes of ASCII. */
+/** The reply as an RFC 5322 message, in bytes of ASCII: as plain text, and as HTML too where the text has a form. */
 export function composeReply(mail: ReplyMail): Uint8Array {
   const { mailbox, replyId, inReplyTo } = mail;
   const headers: [string, string][] = [
@@ -39,11 +41,9 @@ export function composeReply(mail: ReplyMail): Uint8Array {
     ['Auto-Submitted', 'auto-replied'],
     [REPLY_HEADER, replyId],
     ['MIME-Version', '1.0'],
-    ['Content-Type', 'text/plain; charset=UTF-8'],
-    ['Content-Transfer-Encoding', 'base64'],
   ];
   const head = headers.map(([name, value]) => `${name}: ${value}`).join('\r\n');
-  return toUtf8(`${head}\r\n\r\n${bodyLines(mail.text)}\r\n`);
+  return toUtf8(`${head}\r\n${composeBody(mail.text)}`);
 }
 
 /** Ids beyond these would make the header longer than servers take; the first and the latest carry the thread. */
@@ -78,11 +78,3 @@ function encodeWords(value: string): string {
   }
   return [...words, word].map((part) => `=?UTF-8?B?${Buffer.from(part).toString('base64')}?=`).join('\r\n ');
 }
-
-/** RFC 2045, 6.8: lines of at most 76 characters. */
-const bodyLines = (text: string): string =>
-  (
-    Buffer.from(text.replace(/\r?\n/g, '\r\n'))
-      .toString('base64')
-      .match(/.{1,76}/g) ?? []
-  ).join('\r\n');

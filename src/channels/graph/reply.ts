@@ -3,6 +3,8 @@ import { SallyportError } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Replier, ReplyContext, ReplyResult } from '../channel.ts';
+import { renderMailHtml } from '../markdown/html.ts';
+import { cutMarkdown } from '../markdown/split.ts';
 import { readDestination } from './destination.ts';
 import { ask, isOk } from './failure.ts';
 import { pathOf } from './fetch-object.ts';
@@ -75,7 +77,7 @@ async function post(api: GraphApi, mail: MailRef, body: JsonObject, signal: Abor
 /** One call and no draft, so nothing is left behind half done. The id travels inside, to be found again. */
 const bodyOf = (text: string, replyId: string): JsonObject => ({
   message: {
-    body: { contentType: 'text', content: text },
+    body: contentOf(text),
     singleValueExtendedProperties: [{ id: REPLY_PROPERTY, value: replyId }],
     internetMessageHeaders: [
       { name: REPLY_HEADER, value: replyId },
@@ -84,6 +86,19 @@ const bodyOf = (text: string, replyId: string): JsonObject => ({
     ],
   },
 });
+
+/**
+ * UTF-16 code units of a reply. Graph refuses larger requests with 413, "the maximum request length supported is 4MB";
+ * no form multiplies a text by as much as five.
+ */
+const MAX_CHARS = 200_000;
+
+/** Graph takes one body; Exchange makes the plain text of an HTML one. */
+function contentOf(markdown: string): JsonObject {
+  const text = cutMarkdown(markdown, MAX_CHARS);
+  const html = renderMailHtml(text);
+  return html === undefined ? { contentType: 'text', content: text } : { contentType: 'html', content: html };
+}
 
 function verdictOn(answer: GraphAnswer | null): ReplyResult {
   if (answer === null) return { kind: 'ambiguous' };

@@ -8,7 +8,9 @@ import { type Destination, destinationSchema } from './destination.ts';
 import { findReply, METADATA_TYPE } from './find-reply.ts';
 import type { SlackInstallation } from './installation.ts';
 import { type CallOutcome, replyError } from './outcome.ts';
+import { renderMrkdwn } from './render.ts';
 import { createResponseUrlPost } from './response-url.ts';
+import { splitReply } from './split-reply.ts';
 import { createWebApi } from './web-api.ts';
 
 export interface SlackReplierDeps {
@@ -47,11 +49,13 @@ export function createSlackReplier(deps: SlackReplierDeps): Replier {
   };
 
   return {
+    split: (text, destination) => splitReply(text, destinationSchema.safeParse(destination).data?.via),
+
     async send(message: ReplyMessage, context: ReplyContext): Promise<ReplyResult> {
       if (context.signal.aborted)
         throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'the run was stopped before replying');
       const destination = readDestination(context);
-      const text = withoutBroadcasts(message.text);
+      const text = renderMrkdwn(message.text);
       const outcome =
         destination.via === 'response_url'
           ? await sendToResponseUrl(text, context)
@@ -83,13 +87,12 @@ const messageArguments = (text: string, { channel, thread }: Destination, replyI
   thread_ts: thread,
   text,
   metadata: { event_type: METADATA_TYPE, event_payload: { reply_id: replyId } },
+  // Else `@name` in the text would call people and groups.
+  link_names: false,
   // Slack would fetch every link in the text: a way out for whatever an agent was talked into putting there.
   unfurl_links: false,
   unfurl_media: false,
 });
-
-/** `<!channel>`, `<!here>` and the like wake everybody; no reply may do that. Written out, they are only text. */
-const withoutBroadcasts = (text: string): string => text.replaceAll('<!', '&lt;!');
 
 /** @throws SallyportError ERR_REPLY_UNAVAILABLE or ERR_REPLY_REJECTED */
 function report(outcome: CallOutcome<unknown>, { eventId, tenant }: ReplyContext, logger: Logger): ReplyResult {

@@ -7,7 +7,9 @@ import { type AccessTokenDeps, type AccessTokens, createAccessTokens } from './a
 import { createConnector, type PostActivity } from './connector.ts';
 import { type ConversationReference, destinationSchema, REFERENCE, referenceSchema } from './destination.ts';
 import { type CallOutcome, replyError } from './outcome.ts';
+import { renderTeamsMarkdown } from './render.ts';
 import { createServiceHosts, defaultServiceHosts, type IsServiceAllowed } from './service-hosts.ts';
+import { splitReply } from './split-reply.ts';
 
 export interface TeamsReplierDeps {
   /** Absent: replies are kept, not posted. */
@@ -36,13 +38,21 @@ export function createTeamsReplier(deps: TeamsReplierDeps): Replier {
     isServiceAllowed: createServiceHosts(deps.serviceHosts ?? defaultServiceHosts),
   };
   return {
+    // What is given in the response is one message, and Teams cuts it.
+    split: (text, { via }) => (via === 'response' ? [text] : splitReply(text)),
+
     async send(message: ReplyMessage, context: ReplyContext): Promise<ReplyResult> {
       if (isAnsweredInResponse(context)) return { kind: 'delivered' };
       if (account === undefined) return { kind: 'unsent' };
       if (context.signal.aborted) {
         throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'the run was stopped before replying');
       }
-      const outcome = await postOnce(message.text, openReference(context, deps.sealer), context.signal, account);
+      const outcome = await postOnce(
+        renderTeamsMarkdown(message.text),
+        openReference(context, deps.sealer),
+        context.signal,
+        account,
+      );
       if (outcome.kind === 'ok') return { kind: 'delivered' };
       const { eventId, tenant } = context;
       deps.logger.warn({ eventId, tenant, channel: 'teams', outcome: outcome.kind, why: outcome.why }, 'reply.failed');
