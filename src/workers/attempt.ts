@@ -47,12 +47,11 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
     if (answer.kind === 'wait') return waiting(answer, ended);
     const { value: text, findings } = deps.scrub(answer.text);
     for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
-    const earlier = steps.earlier(REPLY_STEP);
-    if (needsReview(answer, record, earlier, deps)) {
+    if (needsReview(answer, record, steps.earlier(REPLY_STEP), deps)) {
       deps.meter.replied(channel, 'held');
       return holdReply({ record, text, requester: answer.requester }, ended, deps);
     }
-    const task = { record, lease: held, step: REPLY_STEP, text, earlier, signal } as const;
+    const task = { record, lease: held, step: REPLY_STEP, text, earlier: steps.earlier, signal } as const;
     const reply = await replyOnce(task, replying(record, deps));
     deps.meter.replied(channel, reply.state);
     await rememberTurn(record, text, steps, deps);

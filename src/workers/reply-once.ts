@@ -1,6 +1,7 @@
 import type { Replier, ReplyContext, ReplyResult } from '../channels/channel.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { EventRecord, RunReply } from '../core/event.ts';
+import { isJsonObject, type JsonObject } from '../core/json.ts';
 import { type Journal, type JournalEntry, REPLY_STEP } from '../queue/journal.ts';
 import type { HeldLease } from '../queue/lease.ts';
 
@@ -18,57 +19,100 @@ export interface ReplyTask {
   readonly record: EventRecord;
   readonly lease: HeldLease;
   readonly step: typeof REPLY_STEP | typeof NOTICE_STEP;
+  /** What the agent said. */
   readonly text: string;
-  /** What earlier attempts recorded of this step. */
-  readonly earlier: JournalEntry | undefined;
+  /** What was recorded of a step so far. */
+  readonly earlier: (step: string) => JournalEntry | undefined;
   readonly signal: AbortSignal;
 }
 
+/** One message of a reply. */
+interface Part {
+  readonly step: string;
+  readonly replyId: string;
+  readonly text: string;
+  /** What the journal says of it. */
+  readonly value: JsonObject;
+}
+
 /**
- * Posts the reply, at most once over all attempts: intent before, result after, and an intent without a result is asked
- * about at the vendor. @throws SallyportError ERR_LEASE_LOST, ERR_REPLY_UNCONFIRMED (the next attempt asks),
- * ERR_AMBIGUOUS_EFFECT (the vendor could not say), or what the replier threw.
+ * Posts the reply, each of its messages at most once over all attempts and in order: intent before, result after, and an
+ * intent without a result is asked about at the vendor. @throws SallyportError ERR_LEASE_LOST, ERR_REPLY_UNCONFIRMED (the
+ * next attempt asks), ERR_AMBIGUOUS_EFFECT (the vendor could not say), or what the replier threw.
  */
 export async function replyOnce(task: ReplyTask, deps: ReplyDeps): Promise<RunReply> {
-  const { lease, step, text, earlier, signal } = task;
-  if (earlier?.kind === 'result') return { text, state: 'delivered' };
-  const context = replyContext(task, AbortSignal.any([signal, AbortSignal.timeout(deps.timeoutMs)]));
+  for (const part of partsOf(task, deps.replier)) {
+    if ((await postOnce(part, task, deps)) === 'unsent') return { text: task.text, state: 'unsent' };
+  }
+  return { text: task.text, state: 'delivered' };
+}
+
+/**
+ * The reply as messages. How it was cut is recorded with the first: another release might cut elsewhere, and what is left
+ * to post must fit what was posted.
+ */
+function partsOf({ record: { event }, step, text, earlier }: ReplyTask, replier: Replier): readonly Part[] {
+  const texts = recordedTexts(earlier(step), text) ?? replier.split?.(text, event.destination) ?? [text];
+  const name = step === REPLY_STEP ? event.id : `${event.id}-${step}`;
+  const whole: JsonObject = texts.length > 1 ? { text, parts: [...texts] } : { text };
+  return texts.map((part, at) => ({
+    step: at === 0 ? step : `${step}:${at + 1}`,
+    replyId: at === 0 ? name : `${name}-${at + 1}`,
+    text: part,
+    value: at === 0 ? whole : { text: part },
+  }));
+}
+
+function recordedTexts(entry: JournalEntry | undefined, text: string): readonly string[] | undefined {
+  // A person may have edited what was refused before.
+  if (!isJsonObject(entry?.value) || entry.value.text !== text) return undefined;
+  const { parts } = entry.value;
+  if (Array.isArray(parts) && parts.every((part) => typeof part === 'string')) return parts;
+  // Nothing was sent of what was refused, and what was sent in one message stays one.
+  return entry.kind === 'refused' ? undefined : [text];
+}
+
+async function postOnce(part: Part, task: ReplyTask, deps: ReplyDeps): Promise<'delivered' | 'unsent'> {
+  const { lease, signal } = task;
+  const earlier = task.earlier(part.step);
+  if (earlier?.kind === 'result') return 'delivered';
+  const context = replyContext(part, task, AbortSignal.any([signal, AbortSignal.timeout(deps.timeoutMs)]));
   if (earlier?.kind === 'intent') {
     const found = await deps.replier.find(context, earlier.at);
     if (found === 'unknown') throw ambiguous();
-    if (found === 'delivered') return delivered(task, deps);
+    if (found === 'delivered') return delivered(part, task, deps);
   }
   // Half as long again as the call may take: by then its worker has noticed that it is over, alive or not.
   const holdMs = deps.timeoutMs * 1.5;
-  if (!(await deps.journal.record(lease, step, { kind: 'intent', value: { text } }, holdMs))) throw leaseLost();
+  if (!(await deps.journal.record(lease, part.step, { kind: 'intent', value: part.value }, holdMs))) throw leaseLost();
   if (signal.aborted) throw leaseLost();
-  const result = await sendOrTakeBack(task, context, deps);
+  const result = await sendOrTakeBack(part, task, context, deps);
   if (result.kind === 'ambiguous') throw unconfirmed();
-  return result.kind === 'unsent' ? { text, state: 'unsent' } : delivered(task, deps);
+  return result.kind === 'unsent' ? 'unsent' : delivered(part, task, deps);
 }
 
 /** A refusal is a result as well: without it the next attempt would have to ask about a reply nobody took. */
 async function sendOrTakeBack(
-  { lease, step, text }: ReplyTask,
+  { step, text, value }: Part,
+  { lease }: ReplyTask,
   context: ReplyContext,
   deps: ReplyDeps,
 ): Promise<ReplyResult> {
   try {
     return await deps.replier.send({ text }, context);
   } catch (error) {
-    await deps.journal.record(lease, step, { kind: 'refused', value: { text } }, 0);
+    await deps.journal.record(lease, step, { kind: 'refused', value }, 0);
     throw error;
   }
 }
 
-async function delivered({ lease, step, text }: ReplyTask, { journal }: ReplyDeps): Promise<RunReply> {
-  await journal.record(lease, step, { kind: 'result', value: { text } }, 0);
-  return { text, state: 'delivered' };
+async function delivered({ step, value }: Part, { lease }: ReplyTask, { journal }: ReplyDeps): Promise<'delivered'> {
+  await journal.record(lease, step, { kind: 'result', value }, 0);
+  return 'delivered';
 }
 
-function replyContext({ record: { event }, step }: ReplyTask, signal: AbortSignal): ReplyContext {
+function replyContext({ replyId }: Part, { record: { event } }: ReplyTask, signal: AbortSignal): ReplyContext {
   const { tenant, id: eventId, destination, sealed } = event;
-  const replyId = step === REPLY_STEP ? eventId : `${eventId}-${step}`;
   return { tenant, eventId, destination, sealed, replyId, signal };
 }
 

@@ -22,9 +22,12 @@ export async function tellRefusal(
 ): Promise<void> {
   if (!refusal.isNews) return;
   try {
-    const earlier = (await deps.journal.replay(lease)).get(NOTICE_STEP);
+    const recorded = await deps.journal.replay(lease);
     const text = exhaustedNotice(refusal);
-    await replyOnce({ record, lease, step: NOTICE_STEP, text, earlier, signal: deps.signal }, deps);
+    await replyOnce(
+      { record, lease, step: NOTICE_STEP, text, earlier: (step: string) => recorded.get(step), signal: deps.signal },
+      deps,
+    );
   } catch (error) {
     deps.logger.warn({ eventId: record.event.id, error }, 'budget.refusal-untold');
   }
