@@ -13,20 +13,6 @@ export function toHex(bytes: Uint8Array): string {
   return text;
 }
 
-/** Bytes of a lower-case hexadecimal string; null for anything else (upper case and odd lengths included). */
-export function fromHex(text: string): Uint8Array | null {
-  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) return null;
-  const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i += 1) bytes[i] = 16 * nibble(text, 2 * i) + nibble(text, 2 * i + 1);
-  return bytes;
-}
-
-/** Value of a character that is known to be 0-9 or a-f. */
-function nibble(text: string, at: number): number {
-  const unit = text.charCodeAt(at);
-  return unit <= 0x39 ? unit - 0x30 : unit - 0x57;
-}
-
 /** base64url without padding (RFC 4648, section 5). */
 export function toBase64Url(bytes: Uint8Array): string {
   let binary = '';
