@@ -400,7 +400,7 @@ describe.skipIf(!isLinux)('programs', () => {
     await call('write', { path: 'children.js', text: children });
     const ended = await call('run', { program: 'node', arguments: ['children.js'] });
     expect(ended).toMatchObject({ stdout: expect.stringContaining('started') });
-    expect(runningSleeps('611')).toEqual([]);
+    await expect.poll(() => runningSleeps('611')).toEqual([]);
     const controller = new AbortController();
     const pending = call('run', { program: 'sleep', arguments: ['612'] }, controller.signal);
     await expect.poll(() => runningSleeps('612')).toHaveLength(1);
