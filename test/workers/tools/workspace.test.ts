@@ -396,17 +396,17 @@ describe.skipIf(!isLinux)('programs', () => {
     const loud = await call('run', { program: 'yes' });
     expect(loud).toMatchObject({ endedBy: 'output' });
     expect(String(loud.stdout).length).toBe(16_384);
-    const children = `require('node:child_process').spawn('sleep', ['611'], { stdio: 'inherit' }); console.log('started')`;
+    const children = `require('node:child_process').spawn('sleep', ['${LEFT}'], { stdio: 'inherit' }); console.log('started')`;
     await call('write', { path: 'children.js', text: children });
     const ended = await call('run', { program: 'node', arguments: ['children.js'] });
     expect(ended).toMatchObject({ stdout: expect.stringContaining('started') });
-    await expect.poll(() => runningSleeps('611')).toEqual([]);
+    await expect.poll(() => runningSleeps(LEFT)).toEqual([]);
     const controller = new AbortController();
-    const pending = call('run', { program: 'sleep', arguments: ['612'] }, controller.signal);
-    await expect.poll(() => runningSleeps('612')).toHaveLength(1);
+    const pending = call('run', { program: 'sleep', arguments: [ABORTED] }, controller.signal);
+    await expect.poll(() => runningSleeps(ABORTED)).toHaveLength(1);
     controller.abort(new Error('the run is over'));
     await expect(pending).rejects.toThrow('the run is over');
-    await expect.poll(() => runningSleeps('612')).toEqual([]);
+    await expect.poll(() => runningSleeps(ABORTED)).toEqual([]);
     await folder();
   });
 
@@ -421,6 +421,10 @@ describe.skipIf(!isLinux)('programs', () => {
     ).toBeLessThanOrEqual(50_000);
   });
 });
+
+/** Seconds nobody else on this machine sleeps for. */
+const LEFT = String(200_000 + process.pid);
+const ABORTED = String(9_000_000 + process.pid);
 
 /** Processes `sleep <seconds>` on this machine. */
 const runningSleeps = (seconds: string): string[] =>
