@@ -154,7 +154,7 @@ export interface ReplyContext {
 
 export type ReplyResult =
   | { readonly kind: 'delivered' }
-  /** No credentials for this channel: nothing was attempted. */
+  /** No credentials for this channel, or nobody waits for the answer any more: nothing was attempted. */
   | { readonly kind: 'unsent' }
   /** The vendor may or may not have it. */
   | { readonly kind: 'ambiguous' };

@@ -47,8 +47,10 @@ export interface BotConnectorServer {
   readonly keys: KeyServer;
   /** What the published key signs with. */
   readonly signingKey: SigningKey;
-  /** Everything the bot posted, in order. */
+  /** Every message the bot posted, in order. */
   readonly posts: readonly BotPost[];
+  /** Typing signs, and how many messages each conversation had by then. */
+  readonly typings: readonly { readonly conversation: string; readonly after: number }[];
   /** Forms that asked for a token, those that failed included. */
   readonly tokenRequests: readonly Readonly<Record<string, string>>[];
   /** Makes the next matching request go wrong; several queue up. */
@@ -60,6 +62,7 @@ export interface BotConnectorServer {
 
 interface World extends BotConnectorOptions {
   readonly posts: BotPost[];
+  readonly typings: { conversation: string; after: number }[];
   readonly tokenRequests: Record<string, string>[];
   readonly tokens: Set<string>;
   readonly faults: BotConnectorFault[];
@@ -76,7 +79,7 @@ export const createBotConnectorKey = (kid?: string): SigningKey =>
 export async function startBotConnectorServer(options: BotConnectorOptions = {}): Promise<BotConnectorServer> {
   const signingKey = options.keys?.[0] ?? createBotConnectorKey();
   const keys = await startKeyServer(options.keys ?? [signingKey]);
-  const world: World = { ...options, posts: [], tokenRequests: [], tokens: new Set(), faults: [] };
+  const world: World = { ...options, posts: [], typings: [], tokenRequests: [], tokens: new Set(), faults: [] };
   const server = createServer((request, response) => {
     serve(request, response, world).catch(() => response.destroy());
   });
@@ -89,6 +92,7 @@ export async function startBotConnectorServer(options: BotConnectorOptions = {})
     keys,
     signingKey,
     posts: world.posts,
+    typings: world.typings,
     tokenRequests: world.tokenRequests,
     failNext: (fault) => void world.faults.push(fault),
     revokeTokens: () => world.tokens.clear(),
@@ -159,6 +163,12 @@ function converse(path: string, request: IncomingMessage, body: string, world: W
   const [, conversation, replyTo] = ACTIVITIES.exec(path) ?? [];
   if (conversation === undefined || request.method !== 'POST') return { status: 404, body: {} };
   const activity = JSON.parse(body) as Record<string, unknown>;
+  if (activity.type === 'typing') {
+    const place = decodeURIComponent(conversation);
+    const after = world.posts.filter((post) => post.conversation === place).length;
+    world.typings.push({ conversation: place, after });
+    return { status: 201, body: { id: `typing-${world.typings.length}` } };
+  }
   if (typeof activity.text !== 'string' || activity.text === '') return { status: 400, body: {} };
   const id = String(world.posts.length + 1);
   world.posts.push({

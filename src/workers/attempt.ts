@@ -14,6 +14,7 @@ import { logFailure } from './log-failure.ts';
 import { type ReplyDeps, replyOnce } from './reply-once.ts';
 import { approvedReply } from './review/approved-reply.ts';
 import { holdReply, needsReview, type ReviewDeps } from './review/hold-reply.ts';
+import { showingWork } from './show-working.ts';
 import { tellRefusal } from './tell-refusal.ts';
 
 export interface AttemptDeps extends AskDeps, ReviewDeps, RememberDeps {
@@ -38,7 +39,7 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
   let asked: Pick<Run, 'usage' | 'agent'> = { usage: noUsage };
   try {
     const steps = await openSteps({ journal: deps.journal, lease: held, clock: deps.clock });
-    const answer = approved(record, deps) ?? recorded(steps, record) ?? (await askAgent(record, steps, signal, deps));
+    const answer = approved(record, deps) ?? recorded(steps, record) ?? (await ask(record, steps, signal, deps));
     asked = { usage: answer.usage, ...(answer.agent === undefined ? {} : { agent: answer.agent }) };
     if (answer.kind === 'failed') throw answer.error;
     const ended = { startedAt, finishedAt: deps.clock(), ...asked };
@@ -70,6 +71,12 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
   } finally {
     heartbeat.stop();
   }
+}
+
+function ask(record: EventRecord, steps: Steps, signal: AbortSignal, deps: AttemptDeps): Promise<Answered> {
+  const { tenant, channel } = record.event;
+  const replier = deps.replier(tenant, channel);
+  return showingWork(() => askAgent(record, steps, signal, deps), record, replier, signal);
 }
 
 const waiting = ({ awaited, delayMs }: Answered & { kind: 'wait' }, ended: Omit<Run, 'outcome'>): Outcome => ({

@@ -92,6 +92,7 @@ describe('a reply', () => {
         activity: {
           type: 'message',
           text: 'hello',
+          textFormat: 'markdown',
           conversation: { id: '19:general@thread.tacv2;messageid=1' },
           from: { id: `28:${APP_ID}` },
           replyToId: 'f:2',
@@ -121,10 +122,30 @@ describe('a reply', () => {
   });
 
   it('that was given in a response is delivered without posting', async () => {
-    const inResponse = context({}, { destination: { via: 'response' } });
+    const inResponse = context({}, { destination: { via: 'response', until: clock.now() } });
     expect(await replier().send(hello, inResponse)).toEqual({ kind: 'delivered' });
-    expect(await replier().find(inResponse, 0)).toBe('delivered');
+    // What has no effect may be done once more.
+    expect(await replier().find(inResponse, 0)).toBe('absent');
     expect([connector.posts, connector.tokenRequests]).toEqual([[], []]);
+  });
+
+  it('that comes when nobody waits for the response any more has nowhere to go', async () => {
+    const tooLate = context({}, { destination: { via: 'response', until: clock.now() - 1 } });
+    expect(await replier().send(hello, tooLate)).toEqual({ kind: 'unsent' });
+    expect(connector.posts).toEqual([]);
+  });
+
+  it('says that it is Markdown, and holds nobody’s tags', async () => {
+    await replier().send({ text: '**a** <at>b</at> <b>c</b>' }, context());
+    const text = '**a** &lt;at>b&lt;/at> &lt;b>c&lt;/b>';
+    expect(connector.posts).toMatchObject([{ activity: { type: 'message', textFormat: 'markdown', text } }]);
+  });
+
+  it('is announced by a sign, but not where the response is the answer', async () => {
+    const { conversationId } = reference();
+    await replier().showWorking?.(context());
+    await replier().showWorking?.(context({}, { destination: { via: 'response', until: clock.now() } }));
+    expect([connector.typings, connector.posts]).toEqual([[{ conversation: conversationId, after: 0 }], []]);
   });
 
   it('without credentials is kept', async () => {

@@ -178,6 +178,24 @@ describe('when there is no reply', () => {
   });
 });
 
+it('a reply that comes after the response is kept, and nobody is told that it was delivered', async () => {
+  let now = at;
+  const late: Agent = {
+    name: 'late',
+    isFree: true,
+    run: async () => {
+      now += 12_001;
+      return { kind: 'reply', text: 'too late' };
+    },
+  };
+  const gate = await open({ agent: late, clock: () => now });
+  gate.work();
+  const { eventId } = await gate.post(signed(expecting('hello'), { at }));
+  const reply = { text: 'too late', state: 'unsent' };
+  expect(await gate.settle(eventId)).toMatchObject({ state: 'done', runs: [{ reply }] });
+  expect(connector.posts).toEqual([]);
+});
+
 describe('over two processes', () => {
   let ingress: TeamsGate;
 

@@ -1,6 +1,7 @@
 import type { EventRecord } from '../../core/event.ts';
 import type { Answer, Awaiting } from '../channel.ts';
 import type { Candidate } from './candidate.ts';
+import { renderTeamsMarkdown } from './render.ts';
 
 /** Below the 5 s that Teams waits for an outgoing webhook and for a message extension. */
 const SHORT_MS = 4_500;
@@ -12,19 +13,27 @@ const LATE = 'This is taking longer than Teams waits for an answer. Please ask a
 const FAILED = 'Sorry, this could not be answered.';
 const HELD = 'Somebody has to look at the answer first, and it cannot be shown here. Please write to me directly.';
 
-/** For activities that want their answer in the response; undefined for those that are answered by a message later. */
-export function awaitingOf({ answerBy, operation }: Candidate): Awaiting | undefined {
-  switch (answerBy) {
-    case 'message':
-      return undefined;
-    case 'invoke':
-      return { timeoutMs: SHORT_MS, answer: (record) => json(invokeBody(operation, textOf(record))) };
-    case 'replies':
-      return { timeoutMs: LONG_MS, answer: (record) => json({ activities: messages(textOf(record)) }) };
-    case 'webhook':
-      return { timeoutMs: SHORT_MS, answer: (record) => json({ type: 'message', text: textOf(record) ?? '' }) };
-  }
+/** How long the sender of such an activity is kept waiting, in ms; undefined where it is not. */
+export function waitMsOf({ answerBy }: Pick<Candidate, 'answerBy'>): number | undefined {
+  if (answerBy === 'message') return undefined;
+  return answerBy === 'replies' ? LONG_MS : SHORT_MS;
 }
+
+/** For activities that want their answer in the response; undefined for those that are answered by a message later. */
+export function awaitingOf(candidate: Candidate): Awaiting | undefined {
+  const timeoutMs = waitMsOf(candidate);
+  return timeoutMs === undefined
+    ? undefined
+    : { timeoutMs, answer: (record) => json(bodyOf(candidate, textOf(record))) };
+}
+
+function bodyOf({ answerBy, operation }: Candidate, text: string | undefined): object {
+  if (answerBy === 'replies') return { activities: text === undefined ? [] : [messageOf(text)] };
+  return answerBy === 'webhook' ? messageOf(text ?? '') : invokeBody(operation, text);
+}
+
+/** In the form in which messages are posted, which is what Teams takes a text for that says nothing else. */
+const messageOf = (markdown: string): object => ({ type: 'message', text: renderTeamsMarkdown(markdown) });
 
 /** Undefined when the agent had nothing to say. */
 function textOf(record: EventRecord | null): string | undefined {
@@ -35,8 +44,6 @@ function textOf(record: EventRecord | null): string | undefined {
   if (sent !== undefined) return sent.reply?.text;
   return record.state === 'done' && record.review === undefined ? undefined : FAILED;
 }
-
-const messages = (text: string | undefined) => (text === undefined ? [] : [{ type: 'message', text }]);
 
 /** A plain text in the shape that the operation's caller shows; the rest takes any JSON. */
 function invokeBody(operation: string, text: string | undefined): object {

@@ -3,7 +3,8 @@ import { type CallOutcome, failureOfStatus, failureOfThrown } from './outcome.ts
 
 export interface ConnectorPost {
   readonly reference: ConversationReference;
-  readonly text: string;
+  /** A message in Teams' Markdown, or the sign that the bot is at it, which Teams takes away by itself. */
+  readonly activity: { readonly type: 'message'; readonly text: string } | { readonly type: 'typing' };
   readonly token: string;
   readonly signal: AbortSignal;
 }
@@ -13,12 +14,12 @@ export type PostActivity = (post: ConnectorPost) => Promise<CallOutcome<null>>;
 
 /** The caller has checked that the reference's service URL may have the token. `fetch` reads bodies to their end. */
 export function createConnector(fetch: typeof globalThis.fetch): PostActivity {
-  return async ({ reference, text, token, signal }) => {
+  return async ({ reference, activity, token, signal }) => {
     try {
       const response = await fetch(activityUrl(reference), {
         method: 'POST',
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        body: JSON.stringify(activityOf(reference, text)),
+        body: JSON.stringify(activityOf(reference, activity)),
         // The token is for this host and for no other it may name.
         redirect: 'manual',
         signal,
@@ -38,10 +39,13 @@ function activityUrl({ serviceUrl, conversationId, activityId }: ConversationRef
   return activityId === undefined ? activities : `${activities}/${encodeURIComponent(activityId)}`;
 }
 
-function activityOf({ conversationId, activityId, bot }: ConversationReference, text: string): object {
+function activityOf(
+  { conversationId, activityId, bot }: ConversationReference,
+  activity: ConnectorPost['activity'],
+): object {
   return {
-    type: 'message',
-    text,
+    ...activity,
+    ...(activity.type === 'message' && { textFormat: 'markdown' }),
     conversation: { id: conversationId },
     ...(bot !== undefined && { from: bot }),
     ...(activityId !== undefined && { replyToId: activityId }),

@@ -5,9 +5,15 @@ import type { JsonObject } from '../../core/json.ts';
 export const destinationSchema = z.looseObject({
   /** `response`: the sender took it, or its placeholder, in the answer to its request; nothing is posted. */
   via: z.enum(['message', 'response']),
+  /** Epoch ms until which the sender waits for the response. Absent in events of earlier releases. */
+  until: z.number().optional(),
 });
 
-export const destinationOf = (via: 'message' | 'response'): JsonObject => ({ via });
+export type Destination = z.infer<typeof destinationSchema>;
+
+/** `until` for what is answered in the response. */
+export const destinationOf = (until: number | undefined): JsonObject =>
+  until === undefined ? { via: 'message' } : { via: 'response', until };
 
 /** Under this name the reference is sealed. */
 export const REFERENCE = 'conversation_reference';

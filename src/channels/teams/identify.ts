@@ -1,6 +1,7 @@
 import type { Identifier } from '../../core/identity.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Delivery, ParsedEvent } from '../channel.ts';
+import { waitMsOf } from './await-answer.ts';
 import type { Candidate } from './candidate.ts';
 import { removeCapabilities } from './clean.ts';
 import { destinationOf, REFERENCE } from './destination.ts';
@@ -22,6 +23,7 @@ export function identify(
 ): ParsedEvent {
   const scope = ['teams', tenant, appName];
   const { author, reference, answerBy } = candidate;
+  const waitMs = waitMsOf(candidate);
   return {
     event: {
       v: 1,
@@ -36,7 +38,7 @@ export function identify(
       mentioned: candidate.mentioned,
       author,
       text: candidate.text,
-      destination: destinationOf(answerBy === 'message' ? 'message' : 'response'),
+      destination: destinationOf(waitMs === undefined ? undefined : receivedAt + waitMs),
       payload: removeCapabilities(payload),
     },
     capabilities: answerBy === 'message' && reference !== undefined ? { [REFERENCE]: JSON.stringify(reference) } : {},

@@ -2,10 +2,16 @@ import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Sealer } from '../../scrub/seal.ts';
-import type { Replier, ReplyContext, ReplyMessage, ReplyResult } from '../channel.ts';
+import type { Replier, ReplyContext, ReplyMessage, ReplyResult, WorkingContext } from '../channel.ts';
 import { type AccessTokenDeps, type AccessTokens, createAccessTokens } from './access-token.ts';
-import { createConnector, type PostActivity } from './connector.ts';
-import { type ConversationReference, destinationSchema, REFERENCE, referenceSchema } from './destination.ts';
+import { type ConnectorPost, createConnector, type PostActivity } from './connector.ts';
+import {
+  type ConversationReference,
+  type Destination,
+  destinationSchema,
+  REFERENCE,
+  referenceSchema,
+} from './destination.ts';
 import { type CallOutcome, replyError } from './outcome.ts';
 import { renderTeamsMarkdown } from './render.ts';
 import { createServiceHosts, defaultServiceHosts, type IsServiceAllowed } from './service-hosts.ts';
@@ -42,17 +48,15 @@ export function createTeamsReplier(deps: TeamsReplierDeps): Replier {
     split: (text, { via }) => (via === 'response' ? [text] : splitReply(text)),
 
     async send(message: ReplyMessage, context: ReplyContext): Promise<ReplyResult> {
-      if (isAnsweredInResponse(context)) return { kind: 'delivered' };
+      const { via, until = Number.POSITIVE_INFINITY } = readDestination(context);
+      // Nobody waits for it any more, and there is nowhere else to say it.
+      if (via === 'response') return { kind: clock() <= until ? 'delivered' : 'unsent' };
       if (account === undefined) return { kind: 'unsent' };
       if (context.signal.aborted) {
         throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'the run was stopped before replying');
       }
-      const outcome = await postOnce(
-        renderTeamsMarkdown(message.text),
-        openReference(context, deps.sealer),
-        context.signal,
-        account,
-      );
+      const activity = { type: 'message', text: renderTeamsMarkdown(message.text) } as const;
+      const outcome = await postOnce(activity, openReference(context, deps.sealer), context.signal, account);
       if (outcome.kind === 'ok') return { kind: 'delivered' };
       const { eventId, tenant } = context;
       deps.logger.warn({ eventId, tenant, channel: 'teams', outcome: outcome.kind, why: outcome.why }, 'reply.failed');
@@ -61,18 +65,24 @@ export function createTeamsReplier(deps: TeamsReplierDeps): Replier {
     },
 
     // The connector takes messages and updates them, but shows none: nobody can be asked whether one arrived.
-    find: async (context) => (isAnsweredInResponse(context) ? 'delivered' : 'unknown'),
+    // What is said in the response has no effect to be found: whether it is in time is asked again.
+    find: async (context) => (readDestination(context).via === 'response' ? 'absent' : 'unknown'),
+
+    async showWorking(context) {
+      if (account === undefined || readDestination(context).via === 'response') return;
+      await postOnce({ type: 'typing' }, openReference(context, deps.sealer), context.signal, account);
+    },
   };
 }
 
-function isAnsweredInResponse({ destination }: ReplyContext): boolean {
+function readDestination({ destination }: Pick<ReplyContext, 'destination'>): Destination {
   const parsed = destinationSchema.safeParse(destination).data;
   if (parsed === undefined) throw new SallyportError('ERR_REPLY_REJECTED', 'the destination is not a Teams one');
-  return parsed.via === 'response';
+  return parsed;
 }
 
 async function postOnce(
-  text: string,
+  activity: ConnectorPost['activity'],
   reference: ConversationReference,
   signal: AbortSignal,
   { tokens, post, isServiceAllowed }: Account,
@@ -82,12 +92,12 @@ async function postOnce(
   const token = await tokens.get();
   if (token.kind !== 'ok') return token;
   if (signal.aborted) return { kind: 'unavailable', why: 'stopped' };
-  const outcome = await post({ reference, text, token: token.value, signal });
+  const outcome = await post({ reference, activity, token: token.value, signal });
   if (outcome.kind === 'unavailable' && outcome.why === 'http_401') tokens.drop(token.value);
   return outcome;
 }
 
-function openReference({ tenant, eventId, sealed }: ReplyContext, sealer: Sealer): ConversationReference {
+function openReference({ tenant, eventId, sealed }: WorkingContext, sealer: Sealer): ConversationReference {
   const capability = sealed[REFERENCE];
   if (capability === undefined) throw new SallyportError('ERR_REPLY_REJECTED', 'the event names no conversation');
   return referenceSchema.parse(JSON.parse(sealer.open(capability, { tenant, eventId, name: REFERENCE })));
