@@ -41,6 +41,9 @@ const disguises: Readonly<Record<string, (token: string) => string>> = {
   'percent-encoded twice': (token) => `next=${encodeURIComponent(encodeURIComponent(` ${token}`))}`,
   'in a paragraph': (token) => `<p>key: <b>${token}</b></p>`,
   'as character references': (token) => each(token, (char) => `&#${char.charCodeAt(0)};`),
+  'in the escaped attribute of a tag': (token) => `<img src="x.png" alt="API_KEY=&quot;${token}&quot;">`,
+  'in the escaped attribute of a word': (token) =>
+    `<p><a title='see &#34;${token}&#34;' href="https://example.com">x</a></p>`,
   'around a break opportunity': (token) => `<div>${token.slice(0, 9)}<wbr>${token.slice(9)}</div>`,
   'over two spans': (token) => `<p><span>${token.slice(0, 7)}</span><span>${token.slice(7)}</span></p>`,
   'in quoted-printable': (token) =>

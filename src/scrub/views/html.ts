@@ -62,6 +62,8 @@ function decodeAt(text: string, at: number): Decoded | null {
   return { text: charOf(decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal)), length };
 }
 
+const QUOTING = /&(?!amp;)[#A-Za-z]/;
+
 const KNOWN = new Set(
   (
     'p div br hr table tbody thead tr th html head body li ul ol dl dt pre h1 h2 h3 h4 h5 h6 blockquote center section ' +
@@ -73,8 +75,9 @@ function decodeTag(text: string, at: number): Decoded | null {
   TAG.lastIndex = at;
   const match = TAG.exec(text);
   if (match === null) return null;
-  const { length } = match[0];
   const tag = (match[1] as string).toLowerCase();
+  // Attributes that escape more than `&` may quote a secret: only the tag's name goes, and they are read on.
+  const length = QUOTING.test(match[0]) ? match[0].indexOf(match[1] as string) + tag.length : match[0].length;
   if (INLINE.has(tag)) return { text: '', length };
   if (CELL.has(tag)) return { text: text[at + 1] === '/' ? ' ' : ':', length };
   return KNOWN.has(tag) ? { text: '\n', length } : null;
