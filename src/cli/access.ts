@@ -2,6 +2,7 @@ import { SignJWT } from 'jose';
 import { z } from 'zod';
 import type { Config } from '../config/schema.ts';
 import { toUtf8 } from '../core/encoding.ts';
+import { trimEndOf } from '../core/trim.ts';
 import { EXIT, Exit, type Io } from './io.ts';
 import { toolSettings } from './settings.ts';
 
@@ -34,7 +35,7 @@ export async function apiUrl(io: Io): Promise<string> {
   const given = io.environment.SALLYPORT_URL;
   if (!given) return `http://127.0.0.1:${(await toolSettings(io)).server.port}`;
   if (!/^https?:/.test(given) || !URL.canParse(given)) throw new Exit(EXIT.config, 'SALLYPORT_URL: is not a URL');
-  return given.replace(/\/+$/, '');
+  return trimEndOf(given, '/');
 }
 
 /** What every command together may ask for. */

@@ -87,7 +87,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const notSettings: ReadonlySet<string> = new Set(['SALLYPORT_CONFIG', 'SALLYPORT_URL', 'SALLYPORT_TOKEN']);
 
 /** What Kubernetes sets for services whose names begin with ours. */
-const SERVICE_LINK = /_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)$/;
+const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w{1,64})?)|PORT(?:_\d{1,5}_(?:TCP|UDP|SCTP)(?:_\w{1,8})?)?)$/;
 
 /** Names that look like settings of ours and are none: a misspelt one would be ignored without a word. */
 export const unknownSettings = (environment: Environment): string[] =>

@@ -1,3 +1,5 @@
+import { trimEndOf } from './trim.ts';
+
 /** Byte encodings that every runtime has, so that no portable file needs Node's Buffer. */
 
 const utf8 = new TextEncoder();
@@ -22,7 +24,7 @@ export function toBase64Url(bytes: Uint8Array): string {
 
 /** Bytes of base64 or base64url text, padded or not; null when it is neither. */
 export function fromBase64(text: string): Uint8Array | null {
-  const standard = text.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '');
+  const standard = trimEndOf(text, '=').replaceAll('-', '+').replaceAll('_', '/');
   if (!/^[A-Za-z0-9+/]*$/.test(standard) || standard.length % 4 === 1) return null;
   const binary = atob(standard);
   const bytes = new Uint8Array(binary.length);

@@ -1,6 +1,7 @@
 import { mintToken, OPERATOR_SCOPES } from '../cli/access.ts';
 import type { Io } from '../cli/io.ts';
 import type { Config } from '../config/schema.ts';
+import { trimEndOf } from '../core/trim.ts';
 
 /** A working day. */
 const TOKEN_MS = 12 * 3_600_000;
@@ -8,7 +9,7 @@ const TOKEN_MS = 12 * 3_600_000;
 /** What `dev` says once it listens: where things are and what to try. */
 export async function banner(config: Config, port: number, io: Io): Promise<void> {
   const local = `http://127.0.0.1:${port}`;
-  const base = config.server.publicUrl?.replace(/\/+$/, '') ?? local;
+  const base = trimEndOf(config.server.publicUrl ?? local, '/');
   const claims = { subject: 'developer', tenant: 'default', scope: OPERATOR_SCOPES, ttlMs: TOKEN_MS };
   const token = await mintToken(config.api, claims);
   const lines = [

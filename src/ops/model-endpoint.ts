@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { SallyportError } from '../core/errors.ts';
+import { trimEndOf } from '../core/trim.ts';
 
 export interface ModelEndpoint {
   readonly baseUrl: string;
@@ -20,7 +21,7 @@ const TO_FAIL = 2;
 async function statusOf({ baseUrl, apiKey, fetch }: ModelEndpoint): Promise<number> {
   const headers: Record<string, string> = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   try {
-    const url = `${baseUrl.replace(/\/+$/, '')}/models`;
+    const url = `${trimEndOf(baseUrl, '/')}/models`;
     return (await fetch(url, { headers, signal: AbortSignal.timeout(ANSWER_MS) })).status;
   } catch {
     throw new SallyportError('ERR_MODEL_UNAVAILABLE', 'the endpoint of the model does not answer');

@@ -1,3 +1,5 @@
+import { trimEndOf } from '../core/trim.ts';
+
 /** Milliseconds a vendor or our own public URL may take to answer. */
 const ANSWER_MS = 5_000;
 /** Seconds; our tokens forgive twice as much. */
@@ -16,7 +18,7 @@ export async function slackAccepts(apiUrl: string, botToken: string): Promise<st
 }
 
 export async function isReachable(publicUrl: string): Promise<string> {
-  const response = await ask(new URL('health', publicUrl.replace(/\/*$/, '/')), {});
+  const response = await ask(new URL('health', `${trimEndOf(publicUrl, '/')}/`), {});
   if (!response.ok) throw new Error(`SALLYPORT_PUBLIC_URL: /health answers ${response.status}`);
   return 'reachable';
 }

@@ -1,5 +1,6 @@
 import { fromBase64, toUtf8 } from '../core/encoding.ts';
-import { isOf, SEPARATOR, trimEndOf } from './chars.ts';
+import { trimEndOf } from '../core/trim.ts';
+import { isOf, SEPARATOR } from './chars.ts';
 
 /** A block of base64, possibly of several lines, as mail carries it. */
 export interface Base64Block {

@@ -40,13 +40,6 @@ export function runEndAfter(text: string, at: number): number {
   return end;
 }
 
-/** The text without the characters it ends in that are among these. */
-export function trimEndOf(text: string, chars: string): string {
-  let end = text.length;
-  while (end > 0 && chars.includes(text[end - 1] as string)) end -= 1;
-  return text.slice(0, end);
-}
-
 /**
  * False before the beginning and past the end. Asked first: a look-up by NaN, which is what such a place has for a
  * code, makes the engine give up its fast look-up for good (measured: ten times slower).

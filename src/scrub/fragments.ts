@@ -1,5 +1,6 @@
 import { fromBase64 } from '../core/encoding.ts';
-import { isOf, RUN, trimEndOf } from './chars.ts';
+import { trimEndOf } from '../core/trim.ts';
+import { isOf, RUN } from './chars.ts';
 import { isFiller, randomChars } from './randomness.ts';
 
 /**

@@ -115,7 +115,7 @@ export interface GraphItemOptions {
 
 /** One change as Graph tells it. */
 export function graphItem({ changeType = 'created', resource, expiresAt = 0, ...item }: GraphItemOptions): GraphItem {
-  const objectId = /([^/(']+)'?\)?$/.exec(resource)?.[1] ?? '';
+  const objectId = resource.split(/[/(')]/).findLast((part) => part !== '') ?? '';
   return {
     subscriptionId: randomUUID(),
     subscriptionExpirationDateTime: graphTime(expiresAt),

@@ -1,6 +1,7 @@
 import type { Client, Context, Middleware, ResponseType } from '@microsoft/microsoft-graph-client';
 import { SallyportError } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
+import { trimEndOf } from '../../core/trim.ts';
 import type { AccessTokens } from './access-token.ts';
 import { readCapped } from './read-capped.ts';
 
@@ -53,7 +54,10 @@ export const IMMUTABLE_IDS = 'IdType="ImmutableId"';
 export function createGraphApi({ baseUrl, tokens, fetch, timeoutMs = TIMEOUT_MS }: GraphApiDeps): GraphApi {
   const { origin, pathname } = new URL(baseUrl);
   // The client puts the version between host and path; an address that names one already means that one.
-  const [, prefix = '', defaultVersion = 'v1.0'] = /^(.*?)(?:\/(v1\.0|beta))?\/*$/.exec(pathname) ?? [];
+  const path = trimEndOf(pathname, '/');
+  const namedVersion = ['v1.0', 'beta'].find((version) => path.endsWith(`/${version}`));
+  const prefix = namedVersion === undefined ? path : path.slice(0, -namedVersion.length - 1);
+  const defaultVersion = namedVersion ?? 'v1.0';
   let opened: Promise<Client> | undefined;
   const open = async (): Promise<Client> => {
     // Loaded only where something is asked of Graph: it costs a worker 60 ms and 8 MB.

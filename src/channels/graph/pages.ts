@@ -24,5 +24,8 @@ export async function* pagesOf(
 function pathOf(link: unknown): string | null {
   if (typeof link !== 'string' || !URL.canParse(link)) return null;
   const { pathname, search } = new URL(link);
-  return /\/(?:v1\.0|beta)(\/.+)$/.exec(`${pathname}${search}`)?.[1] ?? null;
+  const parts = pathname.split('/');
+  const version = parts.findIndex((part) => part === 'v1.0' || part === 'beta');
+  const below = version === -1 ? [] : parts.slice(version + 1);
+  return below.join('') === '' ? null : `/${below.join('/')}${search}`;
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Logger } from '../../core/logger.ts';
+import { trimEndOf } from '../../core/trim.ts';
 import type { ClientStates } from './client-state.ts';
 import { ask } from './failure.ts';
 import { type GraphAnswer, type GraphApi, IMMUTABLE_IDS } from './graph-api.ts';
@@ -128,7 +129,7 @@ const fingerprintOf = (source: Source, deps: SubscriptionDeps): string =>
   [urlsOf(source.nonce, deps).notificationUrl, source.certificate?.id ?? ''].join(' ');
 
 function urlsOf(nonce: string, { publicUrl, tenant }: SubscriptionDeps) {
-  const hook = `${publicUrl.replace(/\/+$/, '')}/hooks/graph/${tenant}`;
+  const hook = `${trimEndOf(publicUrl, '/')}/hooks/graph/${tenant}`;
   return { notificationUrl: `${hook}/${nonce}`, lifecycleNotificationUrl: `${hook}/lifecycle/${nonce}` };
 }
 

@@ -1,4 +1,4 @@
-import { trimEndOf } from '../chars.ts';
+import { trimEndOf } from '../../core/trim.ts';
 import { VENDORS } from './vendors.ts';
 
 /**

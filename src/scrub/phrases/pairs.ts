@@ -1,5 +1,5 @@
+import { trimEndOf } from '../../core/trim.ts';
 import { isSecretValue } from '../assignment/verdict.ts';
-import { trimEndOf } from '../chars.ts';
 import type { ContextRule } from '../rules/rule.ts';
 
 /** "login: bob / hunter2", "creds are admin:hunter2", "user/pass: bob/hunter2". */

@@ -1,6 +1,7 @@
+import { trimEndOf } from '../../core/trim.ts';
 import { kindOfName } from '../assignment/names.ts';
 import { isSecretValue } from '../assignment/verdict.ts';
-import { isOf, NAME, runEndAfter, trimEndOf } from '../chars.ts';
+import { isOf, NAME, runEndAfter } from '../chars.ts';
 import type { ContextRule, Report } from '../rules/rule.ts';
 import { ATTRIBUTE_ENDING, ATTRIBUTES, CODE_WORDS, COPULAS, FILLERS, PASSWORD_WORDS, TOKEN_WORDS } from './words.ts';
 

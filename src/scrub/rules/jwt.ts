@@ -1,5 +1,5 @@
 import { fromBase64 } from '../../core/encoding.ts';
-import { trimEndOf } from '../chars.ts';
+import { trimEndOf } from '../../core/trim.ts';
 import { looksRandom } from '../randomness.ts';
 import type { TokenRule } from './rule.ts';
 

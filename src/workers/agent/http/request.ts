@@ -1,6 +1,7 @@
 import { Webhook } from 'standardwebhooks';
 import { callbackRunName } from '../../../core/callback-run.ts';
 import type { InboundEvent } from '../../../core/event.ts';
+import { trimEndOf } from '../../../core/trim.ts';
 import type { Task } from '../agent.ts';
 import type { HttpAgentSettings } from './settings.ts';
 
@@ -43,7 +44,7 @@ function content(event: InboundEvent, generation: number, { name, publicUrl }: H
     type: 'event.accepted',
     timestamp: new Date(receivedAt).toISOString(),
     run,
-    callbackUrl: publicUrl === undefined ? null : `${publicUrl.replace(/\/+$/, '')}/callbacks/${run}`,
+    callbackUrl: publicUrl === undefined ? null : `${trimEndOf(publicUrl, '/')}/callbacks/${run}`,
     event: { id, tenant, channel, kind, conversation, mentioned, author, text, payload },
   };
 }

@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { parseSync } from '@swc/core';
 import { check } from 'recheck';
 import { expect, it } from 'vitest';
 
 interface Pattern {
+  readonly file: string;
   readonly source: string;
   readonly flags: string;
 }
@@ -12,34 +13,35 @@ interface Pattern {
 /** Milliseconds; the slowest pattern takes three seconds on one core. */
 const TIMEOUT_MS = 60_000;
 
-const ROOM = new URL('../../src/scrub', import.meta.url).pathname;
+const SOURCES = new URL('../src', import.meta.url).pathname;
 
-/** Every regular expression literal of the room, rules and helpers alike. */
+/** Every regular expression literal of a file: nearly all of them meet text from outside some day. */
 function patternsIn(file: string): Pattern[] {
   const found: Pattern[] = [];
   const visit = (node: unknown): void => {
     if (typeof node !== 'object' || node === null) return;
     const { type, pattern, flags } = node as { type?: string; pattern?: string; flags?: string };
-    if (type === 'RegExpLiteral') found.push({ source: pattern ?? '', flags: flags ?? '' });
+    if (type === 'RegExpLiteral')
+      found.push({ file: relative(SOURCES, file), source: pattern ?? '', flags: flags ?? '' });
     for (const child of Object.values(node)) visit(child);
   };
   visit(parseSync(readFileSync(file, 'utf8'), { syntax: 'typescript' }));
   return found;
 }
 
-const patterns = readdirSync(ROOM, { recursive: true, encoding: 'utf8' })
+const patterns = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts'))
-  .flatMap((name) => patternsIn(join(ROOM, name)));
+  .flatMap((name) => patternsIn(join(SOURCES, name)));
 
-it('the room has patterns to check', () => {
-  expect(patterns.length).toBeGreaterThan(300);
+it('there are patterns to check', () => {
+  expect(patterns.length).toBeGreaterThan(450);
 });
 
 it('no pattern can be made to backtrack', { timeout: 1_800_000 }, async () => {
   const unsafe: string[] = [];
-  for (const { source, flags } of patterns) {
+  for (const { file, source, flags } of patterns) {
     const { status } = await check(source, flags, { timeout: TIMEOUT_MS });
-    if (status !== 'safe') unsafe.push(`${status}: /${source}/${flags}`);
+    if (status !== 'safe') unsafe.push(`${file}: ${status}: /${source}/${flags}`);
   }
   expect(unsafe).toEqual([]);
 });
