@@ -1,4 +1,5 @@
 import { Lexer, type Token, type Tokens } from 'marked';
+import { trimEndOf } from '../../core/trim.ts';
 import { readInlines } from './read-inlines.ts';
 import type { Block, BlockContent, ListItem } from './tree.ts';
 
@@ -45,10 +46,10 @@ function readBlocks(tokens: readonly Token[]): Block[] {
     const content = token.type === 'space' ? undefined : readBlock(token as Known);
     if (content !== undefined) {
       const gap = Math.min(MAX_GAP, Math.max(1, breaks));
-      blocks.push({ ...content, raw: token.raw.replace(/\n+$/, ''), gap });
+      blocks.push({ ...content, raw: trimEndOf(token.raw, '\n'), gap });
       breaks = 0;
     }
-    breaks += /\n*$/.exec(token.raw)?.[0].length ?? 0;
+    breaks += token.raw.length - trimEndOf(token.raw, '\n').length;
   }
   return blocks;
 }
@@ -87,7 +88,7 @@ function readBlock(token: Known): BlockContent | undefined {
     case 'checkbox':
       return undefined;
     case 'html':
-      return { kind: 'paragraph', children: [{ kind: 'text', text: token.raw.replace(/\n+$/, '') }] };
+      return { kind: 'paragraph', children: [{ kind: 'text', text: trimEndOf(token.raw, '\n') }] };
     default: {
       const { tokens, text } = token;
       return { kind: 'paragraph', children: tokens === undefined ? [{ kind: 'text', text }] : readInlines(tokens) };

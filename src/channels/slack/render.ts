@@ -81,9 +81,8 @@ function renderLink({ href, children, isBare }: Extract<Inline, { kind: 'link' }
 const marked = (sign: string, text: string): string =>
   text
     .split('\n')
-    .map((line) =>
-      line.replace(/^(\s*)(.*?)(\s*)$/, (_, before, inner, after) =>
-        inner === '' ? line : before + sign + inner + sign + after,
-      ),
-    )
+    .map((line) => {
+      const inner = line.trim();
+      return inner === '' ? line : line.replace(inner, () => sign + inner + sign);
+    })
     .join('\n');

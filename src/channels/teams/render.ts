@@ -1,3 +1,4 @@
+import { trimEndOf } from '../../core/trim.ts';
 import { readMarkdown } from '../markdown/read.ts';
 import { tableLines } from '../markdown/table.ts';
 import { type Block, type Inline, indent, joinBlocks } from '../markdown/tree.ts';
@@ -13,7 +14,11 @@ export const renderTeamsMarkdown = (markdown: string): string => joinBlocks(read
 const escapeText = (text: string): string => text.replaceAll(/&(?=#?\w{1,31};)/g, '&amp;').replaceAll('<', '&lt;');
 
 /** Teams joins lines; two blanks before the break keep them apart. */
-const keepLines = (text: string): string => text.replaceAll(/ *\n/g, '  \n');
+const keepLines = (text: string): string =>
+  text
+    .split('\n')
+    .map((line, at, { length }) => (at === length - 1 ? line : `${trimEndOf(line, ' ')}  `))
+    .join('\n');
 
 /** Headings below this level are not shown as such on all platforms. */
 const MAX_LEVEL = 3;
@@ -23,7 +28,11 @@ function renderBlock(block: Block): string {
     case 'paragraph':
       return renderInlines(block.children);
     case 'heading': {
-      const text = renderInlines(block.children).replaceAll(/\s*\n\s*/g, ' ');
+      const lines = renderInlines(block.children).split('\n');
+      const text = lines
+        .map((line) => line.trim())
+        .join(' ')
+        .trim();
       return `${'#'.repeat(Math.min(block.level, MAX_LEVEL))} ${text}`;
     }
     case 'code':
