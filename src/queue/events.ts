@@ -39,7 +39,8 @@ export interface Events {
   redrive(tenant: string, id: string): Promise<Transition>;
   /**
    * Settles an effect of an ambiguous event, by its step in the journal, on an operator's word. `delivered`: the event is
-   * done. `not_delivered`: the step is `refused`, and the event stays parked (ERR_EFFECT_NOT_DELIVERED), to be redriven.
+   * done, or, when more messages of its reply are to follow, parked (ERR_EFFECT_NOT_DELIVERED) until a redrive posts
+   * them. `not_delivered`: the step is `refused`, and the event stays parked (ERR_EFFECT_NOT_DELIVERED), to be redriven.
    * `wrong_state` also for events parked for another reason, `no_effect` when that step is not under way.
    */
   resolve(tenant: string, id: string, effect: string, outcome: EffectOutcome): Promise<Resolved>;

@@ -20,8 +20,15 @@ export interface Journal {
   replay(lease: HeldLease): Promise<ReadonlyMap<string, JournalEntry>>;
 }
 
-/** The step for the one reply an event has; its value is `{ text }`. */
+/**
+ * The step for the one reply an event has; its value is `{ text }`. A reply in several messages has a step for each,
+ * `reply:2` and so on after this one, and each but the last says `{ more: true }`.
+ */
 export const REPLY_STEP = 'reply';
+
+/** Whether messages follow that belong to the same reply: it is not delivered before they are. */
+export const hasMore = (entry: Pick<JournalEntry, 'value'> | undefined): boolean =>
+  isJsonObject(entry?.value) && entry.value.more === true;
 
 /** What the journal says was posted or is about to be. */
 export const replyTextOf = (step: string, entry: Pick<JournalEntry, 'value'> | undefined): string | undefined =>

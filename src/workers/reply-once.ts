@@ -54,12 +54,15 @@ export async function replyOnce(task: ReplyTask, deps: ReplyDeps): Promise<RunRe
 function partsOf({ record: { event }, step, text, earlier }: ReplyTask, replier: Replier): readonly Part[] {
   const texts = recordedTexts(earlier(step), text) ?? replier.split?.(text, event.destination) ?? [text];
   const name = step === REPLY_STEP ? event.id : `${event.id}-${step}`;
-  const whole: JsonObject = texts.length > 1 ? { text, parts: [...texts] } : { text };
   return texts.map((part, at) => ({
     step: at === 0 ? step : `${step}:${at + 1}`,
     replyId: at === 0 ? name : `${name}-${at + 1}`,
     text: part,
-    value: at === 0 ? whole : { text: part },
+    value: {
+      text: at === 0 ? text : part,
+      ...(at === 0 && texts.length > 1 && { parts: [...texts] }),
+      ...(at < texts.length - 1 && { more: true }),
+    },
   }));
 }
 

@@ -20,10 +20,14 @@ export function resolveContract(name: string, harness: StoreHarness): void {
     afterEach(() => harness.cleanup());
 
     /** An event that was parked with an intent in its journal. */
-    async function ambiguous(step = 'reply', code: ErrorCode = 'ERR_AMBIGUOUS_EFFECT'): Promise<InboundEvent> {
+    async function ambiguous(
+      step = 'reply',
+      code: ErrorCode = 'ERR_AMBIGUOUS_EFFECT',
+      more: { more?: true } = {},
+    ): Promise<InboundEvent> {
       const one = await acceptOne(store, event());
       const { lease } = await takeHead(store, conversationOf(one));
-      await store.journal.record(lease, step, { kind: 'intent', value: { text: 'hello \ud83d' } }, 0);
+      await store.journal.record(lease, step, { kind: 'intent', value: { text: 'hello \ud83d', ...more } }, 0);
       await store.lease.finish(lease, { kind: 'parked', run: runEnding('parked', { code }), code }, false);
       return one;
     }
@@ -61,6 +65,16 @@ export function resolveContract(name: string, harness: StoreHarness): void {
       const answer = await store.events.resolve('acme', one.id, 'tool:1.0', 'delivered');
       expect(answer).toMatchObject({ kind: 'ok', record: { state: 'done' } });
       expect((await recordOf(store, one)).runs[0]?.reply).toBeUndefined();
+    });
+
+    it('keeps an event redrivable while messages of its reply are to follow the one that was delivered', async () => {
+      const one = await ambiguous('reply', 'ERR_AMBIGUOUS_EFFECT', { more: true });
+      const answer = await store.events.resolve('acme', one.id, 'reply', 'delivered');
+      const parked = { state: 'parked', failure: { code: 'ERR_EFFECT_NOT_DELIVERED' } };
+      expect(answer).toMatchObject({ kind: 'ok', record: parked });
+      expect((await recordOf(store, one)).runs[0]?.reply).toBeUndefined();
+      expect((await store.events.redrive('acme', one.id)).kind).toBe('ok');
+      expect((await journalOf(one)).get('reply')).toMatchObject({ kind: 'result' });
     });
 
     it('refuses events that are not ambiguous, and changes nothing', async () => {

@@ -1,7 +1,7 @@
 import type { JsonValue } from '../../core/json.ts';
 import { deliveredRun } from '../after-review.ts';
 import type { EffectOutcome, Resolved } from '../events.ts';
-import { replyTextOf } from '../journal.ts';
+import { hasMore, replyTextOf } from '../journal.ts';
 import { type EventRow, endedRow, toRecord, withRun } from './event-row.ts';
 import type { StoreParts } from './store-parts.ts';
 
@@ -18,12 +18,13 @@ export function createResolve({ connection, events, clock }: StoreParts) {
     }
     const entry = read.get(row.tenant, row.id, effect);
     if (entry?.kind !== 'intent') return { kind: 'no_effect' };
+    const value = JSON.parse(entry.value) as JsonValue;
     const isDelivered = outcome === 'delivered';
     settle.run(isDelivered ? 'result' : 'refused', clock(), row.tenant, row.id, effect);
-    const text = replyTextOf(effect, { value: JSON.parse(entry.value) as JsonValue });
-    const settled: EventRow = isDelivered
-      ? endedRow({ ...withReply(row, text), failure: null }, 'done', clock())
-      : { ...row, failure: 'ERR_EFFECT_NOT_DELIVERED' };
+    const settled: EventRow =
+      isDelivered && !hasMore({ value })
+        ? endedRow({ ...withReply(row, replyTextOf(effect, { value })), failure: null }, 'done', clock())
+        : { ...row, failure: 'ERR_EFFECT_NOT_DELIVERED' };
     events.save(settled);
     return { kind: 'ok', record: toRecord(settled) };
   };

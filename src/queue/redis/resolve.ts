@@ -1,7 +1,7 @@
 import type { EventState, Run } from '../../core/event.ts';
 import { deliveredRun } from '../after-review.ts';
 import type { EffectOutcome, Events, Resolved } from '../events.ts';
-import { replyTextOf } from '../journal.ts';
+import { hasMore, replyTextOf } from '../journal.ts';
 import type { StoreLimits } from '../store.ts';
 import { readStep } from './journal.ts';
 import { scripts } from './scripts.ts';
@@ -29,9 +29,11 @@ export async function resolveEffect(
   const before = await get(tenant, id);
   if (before === null) return { kind: 'not_found' };
   const entry = await readStep(shards, tenant, id, effect);
-  const text = outcome === 'delivered' ? replyTextOf(effect, entry) : undefined;
+  const isWhole = outcome === 'delivered' && !hasMore(entry);
+  const text = isWhole ? replyTextOf(effect, entry) : undefined;
   const last: Run | undefined = text === undefined ? undefined : deliveredRun(before, text);
-  const args = [now(), tenant, id, effect, outcome, limits.retentionMs, last === undefined ? '' : JSON.stringify(last)];
+  const json = last === undefined ? '' : JSON.stringify(last);
+  const args = [now(), tenant, id, effect, outcome, limits.retentionMs, json, isWhole ? 1 : 0];
   const answer = (await run(scripts.resolve, keys.tagOf(tenant), args)) as string;
   if (answer === 'no_effect') return { kind: answer };
   if (answer !== '' && answer !== 'ok') return { kind: 'wrong_state', state: answer as EventState };

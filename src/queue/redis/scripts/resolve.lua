@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  tag of the shard
 -- ARGV     now (0: Redis' clock), tenant, event id, step, outcome ('delivered' | 'not_delivered'), retention ms,
---          last run after it as JSON ('' as it is)
+--          last run after it as JSON ('' as it is), '1' when the event is over with it
 -- Result   'ok'; '' when there is no such event; 'no_effect': that step is not under way; otherwise the state it is in
 local now, tenant, id, step = clock(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local record = call('HMGET', event_key(id), 'state', 'code', 'runs')
@@ -19,6 +19,10 @@ if ARGV[5] == 'not_delivered' then
   return 'ok'
 end
 call('HSET', journal, step, 'result ' .. now .. ' ' .. value)
+if ARGV[8] ~= '1' then
+  call('HSET', event_key(id), 'code', 'ERR_EFFECT_NOT_DELIVERED')
+  return 'ok'
+end
 if ARGV[7] ~= '' then call('HSET', event_key(id), 'run' .. record[3], ARGV[7]) end
 call('HDEL', event_key(id), 'code')
 move(tenant, id, 'parked', 'done')
