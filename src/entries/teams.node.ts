@@ -2,40 +2,26 @@ import type { Replier } from '../channels/channel.ts';
 import { createTeamsReplier } from '../channels/teams/reply.ts';
 import { isLoopback } from '../channels/teams/service-hosts.ts';
 import type { TeamsConfig } from '../config/teams.ts';
-import { asFetch } from '../workers/outbound/as-fetch.ts';
-import { allowEntry } from '../workers/outbound/check-url.ts';
-import { createGuardedFetch } from '../workers/outbound/guarded-fetch.ts';
-import { createDnsResolve } from '../workers/outbound/resolve.ts';
 import type { Runtime } from './runtime.node.ts';
+import { fetchAllowing, teamsCredentials } from './teams-credentials.node.ts';
 
 type Fetch = typeof globalThis.fetch;
 
 /** Posts a tenant's replies through the Bot connector, with a token from its own client. */
 export function teamsReplier(tenant: string, teams: TeamsConfig, { sealer, log: logger }: Runtime): Replier {
-  const { appId, appPassword, tokenScope: scope, serviceHosts } = teams;
-  const tokenUrl = teams.tokenUrl ?? entraTokenUrl(teams.tenantId);
+  const { appId, appPassword, serviceHosts } = teams;
   if (appId !== undefined && appPassword === undefined) {
     logger.warn({ tenant, setting: 'TEAMS_APP_PASSWORD' }, 'reply.no-credentials');
   }
-  const hasCredentials = appId !== undefined && appPassword !== undefined;
+  const credentials = teamsCredentials(teams);
   return createTeamsReplier({
-    ...(hasCredentials && { credentials: { appId, appPassword, scope, tokenUrl, fetch: fetchAllowing([tokenUrl]) } }),
+    ...(credentials !== null && { credentials }),
     ...(serviceHosts !== undefined && { serviceHosts }),
     fetch: serviceFetch(serviceHosts ?? []),
     sealer,
     clock: Date.now,
     logger,
   });
-}
-
-/** A single-tenant bot gets its token from its own tenant, any other from Bot Framework's. */
-const entraTokenUrl = (tenantId = 'botframework.com'): string =>
-  `https://login.microsoftonline.com/${tenantId}/oauth2/v2.0/token`;
-
-/** The guarded client. It may reach the hosts of these configured URLs even where they are private. */
-function fetchAllowing(urls: readonly string[]): Fetch {
-  const allow = urls.map(allowEntry).filter((entry) => entry !== null);
-  return asFetch(createGuardedFetch({ resolve: createDnsResolve(), allow }));
 }
 
 /**

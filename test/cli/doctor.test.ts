@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { startBotConnectorServer } from '../../src/testing/bot-connector-server.ts';
 import { startLlmServer } from '../../src/testing/llm-server.ts';
 import { type SlackServerOptions, startSlackServer } from '../../src/testing/slack-server.ts';
 import { ensureBuilt } from '../support/built.ts';
@@ -116,6 +117,24 @@ test('a bot token that Slack refuses fails and is not shown', async () => {
   expect(code).toBe(1);
   expect(out).toContain('FAIL  slack credentials (default): SLACK_BOT_TOKEN: Slack does not accept it\n');
   expect(out).not.toContain(keys.SLACK_BOT_TOKEN);
+});
+
+test('a bot of Teams is asked for a token, and one that Microsoft refuses fails by name', async () => {
+  const connector = await startBotConnectorServer({ appId: 'a-bot', appPassword: 'a-password-of-the-bot' });
+  onTestFinished(() => connector.stop());
+  const bot = (password: string) =>
+    doctor({
+      SLACK_API_URL: '',
+      TEAMS_APP_ID: 'a-bot',
+      TEAMS_APP_PASSWORD: password,
+      TEAMS_TOKEN_URL: connector.tokenUrl,
+      TEAMS_OPENID_URL: connector.keys.openidUrl,
+    });
+  expect((await bot('a-password-of-the-bot')).lines).toContain('ok    teams (default): accepted');
+  const { code, lines, out } = await bot('c4n4ry-of-another-bot');
+  expect(code).toBe(1);
+  expect(lines).toContain('FAIL  teams (default): TEAMS_APP_ID, TEAMS_APP_PASSWORD: Microsoft does not accept them');
+  expect(out).not.toContain('c4n4ry');
 });
 
 test.each([-45, 45])('a clock that is %i s off Slack’s fails and says by how much', async (seconds) => {
