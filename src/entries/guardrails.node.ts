@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.ts';
+import type { Scrub } from '../scrub/scrub.ts';
 import type { Guardrail } from '../workers/guardrails/guardrail.ts';
 import { createGuardrails, type Guardrails } from '../workers/guardrails/guardrails.ts';
 import { createHttpGuardrail } from '../workers/guardrails/http-guardrail.ts';
@@ -17,18 +18,18 @@ export function guardrailsOf({ config, scrub, metrics, log }: Runtime): (own: re
   const { services, linkHosts, maxReplyChars, secrets, promptLeak } = config.guardrails;
   const standard = standardGuardrails(
     { linkHosts, maxReplyChars, onSecret: secrets, promptLeakChars: promptLeak === 0 ? null : promptLeak },
-    { scrub, meter, services: services.map(openService) },
+    { scrub, meter, services: services.map((service) => openService(service, scrub)) },
   );
   // Each service has a deadline of its own; nothing else waits for anybody.
   const timeoutMs = Math.max(10_000, ...services.map(({ timeout }) => timeout + 1_000));
   return (own) => createGuardrails([...own, ...standard], { meter, logger: log, timeoutMs });
 }
 
-function openService(service: Config['guardrails']['services'][number]): Guardrail {
+function openService(service: Config['guardrails']['services'][number], scrub: Scrub): Guardrail {
   const { name, url, token, stages, timeout, cache, instructions } = service;
   const entry = allowEntry(url);
   const allow = entry === null ? [] : [entry];
   const fetch = createGuardedFetch({ resolve: createDnsResolve(), allow, timeoutMs: timeout, maxBytes: ANSWER_BYTES });
-  const shared = { name, url, token, stages, fetch, clock: Date.now };
+  const shared = { name, url, token, stages, fetch, clock: Date.now, scrub };
   return createHttpGuardrail({ ...shared, sendsInstructions: instructions, cacheMs: cache });
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
+import type { Scrub } from '../../scrub/scrub.ts';
 import type { GuardedFetch, GuardedResponse } from '../outbound/guarded-fetch.ts';
 import type { Guardrail, GuardrailStage, GuardrailSubject, Verdict } from './guardrail.ts';
 import { createVerdictCache } from './verdict-cache.ts';
@@ -19,6 +20,8 @@ export interface HttpGuardrailOptions {
   /** How long a verdict about the same question holds, in ms; 0: it is asked every time. */
   readonly cacheMs: number;
   readonly clock: Clock;
+  /** A guardrail before this one may have added what the service must not see. */
+  readonly scrub: Scrub;
 }
 
 export interface HttpGuardrail extends Guardrail {
@@ -63,12 +66,12 @@ export function createHttpGuardrail(options: HttpGuardrailOptions): HttpGuardrai
 
 const question = (
   { stage, tenant, agent, text, tool, instructions }: GuardrailSubject,
-  { sendsInstructions }: HttpGuardrailOptions,
+  { sendsInstructions, scrub }: HttpGuardrailOptions,
 ): object => ({
   stage,
   tenant,
   agent,
-  text,
+  text: scrub(text).value,
   ...(tool === undefined ? {} : { tool }),
   ...(sendsInstructions && instructions !== undefined ? { instructions } : {}),
 });

@@ -1,5 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { nodeCrypto } from '../../../src/core/crypto.node.ts';
+import { createScrubber } from '../../../src/scrub/scrubber.ts';
 import type { GuardrailSubject } from '../../../src/workers/guardrails/guardrail.ts';
 import { createGuardrails } from '../../../src/workers/guardrails/guardrails.ts';
 import { createHttpGuardrail, type HttpGuardrailOptions } from '../../../src/workers/guardrails/http-guardrail.ts';
@@ -51,6 +53,7 @@ async function open(answer: (n: number) => Answer, options: Partial<HttpGuardrai
     sendsInstructions: true,
     cacheMs: 60_000,
     clock: clock.now,
+    scrub: createScrubber({ crypto: nodeCrypto, key: new Uint8Array(32).fill(7) }),
     ...options,
   });
   const guardrails = createGuardrails([guardrail], noted());
