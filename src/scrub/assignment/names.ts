@@ -65,7 +65,7 @@ const NEUTRALISING_AFTER = words(
   client server generator gen parser validator verifier checker strength reset change changed update updated created
   rotated arn owner issuer audience subject title description desc comment message error errors failed failure success
   attempt attempts retry less based protected location input output form page view screen modal dialog button icon link
-  css color template spec tests example examples sample doc docs`,
+  css color template spec tests example examples sample doc docs verification`,
 );
 
 /** Words before it that do: `public_key`, `next_page_token`, `primary_key`. */

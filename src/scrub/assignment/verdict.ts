@@ -9,9 +9,9 @@ export interface Standing {
   readonly isLoose: boolean;
 }
 
-/** References to a value kept elsewhere, and blanks to be filled in. */
+/** References to a value kept elsewhere, blanks to be filled in, keys to be pressed. */
 const REFERENCE =
-  /^(?:\$\{?[\w.:()-]*\}?$|\$\(|\$\{|%\{?[A-Za-z_]\w*\}?%?$|\{\{|\{%|<[^<>]*>?$|@[\w.]+@?$|\*{2,}$|\.{3}|…|\[(?:redacted|secret|hidden|filtered|masked|removed)|#\{|~\{|!\w+\s|&#?\w+;|\{[\w.!:()]*\}?$|&\w+$|env[:.[(]|vault:|secret:\/\/|op:\/\/|arn:|projects\/|ref\+|ssm:|keyring:|ENC\[|\/\^|0x[0-9a-f]{1,16}$)/i;
+  /^(?:\$\{?[\w.:()-]*\}?$|\$\(|\$\{|%\{?[A-Za-z_]\w*\}?%?$|\{\{|\{%|<[^<>]*>?$|@[\w.]+@?$|\*{2,}$|\.{3}|…|\[(?:redacted|secret|hidden|filtered|masked|removed)|#\{|~\{|!\w+\s|&#?\w+;|\{[\w.!:()]*\}?$|&\w+$|env[:.[(]|vault:|secret:\/\/|op:\/\/|arn:|projects\/|ref\+|ssm:|keyring:|ENC\[|(?:ctrl|control|strg|alt|shift|cmd|command|win)\+|\/\^|0x[0-9a-f]{1,16}$)/i;
 
 /** What is hidden already says nothing about the rest. */
 const HIDDEN = /\[secret:[a-z0-9-]{1,40}#[0-9a-f]{4}\]?|\[secret:/g;

@@ -3,7 +3,16 @@ import { kindOfName } from '../assignment/names.ts';
 import { isSecretValue } from '../assignment/verdict.ts';
 import { isOf, NAME, runEndAfter } from '../chars.ts';
 import type { ContextRule, Report } from '../rules/rule.ts';
-import { ATTRIBUTE_ENDING, ATTRIBUTES, CODE_WORDS, COPULAS, FILLERS, PASSWORD_WORDS, TOKEN_WORDS } from './words.ts';
+import {
+  ATTRIBUTE_ENDING,
+  ATTRIBUTES,
+  ATTRIBUTES_AFTER,
+  CODE_WORDS,
+  COPULAS,
+  FILLERS,
+  PASSWORD_WORDS,
+  TOKEN_WORDS,
+} from './words.ts';
 
 /** Characters of a value looked at. */
 const REACH = 120;
@@ -133,8 +142,11 @@ function isCopula({ text }: Word, gap: number): boolean {
   return COPULAS.has(text.toLowerCase()) || (/[:=：]$/.test(text) && !text.startsWith('http'));
 }
 
-/** `密码是…`, `パスワードは…`: particles, brackets and the value follow without a blank. */
-const PARTICLES = /[ \u3000]{0,2}[是为為はがを는은이가：:＝=「『“"'（(\u3000 ]{1,5}(?=[!-~])/y;
+/**
+ * `密码是…`, `パスワードは…`: particles, brackets and the value follow without a blank. A number of characters is none.
+ */
+const PARTICLES =
+  /[ \u3000]{0,2}[是为為はがを는은이가：:＝=「『“"'（(\u3000 ]{1,5}(?=[!-~])(?!\d{1,3}(?:文字|桁|位|个|個|자))/y;
 
 function afterParticle(text: string, from: number): number {
   PARTICLES.lastIndex = from;
@@ -224,10 +236,13 @@ function bareLength(text: string, start: number): number {
   return word.endsWith(']') && word.includes('[secret:') ? word.length : trimEndOf(word, ".,;:?)]}'*_").length;
 }
 
+const COPULA_BEFORE = /(?<![\p{L}\p{N}])(is|was|ist|est|es|è|é) ["'`]{0,1}$/iu;
+
 /** "The password is swordfish.": a word that ends the sentence and is nothing one says about passwords. */
 function isUncommonWord(text: string, start: number, end: number): boolean {
   const word = text.slice(start, end);
   if (!/^[A-Za-z]{6,24}$/.test(word) || !/^(?:[.!](?:\s|$)|\n|$)/.test(text.slice(end, end + 2))) return false;
-  const isSaid = /\b(?:is|was|ist|est|es|è|é) ["'`]{0,1}$/i.test(text.slice(Math.max(0, start - 8), start));
-  return isSaid && !ATTRIBUTES.has(word.toLowerCase()) && !ATTRIBUTE_ENDING.test(word);
+  const copula = COPULA_BEFORE.exec(text.slice(Math.max(0, start - 8), start))?.[1];
+  if (copula === undefined || ATTRIBUTES.has(word.toLowerCase()) || ATTRIBUTE_ENDING.test(word)) return false;
+  return !(ATTRIBUTES_AFTER[copula.toLowerCase()]?.test(word) ?? false);
 }

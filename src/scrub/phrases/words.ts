@@ -131,4 +131,14 @@ export const ATTRIBUTES = new Set(
   ).split(' '),
 );
 
+/** In English; `ATTRIBUTES_AFTER` has those of other languages. */
 export const ATTRIBUTE_ENDING = /(?:ed|ing|able|ible|ive|ent|ant|ous|ful|less|al|ic|ly|ory|ary|ised|ized|en)$/i;
+
+/** The same behind other languages' words for "is": adjectives and participles. */
+export const ATTRIBUTES_AFTER: Readonly<Record<string, RegExp>> = {
+  ist: /^(?:ge[a-z]+(?:t|en)|(?:in)?korrekt|falsch|geheim|(?:un)?sicher|schwach|anders|gleich|kaputt|vergessen|verloren|abgelaufen|verfallen|unbekannt|(?:be|ver|er|zer|ent)[a-z]+t)$|(?:lich|ig|isch|bar|los|sam|haft|iert)$/i,
+  est: /(?:ect|able|ible|oire|eux|ent|ant|el|al|if|ide|ue|onnu|ompu)$/i,
+  es: /(?:[aei]d[oa]|[aeo]ri[oa]|ct[oa]|ble|nte|iv[oa]|al|il|ur[oa]|arg[oa]|ort[oa]|uev[oa]|ret[oa])$/i,
+  è: /(?:[aiu]t[oa]|tt[oa]|[aeo]ri[oa]|bile|nte|iv[oa]|ale|ur[oa]|ov[oa]|ret[oa])$/i,
+  é: /(?:[ai]d[oa]|t[oa]|[aeo]ri[oa]|vel|nte|iv[oa]|al|ur[oa]|ov[oa])$/i,
+};
