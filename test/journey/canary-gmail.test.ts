@@ -6,7 +6,7 @@ import { startKeyServer } from '../../src/testing/key-server.ts';
 import { gmailPush, withToken } from '../../src/testing/pubsub-sender.ts';
 import { sampleSecrets } from '../fixtures/secrets.ts';
 import { seeded } from '../support/campaign.ts';
-import { leaks } from '../support/canary/search.ts';
+import { holds, leaks } from '../support/canary/search.ts';
 import { wordsOf } from '../support/canary/words.ts';
 import { type CanaryRequest, type CanaryWorld, openCanary } from '../support/canary/world.ts';
 import { sleep } from '../support/clock.ts';
@@ -56,13 +56,16 @@ interface Hold {
 }
 
 /** Mails come, pushes follow; some of Gmail's answers fail, and the worker is killed while it reads messages. */
-async function play(world: CanaryWorld, gmail: GmailServer, hold: Hold): Promise<void> {
+async function play(world: CanaryWorld, gmail: GmailServer, hold: Hold): Promise<Record<string, string>> {
+  const proofs: Record<string, string> = {};
   while (gmail.watchedUntil(MAILBOX) === undefined) await sleep(20);
   // A push takes its time, and pushes of one mailbox stand in line: several kinds share one.
   for (let first = 0; first < secrets.length; first += KINDS_A_PUSH) {
     const texts = secrets.slice(first, first + KINDS_A_PUSH).map(({ text }) => text);
     for (const mail of texts.flatMap(mailsOf)) gmail.mailbox(MAILBOX).deliver(mail);
-    const { status, outcome } = await world.post('/hooks/gmail', pushOf(gmail, texts));
+    const push = pushOf(gmail, texts);
+    proofs[`token ${first}`] = push.headers.authorization?.split(' ')[1] ?? '';
+    const { status, outcome } = await world.post('/hooks/gmail', push);
     expect([status, outcome]).toEqual([204, 'accepted']);
     if (!hold.isOn) continue;
     // Not while it holds the mailbox: nobody else gets that for half a minute.
@@ -70,6 +73,7 @@ async function play(world: CanaryWorld, gmail: GmailServer, hold: Hold): Promise
     await world.crash();
     hold.isOn = false;
   }
+  return proofs;
 }
 
 describe('secrets of every kind in every field of Gmail’s pushes and mails', () => {
@@ -104,7 +108,7 @@ describe('secrets of every kind in every field of Gmail’s pushes and mails', (
         GOOGLE_APPLICATION_CREDENTIALS: `/no-such-file-${randomBytes(4).toString('hex')}.json`,
       },
     });
-    await play(world, gmail, hold);
+    const proofs = await play(world, gmail, hold);
     while (gmail.sent.length < secrets.length) await sleep(50);
     const states = await world.settled();
     expect(states.size).toBeGreaterThan(secrets.length * 3);
@@ -113,5 +117,6 @@ describe('secrets of every kind in every field of Gmail’s pushes and mails', (
     expect(replies.match(/\[secret:/g)?.length).toBeGreaterThan(secrets.length);
     places.set('replies', Buffer.from(replies));
     expect(leaks(secrets, places)).toEqual([]);
+    expect(holds(places, proofs)).toEqual([]);
   }, 180_000);
 });

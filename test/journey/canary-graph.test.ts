@@ -11,7 +11,7 @@ import {
 import type { GraphSubscription } from '../../src/testing/graph-subscriptions.ts';
 import { type SampleSecret, sampleSecrets } from '../fixtures/secrets.ts';
 import { seeded } from '../support/campaign.ts';
-import { leaks } from '../support/canary/search.ts';
+import { holds, leaks } from '../support/canary/search.ts';
 import { wordsOf } from '../support/canary/words.ts';
 import { type CanaryWorld, openCanary } from '../support/canary/world.ts';
 import { sleep } from '../support/clock.ts';
@@ -106,7 +106,12 @@ function notifications(graph: GraphServer, { core, text }: SampleSecret, n: numb
   ];
 }
 
-async function deliver(world: CanaryWorld, graph: GraphServer, secret: SampleSecret, n: number): Promise<void> {
+async function deliver(
+  world: CanaryWorld,
+  graph: GraphServer,
+  secret: SampleSecret,
+  n: number,
+): Promise<Record<string, string>> {
   const tokens = [signGraphToken({ ...graph, at: Date.now() })];
   const all = notifications(graph, secret, n);
   for (const subscription of new Set(all.map(([one]) => one))) {
@@ -116,6 +121,12 @@ async function deliver(world: CanaryWorld, graph: GraphServer, secret: SampleSec
     const { status, outcome } = await world.post(new URL(notificationUrl).pathname, request);
     expect([status, outcome]).toEqual([202, 'accepted']);
   }
+  const { data = '', dataKey = '' } =
+    all.flatMap(([, { encryptedContent }]) =>
+      encryptedContent === undefined ? [] : [encryptedContent as Record<string, string>],
+    )[0] ?? {};
+  const clientState = all[0]?.[0].clientState ?? '';
+  return { clientState, 'validation token': tokens[0] ?? '', ciphertext: data.slice(0, 60), 'data key': dataKey };
 }
 
 describe('secrets of every kind in every field of Graph’s notifications, mails and Teams messages', () => {
@@ -148,8 +159,9 @@ describe('secrets of every kind in every field of Graph’s notifications, mails
       },
     });
     while (graph.subscriptions().length < 2) await sleep(20);
+    let proofs: Record<string, string> = {};
     for (const [index, secret] of secrets.entries()) {
-      await deliver(world, graph, secret, index);
+      proofs = await deliver(world, graph, secret, index);
       if (index === 20) await world.crash();
     }
     const states = await world.settled();
@@ -158,5 +170,7 @@ describe('secrets of every kind in every field of Graph’s notifications, mails
     expect(JSON.stringify(graph.replies).match(/\[secret:/g)?.length).toBeGreaterThan(secrets.length);
     places.set('replies', Buffer.from(JSON.stringify(graph.replies.map(({ text, message }) => [text, message]))));
     expect(leaks(secrets, places)).toEqual([]);
+    const ours = { 'our token': 'graph-token-', 'our secret': graph.clientSecret, 'our key': 'BEGIN PRIVATE KEY' };
+    expect(holds(places, { ...proofs, ...ours })).toEqual([]);
   }, 180_000);
 });

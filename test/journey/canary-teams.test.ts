@@ -9,7 +9,7 @@ import {
 } from '../../src/testing/teams-signer.ts';
 import { sampleSecrets } from '../fixtures/secrets.ts';
 import { seeded } from '../support/campaign.ts';
-import { leaks } from '../support/canary/search.ts';
+import { holds, leaks } from '../support/canary/search.ts';
 import { wordsOf } from '../support/canary/words.ts';
 import { type CanaryWorld, openCanary } from '../support/canary/world.ts';
 
@@ -60,25 +60,35 @@ function activitiesOf(text: string, n: number, serviceUrl: string): TeamsActivit
   ];
 }
 
-async function play(world: CanaryWorld, connector: BotConnectorServer): Promise<string[]> {
+interface Played {
+  readonly answers: string[];
+  /** What proves who sent it, and must be gone once it has. */
+  readonly proofs: Record<string, string>;
+}
+
+async function play(world: CanaryWorld, connector: BotConnectorServer): Promise<Played> {
   const answers: string[] = [];
+  const proofs: Record<string, string> = {};
   for (const [index, { kind, text }] of secrets.entries()) {
     if (index % 7 === 3) connector.failNext({ kind: 'status', status: 503, at: 'conversations' });
     if (index % 7 === 5) connector.failNext({ kind: 'status', status: 404, at: 'conversations' });
     if (index === 20) await world.crash();
     for (const activity of activitiesOf(text, index, connector.serviceUrl)) {
       const signing = { key: connector.signingKey, appId: APP_ID, at: Date.now() };
-      const { status, outcome, body } = await world.post('/hooks/teams', signTeamsActivity(activity, signing));
+      const signed = signTeamsActivity(activity, signing);
+      proofs.token = signed.headers.authorization?.split(' ')[1] ?? '';
+      const { status, outcome, body } = await world.post('/hooks/teams', signed);
       expect([status, outcome], kind).toEqual([expect.toSatisfy((code) => code === 200 || code === 202), 'accepted']);
       answers.push(body);
     }
     const named = messageOf(`<at>Sallyport</at> ${text}`, `19:canary${index}@thread.tacv2`, connector.serviceUrl);
     const signed = signTeamsOutgoing(named, { securityToken: SECURITY_TOKEN, at: Date.now() });
+    proofs.hmac = signed.headers.authorization?.split(' ')[1] ?? '';
     const { status, body } = await world.post('/hooks/teams/default/outgoing', signed);
     expect(status, kind).toBe(200);
     answers.push(body);
   }
-  return answers;
+  return { answers, proofs };
 }
 
 describe('secrets of every kind in every field of Teams activities', () => {
@@ -95,7 +105,7 @@ describe('secrets of every kind in every field of Teams activities', () => {
         TEAMS_OUTGOING_SECRET: SECURITY_TOKEN,
       },
     });
-    const answers = await play(world, connector);
+    const { answers, proofs } = await play(world, connector);
     const states = await world.settled();
     expect(states.size).toBe(secrets.length * 5);
     expect(new Set(states.values())).toEqual(new Set(['done', 'parked']));
@@ -105,5 +115,11 @@ describe('secrets of every kind in every field of Teams activities', () => {
     places.set('replies', Buffer.from(JSON.stringify(connector.posts)));
     places.set('answers', Buffer.from(answers.join('\n')));
     expect(leaks(secrets, places)).toEqual([]);
+    const ours = {
+      'our token': 'connector-token-',
+      'service URL': connector.serviceUrl,
+      'webhook key': SECURITY_TOKEN,
+    };
+    expect(holds(places, { ...proofs, ...ours })).toEqual([]);
   }, 180_000);
 });

@@ -20,6 +20,13 @@ export function leaks(secrets: readonly SampleSecret[], places: Places): string[
   return found;
 }
 
+/** Which of these texts, by name, can be read where; for what is no secret of a sender's but must not be kept either. */
+export function holds(places: Places, texts: Readonly<Record<string, string>>): string[] {
+  return Object.entries(texts).flatMap(([name, text]) =>
+    [...places].flatMap(([place, bytes]) => (text !== '' && bytes.includes(text) ? [`${name} in ${place}`] : [])),
+  );
+}
+
 /** How a secret may stand in a text: as it is, escaped, or within base64 at any of the three offsets. */
 function spellingsOf(core: string): Map<string, string> {
   const json = JSON.stringify(core).slice(1, -1);

@@ -17,6 +17,8 @@ export interface CanaryOptions {
   /** Where the gate's own URL goes, for what senders are told. */
   readonly publicUrlIn?: readonly string[];
   readonly folder?: string;
+  /** Besides `default`. */
+  readonly otherTenants?: readonly string[];
 }
 
 /** The built product, logging all it can, in processes that end with the test. */
@@ -29,8 +31,8 @@ export interface CanaryWorld {
   crash(): Promise<void>;
   /** Posts to the gate. */
   post(path: string, request: CanaryRequest): Promise<{ status: number; outcome: string | null; body: string }>;
-  /** An answer of the API or of a page. */
-  read(path: string): Promise<string>;
+  /** An answer of the API to somebody of a tenant, or of a page. */
+  read(path: string, tenant?: string): Promise<string>;
   /** What a command prints. */
   command(...args: string[]): Promise<string>;
   /** Waits until nothing is on its way any more; the events' states by id, newest first. */
@@ -48,6 +50,7 @@ const key = (): string => randomBytes(32).toString('base64');
 
 export async function openCanary(options: CanaryOptions): Promise<CanaryWorld> {
   const { redis, publicUrlIn = [] } = options;
+  const tenants = ['default', ...(options.otherTenants ?? [])];
   const folder = options.folder ?? (await testFolder());
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -71,19 +74,20 @@ export async function openCanary(options: CanaryOptions): Promise<CanaryWorld> {
   if (redis !== undefined) roles.push(await start('worker'));
   onTestFinished(() => Promise.all(roles.map((role) => role.kill())).then(() => {}));
 
-  const token = (await run(['token', '--scope', 'events:read reviews:read budgets:read subscriptions:read'])).trim();
+  const tokens = new Map<string, string>();
+  for (const tenant of tenants) tokens.set(tenant, (await run(['token', '--scope', READS, '--tenant', tenant])).trim());
   async function run(args: readonly string[]): Promise<string> {
     const { out, err } = await sallyport(args, { folder, environment });
     return out + err;
   }
-  const read = async (path: string): Promise<string> => {
-    const bearer = path === '/metrics' ? METRICS_TOKEN : token;
+  const read = async (path: string, tenant = 'default'): Promise<string> => {
+    const bearer = path === '/metrics' ? METRICS_TOKEN : tokens.get(tenant);
     return (await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${bearer}` } })).text();
   };
-  const states = async (): Promise<Map<string, string>> => {
+  const statesOf = async (tenant: string): Promise<Map<string, string>> => {
     const found = new Map<string, string>();
     for (let query = '?limit=200'; query !== ''; ) {
-      const page = JSON.parse(await read(`/events${query}`)) as EventPage;
+      const page = JSON.parse(await read(`/events${query}`, tenant)) as EventPage;
       for (const { id, state } of page.events) found.set(id, state);
       query = page.cursor === null ? '' : `?limit=200&cursor=${page.cursor}`;
     }
@@ -104,12 +108,18 @@ export async function openCanary(options: CanaryOptions): Promise<CanaryWorld> {
     async settled() {
       // Twice, because an event may be between two states, or lead to another one.
       for (let calm = 0; ; await sleep(150)) {
-        const all = await states();
+        const each = await Promise.all(tenants.map(statesOf));
+        const all = new Map(each.flatMap((states) => [...states]));
         calm = [...all.values()].some((state) => ON_ITS_WAY.has(state)) ? 0 : calm + 1;
         if (calm === 3) return all;
       }
     },
-    places: () => placesOf(world, redis, states),
+    async places() {
+      const places = new Map<string, Buffer>();
+      for (const tenant of tenants) await readAs(tenant, await statesOf(tenant), world, places);
+      await readFiles(world, redis, places);
+      return places;
+    },
   };
   return world;
 }
@@ -121,18 +131,29 @@ interface EventPage {
 
 const ON_ITS_WAY: ReadonlySet<string> = new Set(['queued', 'running', 'waiting']);
 
-async function placesOf(
+/** What the product shows to an operator of a tenant, over HTTP and on the command line. */
+async function readAs(
+  tenant: string,
+  states: ReadonlyMap<string, string>,
+  world: CanaryWorld,
+  places: Map<string, Buffer>,
+): Promise<void> {
+  for (const path of [...PAGES, ...[...states.keys()].map((id) => `/events/${id}`)]) {
+    places.set(`${path} of ${tenant}`, Buffer.from(await world.read(path, tenant)));
+  }
+  for (const args of commandsFor(states)) {
+    const line = args[0] === 'doctor' ? args : [...args, '--tenant', tenant];
+    places.set(line.join(' '), Buffer.from(await world.command(...line)));
+  }
+}
+
+/** What lies on disks and in Redis. */
+async function readFiles(
   world: CanaryWorld,
   redis: RedisServer | undefined,
-  states: () => Promise<ReadonlyMap<string, string>>,
-): Promise<Places> {
-  const places = new Map<string, Buffer>();
-  const ids = await states();
-  for (const path of [...PAGES, ...[...ids.keys()].map((id) => `/events/${id}`)]) {
-    places.set(path, Buffer.from(await world.read(path)));
-  }
-  expect(String(places.get('/metrics'))).toContain('sallyport_scrub_findings_total{rule=');
-  for (const args of commandsFor(ids)) places.set(args.join(' '), Buffer.from(await world.command(...args)));
+  places: Map<string, Buffer>,
+): Promise<void> {
+  expect(String(places.get('/metrics of default'))).toContain('sallyport_scrub_findings_total{rule=');
   if (redis !== undefined) {
     for (const [place, bytes] of await everyKey(redis.url)) places.set(place, bytes);
     for (const [place, bytes] of await everyByte(redis.folder)) places.set(place, bytes);
@@ -140,9 +161,9 @@ async function placesOf(
   }
   for (const [place, bytes] of await everyByte(world.folder)) places.set(place, bytes);
   expect([...places.keys()].some((place) => place.endsWith('.log'))).toBe(true);
-  return places;
 }
 
+const READS = 'events:read reviews:read budgets:read subscriptions:read';
 const PAGES = ['/metrics', '/ready', '/events', '/reviews', '/budgets', '/subscriptions'];
 
 /** What an operator looks at: lists, and one event of each state. */
