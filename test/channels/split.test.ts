@@ -35,6 +35,28 @@ describe('a reply that is too long for one message', () => {
     expect(code.flatMap((part) => part?.split('\n') ?? [])).toEqual(lines);
   });
 
+  test.each([
+    ['a list', '1. First:\n\n   ```ts\n', '   ', '\n   ```\n2. Second'],
+    ['a list in a list', '- a\n  - b\n\n    ```ts\n', '    ', '\n    ```\n- c'],
+    ['a quote', '> Look:\n> ```ts\n', '> ', '\n> ```\n> That is all.'],
+  ])('has the code in %s go on in a block of its own', (_, before, indent, after) => {
+    const lines = Array.from({ length: 60 }, (_, n) => `if (a < ${n}) { b(); }`);
+    const messages = split(before + lines.map((line) => indent + line).join('\n') + after);
+    expect(messages.length).toBeGreaterThan(3);
+    // Whatever is between two fences in Slack's form is code, and nothing else is.
+    const parts = messages.map((message) =>
+      renderMrkdwn(message)
+        .replaceAll(/^(> | {4})+/gm, '')
+        .split('```'),
+    );
+    expect(parts.every(({ length }) => length % 2 === 1)).toBe(true);
+    const code = parts
+      .flatMap((part) => part.filter((_, at) => at % 2 === 1))
+      .flatMap((part) => part.trim().split('\n'));
+    expect(code.map((line) => line.replaceAll('&lt;', '<'))).toEqual(lines);
+    expect(messages.every((message) => sizeOf(message) <= 300)).toBe(true);
+  });
+
   test('has its table go on under the same heading', () => {
     const messages = split(`| a | b |\n|---|---|\n${'| 1 | 2 |\n'.repeat(80)}`);
     expect(messages.length).toBeGreaterThan(2);

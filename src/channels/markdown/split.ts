@@ -1,6 +1,7 @@
 import { cutAt, longestFit } from './cut.ts';
+import { closeFence, openFenceOf, reopenFence } from './fences.ts';
 import { readMarkdown } from './read.ts';
-import type { Block } from './tree.ts';
+import { type Block, longestTicks } from './tree.ts';
 
 export interface SplitLimits {
   /** What one message may hold, in the unit of `sizeOf`. */
@@ -69,17 +70,20 @@ function piecesOf(block: Block, limits: SplitLimits): Piece[] {
 
 function cutUp(block: Block, limits: SplitLimits): string[] {
   if (block.kind === 'code') {
-    const fence = '`'.repeat(Math.max(3, ...(block.text.match(/`+/g) ?? []).map(({ length }) => length + 1)));
+    const fence = '`'.repeat(Math.max(3, longestTicks(block.text) + 1));
     const wrap = (lines: string): string => `${fence}${block.language}\n${lines}\n${fence}`;
-    // Blanks at the start of a line of code say something.
-    return cut(block.text, { ...limits, wrap, between: /^[^\S\n]*\n+/ });
+    return cut(block.text, { ...limits, wrap, between: BETWEEN_CODE });
   }
   if (block.kind === 'table') {
     const [head = '', rule = '', ...rows] = block.raw.split('\n');
     return cut(rows.join('\n'), { ...limits, wrap: (lines) => `${head}\n${rule}\n${lines}`, between: /^\s+/ });
   }
-  return cut(block.raw, { ...limits, wrap: (text) => text, between: /^\s+/ });
+  // Lists and quotes may hold code.
+  return cut(block.raw, { ...limits, wrap: closeFence, between: /^\s+/ });
 }
+
+/** Blanks at the start of a line of code say something. */
+const BETWEEN_CODE = /^[^\S\n]*\n+/;
 
 interface Cutting extends SplitLimits {
   readonly wrap: (part: string) => string;
@@ -94,7 +98,11 @@ function cut(text: string, { size, sizeOf, wrap, between }: Cutting): string[] {
     const end = longestFit(rest, size, (part) => sizeOf(wrap(part)));
     const piece = rest.slice(0, end).trimEnd();
     if (piece !== '') pieces.push(wrap(piece));
-    rest = rest.slice(end).replace(between, '');
+    const open = wrap === closeFence ? openFenceOf(piece) : undefined;
+    const left = rest.slice(end).replace(open === undefined ? between : BETWEEN_CODE, '');
+    const goesOn = open === undefined ? left : reopenFence(open, left);
+    // A fence as long as a message would be opened for ever.
+    rest = goesOn.length < rest.length ? goesOn : left;
   }
   return pieces;
 }

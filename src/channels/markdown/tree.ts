@@ -66,3 +66,7 @@ export const indent = (text: string, first: string, rest: string = first): strin
     .split('\n')
     .map((line, at) => (line === '' ? (at === 0 ? first : rest).trimEnd() : (at === 0 ? first : rest) + line))
     .join('\n');
+
+/** The most backticks in a row: a fence around the text has one more. */
+export const longestTicks = (text: string): number =>
+  (text.match(/`+/g) ?? []).reduce((longest, { length }) => Math.max(longest, length), 0);

@@ -1,7 +1,7 @@
 import { trimEndOf } from '../../core/trim.ts';
 import { readMarkdown } from '../markdown/read.ts';
 import { tableLines } from '../markdown/table.ts';
-import { type Block, type Inline, indent, joinBlocks } from '../markdown/tree.ts';
+import { type Block, type Inline, indent, joinBlocks, longestTicks } from '../markdown/tree.ts';
 
 /**
  * Markdown as Teams reads it: a subset, which is what a message's text is unless it says otherwise
@@ -61,8 +61,6 @@ function codeBlock(text: string, language: string): string {
   const fence = '`'.repeat(Math.max(3, longestTicks(text) + 1));
   return `${fence}${language}\n${escapeText(text)}\n${fence}`;
 }
-
-const longestTicks = (text: string): number => Math.max(0, ...(text.match(/`+/g) ?? []).map(({ length }) => length));
 
 const signs = { strong: '**', emphasis: '*', strike: '~~' } as const;
 
