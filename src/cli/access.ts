@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Config } from '../config/schema.ts';
 import { toUtf8 } from '../core/encoding.ts';
 import { trimEndOf } from '../core/trim.ts';
+import { oneLine } from './error-line.ts';
 import { EXIT, Exit, type Io } from './io.ts';
 import { toolSettings } from './settings.ts';
 
@@ -82,6 +83,6 @@ export async function callApi(
   const problem = problemShape.safeParse(body);
   throw new Exit(
     EXIT.failed,
-    problem.success ? `${problem.data.title} (${problem.data.code})` : `the API answered ${response.status}`,
+    problem.success ? oneLine(`${problem.data.title} (${problem.data.code})`) : `the API answered ${response.status}`,
   );
 }

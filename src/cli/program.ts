@@ -12,6 +12,7 @@ import { registerSend } from './commands/send.ts';
 import { type Roles, registerServe } from './commands/serve.ts';
 import { registerSubscriptions } from './commands/subscriptions.ts';
 import { registerToken } from './commands/token.ts';
+import { errorLine } from './error-line.ts';
 import { EXIT, Exit, type Io } from './io.ts';
 
 /** Runs one command line. Resolves with the exit code; never throws. `args` is without node and script. */
@@ -72,7 +73,7 @@ function exitCode(error: unknown, io: Io): number {
 function describe(error: unknown): string {
   // Only answers of the API are parsed here; the library's own text is a page of JSON.
   if (error instanceof z.ZodError) return 'SALLYPORT_URL: what answers there is no Sallyport, or another version of it';
-  return error instanceof Error ? `${error.name}: ${error.message}` : 'unknown failure';
+  return errorLine(error);
 }
 
 const isListenFailure = (error: unknown): error is NodeJS.ErrnoException =>

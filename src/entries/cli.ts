@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { errorLine } from '../cli/error-line.ts';
+import { EXIT } from '../cli/io.ts';
 import { runCommandLine } from '../cli/program.ts';
 import { roles } from './roles.node.ts';
 
@@ -9,6 +11,9 @@ const write = (stream: NodeJS.WriteStream, ending: string) => (text: string) => 
 
 // A reader that has seen enough (`| head`) closes the pipe; that is no failure, and must not end a gate.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
+// A role that runs takes these over, to write what it knows first.
+process.on('uncaughtException', crash).on('unhandledRejection', crash);
 
 // What `keygen` printed, in the working folder. Variables that are set already stay as they are.
 if (existsSync('.env')) process.loadEnvFile('.env');
@@ -32,3 +37,9 @@ const code = await runCommandLine(
 await new Promise((resolve) => process.stdout.write('', resolve));
 // A role that ended in order leaves nothing behind that should keep the process alive.
 process.exit(code);
+
+/** An error nobody caught, in one line. */
+function crash(error: unknown): never {
+  write(process.stderr, '\n')(errorLine(error));
+  process.exit(EXIT.failed);
+}

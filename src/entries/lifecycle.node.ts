@@ -22,8 +22,10 @@ const ECHO_MS = 250;
 export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable[]): Promise<void> {
   const { log, config, drain, ready, store } = runtime;
   capYoungGeneration();
-  process.on('uncaughtException', (error) => crash(runtime, error));
-  process.on('unhandledRejection', (error) => crash(runtime, error));
+  for (const event of ['uncaughtException', 'unhandledRejection']) {
+    // From here on the log has the last word, and not the command line.
+    process.removeAllListeners(event).on(event, (error) => crash(runtime, error));
+  }
   await new Promise<void>((resolve) => {
     let stoppingSince = 0;
     const onSignal = (signal: NodeJS.Signals): void => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { MailOptions } from '../../src/testing/gmail-mailbox.ts';
 import { type GmailServer, startGmailServer } from '../../src/testing/gmail-server.ts';
+import { startHttpAgentServer } from '../../src/testing/http-agent-server.ts';
 import { startKeyServer } from '../../src/testing/key-server.ts';
 import { gmailPush, withToken } from '../../src/testing/pubsub-sender.ts';
 import { sampleSecrets } from '../fixtures/secrets.ts';
@@ -11,6 +12,7 @@ import { wordsOf } from '../support/canary/words.ts';
 import { type CanaryRequest, type CanaryWorld, openCanary } from '../support/canary/world.ts';
 import { sleep } from '../support/clock.ts';
 import { AUDIENCE, googleKey, MAILBOX, SERVICE_ACCOUNT, SUBSCRIPTION, tokenAt } from '../support/gmail.ts';
+import { AGENT_SECRET } from '../support/http-agent.ts';
 
 const secrets = sampleSecrets(seeded(20_263));
 const KINDS_A_PUSH = 12;
@@ -77,9 +79,11 @@ async function play(world: CanaryWorld, gmail: GmailServer, hold: Hold): Promise
 }
 
 describe('secrets of every kind in every field of Gmail’s pushes and mails', () => {
-  test('none is in the store, the logs, the metrics, the command line or a reply', async () => {
+  test('none is in the store, the logs, the metrics, the command line or a request to an agent or a reply', async () => {
     const google = await startKeyServer([googleKey]);
     onTestFinished(() => google.close());
+    const agent = await startHttpAgentServer({ secret: AGENT_SECRET });
+    onTestFinished(() => agent.stop());
     const hold: Hold = { isOn: true, held: 0 };
     let calls = 0;
     const gmail = await startGmailServer({
@@ -105,6 +109,11 @@ describe('secrets of every kind in every field of Gmail’s pushes and mails', (
         GMAIL_MAILBOXES: MAILBOX,
         GOOGLE_JWKS_URL: google.jwksUrl,
         GMAIL_BASE_URL: gmail.url,
+        SALLYPORT_AGENT: 'http',
+        SALLYPORT_AGENT_URL: agent.url,
+        SALLYPORT_AGENT_SECRET: AGENT_SECRET,
+        SALLYPORT_BUDGET_USD_DAY: 'unlimited',
+        SALLYPORT_BUDGET_USER_RUNS_HOUR: 'unlimited',
         GOOGLE_APPLICATION_CREDENTIALS: `/no-such-file-${randomBytes(4).toString('hex')}.json`,
       },
     });
@@ -116,6 +125,7 @@ describe('secrets of every kind in every field of Gmail’s pushes and mails', (
     const replies = JSON.stringify(gmail.sent);
     expect(replies.match(/\[secret:/g)?.length).toBeGreaterThan(secrets.length);
     places.set('replies', Buffer.from(replies));
+    places.set('requests to the agent', Buffer.from(agent.requests.map(({ body }) => body).join('\n')));
     expect(leaks(secrets, places)).toEqual([]);
     expect(holds(places, proofs)).toEqual([]);
   }, 180_000);

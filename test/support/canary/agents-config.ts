@@ -5,7 +5,7 @@ const ZOD = import.meta.resolve('zod');
 
 /**
  * A configuration whose agents and tools say secrets wherever they can: in results, refusals and errors, in what a guardrail
- * adds. `CANARY_SECRETS` is a file with the texts, `CANARY_SEEN` one for what tools were given.
+ * adds. `CANARY_SECRETS` is a file with the texts, `CANARY_SEEN` one for what tools and guardrails were given.
  */
 export const agentsConfig = (policyUrl: string): string => `
 import { appendFileSync, readFileSync } from 'node:fs';
@@ -31,7 +31,14 @@ const tools = [
   tool('refuse', 'none', (secret) => { throw new ToolRefusal('not with ' + secret); }),
   tool('fail', 'none', (secret) => { throw new Error('failed at ' + secret); }),
 ];
-const adding = { name: 'adds', stages: ['output'], check: ({ text }) => ({ kind: 'change', text: text + ' ' + secretOf(text) }) };
+const adding = {
+  name: 'adds',
+  stages: ['output'],
+  check({ text }) {
+    appendFileSync(process.env.CANARY_SEEN, text);
+    return { kind: 'change', text: text + ' ' + secretOf(text) };
+  },
+};
 
 export default {
   agents: [
@@ -50,7 +57,7 @@ export default {
       name: 'changed',
       match: named('changed'),
       guardrails: [adding],
-      run: async ({ event }) => ({ kind: 'reply', text: event.text }),
+      run: async ({ event }) => ({ kind: 'reply', text: event.text + ' ' + secretOf(event.text) }),
     },
   ],
   guardrails: {

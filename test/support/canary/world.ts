@@ -61,7 +61,6 @@ export async function openCanary(options: CanaryOptions): Promise<CanaryWorld> {
     SALLYPORT_METRICS_TOKEN: METRICS_TOKEN,
     SALLYPORT_URL: url,
     SALLYPORT_LEASE: '2s',
-    SALLYPORT_REPLY_TIMEOUT: '1s',
     SALLYPORT_OUTCOME_HEADERS: '1',
     LOG_LEVEL: 'trace',
     ...(redis === undefined ? {} : { SALLYPORT_REDIS_URL: redis.url }),
