@@ -171,6 +171,8 @@ export interface Replier {
    * always one.
    */
   split?(text: string, destination: JsonObject): readonly string[];
+  /** Least time between two messages of one reply, in ms, so that the vendor takes them all. Absent: none. */
+  readonly paceMs?: number;
   /**
    * Shows that an answer is being worked on, where the channel has a sign for it that goes away by itself. Nothing depends
    * on it, so its failures concern nobody. Absent: there is none.

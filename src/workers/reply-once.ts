@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Replier, ReplyContext, ReplyResult } from '../channels/channel.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { EventRecord, RunReply } from '../core/event.ts';
@@ -41,7 +42,11 @@ interface Part {
  * next attempt asks), ERR_AMBIGUOUS_EFFECT (the vendor could not say), or what the replier threw.
  */
 export async function replyOnce(task: ReplyTask, deps: ReplyDeps): Promise<RunReply> {
+  let isPosting = false;
   for (const part of partsOf(task, deps.replier)) {
+    if (task.earlier(part.step)?.kind === 'result') continue;
+    if (isPosting) await pause(deps.replier.paceMs ?? 0, task.signal);
+    isPosting = true;
     if ((await postOnce(part, task, deps)) === 'unsent') return { text: task.text, state: 'unsent' };
   }
   return { text: task.text, state: 'delivered' };
@@ -78,13 +83,14 @@ function recordedTexts(entry: JournalEntry | undefined, text: string): readonly 
 async function postOnce(part: Part, task: ReplyTask, deps: ReplyDeps): Promise<'delivered' | 'unsent'> {
   const { lease, signal } = task;
   const earlier = task.earlier(part.step);
-  if (earlier?.kind === 'result') return 'delivered';
   const context = replyContext(part, task, AbortSignal.any([signal, AbortSignal.timeout(deps.timeoutMs)]));
   if (earlier?.kind === 'intent') {
     const found = await deps.replier.find(context, earlier.at);
     if (found === 'unknown') throw ambiguous();
     if (found === 'delivered') return delivered(part, task, deps);
   }
+  // An intent that nothing came of would be asked about by the next attempt.
+  if (signal.aborted) throw leaseLost();
   // Half as long again as the call may take: by then its worker has noticed that it is over, alive or not.
   const holdMs = deps.timeoutMs * 1.5;
   if (!(await deps.journal.record(lease, part.step, { kind: 'intent', value: part.value }, holdMs))) throw leaseLost();
@@ -92,6 +98,13 @@ async function postOnce(part: Part, task: ReplyTask, deps: ReplyDeps): Promise<'
   const result = await sendOrTakeBack(part, task, context, deps);
   if (result.kind === 'ambiguous') throw unconfirmed();
   return result.kind === 'unsent' ? 'unsent' : delivered(part, task, deps);
+}
+
+/** @throws SallyportError ERR_LEASE_LOST when the run has been stopped meanwhile */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => {
+    throw leaseLost();
+  });
 }
 
 /** A refusal is a result as well: without it the next attempt would have to ask about a reply nobody took. */

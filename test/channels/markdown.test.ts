@@ -33,6 +33,13 @@ const samples: readonly (readonly [
   ['a list', 'x:\n- a\n- b', 'x:\n• a\n• b', 'x:\n- a\n- b', '<p>x:</p>\n<ul>\n<li>a</li>\n<li>b</li>\n</ul>'],
   ['a counted list', '3) a\n4) b', '3) a\n4) b', '3) a\n4) b', '<ol start="3">\n<li>a</li>\n<li>b</li>\n</ol>'],
   ['a list in a list', '- a\n  - b', '• a\n    • b', '- a\n  - b', '<ul>\n<li>a\n<ul>\n<li>b</li>\n</ul></li>\n</ul>'],
+  [
+    'a list with room between',
+    '1. a\n\n2. b',
+    '1. a\n\n2. b',
+    '1. a\n\n2. b',
+    '<ol start="1">\n<li>a</li>\n<li>b</li>\n</ol>',
+  ],
   ['tasks', '- [x] a\n- [ ] b', '• ☑ a\n• ☐ b', '- ☑ a\n- ☐ b', '<ul>\n<li>☑ a</li>\n<li>☐ b</li>\n</ul>'],
   ['a quote', '> a\n> b', '> a\n> b', '> a  \n> b', '<blockquote><p>a<br>\nb</p></blockquote>'],
   ['a rule', 'a\n\n---\n\nb', 'a\n\n──────────\n\nb', 'a\n\n---\n\nb', '<p>a</p>\n<hr>\n<p>b</p>'],

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Replier } from '../../src/channels/channel.ts';
 import { createSlackReplier } from '../../src/channels/slack/reply.ts';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
 import type { EventRecord } from '../../src/core/event.ts';
@@ -15,10 +16,13 @@ const method = 'chat.postMessage';
 /** Too long for three of Slack's messages. */
 const LONG = Array.from({ length: 40 }, (_, n) => `Part ${n}: ${'word '.repeat(60)}`.trim()).join('\n\n');
 const MESSAGES = 4;
+/** The product waits longer. */
+const PACE_MS = 20;
 
 let slack: SlackServer;
 let gate: Gate;
 let asked: number;
+let replier: Replier;
 
 const longWinded: Agent = {
   name: 'long-winded',
@@ -34,8 +38,8 @@ async function open(showsMetadata = true): Promise<void> {
   slack = await startSlackServer({ clock: clock.now, showsMetadata });
   const sealer = createSealer(nodeCrypto, [new Uint8Array(32).fill(7)]);
   const account = { apiUrl: slack.url, botToken: 'xoxb-local-token-for-tests' };
-  const replier = createSlackReplier({ ...account, sealer, clock: clock.now, logger: silentLogger });
-  gate = await openGate({ clock: clock.now, replier, agent: longWinded });
+  replier = createSlackReplier({ ...account, sealer, clock: clock.now, logger: silentLogger });
+  gate = await openGate({ clock: clock.now, replier: { ...replier, paceMs: PACE_MS }, agent: longWinded });
 }
 
 async function close(): Promise<void> {
@@ -105,6 +109,31 @@ test('a rate limit in the middle is waited for, and what is left is posted then'
   expect(record).toMatchObject({ state: 'done', runs: [{ code: 'ERR_REPLY_UNAVAILABLE' }, { outcome: 'replied' }] });
   expectWhole(record?.event.id);
   expect(asked).toBe(1);
+});
+
+test('a run that is stopped between two messages is given back at once, and the next one goes on', async () => {
+  const shutdown = new AbortController();
+  let sent = 0;
+  const slow: Replier = {
+    ...replier,
+    paceMs: 600_000,
+    send: (...args) => replier.send(...args).finally(() => (sent += 1)),
+  };
+  const stopping = await openGate({
+    ...{ clock: clock.now, agent: longWinded, store: gate.store },
+    ...{ replier: slow, shutdown: shutdown.signal },
+  });
+  const { eventId } = await postSlack(stopping.app, message({ text: 'hi', at: clock.now() }), { at: clock.now() });
+  const key = (await gate.store.events.get('default', eventId ?? ''))?.event.conversation.key ?? '';
+  const running = stopping.drain({ tenant: 'default', key });
+  await vi.waitFor(() => expect(sent).toBe(1), { timeout: 15_000 });
+  shutdown.abort();
+  await running;
+  expect(slack.posts).toHaveLength(1);
+  expect(await gate.store.events.get('default', eventId ?? '')).toMatchObject({ state: 'queued', attempts: 0 });
+  await gate.drain({ tenant: 'default', key });
+  expect(await gate.store.events.get('default', eventId ?? '')).toMatchObject({ state: 'done' });
+  expectWhole(eventId ?? '');
 });
 
 test('a refusal for good in the middle parks the event, and a redrive posts what is left', async () => {

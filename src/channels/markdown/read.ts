@@ -72,7 +72,11 @@ function readBlock(token: Known): BlockContent | undefined {
     case 'heading':
       return { kind: 'heading', level: token.depth, children: readInlines(token.tokens) };
     case 'code':
-      return { kind: 'code', language: /^[\w+#.-]{1,30}/.exec(token.lang ?? '')?.[0] ?? '', text: token.text };
+      return {
+        kind: 'code',
+        language: /^[\w+#.-]{1,30}/.exec(token.lang ?? '')?.[0] ?? '',
+        text: token.text.replace(/\n+$/, ''),
+      };
     case 'blockquote':
       return { kind: 'quote', blocks: readBlocks(token.tokens) };
     case 'list':
@@ -96,12 +100,12 @@ function readBlock(token: Known): BlockContent | undefined {
   }
 }
 
-function readList({ ordered, start, items }: Tokens.List): BlockContent {
+function readList({ ordered, start, loose, items }: Tokens.List): BlockContent {
   const markers = items.map(({ raw }, at) => {
     if (!ordered) return '-';
     return `${Number(start) + at}${/^\s*\d+([.)])/.exec(raw)?.[1] ?? '.'}`;
   });
-  return { kind: 'list', isOrdered: ordered, markers, items: items.map(readItem) };
+  return { kind: 'list', isOrdered: ordered, isLoose: loose, markers, items: items.map(readItem) };
 }
 
 const readItem = ({ task, checked, tokens }: Tokens.ListItem): ListItem => ({

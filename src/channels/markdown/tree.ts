@@ -24,6 +24,8 @@ export type BlockContent =
   | {
       readonly kind: 'list';
       readonly isOrdered: boolean;
+      /** Lines are left empty between the items. */
+      readonly isLoose: boolean;
       readonly markers: readonly string[];
       readonly items: readonly ListItem[];
     }

@@ -26,7 +26,7 @@ function renderBlock(block: Block): string {
     case 'list':
       return block.items
         .map((item, at) => renderItem(item, block.isOrdered ? (block.markers[at] ?? '') : '•'))
-        .join('\n');
+        .join(block.isLoose ? '\n\n' : '\n');
     case 'rule':
       return '──────────';
   }

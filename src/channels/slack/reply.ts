@@ -10,7 +10,7 @@ import type { SlackInstallation } from './installation.ts';
 import { type CallOutcome, replyError } from './outcome.ts';
 import { renderMrkdwn } from './render.ts';
 import { createResponseUrlPost } from './response-url.ts';
-import { splitReply } from './split-reply.ts';
+import { PACE_MS, splitReply } from './split-reply.ts';
 import { createWebApi } from './web-api.ts';
 
 export interface SlackReplierDeps {
@@ -49,6 +49,7 @@ export function createSlackReplier(deps: SlackReplierDeps): Replier {
   };
 
   return {
+    paceMs: PACE_MS,
     split: (text, destination) => splitReply(text, destinationSchema.safeParse(destination).data?.via),
 
     async send(message: ReplyMessage, context: ReplyContext): Promise<ReplyResult> {

@@ -8,8 +8,11 @@ import { renderMrkdwn } from './render.ts';
  */
 const MESSAGE_CHARS = 4_000;
 
-/** So that one reply does not fill a channel, and ends before Slack's one message a second has held it up for long. */
+/** So that one reply does not fill a channel, and ends before the pace has held it up for long. */
 const MAX_MESSAGES = 10;
+
+/** "One message per second per channel" (docs.slack.dev/apis/web-api/rate-limits). */
+export const PACE_MS = 1_000;
 
 /** A `response_url` may be used five times (docs.slack.dev/interactivity/handling-user-interaction). */
 const MAX_RESPONSES = 5;

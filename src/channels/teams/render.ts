@@ -42,7 +42,9 @@ function renderBlock(block: Block): string {
     case 'quote':
       return indent(joinBlocks(block.blocks, renderBlock), '> ');
     case 'list':
-      return block.items.map((item, at) => renderItem(item, block.markers[at] ?? '-')).join('\n');
+      return block.items
+        .map((item, at) => renderItem(item, block.markers[at] ?? '-'))
+        .join(block.isLoose ? '\n\n' : '\n');
     case 'rule':
       return '---';
   }

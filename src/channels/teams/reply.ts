@@ -15,7 +15,7 @@ import {
 import { type CallOutcome, replyError } from './outcome.ts';
 import { renderTeamsMarkdown } from './render.ts';
 import { createServiceHosts, defaultServiceHosts, type IsServiceAllowed } from './service-hosts.ts';
-import { splitReply } from './split-reply.ts';
+import { PACE_MS, splitReply } from './split-reply.ts';
 
 export interface TeamsReplierDeps {
   /** Absent: replies are kept, not posted. */
@@ -44,6 +44,7 @@ export function createTeamsReplier(deps: TeamsReplierDeps): Replier {
     isServiceAllowed: createServiceHosts(deps.serviceHosts ?? defaultServiceHosts),
   };
   return {
+    paceMs: PACE_MS,
     // What is given in the response is one message, and Teams cuts it.
     split: (text, { via }) => (via === 'response' ? [text] : splitReply(text)),
 

@@ -11,6 +11,9 @@ const MESSAGE_CHARS = 12_000;
 /** As in Slack: one reply does not fill a channel. */
 const MAX_MESSAGES = 10;
 
+/** Eight messages in two seconds to one conversation (learn.microsoft.com/microsoftteams/platform/bots/how-to/rate-limit). */
+export const PACE_MS = 300;
+
 /** The messages that a reply becomes in Teams, each Markdown. */
 export const splitReply = (text: string): readonly string[] =>
   splitMarkdown(text, {
