@@ -15,6 +15,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'src/queue/redis': ['src/core', 'src/queue'],
   'src/queue/embedded': ['src/core', 'src/queue'],
   'src/channels': ['src/core'],
+  'src/channels/markdown': ['src/core'],
   'src/channels/slack': ['src/core', 'src/channels', 'src/scrub'],
   'src/channels/graph': ['src/core', 'src/channels', 'src/jwt', 'src/queue', 'src/scrub'],
   'src/channels/teams': ['src/core', 'src/channels', 'src/jwt', 'src/queue', 'src/scrub'],

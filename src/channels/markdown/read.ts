@@ -75,7 +75,7 @@ function readBlock(token: Known): BlockContent | undefined {
       return {
         kind: 'code',
         language: /^[\w+#.-]{1,30}/.exec(token.lang ?? '')?.[0] ?? '',
-        text: token.text.replace(/\n+$/, ''),
+        text: trimEndOf(token.text, '\n'),
       };
     case 'blockquote':
       return { kind: 'quote', blocks: readBlocks(token.tokens) };
