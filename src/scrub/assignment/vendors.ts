@@ -22,6 +22,7 @@ export const VENDORS: ReadonlySet<string> = new Set(
     'squarespace stability strava stripe sumo sumologic supabase surveymonkey telegram telegr tencent thinkific tiktok ' +
     'together travis travisci trello tumblr twilio twitch twitter typeform uploadcare unsplash vercel vimeo virustotal ' +
     'voyage vonage vultr wakatime webflow woocommerce wordpress xray yandex yelp youtube zapier zendesk zerotier zoho ' +
-    'zoom zulip'
+    'zoom zulip assemblyai pinecone statuspage logzio coinmarketcap newsapi helpscout sparkpost scrutinizer lokalise crowdin ' +
+    'ably'
   ).split(' '),
 );

@@ -116,7 +116,14 @@ function isGenerated(value: string, traits: number, { isLoose }: Standing): bool
   if (isMixed && HEX.test(value)) return value.length >= 12;
   if (has(traits, JOINT) && (UUID.test(value) || /^[0-9a-f]{6,64}:[0-9a-f]{6,64}$/i.test(value))) return true;
   if (!isOnly(traits, DIGIT | LETTER) && CODE.test(value) && randomChars(value) < 12) return false;
-  return looksRandom(value, least) || (!isLoose && isMixed && has(traits, SIGN) && /[^+?#$%*\w.:/\\-]/.test(value));
+  if (looksRandom(value, least) || (isMixed && isInterleaved(value))) return true;
+  return !isLoose && isMixed && has(traits, SIGN) && /[^+?#$%*\w.:/\\-]/.test(value);
+}
+
+/** Letters follow digits again and again: keys drawn with `_` and `-` among their characters fall into short pieces. */
+function isInterleaved(value: string): boolean {
+  if (value.length < 14 || value.length > 200 || !/^[\w=+.-]+$/.test(value)) return false;
+  return (value.match(/\d[A-Za-z]/g)?.length ?? 0) >= 3;
 }
 
 /** Digits from which on a number is a key: shorter ones are amounts, dates and identifiers. */

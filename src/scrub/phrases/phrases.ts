@@ -94,6 +94,20 @@ function kindOfIdentifier(name: string): Kind | null {
   return kind === 'weak' ? null : kind;
 }
 
+/** "Our Datadog key is …": `key` alone tells too little, behind a vendor's name it is the vendor's. */
+export const vendorKeys: ContextRule = {
+  names: ['named-secret'],
+  anchors: [' key is ', ' key: ', ' key = ', ' secret is ', ' token is '],
+  open(text, report) {
+    return (start, end) => {
+      const vendor = wordBefore(text, start + 1);
+      if (vendor === null || vendor.text.length > LONGEST_TERM) return;
+      if (kindOfName(`${vendor.text} key`) !== 'secret') return;
+      hide(text, end, 'secret', true, report);
+    };
+  },
+};
+
 /** Where the hidden value ends; 0 when there is none. */
 function lookAfter(text: string, from: number, kind: Kind, report: Report): number {
   const isUnspaced = text.charCodeAt(from - 1) >= FIRST_UNSPACED;

@@ -1,6 +1,6 @@
 import { assignments } from '../assignment/assignments.ts';
 import { pairs } from '../phrases/pairs.ts';
-import { phrases } from '../phrases/phrases.ts';
+import { phrases, vendorKeys } from '../phrases/phrases.ts';
 import { awsRules } from './aws.ts';
 import { azureRules } from './azure.ts';
 import { ciRules } from './ci.ts';
@@ -49,6 +49,7 @@ export const contextRules: readonly ContextRule[] = [
   privateKeyBlocks,
   assignments,
   phrases,
+  vendorKeys,
   pairs,
   cookies,
   curlUser,

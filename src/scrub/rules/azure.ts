@@ -9,7 +9,7 @@ export const azureRules: readonly TokenRule[] = [
     anchors: ['q~'],
     lead: 4,
     pattern: /[A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.-]{30,34}(?<!\.)/y,
-    accept: (secret) => /[a-z]/.test(secret.slice(6)) && /[A-Z]/.test(secret.slice(6)) && looksRandom(secret, 12),
+    accept: (secret) => [/[a-z]/, /[A-Z]/, /\d/].every((kind) => kind.test(secret.slice(6))),
   },
   // Storage, Cosmos DB and Batch account keys: 64 bytes of base64, always ending in `==`.
   {

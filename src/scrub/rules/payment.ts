@@ -36,7 +36,7 @@ export const paymentRules: readonly TokenRule[] = [
   {
     name: 'flutterwave-key',
     anchors: ['flwseck_test', 'flwpubk_test', 'flwseck-', 'flwpubk-'],
-    pattern: /FLW(?:SECK|PUBK)(?:_TEST)?-[A-Za-z0-9]{12,40}(?:-X)?/y,
+    pattern: /FLW(?:(?:SECK|PUBK)(?:_TEST)?-[A-Za-z0-9]{12,40}(?:-X)?|SECK_TEST[a-h0-9]{12}(?![A-Za-z0-9]))/y,
   },
   // Plaid access tokens: environment and a UUID.
   {

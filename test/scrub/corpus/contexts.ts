@@ -72,6 +72,8 @@ export const contexts: readonly string[] = [
   'apiVersion: v1\ndata:\n  blob: >\n    {k}\nkind: Secret\n',
   'hubspotKey = "{h}"',
   'twilio_auth: {h}',
+  'our Datadog key is {h}',
+  'the adafruit key: {k}',
   // Headers, cookies, queries
   'Authorization: Bearer {k}',
   'Authorization: Basic {b}',

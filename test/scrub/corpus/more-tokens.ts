@@ -125,6 +125,7 @@ export const moreTokenKinds: readonly TokenKind[] = [
   kind('rootly-token', 'rootly token', (r) => join('root', 'ly_') + r.chars(HEX, 64)),
   kind('retool-token', 'retool token', (r) => join('retool', '_01') + r.chars(LOWER_ALNUM, 26)),
   kind('svix-key', 'svix key', (r) => `${join('test', 'sk_')}${r.chars(ALNUM, 32)}.eu`),
+  kind('flutterwave-key', 'flutterwave encryption key', (r) => join('FLWSECK', '_TEST') + r.chars(HEX, 12)),
   // Databases
   kind('neon-key', 'neon key', (r) => join('na', 'pi_') + r.chars(LOWER_ALNUM, 64)),
   kind('mongodb-atlas-secret', 'atlas service account secret', (r) => join('mdb', '_sa_sk_') + r.chars(URL_SAFE, 40)),
