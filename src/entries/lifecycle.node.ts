@@ -1,3 +1,4 @@
+import { crashInto } from './crash.node.ts';
 import type { Runtime } from './runtime.node.ts';
 import { capYoungGeneration } from './young-generation.node.ts';
 
@@ -22,10 +23,7 @@ const ECHO_MS = 250;
 export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable[]): Promise<void> {
   const { log, config, drain, ready, store } = runtime;
   capYoungGeneration();
-  for (const event of ['uncaughtException', 'unhandledRejection']) {
-    // From here on the log has the last word, and not the command line.
-    process.removeAllListeners(event).on(event, (error) => crash(runtime, error));
-  }
+  crashInto(log);
   await new Promise<void>((resolve) => {
     let stoppingSince = 0;
     const onSignal = (signal: NodeJS.Signals): void => {
@@ -52,11 +50,4 @@ export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable
   await store.close();
   log.info({}, 'process.stopped');
   log.flush();
-}
-
-/** State is unknown after an error nobody caught. Whatever ran is safe in the store, so ending is the safe thing. */
-function crash({ log }: Runtime, error: unknown): never {
-  log.error({ error }, 'process.crashed');
-  log.flush();
-  process.exit(1);
 }

@@ -21,6 +21,12 @@ const secrets = sampleSecrets(seeded(20_265));
 /** The secret a text is about: every message, call and reply names its case. */
 const secretOf = (text: string): string => secrets[Number(/case-(\d+)/.exec(text)?.[1] ?? 0)]?.text ?? '';
 
+/** A token in two halves that are one when the links are taken out: what the last guardrail leaves is looked at again. */
+const joined = (): string => {
+  const { core } = secrets[0] ?? { core: '' };
+  return `${core.slice(0, 9)}<object data="https://evil.example/x">${core.slice(9)}`;
+};
+
 /** Conversations of their own, where others must not wait for them; the rest remember what was said before. */
 const PLACES: Readonly<Record<string, string>> = { 'helper broken': 'B', 'helper garbled': 'G', thrower: 'T' };
 
@@ -51,7 +57,7 @@ function parrot(hung: { count: number }): (request: LlmRequest) => LlmAnswer {
     }
     if (messages.at(-1)?.role === 'tool') {
       const last = { name: 'reply', arguments: { text: `${about} final ${secret}` } };
-      return asked.includes('final') ? { calls: [last] } : { text: `${about} so it is ${secret}` };
+      return asked.includes('final') ? { calls: [last] } : { text: `${about} so it is ${secret} or ${joined()}` };
     }
     const given = { about, words: secret, [secret]: [secret], deep: JSON.stringify({ secret }) };
     const names = ['look', 'send', 'refuse', 'fail', 'nobody'];
@@ -129,7 +135,7 @@ async function review(world: World): Promise<string[]> {
   const { reviews } = JSON.parse(await world.read('/reviews?limit=200', 'careful')) as { reviews: { id: string }[] };
   expect(reviews.length).toBeGreaterThan(10);
   const decisions = [
-    ['edit', '--text', `case-2 rather say ${secrets[2]?.text}`],
+    ['edit', '--text', `case-2 rather say ${secrets[2]?.text} or ${joined()}`],
     ['reject', '--reason', `it says ${secrets[3]?.text}`],
     ['approve'],
   ];
