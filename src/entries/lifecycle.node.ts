@@ -1,6 +1,5 @@
 import { crashInto } from './crash.node.ts';
 import type { Runtime } from './runtime.node.ts';
-import { capYoungGeneration } from './young-generation.node.ts';
 
 /** Something a role started and must stop. */
 export interface Stoppable {
@@ -22,7 +21,6 @@ const ECHO_MS = 250;
  */
 export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable[]): Promise<void> {
   const { log, config, drain, ready, store } = runtime;
-  capYoungGeneration();
   crashInto(log);
   await new Promise<void>((resolve) => {
     let stoppingSince = 0;
