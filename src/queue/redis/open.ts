@@ -8,6 +8,7 @@ import { type Client, openConnections } from './connection.ts';
 import { checkDurability } from './durability.ts';
 import { createEvents } from './events.ts';
 import { unavailable } from './failure.ts';
+import { makeStringsFast } from './fast-strings.ts';
 import { createInbox } from './inbox.ts';
 import { createJobs } from './jobs.ts';
 import { createJournal } from './journal.ts';
@@ -27,6 +28,7 @@ import { createShards, type Shards } from './shards.ts';
  * @throws SallyportError ERR_CONFIG_INVALID (the URL), ERR_STORE_MISMATCH (other shards or another id key than before)
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<Store> {
+  makeStringsFast();
   const { limits, logger, clock } = options;
   const connections = openConnections(options.url, logger);
   const keys = createKeys(options.prefix ?? 'sp', options.shards);
