@@ -7,7 +7,8 @@ import { startSlackServer } from '../src/testing/slack-server.ts';
 import { signSlackRequest, slackJson, slackMessage } from '../src/testing/slack-signer.ts';
 import { startRedis } from '../test/support/redis.ts';
 import { type RoleProcess, startRole } from '../test/support/role.ts';
-import { markdown, median, writeSection } from './report.ts';
+import { median } from './median.ts';
+import { markdown, writeSection } from './report.ts';
 
 // From the arrival of a delivery to the start of its run, and what a quiet tenant waits behind a hot one. Both from the
 // workers' own log lines (`waitedMs`), over a real Redis, with replies posted to a local Slack.

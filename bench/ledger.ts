@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { bundle } from '../test/support/bundle.ts';
 import type { LedgerFigures } from './ledger-measure.ts';
-import { markdown, median, writeSection } from './report.ts';
+import { median } from './median.ts';
+import { markdown, writeSection } from './report.ts';
 
 // What a model call pays for its budget: a reservation before it and a settlement after it, each against 18 limits, and
 // how soon a run notices the kill switch. As a bundle, because the Redis driver imports Lua.

@@ -1,15 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { type Contestant, contestants, type Measurement } from './ingress.ts';
+import { median } from './median.ts';
 import type { SenderResult } from './senders.ts';
 
 const README = new URL('README.md', import.meta.url);
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
-}
 
 /** Ratios of the same round, so that only what changed within a round counts. */
 const paired = (ours: readonly Measurement[], theirs: readonly Measurement[]): number =>

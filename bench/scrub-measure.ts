@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { nodeCrypto } from '../src/core/crypto.node.ts';
 import { createScrubber } from '../src/scrub/scrubber.ts';
-import { median } from './report.ts';
+import { median } from './median.ts';
 
 // What `bench/scrub.ts` measures; bundled, because the scrubber is shipped so and runs a third faster than unbundled.
 const scrub = createScrubber({ crypto: nodeCrypto, key: new Uint8Array(32).fill(7) });

@@ -8,8 +8,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { signSlackRequest, slackJson, slackMessage } from '../src/testing/slack-signer.ts';
 import { startRedis } from '../test/support/redis.ts';
 import { freePort, type RoleProcess, startRole } from '../test/support/role.ts';
+import { median } from './median.ts';
 import { cpuSeconds } from './process.ts';
-import { markdown, median, writeSection } from './report.ts';
+import { markdown, writeSection } from './report.ts';
 
 // What a run costs besides its model: echo runs of one worker process over a real Redis, each with its lease, budget,
 // journal, guardrails and a reply posted to a local Slack. First as many as it can, then at 50/s from delivery to post.
