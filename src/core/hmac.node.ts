@@ -31,9 +31,8 @@ const LONGEST = 64 * 1024;
 const message = Buffer.alloc(BLOCK + LONGEST);
 
 /**
- * HMAC-SHA256 (RFC 2104) as two one-shot digests. `createHmac` makes an object outside the heap for each call, which the
- * collector has to find again: with four a delivery, twice the time and most of the collector's (bench/README.md). A key
- * must not be changed once it was used.
+ * HMAC-SHA256 (RFC 2104) as two one-shot digests: `createHmac` makes an object outside the heap for each call, which the
+ * collector has to find again, and a delivery takes four. A key must not be changed once it was used.
  */
 export function hmac(
   key: Uint8Array,

@@ -37,7 +37,12 @@ export function createLog({ level, scrubLine, vouch, isPretty }: LogOptions): Lo
   const log = pino({ level, serializers: { error: serializeError }, base: { pid: process.pid } }, stream);
   const write = (at: 'debug' | 'info' | 'warn' | 'error') => (fields: LogFields, name: string) => {
     isVouched = vouch(fields, name);
-    log[at](fields, name);
+    try {
+      log[at](fields, name);
+    } finally {
+      // Whatever else writes to this stream has to pass.
+      isVouched = false;
+    }
   };
   return {
     debug: write('debug'),
