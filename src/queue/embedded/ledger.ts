@@ -10,18 +10,29 @@ import {
   WARN_AT,
 } from '../ledger.ts';
 import { DAY_MS, windowAt } from './budget-window.ts';
+import type { Connection } from './connection.ts';
+import { createLateSync } from './late-sync.ts';
 import { createLedgerTable, type Line } from './ledger-table.ts';
 import type { StoreParts } from './store-parts.ts';
+import type { Writer } from './writer.ts';
 
 /** Reservations spent and uses forgotten by one transaction, so that nobody waits long behind it. */
 const CHUNK = 200;
 
-export function createLedger({ connection, writer, limits: { maxAgeMs }, clock }: StoreParts): Ledger {
+export interface LedgerParts extends StoreParts {
+  /** Of a connection of its own, which does not wait for the disk (`makeQuick`); the other writer syncs. */
+  readonly quick: { readonly connection: Connection; readonly writer: Writer };
+}
+
+/** What is reserved and settled is not waited for to be on disk: docs/decisions/0006-unsynced-reservations.md. */
+export function createLedger({ quick, writer: durable, limits: { maxAgeMs }, clock, ...parts }: LedgerParts): Ledger {
+  const { connection, writer } = quick;
   const table = createLedgerTable(connection);
+  const sync = createLateSync({ ...parts, writer: durable });
   const isKilled = connection.query('SELECT 1 FROM budget_killed WHERE tenant = ?');
   const killed = connection.query<{ tenant: string }>('SELECT tenant FROM budget_killed');
-  const killOn = connection.query('INSERT OR IGNORE INTO budget_killed VALUES (?)');
-  const killOff = connection.query('DELETE FROM budget_killed WHERE tenant = ?');
+  const killOn = parts.connection.query('INSERT OR IGNORE INTO budget_killed VALUES (?)');
+  const killOff = parts.connection.query('DELETE FROM budget_killed WHERE tenant = ?');
 
   /** Nobody may settle a use that is gone; a run's is kept for as long as its event may be attempted. */
   const keepUntil = (line: Line, now: number, ttlMs: number): number =>
@@ -67,7 +78,12 @@ export function createLedger({ connection, writer, limits: { maxAgeMs }, clock }
   }
 
   return {
-    reserve: (request) => writer.write(() => reserve(request)),
+    async reserve(request) {
+      await sync.caughtUp();
+      const reserved = await writer.write(() => reserve(request));
+      sync.soon();
+      return reserved;
+    },
     async settle({ id, lines }, actual) {
       if (lines === 0) return { isLate: false, warnings: [] };
       const warnings = await writer.write(() => table.settle(id, clock(), amountsIn(actual)));
@@ -77,7 +93,7 @@ export function createLedger({ connection, writer, limits: { maxAgeMs }, clock }
       await sweepAll();
       return writer.read(() => limits.map((limit) => useOf(limit, clock())));
     },
-    kill: (tenant, on) => writer.write(() => void (on ? killOn : killOff).run(tenant)),
+    kill: (tenant, on) => durable.write(() => void (on ? killOn : killOff).run(tenant)),
     async killed() {
       const now = clock();
       if (writer.read(() => table.hasOver(now))) await writer.write(() => table.sweep(now, CHUNK));

@@ -3,6 +3,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { Store, StoreLimits } from '../store.ts';
 import { createCallbacks } from './callbacks.ts';
 import { createCheck } from './check.ts';
+import { connect, makeQuick } from './connection.ts';
 import { createConversationTable } from './conversation-table.ts';
 import { createCounter } from './counter.ts';
 import { openDataFile } from './data-file.ts';
@@ -12,7 +13,7 @@ import { createInbox } from './inbox.ts';
 import { createJobs } from './jobs.ts';
 import { createJournal } from './journal.ts';
 import { createLease } from './lease.ts';
-import { createLedger } from './ledger.ts';
+import { createLedger, type LedgerParts } from './ledger.ts';
 import { createRecords } from './records.ts';
 import { createReviews } from './reviews.ts';
 import { createSignal } from './signal.ts';
@@ -34,6 +35,13 @@ export interface EmbeddedStoreOptions {
   readonly sweepMs?: number;
 }
 
+/** For what need not be on disk before it is answered. */
+function openQuickly(path: string): LedgerParts['quick'] {
+  const connection = connect(path);
+  makeQuick(connection);
+  return { connection, writer: createWriter(connection) };
+}
+
 /**
  * Opens every port over one SQLite file, for one machine: several processes may open the same file.
  * @throws SallyportError ERR_STORE_UNAVAILABLE, or ERR_STORE_MISMATCH for another key's, program's or release's file.
@@ -42,6 +50,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const { path, limits, idCheck, logger, clock = Date.now, pollMs = 50, sweepMs = 5_000 } = options;
   const connection = await openDataFile(path, idCheck);
   const writer = createWriter(connection);
+  const quick = openQuickly(path);
   const parts: StoreParts = {
     connection,
     writer,
@@ -65,11 +74,12 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     journal: createJournal(parts),
     callbacks: createCallbacks(parts),
     records: createRecords(parts),
-    ledger: createLedger(parts),
+    ledger: createLedger({ ...parts, quick }),
     check: createCheck(parts, idCheck),
     async close() {
       await jobs.close();
-      await writer.close();
+      await Promise.all([writer.close(), quick.writer.close()]);
+      quick.connection.close();
       connection.close();
     },
   };
