@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { InboundEvent } from '../core/event.ts';
+import { matchSchema } from './agent-match.ts';
 import { agentBudgetSchema } from './budget.ts';
-import { httpAgentEnvironment, httpAgentSchema, needHttpAgent } from './http-agent.ts';
+import { httpAgentEnvironment, httpAgentSchema, httpEndpointSchema, needHttpAgent } from './http-agent.ts';
 import { bytes, durationBetween, httpUrl, integer, secret } from './values.ts';
 
 /** What answers where no agent of the configuration does. */
@@ -54,7 +55,7 @@ const definition = z
     /** What agents that may delegate to it are told it is good for. */
     description: text(1000).optional(),
     /** Whether it answers an event. Of several agents the first that does gets it. */
-    match: functionOf<(event: InboundEvent) => boolean>().optional(),
+    match: matchSchema.optional(),
     /** As the endpoint of `agent.llm` knows it; absent: that of `agent.llm`. */
     model: modelName.optional(),
     instructions: instructions.optional(),
@@ -76,10 +77,15 @@ const definition = z
     run: functionOf<(...task: never[]) => Promise<unknown>>().optional(),
     /** An adapter that gets the capabilities of its events (`boltAgent`) instead of instructions and tools. */
     trusted: functionOf<(deps: never) => unknown>().optional(),
+    /** A program somewhere else instead of instructions and tools. */
+    http: httpEndpointSchema.optional(),
   })
-  .refine((one) => [one.instructions, one.run, one.trusted].filter((kind) => kind !== undefined).length === 1, {
-    message: 'needs instructions (for a model) or run (your own code), one of both',
-  });
+  .refine(
+    (one) => [one.instructions, one.run, one.trusted, one.http].filter((kind) => kind !== undefined).length === 1,
+    {
+      message: 'needs one of instructions (for a model), run (your own code) and http (a program of yours)',
+    },
+  );
 
 const isDelegate = (name: string, all: readonly z.output<typeof definition>[]): boolean =>
   all.some((one) => one.name === name && one.description !== undefined && one.instructions !== undefined);
@@ -183,6 +189,10 @@ export function builtInOf(agent: AgentConfig, agents: readonly unknown[]): Built
   return agent.llm.baseUrl === undefined ? 'echo' : 'assistant';
 }
 
+/** Of a definition that may be wrong in any way. */
+const asksModel = (one: { readonly [K in 'run' | 'trusted' | 'http']?: unknown } | null | undefined): boolean =>
+  !isFunction(one?.run ?? one?.trusted) && one?.http === undefined;
+
 /** Says what an agent with a model cannot do without. Looks at settings that may be wrong in any other way. */
 export function needModel(
   kind: unknown,
@@ -191,7 +201,7 @@ export function needModel(
   need: (setting: string, path: readonly string[], why: string) => void,
 ): void {
   if (kind === 'http') needHttpAgent(need);
-  const definitions = Array.isArray(agents) ? agents.filter((one) => !isFunction(one?.run ?? one?.trusted)) : [];
+  const definitions = Array.isArray(agents) ? agents.filter(asksModel) : [];
   const isMeant = kind === undefined && definitions.length === 0 && (llm.baseUrl ?? llm.model) !== undefined;
   const hasAssistant = kind === 'assistant' || isMeant;
   if (!hasAssistant && definitions.length === 0) return;

@@ -26,20 +26,26 @@ const reserve = z
   .transform(({ usd: usdMicros, ...counts }) => ({ ...counts, usdMicros: Number(usdMicros) }))
   .prefault({});
 
+/** Several during rotation: requests carry a signature of each, callbacks may carry any. */
+const secrets = listOf(webhookSecret);
+
+const common = {
+  /** For its answer to a request. */
+  timeout: durationBetween('1s', '10m').prefault('60s'),
+  /** For its callback after a 202. The event's age counts on meanwhile, so this stays well below a day. */
+  callbackTimeout: durationBetween('1s', '12h').prefault('10m'),
+  reserve,
+};
+
+/** Of the built-in agent. */
 export const httpAgentSchema = z
-  .strictObject({
-    url: httpUrl.optional(),
-    /** Several during rotation: requests carry a signature of each, callbacks may carry any. */
-    secrets: listOf(webhookSecret).optional(),
-    /** For its answer to a request. */
-    timeout: durationBetween('1s', '10m').prefault('60s'),
-    /** For its callback after a 202. The event's age counts on meanwhile, so this stays well below a day. */
-    callbackTimeout: durationBetween('1s', '12h').prefault('10m'),
-    reserve,
-  })
+  .strictObject({ url: httpUrl.optional(), secrets: secrets.optional(), ...common })
   .prefault({});
 
-export type HttpAgentConfig = z.output<typeof httpAgentSchema>;
+/** Of an agent that a file lists. */
+export const httpEndpointSchema = z.strictObject({ url: httpUrl, secrets, ...common });
+
+export type HttpEndpoint = z.output<typeof httpEndpointSchema>;
 
 export const httpAgentEnvironment: Readonly<Record<string, readonly string[]>> = {
   SALLYPORT_AGENT_URL: ['agent', 'http', 'url'],
@@ -49,6 +55,25 @@ export const httpAgentEnvironment: Readonly<Record<string, readonly string[]>> =
   SALLYPORT_AGENT_RESERVE_USD: ['agent', 'http', 'reserve', 'usd'],
   SALLYPORT_AGENT_RESERVE_CALLS: ['agent', 'http', 'reserve', 'modelCalls'],
 };
+
+/** A program that may be asked and may call back, and the name it has in both. */
+export interface NamedEndpoint {
+  readonly name: string;
+  readonly http: HttpEndpoint;
+}
+
+interface Programs {
+  readonly agent: { readonly http: z.output<typeof httpAgentSchema> };
+  readonly agents: readonly { readonly name: string; readonly http?: HttpEndpoint | undefined }[];
+}
+
+/** Every program that is configured, the built-in agent's among them where it is known where that is. */
+export function httpEndpoints({ agent, agents }: Programs): readonly NamedEndpoint[] {
+  const { url, secrets: keys, ...rest } = agent.http;
+  const builtIn =
+    url === undefined || keys === undefined ? [] : [{ name: 'http', http: { url, secrets: keys, ...rest } }];
+  return [...agents.flatMap(({ name, http }) => (http === undefined ? [] : [{ name, http }])), ...builtIn];
+}
 
 /** Says what the agent `http` cannot do without. */
 export function needHttpAgent(need: (setting: string, path: readonly string[], why: string) => void): void {

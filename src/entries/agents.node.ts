@@ -7,7 +7,7 @@ import type { RunDeps } from '../workers/run.ts';
 import { agentChoice } from './agent-choice.ts';
 import { createAssistants } from './assistants.node.ts';
 import { guardrailsOf } from './guardrails.node.ts';
-import { openHttpAgent } from './http-agent.node.ts';
+import { openBuiltInHttpAgent, openHttpAgent } from './http-agent.node.ts';
 import { openMemory } from './memory.node.ts';
 import { unpricedModels } from './model.node.ts';
 import type { Runtime } from './runtime.node.ts';
@@ -24,12 +24,16 @@ export function openAgents(runtime: Runtime): Pick<RunDeps, 'agentFor' | 'guardr
   const builtIns = {
     echo: () => echoAgent,
     assistant: () => assistant({ ...bare, name: 'assistant', instructions, tools }),
-    http: () => openHttpAgent(runtime),
+    http: () => openBuiltInHttpAgent(runtime),
   };
   const builtIn = builtInOf(config.agent, config.agents);
   const all = config.agents.map((one) => {
-    if (one.trusted !== undefined) return trustedAgent(one, runtime);
-    return one.instructions === undefined ? ownCode(one) : assistant({ ...one, instructions: one.instructions });
+    const { name, http, instructions: told, trusted, run } = one;
+    if (trusted !== undefined) return trustedAgent(one, runtime);
+    if (told !== undefined) return assistant({ ...one, instructions: told });
+    // `defineAgent` types it; whatever else it answers fails the attempt.
+    if (http === undefined) return { ...policyOf(one), run: run as Agent['run'] };
+    return { ...policyOf(one), run: openHttpAgent({ name, http }, runtime).run };
   });
   if (builtIn !== null) all.push(builtIns[builtIn]());
   const byName = new Map(all.map((one) => [one.name, one]));
@@ -38,13 +42,12 @@ export function openAgents(runtime: Runtime): Pick<RunDeps, 'agentFor' | 'guardr
   return { agentFor: (event) => byName.get(choose(event, choice)?.name ?? '') ?? null, guardrailsWith, memory };
 }
 
-/** `defineAgent` types it; whatever else it answers fails the attempt. */
-const ownCode = ({ name, budget: limits, review, guardrails, run }: AgentDefinitionConfig): Agent => ({
+/** What holds for an agent whatever it is made of. */
+const policyOf = ({ name, budget: limits, review, guardrails }: AgentDefinitionConfig): Omit<Agent, 'run'> => ({
   name,
   limits,
   review,
   guardrails: guardrails.filter(isGuardrail),
-  run: run as Agent['run'],
 });
 
 async function warnOfPrices({ config, log }: Runtime): Promise<void> {

@@ -1,10 +1,11 @@
+import { httpEndpoints } from '../config/http-agent.ts';
 import type { Config } from '../config/schema.ts';
 import { type CallbackDeps, mountCallbacks } from '../ingress/callbacks.ts';
 import type { App } from '../ingress/context.ts';
 
-/** `/callbacks/{run}`, where there is an agent that may call back: only `http` does. */
-export function callbackRoutes({ agent }: Config, deps: Omit<CallbackDeps, 'keysOf'>): readonly ((app: App) => void)[] {
-  const { secrets } = agent.http;
-  if (secrets === undefined) return [];
-  return [mountCallbacks({ ...deps, keysOf: (name) => (name === 'http' ? secrets : []) })];
+/** `/callbacks/{run}`, where there are agents that may call back: programs behind HTTP, each with its own secrets. */
+export function callbackRoutes(config: Config, deps: Omit<CallbackDeps, 'keysOf'>): readonly ((app: App) => void)[] {
+  const secrets = new Map(httpEndpoints(config).map(({ name, http }) => [name, http.secrets]));
+  if (secrets.size === 0) return [];
+  return [mountCallbacks({ ...deps, keysOf: (name) => secrets.get(name) ?? [] })];
 }

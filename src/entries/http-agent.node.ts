@@ -1,3 +1,4 @@
+import { httpEndpoints, type NamedEndpoint } from '../config/http-agent.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { Agent } from '../workers/agent/agent.ts';
 import { createHttpAgent } from '../workers/agent/http/agent.ts';
@@ -6,17 +7,21 @@ import { createGuardedFetch } from '../workers/outbound/guarded-fetch.ts';
 import { createDnsResolve } from '../workers/outbound/resolve.ts';
 import type { Runtime } from './runtime.node.ts';
 
-/** The configured program of somebody else. @throws SallyportError ERR_CONFIG_INVALID: none is configured */
-export function openHttpAgent({ config, scrub, metrics }: Runtime): Agent {
-  const { http } = config.agent;
+/** Somebody else's program. Its client may reach the host and port of its own URL even where they are private. */
+export function openHttpAgent({ name, http }: NamedEndpoint, { config, scrub, metrics }: Runtime): Agent {
   const { url, secrets: keys, timeout: timeoutMs, callbackTimeout: callbackTimeoutMs, reserve } = http;
-  if (url === undefined || keys === undefined)
-    throw new SallyportError('ERR_CONFIG_INVALID', 'SALLYPORT_AGENT_URL: is required');
   const allow = [allowEntry(url)].filter((entry) => entry !== null);
   const fetch = createGuardedFetch({ resolve: createDnsResolve(), allow, timeoutMs });
   const { publicUrl } = config.server;
   return createHttpAgent(
-    { name: 'http', url, keys, timeoutMs, callbackTimeoutMs, reserve, publicUrl },
+    { name, url, keys, timeoutMs, callbackTimeoutMs, reserve, publicUrl },
     { fetch, scrub, meter: metrics.meter, clock: Date.now },
   );
+}
+
+/** The one of the environment. @throws SallyportError ERR_CONFIG_INVALID: none is configured */
+export function openBuiltInHttpAgent(runtime: Runtime): Agent {
+  const builtIn = httpEndpoints(runtime.config).find(({ name }) => name === 'http');
+  if (builtIn === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'SALLYPORT_AGENT_URL: is required');
+  return openHttpAgent(builtIn, runtime);
 }

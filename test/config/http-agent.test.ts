@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { defineConfig } from '../../src/config/define.ts';
+import { httpEndpoints } from '../../src/config/http-agent.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
+import { relevanceOf } from '../../src/entries/agent-choice.ts';
 import { boltAgent } from '../../src/workers/agent/bolt/define.ts';
 
 const key = Buffer.alloc(32, 1).toString('base64');
@@ -99,6 +101,54 @@ describe('the agent http', () => {
       modelCalls: 1,
       toolCalls: 0,
     });
+  });
+});
+
+describe('programs that a file lists', () => {
+  const http = { url: 'https://one.example/', secrets: 'a-secret-of-sixteen-bytes' };
+  const loadAgents = (agents: readonly unknown[]) => loadConfig({ agents }, base, 'all');
+  const problems = (agent: unknown): readonly string[] => {
+    const loaded = loadAgents([agent]);
+    return loaded.ok ? [] : loaded.problems;
+  };
+
+  test('each have an address, secrets, times and a reservation of their own, and ask for no model', () => {
+    const other = {
+      url: 'https://two.example/',
+      secrets: ['another-secret-of-bytes'],
+      timeout: '5s',
+      reserve: { usd: 1 },
+    };
+    const loaded = loadAgents([
+      { name: 'one', http },
+      { name: 'two', http: other, budget: { seconds: 30 }, review: true },
+    ]);
+    if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
+    expect(httpEndpoints(loaded.config)).toMatchObject([
+      { name: 'one', http: { url: http.url, timeout: 60_000, reserve: { usdMicros: 50_000 } } },
+      { name: 'two', http: { url: other.url, timeout: 5_000, reserve: { usdMicros: 1_000_000 } } },
+    ]);
+    expect(relevanceOf(loaded.config)).toBeUndefined();
+  });
+
+  test('stand beside the one of the environment', () => {
+    const loaded = loadConfig({ agents: [{ name: 'one', http }] }, given, 'all');
+    if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
+    expect(httpEndpoints(loaded.config).map(({ name }) => name)).toEqual(['one', 'http']);
+  });
+
+  test.each<[string, unknown]>([
+    ['no secret', { name: 'one', http: { url: http.url } }],
+    ['no address', { name: 'one', http: { secrets: http.secrets } }],
+    ['plain http to another machine', { name: 'one', http: { ...http, url: 'http://agent.example/' } }],
+    ['instructions as well', { name: 'one', http, instructions: 'You help.' }],
+    ['a channel that does not exist', { name: 'one', http, match: { channels: ['fax'] } }],
+    ['no channel at all', { name: 'one', http, match: { channels: [] } }],
+    ['a condition that does not exist', { name: 'one', http, match: { author: 'me' } }],
+    ['the name of the built-in one', { name: 'http', http }],
+  ])('are refused with %s', (_, agent) => {
+    expect(problems(agent)).toHaveLength(1);
+    expect(problems(agent).join()).not.toContain(http.secrets);
   });
 });
 

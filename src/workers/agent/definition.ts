@@ -1,4 +1,4 @@
-import type { InboundEvent } from '../../core/event.ts';
+import type { ChannelName, InboundEvent } from '../../core/event.ts';
 import type { Guardrail } from '../guardrails/guardrail.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { Agent } from './agent.ts';
@@ -6,14 +6,34 @@ import type { Agent } from './agent.ts';
 /** A number, or that number as text, or `unlimited`. */
 type Max = number | string;
 
-/** An agent as a configuration file describes it: instructions for a model, or code of your own. */
+/** A program behind HTTP. docs/http-agent.md */
+export interface HttpAgentOptions {
+  /** Plain http only on this machine. */
+  url: string;
+  /** Standard Webhooks; several while one replaces another. Its callbacks are verified with these and no others. */
+  secrets: string | string[];
+  /** For its answer to a request, e.g. `60s`. */
+  timeout?: string;
+  /** For its callback after a 202, e.g. `10m`. */
+  callbackTimeout?: string;
+  /** What one run may use: reserved before it is asked, and spent in full unless it reports less. */
+  reserve?: {
+    usd?: number | string;
+    inputTokens?: number;
+    outputTokens?: number;
+    modelCalls?: number;
+    toolCalls?: number;
+  };
+}
+
+/** An agent as a configuration file describes it: instructions for a model, code of your own, or a program behind HTTP. */
 export interface AgentDefinition {
   /** 1 to 31 of a-z, 0-9 and -; it is shown in metrics and run records. */
   name: string;
   /** What other agents are told it is good for, when they may delegate to it. */
   description?: string;
   /** Whether it answers an event. The first agent of the list that does gets it; absent: it answers everything. */
-  match?: (event: InboundEvent) => boolean;
+  match?: ((event: InboundEvent) => boolean) | { channels?: ChannelName[]; mentioned?: boolean };
   /** The model's name at `LLM_BASE_URL`; absent: `LLM_MODEL`. */
   model?: string;
   /** What the model is told. Nothing from outside is ever put among it. */
@@ -30,6 +50,8 @@ export interface AgentDefinition {
   guardrails?: Guardrail[];
   /** Code instead of instructions. What costs something goes through `context.budget`. */
   run?: Agent['run'];
+  /** A program instead of instructions. */
+  http?: HttpAgentOptions;
 }
 
 /**
