@@ -1,3 +1,4 @@
+import type { Audit } from './audit.ts';
 import type { Callbacks } from './callbacks.ts';
 import type { Events } from './events.ts';
 import type { Inbox } from './inbox.ts';
@@ -19,6 +20,7 @@ export interface Store {
   readonly callbacks: Callbacks;
   readonly records: Records;
   readonly ledger: Ledger;
+  readonly audit: Audit;
   /**
    * Checks that what the store acknowledges is durable.
    * @throws SallyportError ERR_STORE_UNAVAILABLE, or ERR_STORE_UNSAFE with a text that names the setting to change.
@@ -41,6 +43,8 @@ export interface StoreLimits {
   readonly rewakeMs: number;
   /** How long ended events are kept. */
   readonly retentionMs: number;
+  /** How long entries of the audit are kept. */
+  readonly auditKeepMs: number;
   /** Events of one tenant that may wait; more are refused (`full`) before they are marked seen. */
   readonly queueCap: number;
 }
@@ -52,5 +56,6 @@ export const defaultLimits: StoreLimits = {
   maxAgeMs: 86_400_000,
   rewakeMs: 60_000,
   retentionMs: 30 * 86_400_000,
+  auditKeepMs: 90 * 86_400_000,
   queueCap: 50_000,
 };

@@ -8,6 +8,7 @@ import type { RedisStoreOptions } from '../../src/queue/redis/options.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { attemptsContract } from './attempts.contract.ts';
+import { auditContract } from './audit.contract.ts';
 import { callbacksContract } from './callbacks.contract.ts';
 import { eventsContract } from './events.contract.ts';
 import type { StoreHarness } from './harness.ts';
@@ -81,4 +82,5 @@ describeRedis('redis', () => {
   retentionContract('redis', harness);
   reviewsContract('redis', harness);
   resolveContract('redis', harness);
+  auditContract('redis', harness);
 });

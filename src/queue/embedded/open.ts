@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Store, StoreLimits } from '../store.ts';
+import { createAudit } from './audit.ts';
 import { createCallbacks } from './callbacks.ts';
 import { createCheck } from './check.ts';
 import { connect, makeQuick } from './connection.ts';
@@ -75,6 +76,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     callbacks: createCallbacks(parts),
     records: createRecords(parts),
     ledger: createLedger({ ...parts, quick }),
+    audit: createAudit(parts),
     check: createCheck(parts, idCheck),
     async close() {
       await jobs.close();

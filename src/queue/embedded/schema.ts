@@ -101,8 +101,18 @@ const version3 = `
   CREATE INDEX events_in_review ON events (review_until) WHERE review_until IS NOT NULL;
 `;
 
+/** Audit chains. A chain whose entries were all trimmed keeps its end: the next entry follows it. */
+const version4 = `
+  CREATE TABLE audit (
+    tenant TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+    subject TEXT NOT NULL, data TEXT NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL,
+    PRIMARY KEY (tenant, seq)
+  ) WITHOUT ROWID;
+  CREATE TABLE audit_heads (tenant TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID;
+`;
+
 /** `migrations[n]` lifts a file from version n to n + 1. Append only: a file in the field is never rewritten by hand. */
-const migrations: readonly string[] = [version1, version2, version3];
+const migrations: readonly string[] = [version1, version2, version3, version4];
 
 /**
  * The version of the file, 0 for one that is still empty.

@@ -1,3 +1,4 @@
+import { createAuditTrim } from './audit.ts';
 import { createReviewSweep } from './reviews.ts';
 import type { StoreParts } from './store-parts.ts';
 
@@ -5,12 +6,13 @@ import type { StoreParts } from './store-parts.ts';
 const CHUNK = 200;
 
 /**
- * Makes what workers do beside their work: forgetting ended events with their journal and identities whose window has
- * passed, parking reviews nobody decided, and waking what a clock that was set back would leave asleep.
+ * Makes what workers do beside their work: forgetting ended events with their journal, identities whose window has
+ * passed and old entries of the audit, parking reviews nobody decided, and waking what a clock that was set back would leave asleep.
  */
 export function createSweep(parts: StoreParts): () => Promise<void> {
   const { connection, writer, limits, clock } = parts;
   const sweepReviews = createReviewSweep(parts);
+  const trimAudit = createAuditTrim(parts);
   const ended = connection.query<{ seq: number; tenant: string; id: string }>(
     `SELECT seq, tenant, id FROM events WHERE ended_at <= ? ORDER BY ended_at LIMIT ${CHUNK}`,
   );
@@ -44,5 +46,6 @@ export function createSweep(parts: StoreParts): () => Promise<void> {
     if (isStranded) await writer.write(() => wakeFarAhead.run(now, now + farAheadMs));
     await sweepReviews();
     while (writer.read(isDue)) await writer.write(forgetSome);
+    await trimAudit();
   };
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { codeOf } from '../../core/errors.ts';
 import type { Store } from '../store.ts';
 import { createAgreement } from './agreement.ts';
+import { createAudit } from './audit.ts';
 import { createCallbacks } from './callbacks.ts';
 import { type Client, openConnections } from './connection.ts';
 import { checkDurability } from './durability.ts';
@@ -55,6 +56,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     callbacks: createCallbacks({ shards, events, minReplicas: options.minReplicas }),
     records: createRecords(shards),
     ledger: createLedger({ shards, patientShards, limits }),
+    audit: createAudit({ shards, patientShards }),
     check: async () => {
       try {
         await agreement.ensure();

@@ -2,7 +2,6 @@ import type { Logger } from '../../core/logger.ts';
 import { createRelayStep, type RelayStepDeps } from './relay-step.ts';
 import { sweepReviews } from './reviews.ts';
 import { scripts } from './scripts.ts';
-import type { Shards } from './shards.ts';
 
 export interface RelayDeps extends RelayStepDeps {
   readonly logger: Logger;
@@ -27,7 +26,7 @@ const FAILED_PAUSE_MS = 500;
 export function startRelay(deps: RelayDeps): Relay {
   const { shards, tuning, logger } = deps;
   const step = createRelayStep(deps);
-  const cleanSometimes = createCleaner(shards, tuning.cleanMs, logger);
+  const cleanSometimes = createCleaner(deps);
   const rest = createRest();
   /** Shards to look at in the next turn. */
   let pending = new Set(shards.keys.tags);
@@ -95,19 +94,20 @@ function createRest(): { for(ms: number): Promise<void>; end(): void } {
   };
 }
 
-/** Events removed in one call: about 2 ms. */
+/** Events, or entries of the audit, removed in one call: about 2 ms. */
 const CLEAN_AT_ONCE = 200;
 
-/** Every `everyMs`, removes the events of all shards whose retention has ended, and parks reviews nobody decided. */
-function createCleaner(shards: Shards, everyMs: number, logger: Logger): () => Promise<void> {
+/** Every `cleanMs`, removes what is no longer kept from all shards, and parks reviews nobody decided. */
+function createCleaner({ shards, limits, tuning, logger }: RelayDeps): () => Promise<void> {
   const { keys, run, now } = shards;
   let nextAt = 0;
   return async () => {
     if (Date.now() < nextAt) return;
     for (const tag of keys.tags) {
       while (Number(await run(scripts.clean, tag, [now(), CLEAN_AT_ONCE])) === CLEAN_AT_ONCE);
+      while (Number(await run(scripts.auditTrim, tag, [now(), limits.auditKeepMs, CLEAN_AT_ONCE])) === CLEAN_AT_ONCE);
       await sweepReviews(shards, tag, logger);
     }
-    nextAt = Date.now() + everyMs;
+    nextAt = Date.now() + tuning.cleanMs;
   };
 }

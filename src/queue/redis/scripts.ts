@@ -5,6 +5,9 @@ import line from './scripts/_line.lua';
 import review from './scripts/_review.lua';
 import shard from './scripts/_shard.lua';
 import accept from './scripts/accept.lua';
+import auditAppend from './scripts/audit-append.lua';
+import auditRead from './scripts/audit-read.lua';
+import auditTrim from './scripts/audit-trim.lua';
 import callBack from './scripts/call-back.lua';
 import claim from './scripts/claim.lua';
 import clean from './scripts/clean.lua';
@@ -39,6 +42,9 @@ function script(...parts: readonly string[]): Script {
 
 export const scripts = {
   accept: script(shard, accept),
+  auditAppend: script(shard, auditAppend),
+  auditRead: script(shard, auditRead),
+  auditTrim: script(shard, auditTrim),
   callBack: script(shard, line, callBack),
   claim: script(shard, claim),
   clean: script(shard, clean),

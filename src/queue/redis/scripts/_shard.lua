@@ -17,6 +17,10 @@
 --   <tag>:ring                         list of the tenants that have wakes, each once
 --   <tag>:bell                         capped list that idle relays block on
 --   <tag>:strays                       capped stream of duplicates whose record is gone
+--   <tag>:audit:<tenant>               list, the tenant's audit chain (audit-entry.ts says what an element is)
+--   <tag>:audit-heads                  hash of tenant -> '<seq> <hash>' of the latest entry; never deleted
+--   <tag>:audit-bases                  hash of tenant -> hash of the latest entry that was trimmed
+--   <tag>:audit-oldest                 zset of tenants by the time of their oldest entry
 --
 -- A line whose queue is not empty has a wake in its tenant's outbox or a time in `due`: nothing is ever left asleep.
 local call = redis.call
