@@ -38,7 +38,7 @@ async function startGate(keys: ReturnType<typeof freshKeys>): Promise<RoleProces
 test('two programs answer what they match, and each calls back with its own secret only', async () => {
   const keys = freshKeys();
   const gate = await startGate(keys);
-  const say = async (message: SlackMessageOptions): Promise<void> => {
+  const say = async (message: Omit<SlackMessageOptions, 'at'>): Promise<void> => {
     const at = Date.now();
     const signing = { signingSecret: keys.SLACK_SIGNING_SECRET, at };
     const { method, headers, body } = signSlackRequest(slackJson(slackMessage({ ...message, at })), signing);
