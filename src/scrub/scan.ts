@@ -48,6 +48,8 @@ export interface Scanned {
 /** Finds the secrets of one text as it stands. */
 export interface Scanner {
   scan(text: string): Scanned;
+  /** The hits of rank 2 and 3 alone: what has a form of its own. */
+  scanForForms(text: string): readonly Hit[];
   /** True only when `scan` certainly finds nothing in the text, and the text is no JSON. Most strings are such. */
   isQuiet(text: string): boolean;
 }
@@ -79,7 +81,7 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>):
     if (rules.texts.length > 0 || MAY_BE_JSON.includes(text[0] as string)) return false;
     return index.marksWithout(text) === 0 && hasOrdinaryRuns(text);
   };
-  const scan = (text: string): Scanned => {
+  const scan = (text: string, areFormsAll = false): Scanned => {
     if (text.length < SHORTEST_TEXT) return NOTHING_FOUND;
     const marksAlone = index.marksWithout(text);
     if (marksAlone >= 0 && rules.texts.length === 0 && !hasLongRun(text, LONG_RUN)) {
@@ -98,7 +100,8 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>):
             for (const id of rulesOf[anchor] as readonly number[]) {
               if (id < tokens.length) lookForToken(tokens[id] as TokenRule, id, text, start, found, report);
               else if (id < tokens.length + contexts.length) {
-                lookAround(contexts[id - tokens.length] as ContextRule, id, text, start, end, found, report);
+                const rule = contexts[id - tokens.length] as ContextRule;
+                if (!areFormsAll || rule.isFormed === true) lookAround(rule, id, text, start, end, found, report);
               } else shieldPlaceholder(text, start, names, found);
             }
           });
@@ -112,8 +115,10 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>):
       marks: seen,
     };
   };
-  return { scan, isQuiet };
+  return { scan: (text) => scan(text), scanForForms: (text) => scan(text, true).hits.filter(isFormed), isQuiet };
 }
+
+const isFormed = ({ rank }: Hit): boolean => rank > 1;
 
 /** Our own event ids are generated, and no rule knows them. */
 const EVENT_ID = /ev_[0-9A-Z]{26}(?![A-Za-z0-9+/=_.~-])/y;

@@ -24,7 +24,8 @@ export type OnRound = (splices: readonly Splice[]) => void;
 /** Cleans one string; null when there is nothing to hide. */
 export type TextCleaner = (text: string, name: string, isLoose: boolean, onRound?: OnRound) => Cleaned | null;
 
-export function createTextCleaner({ scan, isQuiet }: Scanner, placeholder: Placeholder): TextCleaner {
+export function createTextCleaner(scanner: Scanner, placeholder: Placeholder): TextCleaner {
+  const { scan, isQuiet } = scanner;
   let lastClean = '';
   const clean = (
     original: string,
@@ -56,7 +57,7 @@ export function createTextCleaner({ scan, isQuiet }: Scanner, placeholder: Place
       if (text.length >= REMEMBERED) lastClean = text;
       return NONE;
     }
-    const hits = [...scanned.hits, ...hitsInReadings(text, scanned, scan)];
+    const hits = [...scanned.hits, ...hitsInReadings(text, scanned, scanner)];
     if (hit !== null) hits.push(hit);
     const splices = hits.length === 0 ? NONE : hidden(hits, scanned, placeholder);
     if (scanned.encoded.length === 0 || depth >= DEEPEST) return splices;
@@ -84,16 +85,17 @@ function hidden(hits: readonly Hit[], { shields }: Scanned, placeholder: Placeho
   });
 }
 
-function hitsInReadings(text: string, { marks }: Scanned, scan: Scanner['scan']): readonly Hit[] {
+function hitsInReadings(text: string, { marks }: Scanned, { scan, scanForForms }: Scanner): readonly Hit[] {
   if (marks === 0) return [];
-  return readingsOf(text, marks).flatMap(({ view, isJoined }) =>
-    scan(view.text)
-      .hits.filter(({ rank, start, end }) => !isJoined || (rank > 1 && view.isAltered(start, end)))
-      .map((hit) => {
-        const [start, end] = view.toOriginal(hit.start, hit.end);
-        return { ...hit, start, end };
-      }),
-  );
+  return readingsOf(text, marks).flatMap(({ view, isJoined }) => {
+    const hits = isJoined
+      ? scanForForms(view.text).filter(({ start, end }) => view.isAltered(start, end))
+      : scan(view.text).hits;
+    return hits.map((hit) => {
+      const [start, end] = view.toOriginal(hit.start, hit.end);
+      return { ...hit, start, end };
+    });
+  });
 }
 
 /** Text in base64 is cleaned and encoded again, so that a mail body stays one. */

@@ -42,6 +42,7 @@ const LINE =
 export const privateKeyBlocks: ContextRule = {
   names: ['private-key'],
   anchors: ['-----begin ', '-----end '],
+  isFormed: true,
   open(text, report) {
     let nextEnd = -1;
     let hiddenTo = 0;

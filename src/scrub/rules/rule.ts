@@ -42,6 +42,8 @@ export interface ContextRule {
   readonly names: readonly string[];
   /** Lower-case literals near which the secret stands. */
   readonly anchors: readonly string[];
+  /** Its secrets have a form of their own, so that they are also looked for where a margin broke them. */
+  readonly isFormed?: boolean;
   /** Called once for a text in which an anchor occurs; the returned function is called at each, left to right. */
   open(text: string, report: Report): (anchorStart: number, anchorEnd: number) => void;
 }

@@ -55,7 +55,7 @@ const TO = 3;
 
 /** One table of numbers instead of an object each: a mebibyte of nothing but escapes has 350,000. */
 function createReplacements() {
-  let table = new Int32Array(64 * FIELDS);
+  let table = new Int32Array(16 * FIELDS);
   let used = 0;
   return {
     add(inView: number, viewEnd: number, from: number, to: number): void {

@@ -1,4 +1,4 @@
-import { isOf, RUN } from '../chars.ts';
+import { ALNUM, isOf, RUN } from '../chars.ts';
 import { decodeView, shifted, type View } from './view.ts';
 
 /** Mail programs and terminals break a long token at their margin; shorter lines were broken by their author. */
@@ -6,6 +6,10 @@ const LEAST_MARGIN = 40;
 
 /** Token characters in front of the break: fewer are the last word of a line. */
 const LEAST_PIECE = 12;
+
+/** What dates and times are made of, besides signs; Slack's tokens have up to forty digits and signs in a row. */
+const OF_TIMES = '0123456789TZ';
+const LONGEST_PIECE = 64;
 
 /** Signs that tokens have inside besides those of a run. */
 const INSIDE = '|$%@:~';
@@ -52,15 +56,24 @@ function nextBreak(text: string, from: number): number {
 
 /** Length of the line break and of the next line's indentation or quoting, when a token was broken there; else 0. */
 function breakLength(text: string, at: number): number {
-  let piece = at;
-  while (at - piece < LEAST_PIECE && isInside(text, piece - 1)) piece -= 1;
-  if (at - piece < LEAST_PIECE) return 0;
+  if (!endsInPiece(text, at)) return 0;
   let next = at + (text[at] === '\r' ? 1 : 0);
   if (text[next] !== '\n') return 0;
   next += 1;
   const line = next;
   while (next - line < 8 && ' \t>|'.includes(text[next] ?? '\n')) next += 1;
   return isInside(text, next) && at - text.lastIndexOf('\n', at - 1) > LEAST_MARGIN ? next - at : 0;
+}
+
+/** Whether what stands before is long enough, and more than a date, a time or a number, which many lines end in. */
+function endsInPiece(text: string, at: number): boolean {
+  let start = at;
+  let hasLetter = false;
+  while (at - start < LONGEST_PIECE && isInside(text, start - 1) && !(hasLetter && at - start >= LEAST_PIECE)) {
+    start -= 1;
+    hasLetter ||= isOf(ALNUM, text, start) && !OF_TIMES.includes(text[start] as string);
+  }
+  return hasLetter && at - start >= LEAST_PIECE;
 }
 
 const isInside = (text: string, at: number): boolean =>
