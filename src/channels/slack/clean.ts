@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
+import type { JsonObject, JsonValue } from '../../core/json.ts';
 
 /**
  * Bearer secrets of Slack's payloads, wherever they sit: the deprecated verification token, and what lets its holder
@@ -15,36 +15,42 @@ const capabilities: ReadonlySet<string> = new Set([
 
 /** Apps park a `response_url` in `private_metadata`, where it is inside a string, often of JSON with escaped slashes. */
 const HOOK_URL = /https:\\?\/\\?\/hooks\.slack(?:-gov)?\.com[^\s"'<>]*/gi;
+/** What every such address holds. */
+const HOOK_HOST = 'hooks.slack';
 
-/** The payload without its capabilities; what holds none of them is the same object as before. */
-export const removeCapabilities = (payload: JsonObject): JsonObject => cleanObject(payload, '');
+const withoutHooks = (text: string): string => text.replace(HOOK_URL, '[removed]');
 
-/** Built anew where something is left out: an object that a member was deleted from is slow to read for ever after. */
-function cleanObject(object: JsonObject, ownName: string): JsonObject {
-  const names = Object.keys(object);
-  let copy: Record<string, JsonValue> | null = null;
-  for (let at = 0; at < names.length; at += 1) {
-    const name = names[at] as string;
-    const value = object[name] as JsonValue;
-    const kept = isCapability(name, value, ownName) ? undefined : clean(value, name);
-    if (kept === value) {
-      if (copy !== null) copy[name] = value;
-      continue;
-    }
-    copy ??= Object.fromEntries(names.slice(0, at).map((earlier) => [earlier, object[earlier] as JsonValue]));
-    if (kept !== undefined) copy[name] = kept;
+/**
+ * Takes the capabilities out of a payload, in place: nobody else has it yet, and a copy of every delivery costs as much
+ * as digesting it. They become `undefined`, which JSON leaves out; an object that a member was deleted from would be slow
+ * to read for ever after.
+ */
+export function removeCapabilities(payload: JsonObject): void {
+  blankObject(payload as Record<string, JsonValue | undefined>, '');
+}
+
+function blankObject(object: Record<string, JsonValue | undefined>, ownName: string): void {
+  for (const name of Object.keys(object)) {
+    const value = object[name];
+    if (isCapability(name, value, ownName)) object[name] = undefined;
+    else if (typeof value === 'string') {
+      if (value.includes(HOOK_HOST)) object[name] = withoutHooks(value);
+    } else if (typeof value === 'object' && value !== null) blank(value, name);
   }
-  return copy ?? object;
 }
 
 /** Besides those: the secret with which a workflow step opens views for whoever pressed its button. */
-const isCapability = (name: string, value: JsonValue, ownName: string): boolean =>
+const isCapability = (name: string, value: JsonValue | undefined, ownName: string): boolean =>
   (typeof value === 'string' && capabilities.has(name)) || (ownName === 'interactor' && name === 'secret');
 
-function clean(value: JsonValue, name: string): JsonValue {
-  if (typeof value === 'string') return value.includes('hooks.slack') ? value.replace(HOOK_URL, '[removed]') : value;
-  if (typeof value !== 'object' || value === null) return value;
-  if (isJsonObject(value)) return cleanObject(value, name);
-  const items = value.map((item) => clean(item, ''));
-  return items.some((item, at) => item !== value[at]) ? items : value;
+function blank(value: JsonObject | readonly JsonValue[], name: string): void {
+  if (Array.isArray(value)) blankList(value);
+  else blankObject(value as Record<string, JsonValue | undefined>, name);
+}
+
+function blankList(list: JsonValue[]): void {
+  for (const [at, item] of list.entries()) {
+    if (typeof item === 'string' && item.includes(HOOK_HOST)) list[at] = withoutHooks(item);
+    else if (typeof item === 'object' && item !== null) blank(item, '');
+  }
 }

@@ -30,6 +30,7 @@ export function identify(
   { tenant, receivedAt }: Arrival,
   { identifier, appName, windows }: IdentifyDeps,
 ): ParsedEvent {
+  removeCapabilities(payload);
   const scope = ['slack', tenant, workspace.appId ?? appName];
   return {
     event: {
@@ -46,7 +47,7 @@ export function identify(
       author: candidate.author,
       text: candidate.text,
       destination: destinationOf(candidate, workspace),
-      payload: removeCapabilities(payload),
+      payload,
     },
     capabilities: capabilitiesOf(candidate),
     // Without the timestamps: `isTs` lets nothing through that could be a secret.
