@@ -1,9 +1,10 @@
 import type { Crypto } from '../core/crypto.ts';
 import { createPlaceholder } from './placeholder.ts';
+import { isQuietTree } from './quiet-tree.ts';
 import { contextRules, shapeRules, tokenRules } from './rules/all.ts';
 import { financialRules } from './rules/financial.ts';
 import { createScanner, type Scanner } from './scan.ts';
-import type { Scrub } from './scrub.ts';
+import type { Finding, Scrub } from './scrub.ts';
 import { createTextCleaner, type TextCleaner } from './text.ts';
 import { cleanTree, type KnownKeys } from './tree.ts';
 import { decoderMarks } from './views/decoders.ts';
@@ -21,9 +22,32 @@ export interface ScrubberDeps {
 
 /** @example createScrubber({ crypto, key })({ text }).value */
 export function createScrubber(deps: ScrubberDeps): Scrub {
-  const clean = createCleaner(deps);
+  const scanner = scannerOf(deps);
+  const clean = createTextCleaner(scanner, createPlaceholder(deps.crypto, deps.key));
   const keys: KnownKeys = new Map();
-  return (value) => cleanTree(value, clean, keys);
+  const isQuiet = createQuiet(scanner.isQuiet, clean);
+  return (value) =>
+    typeof value === 'object' && value !== null && isQuietTree(value, isQuiet, keys)
+      ? { value, findings: NONE }
+      : cleanTree(value, clean, keys);
+}
+
+const NONE: readonly Finding[] = [];
+
+/** Strings remembered, and their longest: what looks encoded and comes with every delivery, like Slack's `event_context`. */
+const MOST_TEXTS = 1024;
+const LONGEST_TEXT = 256;
+
+/** Quiet, or looked at before and found clean. */
+function createQuiet(isQuiet: (text: string) => boolean, clean: TextCleaner): (text: string) => boolean {
+  const known = new Set<string>();
+  return (text) => {
+    if (isQuiet(text) || known.has(text)) return true;
+    if (text.length > LONGEST_TEXT || clean(text, '', false) !== null) return false;
+    if (known.size >= MOST_TEXTS) known.clear();
+    known.add(text);
+    return true;
+  };
 }
 
 /** The part of the scrubber that deals with one string. */

@@ -72,7 +72,7 @@ export function cleanTree<T>(value: T, clean: CleanString, keys: KnownKeys): Scr
     const text = cleanAt(walk, null, '', value, '', false);
     return { value: text as T, findings: [...walk.findings.values()] };
   }
-  if (!isTree(value)) return { value, findings: [] };
+  if (!isPlainTree(value)) return { value, findings: [] };
   const cleaned = walkTree(walk, value);
   return { value: cleaned as T, findings: [...walk.findings.values()] };
 }
@@ -102,7 +102,7 @@ function visit(walk: Walk, frame: Frame): Frame | null {
     settle(frame, cleanValue(walk, frame, original, value));
     return null;
   }
-  if (!isTree(value)) {
+  if (!isPlainTree(value)) {
     settle(frame, value);
     return null;
   }
@@ -195,7 +195,8 @@ function define(target: Record<string, unknown>, key: string, value: unknown): v
   else Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
-function isTree(value: unknown): value is object {
+/** Plain objects and arrays, as JSON has them. Anything else is nobody's tree and passes as it is. */
+export function isPlainTree(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   if (Array.isArray(value)) return true;
   const prototype: unknown = Object.getPrototypeOf(value);
