@@ -1,6 +1,5 @@
 import { Hono } from 'hono';
-import type { App, Variables } from '../ingress/context.ts';
-import { unknownRoute } from '../ingress/context.ts';
+import { type App, unknownRoute } from '../ingress/context.ts';
 import { mountOps } from '../ops/routes.ts';
 import { type Listening, listen } from './http.node.ts';
 import type { Runtime } from './runtime.node.ts';
@@ -16,13 +15,9 @@ const NO_BODY_MS = 1_000;
  */
 export async function startWorkerOps(runtime: Runtime, isPortGiven: boolean): Promise<Listening | null> {
   const { config, ready, metrics, crypto, log } = runtime;
-  const app: App = new Hono<{ Variables: Variables }>();
-  app.use(async (c, next) => {
-    c.set('requestId', '');
-    await next();
-  });
+  const app: App = new Hono();
   mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto })(app);
-  app.notFound((c) => unknownRoute(c));
+  app.notFound(() => unknownRoute(''));
   const port = config.server.workerPort ?? (isPortGiven ? config.server.port : DEFAULT_PORT);
   try {
     return await listen(app, config.server.host ?? '0.0.0.0', port, NO_BODY_MS);

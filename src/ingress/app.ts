@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { codeOf, type ErrorCode } from '../core/errors.ts';
-import { type App, unknownRoute, type Variables } from './context.ts';
+import { type App, unknownRoute } from './context.ts';
 import { createHookHandler, type HookDeps } from './hooks.ts';
 import { problem } from './respond.ts';
 
@@ -11,14 +11,11 @@ export interface AppDeps extends HookDeps {
 
 /** Every route of the product on one Hono app; portable, so the edge serves the same one. */
 export function createApp(deps: AppDeps): App {
-  const app: App = new Hono<{ Variables: Variables }>();
+  const app: App = new Hono();
   // The only route a delivery matches, and no middleware: a second handler costs as much as parsing the body.
   app.all('/hooks/*', createHookHandler(deps));
   for (const mount of deps.mount) mount(app);
-  app.notFound((c) => {
-    c.set('requestId', deps.newRequestId());
-    return unknownRoute(c);
-  });
+  app.notFound(() => unknownRoute(deps.newRequestId()));
   app.onError((error) => failed(error, deps));
   return app;
 }

@@ -1,11 +1,19 @@
 import type { IncomingMessage } from 'node:http';
 import { type BodyLimits, bodyAborted, bodyTimedOut, bodyTooLarge } from './body.ts';
 
+/** Async, so that a refusal is a rejection here as well. */
+async function takeBuffered(incoming: IncomingMessage, { maxBytes }: BodyLimits): Promise<Uint8Array> {
+  if (incoming.readableLength > maxBytes) throw bodyTooLarge();
+  return incoming.read() as Buffer;
+}
+
 /**
  * Reads a Node request directly: the detour through a web stream costs more than the rest of the ingress together
  * (bench/README.md). Same contract as `readBodyStream`.
  */
 export function readIncoming(incoming: IncomingMessage, limits: BodyLimits): Promise<Uint8Array> {
+  // A small body comes with its headers and is there already: nothing to listen for and nothing to time.
+  if (incoming.complete && incoming.readableLength > 0) return takeBuffered(incoming, limits);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;

@@ -42,9 +42,8 @@ export const mountCallbacks =
   (app: App): void => {
     app.all('/callbacks/:run', async (c) => {
       const requestId = deps.newRequestId();
-      c.set('requestId', requestId);
       const run = readCallbackRun(c.req.path.slice('/callbacks/'.length));
-      if (run === null) return unknownRoute(c);
+      if (run === null) return unknownRoute(requestId);
       if (c.req.method !== 'POST') return toResponse({ status: 405, headers: { allow: 'POST' } }, requestId);
       const line = { requestId, agent: run.agent, tenant: run.tenant, eventId: run.eventId };
       try {

@@ -52,5 +52,6 @@ function clean({ event, capabilities }: ParsedEvent, { scrub, sealer, meter }: P
   for (const [name, capability] of Object.entries(capabilities)) {
     sealed[name] = sealer.seal(capability, { tenant: event.tenant, eventId: event.id, name });
   }
-  return { ...event, ...scrubbed.value, sealed };
+  const { text, payload } = scrubbed.value;
+  return { ...event, text, payload, sealed };
 }

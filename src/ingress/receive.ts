@@ -2,7 +2,7 @@ import type { Answer, Channel, Delivery, DeliveryHead, DeliveryOutcome } from '.
 import { SallyportError } from '../core/errors.ts';
 import type { InboundEvent } from '../core/event.ts';
 import type { Meter } from '../core/meter.ts';
-import type { Inbox } from '../queue/inbox.ts';
+import type { Accepted, Inbox } from '../queue/inbox.ts';
 import type { Jobs } from '../queue/jobs.ts';
 import type { Scrub } from '../scrub/scrub.ts';
 import type { Sealer } from '../scrub/seal.ts';
@@ -24,7 +24,7 @@ export interface ItemOutcome {
   readonly outcome: DeliveryOutcome;
   /** Why it was refused; '' for what reached the inbox. */
   readonly reason: string;
-  readonly eventId?: string;
+  readonly eventId: string | undefined;
 }
 
 export interface Receipt {
@@ -46,7 +46,9 @@ export async function receive(
   deps: ReceiveDeps,
 ): Promise<Receipt> {
   const proof = await channel.authenticate?.(head);
-  const delivery: Delivery = { ...head, body: await readBody(channel.bodyLimit), proof };
+  const { tenant, url, headers, receivedAt } = head;
+  const body = await readBody(channel.bodyLimit);
+  const delivery: Delivery = { tenant, url, headers, receivedAt, body, proof };
   const received = await channel.receive(delivery);
   const { events, refused } = prepare(received, deps);
   const accepted = events.length === 0 ? [] : await deps.inbox.accept(events);
@@ -54,12 +56,12 @@ export async function receive(
     // What the batch did get in is a duplicate when the sender comes back.
     throw new SallyportError('ERR_QUEUE_FULL', 'too many events of this tenant are waiting');
   }
-  const items: ItemOutcome[] = [
-    ...accepted.map((one) => ({ reason: '', outcome: one.outcome as DeliveryOutcome, ...idOf(one) })),
-    ...refused.map(({ outcome, reason }) => ({ outcome, reason })),
-  ];
+  const items: ItemOutcome[] = [];
+  for (const one of accepted) items.push({ outcome: one.outcome as DeliveryOutcome, reason: '', eventId: idOf(one) });
+  for (const { outcome, reason } of refused) items.push({ outcome, reason, eventId: undefined });
   const { answer, awaiting } = received;
-  if (answer !== undefined && items.length === 0) items.push({ outcome: answer.outcome, reason: '' });
+  if (answer !== undefined && items.length === 0)
+    items.push({ outcome: answer.outcome, reason: '', eventId: undefined });
   const { eventId, outcome } = items[0] ?? {};
   if (awaiting === undefined || eventId === undefined) {
     const isForged = refused.length > 0 && refused.length === items.length && refused.every((one) => one.isForged);
@@ -71,5 +73,4 @@ export async function receive(
   return { items, answer: awaiting.answer(record), isUnproven: false };
 }
 
-const idOf = (accepted: object): { eventId?: string } =>
-  'id' in accepted && typeof accepted.id === 'string' ? { eventId: accepted.id } : {};
+const idOf = (accepted: Accepted): string | undefined => (accepted.outcome === 'full' ? undefined : accepted.id);

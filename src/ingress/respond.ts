@@ -48,8 +48,10 @@ const unprovenCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export const isFailedProof = (code: ErrorCode): boolean => unprovenCodes.has(code);
 
 /** An answer as a Response, with the headers every answer of ours carries. */
-export function toResponse(answer: Answer, requestId: string, extra: Readonly<Record<string, string>> = {}): Response {
-  const headers: Record<string, string> = { 'x-request-id': requestId, ...answer.headers, ...extra };
+export function toResponse(answer: Answer, requestId: string, extra?: Readonly<Record<string, string>>): Response {
+  const headers: Record<string, string> = { 'x-request-id': requestId };
+  if (answer.headers !== undefined) Object.assign(headers, answer.headers);
+  if (extra !== undefined) Object.assign(headers, extra);
   if ((answer.status === 503 || answer.status === 429) && headers['retry-after'] === undefined) {
     headers['retry-after'] = RETRY_AFTER_SECONDS;
   }

@@ -5,7 +5,7 @@ import { Hono } from 'hono';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
 import type { Crypto } from '../../src/core/crypto.ts';
-import type { App, Variables } from '../../src/ingress/context.ts';
+import type { App } from '../../src/ingress/context.ts';
 import { createMetrics } from '../../src/ops/metrics.ts';
 import { mountOps } from '../../src/ops/routes.ts';
 import type { QueueStats } from '../../src/queue/jobs.ts';
@@ -177,7 +177,7 @@ function page(stats: () => Promise<QueueStats>) {
       return nodeCrypto.equal(a, b);
     },
   };
-  const app: App = new Hono<{ Variables: Variables }>();
+  const app: App = new Hono();
   const metrics = createMetrics({ stats, sources: null, clock: Date.now });
   const ready = { current: () => ({ status: 'ok', checks: {} }) as const, refresh: async () => {}, stop: () => {} };
   mountOps({ ready, metrics, metricsToken: METRICS_TOKEN, crypto })(app);

@@ -3,7 +3,7 @@ import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
 import { SallyportError } from '../../src/core/errors.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import type { App, Variables } from '../../src/ingress/context.ts';
+import type { App } from '../../src/ingress/context.ts';
 import { createMetrics } from '../../src/ops/metrics.ts';
 import { type Check, type ReadyMonitor, watchReadiness } from '../../src/ops/ready.ts';
 import { mountOps } from '../../src/ops/routes.ts';
@@ -35,7 +35,7 @@ function dependency(isOptional = false): Check & { answer: () => Promise<void> }
 function watch(checks: readonly Check[], isDraining = () => false) {
   const monitor = watchReadiness(checks, isDraining);
   monitors.push(monitor);
-  const app: App = new Hono<{ Variables: Variables }>();
+  const app: App = new Hono();
   const metrics = createMetrics({ stats: null, sources: null, clock: Date.now });
   mountOps({ ready: monitor, metrics, metricsToken: undefined, crypto: nodeCrypto })(app);
   const ask = async () => {

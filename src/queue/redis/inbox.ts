@@ -43,7 +43,10 @@ export function createInbox(deps: InboxDeps): Inbox & { close(): void } {
     return door.add({ event, json }, json.length);
   };
   return {
-    accept: (events) => Promise.all(events.map(accept)),
+    async accept(events) {
+      const [first] = events;
+      return first !== undefined && events.length === 1 ? [await accept(first)] : Promise.all(events.map(accept));
+    },
     close: () => {
       for (const door of doors.values()) door.close();
     },
