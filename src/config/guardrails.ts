@@ -37,6 +37,10 @@ export const guardrailsSchema = z
     secrets: z.enum(['clean', 'block'], { error: 'must be clean or block' }).default('clean'),
     /** Letters and digits of the instructions, in a row, that a reply may not have; 0 does not look for them. */
     promptLeak: integer(0, 100_000).default(80),
+    /** What is said of a message or reply that was blocked; false: nothing. */
+    blockedNotice: z
+      .union([z.literal(false), z.string().trim().min(1).max(500)], { error: 'must be 1 to 500 characters, or false' })
+      .default('Sorry, I cannot answer this.'),
     services: z
       .array(service)
       .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, { message: 'have the same name' })

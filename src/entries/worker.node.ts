@@ -37,6 +37,7 @@ export function startWorker(runtime: Runtime): WorkerHandle {
     leaseMs: config.worker.lease,
     replyTimeoutMs: config.worker.replyTimeout,
     openBudget: budgets.open,
+    blockedNotice: config.guardrails.blockedNotice || null,
     ...reviewing(runtime),
     shutdown: shutdown.signal,
     logger: log,

@@ -15,9 +15,9 @@ import { type ReplyDeps, replyOnce } from './reply-once.ts';
 import { approvedReply } from './review/approved-reply.ts';
 import { holdReply, needsReview, type ReviewDeps } from './review/hold-reply.ts';
 import { showingWork } from './show-working.ts';
-import { tellRefusal } from './tell-refusal.ts';
+import { type TellDeps, tellRefusal } from './tell-refusal.ts';
 
-export interface AttemptDeps extends AskDeps, ReviewDeps, RememberDeps {
+export interface AttemptDeps extends AskDeps, ReviewDeps, RememberDeps, Pick<TellDeps, 'blockedNotice'> {
   readonly replier: (tenant: string, channel: ChannelName) => Replier;
   readonly lease: Lease;
   readonly journal: Journal;
@@ -62,11 +62,8 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
     if (deps.shutdown.aborted)
       return { kind: 'released', run: { startedAt, finishedAt, outcome: 'released', ...asked } };
     if (replyCodes.has(codeOf(error))) deps.meter.replied(channel, replyOutcome(error));
-    if (error instanceof BudgetExhausted) {
-      await tellRefusal(error, record, held, { ...replying(record, deps), logger: deps.logger, signal });
-    } else {
-      logFailure(error, record, asked.agent, deps.logger);
-    }
+    if (!(error instanceof BudgetExhausted)) logFailure(error, record, asked.agent, deps.logger);
+    await tellRefusal(error, record, held, { ...deps, ...replying(record, deps), signal });
     return failureOutcome({ error, attempt: record.attempts, asked, startedAt, finishedAt, random: deps.random });
   } finally {
     heartbeat.stop();

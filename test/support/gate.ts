@@ -53,6 +53,8 @@ export interface GateOptions {
   /** Secrets of agents that may call back. Absent: there are no callbacks. */
   readonly callbackKeys?: (agent: string) => readonly Uint8Array[];
   readonly budget?: BudgetOptions;
+  /** Default: nobody is told of a block. */
+  readonly blockedNotice?: string;
   readonly review?: Partial<ReviewPolicy>;
   /** Looks at what a reviewer wrote, cleaned. */
   readonly checkReply?: (text: string) => string;
@@ -159,6 +161,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     random: () => 0.5,
     leaseMs: limits.leaseMs,
     replyTimeoutMs: 10_000,
+    blockedNotice: options.blockedNotice ?? null,
     openBudget: budgetsOver(store, { clock, ...options.budget }),
     shutdown: options.shutdown ?? new AbortController().signal,
     logger: options.workerLogger ?? silentLogger,

@@ -220,6 +220,7 @@ function openGate(world: World, store: Store, server: GmailServer, keys: KeyServ
     random,
     leaseMs: defaultLimits.leaseMs,
     replyTimeoutMs: 10_000,
+    blockedNotice: null,
     openBudget: budgetsOver(store, { clock: clock.now }),
     shutdown: new AbortController().signal,
     logger: silentLogger,

@@ -206,6 +206,7 @@ export async function openGraphGate(options: GraphGateOptions = {}): Promise<Gra
     random: () => 0.5,
     leaseMs: limits.leaseMs,
     replyTimeoutMs: 10_000,
+    blockedNotice: null,
     openBudget: budgetsOver(store),
     shutdown: new AbortController().signal,
     logger,

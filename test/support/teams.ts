@@ -219,6 +219,7 @@ function createWorker(options: TeamsGateOptions, store: Store, fetch: typeof glo
     random: () => 0.5,
     leaseMs: defaultLimits.leaseMs,
     replyTimeoutMs: 10_000,
+    blockedNotice: null,
     openBudget: budgetsOver(store),
     shutdown: new AbortController().signal,
     logger,

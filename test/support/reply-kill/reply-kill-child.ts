@@ -217,6 +217,7 @@ async function work(at: WorkerPlan['stores'][number]) {
     random,
     leaseMs: LEASE_MS,
     replyTimeoutMs: REPLY_TIMEOUT_MS,
+    blockedNotice: null,
     openBudget: budgetsOver(store),
     shutdown: shutdown.signal,
     logger: silentLogger,
