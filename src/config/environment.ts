@@ -1,4 +1,5 @@
 import { agentEnvironment, agentRefinements } from './agent.ts';
+import { auditEnvironment } from './audit.ts';
 import { budgetEnvironment } from './budget.ts';
 import { gmailEnvironment, gmailRefinements } from './gmail.ts';
 import { graphEnvironment, graphRefinements } from './graph.ts';
@@ -46,6 +47,7 @@ export const environmentPaths: Readonly<Record<string, Path>> = {
   SALLYPORT_JWT_AUDIENCE: ['api', 'jwtAudience'],
   SALLYPORT_METRICS_TOKEN: ['metricsToken'],
   LOG_LEVEL: ['logLevel'],
+  ...auditEnvironment,
   ...agentEnvironment,
   ...budgetEnvironment,
   ...guardrailsEnvironment,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { agentSchema, agentsSchema, checkTenantAgents, tenantAgents } from './agent.ts';
+import { auditSchema } from './audit.ts';
 import { globalBudgetSchema, pricesSchema, tenantBudgetSchema } from './budget.ts';
 import { gmailSchema } from './gmail.ts';
 import { graphSchema } from './graph.ts';
@@ -127,6 +128,7 @@ const settings = z.strictObject({
     .prefault({}),
   maxAge: duration.prefault('24h'),
   retention: duration.prefault('30d'),
+  audit: auditSchema,
   concurrency: integer(1, 10_000).default(32),
   worker: z
     .strictObject({

@@ -1,7 +1,9 @@
 import { type JWTPayload, jwtVerify } from 'jose';
+import { noAudit, type RecordAudit } from '../core/audit.ts';
 import { toUtf8 } from '../core/encoding.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { AppContext } from '../ingress/context.ts';
+import { createAccessRefusals } from './access-refusals.ts';
 
 const scopes = [
   'events:read',
@@ -12,6 +14,7 @@ const scopes = [
   'budgets:write',
   'reviews:read',
   'reviews:decide',
+  'audit:read',
 ] as const;
 export type Scope = (typeof scopes)[number];
 
@@ -42,14 +45,16 @@ const MAX_TOKEN_CHARS = 8192;
  */
 export type Authorize = (c: AppContext, scope: Scope) => Promise<Caller>;
 
-export function createAuthorize(options: AuthOptions): Authorize {
+export function createAuthorize(options: AuthOptions, audit: RecordAudit = noAudit): Authorize {
+  const refused = createAccessRefusals(audit);
   const key = options.jwtSecret === undefined ? null : toUtf8(options.jwtSecret);
   return async (c, scope) => {
     const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
     if (key === null || token === undefined || token.length > MAX_TOKEN_CHARS) throw unauthenticated();
     const caller = callerOf(await verify(token, key, options));
-    if (!caller.scopes.has(scope)) throw new SallyportError('ERR_FORBIDDEN', 'the token lacks the scope');
-    return caller;
+    if (caller.scopes.has(scope)) return caller;
+    await refused(caller, scope);
+    throw new SallyportError('ERR_FORBIDDEN', 'the token lacks the scope');
   };
 }
 

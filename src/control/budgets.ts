@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import type { RecordAudit } from '../core/audit.ts';
 import { type BudgetLimits, limitsSchema, scopeKinds } from '../core/budget.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { ChannelName } from '../core/event.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { Logger } from '../core/logger.ts';
 import type { App } from '../ingress/context.ts';
 import type { BudgetOverrides } from '../queue/budget-overrides.ts';
@@ -19,6 +21,7 @@ export interface BudgetRoutesDeps {
   readonly channelsOf: (tenant: string) => readonly ChannelName[];
   /** Nobody else uses this installation, so what is everybody's is the tenant's. */
   readonly isAlone: (tenant: string) => boolean;
+  readonly audit: RecordAudit;
   readonly logger: Logger;
 }
 
@@ -28,25 +31,29 @@ const killBody = z.strictObject({ on: z.boolean() });
 export const mountBudgets =
   (deps: BudgetRoutesDeps) =>
   (app: App): void => {
-    const { ledger, overrides, authorize, isAlone, logger } = deps;
+    const { ledger, overrides, authorize, isAlone, audit, logger } = deps;
 
     app.get('/budgets', async (c) => {
       const { tenant } = await authorize(c, 'budgets:read');
       return c.json(await view(tenant, deps));
     });
     app.post('/budgets/kill', async (c) => {
-      const { tenant } = await authorize(c, 'budgets:write');
+      const { tenant, subject: by } = await authorize(c, 'budgets:write');
       const { on } = await readJson(c, killBody);
       await ledger.kill(tenant, on);
+      await audit(tenant, [{ actor: `user:${by}`, action: 'budget.kill', subject: tenant, data: { on } }]);
       logger.warn({ tenant, on }, 'kill-switch.turned');
       return c.json({ killed: on });
     });
     app.put('/budgets/:scope', async (c) => {
-      const { tenant } = await authorize(c, 'budgets:write');
+      const { tenant, subject: by } = await authorize(c, 'budgets:write');
       const scope = scopeKinds.find((kind) => kind === c.req.param('scope'));
       if (scope === undefined) throw new SallyportError('ERR_NOT_FOUND', 'no such scope');
       if (scope === 'global' && !isAlone(tenant)) throw new SallyportError('ERR_FORBIDDEN', 'it is not theirs alone');
-      await overrides.write(tenant, scope, await readJson(c, limitsSchema(scope)));
+      const limits = await readJson(c, limitsSchema(scope));
+      await overrides.write(tenant, scope, limits);
+      const data = { limits: JSON.parse(JSON.stringify(limits)) as JsonObject };
+      await audit(tenant, [{ actor: `user:${by}`, action: 'budget.changed', subject: scope, data }]);
       logger.warn({ tenant, scope }, 'budget.changed');
       return c.json(await view(tenant, deps));
     });

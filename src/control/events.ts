@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import type { AuditAction, RecordAudit } from '../core/audit.ts';
 import { SallyportError } from '../core/errors.ts';
 import { channelNames, eventStates } from '../core/event.ts';
-import type { App } from '../ingress/context.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { App, AppContext } from '../ingress/context.ts';
 import type { EventFilter, Events, Resolved, Transition } from '../queue/events.ts';
-import type { Authorize } from './auth.ts';
+import type { Authorize, Caller } from './auth.ts';
 import { eventId, notFound } from './event-id.ts';
 import { type EventView, eventView } from './event-view.ts';
 import { readJson } from './json-body.ts';
@@ -12,6 +14,7 @@ import { pageQuery } from './page-query.ts';
 export interface EventRoutesDeps {
   readonly events: Events;
   readonly authorize: Authorize;
+  readonly audit: RecordAudit;
 }
 
 const query = z.strictObject({
@@ -27,8 +30,21 @@ const resolveBody = z.strictObject({
 
 /** `/events`: what was accepted and what became of it. Every call sees only its own tenant. */
 export const mountEvents =
-  ({ events, authorize }: EventRoutesDeps) =>
+  ({ events, authorize, audit }: EventRoutesDeps) =>
   (app: App): void => {
+    /** Answers with the changed event, once the audit knows who changed it. */
+    const answer = async (
+      c: AppContext,
+      { tenant, subject }: Caller,
+      action: AuditAction,
+      { transition, data = {} }: { transition: Transition | Resolved; data?: JsonObject },
+    ): Promise<Response> => {
+      const view = changed(transition);
+      const { id, generation } = view;
+      await audit(tenant, [{ actor: `user:${subject}`, action, subject: id, data: { generation, ...data } }]);
+      return c.json(view);
+    };
+
     app.get('/events', async (c) => {
       const { tenant } = await authorize(c, 'events:read');
       const parsed = query.safeParse(c.req.query());
@@ -43,18 +59,21 @@ export const mountEvents =
       return c.json(eventView(record));
     });
     app.post('/events/:id/redrive', async (c) => {
-      const { tenant } = await authorize(c, 'events:write');
-      return c.json(changed(await events.redrive(tenant, eventId(c))));
+      const caller = await authorize(c, 'events:write');
+      const transition = await events.redrive(caller.tenant, eventId(c));
+      return answer(c, caller, 'event.redriven', { transition });
     });
     app.post('/events/:id/resolve', async (c) => {
-      const { tenant } = await authorize(c, 'events:write');
+      const caller = await authorize(c, 'events:write');
       const id = eventId(c);
       const { effect, outcome } = await readJson(c, resolveBody);
-      return c.json(changed(await events.resolve(tenant, id, effect, outcome)));
+      const transition = await events.resolve(caller.tenant, id, effect, outcome);
+      return answer(c, caller, 'event.resolved', { transition, data: { effect, outcome } });
     });
     app.post('/events/:id/park', async (c) => {
-      const { tenant } = await authorize(c, 'events:write');
-      return c.json(changed(await events.park(tenant, eventId(c))));
+      const caller = await authorize(c, 'events:write');
+      const transition = await events.park(caller.tenant, eventId(c));
+      return answer(c, caller, 'event.parked', { transition, data: { code: 'ERR_PARKED_BY_OPERATOR' } });
     });
   };
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { RecordAudit } from '../core/audit.ts';
 import type { Clock } from '../core/clock.ts';
-import { SallyportError } from '../core/errors.ts';
+import { codeOf, SallyportError } from '../core/errors.ts';
 import type { Identifier } from '../core/identity.ts';
 import type { Logger } from '../core/logger.ts';
 import { type ReviewPolicy, replyDigest } from '../core/review.ts';
@@ -23,10 +24,11 @@ export interface ReviewRoutesDeps {
   /** Takes secrets out. */
   readonly clean: (text: string) => string;
   /**
-   * What an agent's reply passes before anybody sees it, for a text a person wrote in its place.
+   * What an agent's reply passes before anybody sees it, for a text a person (a token's subject) wrote in its place.
    * @throws SallyportError ERR_GUARDRAIL_BLOCKED, ERR_GUARDRAIL_UNAVAILABLE
    */
-  readonly checkReply: (record: HeldRecord, text: string) => Promise<string>;
+  readonly checkReply: (record: HeldRecord, text: string, by: string) => Promise<string>;
+  readonly audit: RecordAudit;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -60,8 +62,8 @@ export const mountReviews =
     });
     app.post('/reviews/:id/approve', (c) => decided(c, approveBody, deps, async () => ({ kind: 'approve' })));
     app.post('/reviews/:id/edit', (c) =>
-      decided(c, editBody, deps, async ({ text: given }, record) => {
-        const text = await checkReply(record, given);
+      decided(c, editBody, deps, async ({ text: given }, record, by) => {
+        const text = await checkReply(record, given, by);
         const { event, review } = record;
         const version = review.version + 1;
         return { kind: 'edit', text, digest: replyDigest(identifier, { ...review, event, version, text }) };
@@ -85,25 +87,42 @@ async function decided<T extends { readonly digest: string }>(
   c: AppContext,
   shape: z.ZodType<T>,
   deps: ReviewRoutesDeps,
-  planOf: (body: T, record: HeldRecord) => Promise<Plan>,
+  planOf: (body: T, record: HeldRecord, by: string) => Promise<Plan>,
 ): Promise<Response> {
-  const { events, reviews, authorize, reviewPolicy, clock, logger } = deps;
+  const { events, reviews, authorize, clock, audit, logger } = deps;
   const { tenant, subject: by } = await authorize(c, 'reviews:decide');
   const id = eventId(c);
   const body = await readJson(c, shape);
   const before = await heldRecord(events, tenant, id);
-  mayDecide(by, before, reviewPolicy(tenant));
-  const plan = await planOf(body, before);
+  await checkDecider(by, before, deps);
+  const plan = await planOf(body, before, by);
   const at = clock();
   const action: ReviewAction = plan.kind === 'edit' ? { ...plan, by } : { ...plan, by, at };
   const after = changed(await reviews.decide(tenant, id, body.digest, action));
   const { version, heldAt } = after.review;
   const { channel } = after.event;
+  const entry = { action: DECIDED[plan.kind], data: { version, digest: after.review.digest, seen: body.digest } };
+  await audit(tenant, [{ ...entry, actor: `user:${by}`, subject: id }]);
   logger.info(
     { tenant, eventId: id, channel, decision: plan.kind, by, version, waitedMs: at - heldAt },
     'review.decided',
   );
   return c.json(reviewView(after));
+}
+
+const DECIDED = { approve: 'review.approved', edit: 'review.edited', reject: 'review.rejected' } as const;
+
+/** @throws as `mayDecide` */
+async function checkDecider(by: string, record: HeldRecord, { reviewPolicy, audit }: ReviewRoutesDeps): Promise<void> {
+  const { tenant, id } = record.event;
+  try {
+    mayDecide(by, record, reviewPolicy(tenant));
+  } catch (error) {
+    await audit(tenant, [
+      { actor: `user:${by}`, action: 'review.refused', subject: id, data: { code: codeOf(error) } },
+    ]);
+    throw error;
+  }
 }
 
 async function heldRecord(events: Events, tenant: string, id: string): Promise<HeldRecord> {

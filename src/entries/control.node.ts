@@ -1,3 +1,4 @@
+import { mountAudit } from '../control/audit.ts';
 import { createAuthorize } from '../control/auth.ts';
 import { mountBudgets } from '../control/budgets.ts';
 import { mountEvents } from '../control/events.ts';
@@ -16,12 +17,13 @@ const noAuth = { jwtSecret: undefined, jwtIssuer: undefined, jwtAudience: undefi
 
 /** The API: every route behind a token. */
 export function controlRoutes(runtime: Runtime): readonly ((app: App) => void)[] {
-  const { config, identifier, store, scrub, log } = runtime;
-  const authorize = createAuthorize({ ...noAuth, ...config.api });
+  const { config, identifier, store, audit, scrub, log } = runtime;
+  const authorize = createAuthorize({ ...noAuth, ...config.api }, audit);
   const { tenants } = config;
   const policyOf = configuredPolicy(config);
   return [
-    mountEvents({ events: store.events, authorize }),
+    mountEvents({ events: store.events, authorize, audit }),
+    mountAudit({ audit: store.audit, authorize }),
     mountReviews({
       events: store.events,
       reviews: store.reviews,
@@ -31,6 +33,7 @@ export function controlRoutes(runtime: Runtime): readonly ((app: App) => void)[]
       clean: (text) => scrub(text).value,
       checkReply: createReplyCheck(runtime),
       clock: Date.now,
+      audit,
       logger: log,
     }),
     mountSubscriptions({ reports: createKeeperReports(store.records), authorize, clock: Date.now }),
@@ -41,6 +44,7 @@ export function controlRoutes(runtime: Runtime): readonly ((app: App) => void)[]
       configured: (tenant) => policyOf(tenant).limits,
       channelsOf: (tenant) => channelNames.filter((name) => Object.hasOwn(tenants[tenant] ?? {}, name)),
       isAlone: (tenant) => Object.keys(tenants).every((name) => name === tenant),
+      audit,
       logger: log,
     }),
   ];

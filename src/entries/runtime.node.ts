@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts';
-import { nodeCrypto } from '../core/crypto.node.ts';
+import { nodeCrypto as crypto } from '../core/crypto.node.ts';
 import type { Crypto } from '../core/crypto.ts';
 import { SallyportError } from '../core/errors.ts';
 import { createIdentifier, type Identifier } from '../core/identity.ts';
@@ -11,6 +11,7 @@ import { probeWorkers } from '../ops/worker-beat.ts';
 import type { Store } from '../queue/store.ts';
 import type { Scrub } from '../scrub/scrub.ts';
 import { createSealer, type Sealer } from '../scrub/seal.ts';
+import { openAudit } from './audit.ts';
 import { guardStore } from './guard-store.ts';
 import { modelCheck } from './model-checks.node.ts';
 import { openLog } from './open-log.node.ts';
@@ -26,6 +27,7 @@ export interface Runtime {
   readonly scrub: Scrub;
   readonly sealer: Sealer;
   readonly store: Store;
+  readonly audit: ReturnType<typeof openAudit>;
   readonly ready: ReadyMonitor;
   readonly drain: AbortController;
 }
@@ -34,12 +36,11 @@ export interface Runtime {
 export async function openRuntime(config: Config, isPretty: boolean): Promise<Runtime> {
   const { id, seal } = config.keys;
   if (id === undefined || seal === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'keys are missing');
-  const crypto = nodeCrypto;
   const { scrub, log } = openLog(config, crypto, id, isPretty);
   const identifier = createIdentifier(crypto, id);
   const { store, probe } = guardStore(await openStore(config, identifier, log));
-  const { records } = store;
-  const kept = { records, tenants: Object.keys(config.tenants), clock: Date.now };
+  const audit = openAudit(store, scrub, log);
+  const kept = { records: store.records, tenants: Object.keys(config.tenants), clock: Date.now };
   const sources = () => sourceFigures({ ...kept, silentAfterMs: config.keeper.silentAfter });
   const metrics = createMetrics({ stats: () => store.jobs.stats(), sources, clock: Date.now });
   const drain = new AbortController();
@@ -49,10 +50,11 @@ export async function openRuntime(config: Config, isPretty: boolean): Promise<Ru
     log.warn({ code: error.code }, 'store.unavailable');
   });
   // Without these the ingress still accepts, and must go on receiving traffic: they only inform.
-  const workers: Check = { name: 'worker', isOptional: true, probe: () => probeWorkers({ records, clock: Date.now }) };
+  const workers: Check = { name: 'worker', isOptional: true, probe: () => probeWorkers(kept) };
   const subscriptions: Check = { name: 'subscriptions', isOptional: true, probe: () => probeSubscriptions(kept) };
   const checks = [{ name: 'store', probe }, workers, subscriptions, ...modelCheck(config)];
   const ready = watchReadiness(checks, () => drain.signal.aborted);
   await ready.refresh();
-  return { config, crypto, identifier, log, metrics, scrub, sealer: createSealer(crypto, seal), store, ready, drain };
+  const sealing = { scrub, sealer: createSealer(crypto, seal) };
+  return { config, crypto, identifier, log, metrics, ...sealing, store, audit, ready, drain };
 }

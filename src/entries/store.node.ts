@@ -7,10 +7,10 @@ import { defaultLimits, type Store, type StoreLimits } from '../queue/store.ts';
 
 /** Opens the driver that the configuration chooses; the other one is never loaded. */
 export async function openStore(config: Config, identifier: Identifier, logger: Logger): Promise<Store> {
-  const { store, maxAge: maxAgeMs, retention: retentionMs } = config;
+  const { store, maxAge: maxAgeMs, retention: retentionMs, audit } = config;
   const leaseMs = config.worker.lease;
   // Twice a lease: by then a worker that took the wake has shown itself.
-  const timing = { leaseMs, rewakeMs: 2 * leaseMs, maxAgeMs, retentionMs };
+  const timing = { leaseMs, rewakeMs: 2 * leaseMs, maxAgeMs, retentionMs, auditKeepMs: audit.keep };
   const limits: StoreLimits = { ...defaultLimits, ...timing, queueCap: store.queueCap };
   // A process with another id key would see every event as new; the store remembers this digest and refuses it.
   const idCheck = identifier.digest('id-check', []);

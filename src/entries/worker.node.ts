@@ -19,18 +19,16 @@ export interface WorkerHandle {
 const GIVE_BACK_MS = 3_000;
 
 export function startWorker(runtime: Runtime): WorkerHandle {
-  const { config, crypto, log, metrics, scrub, store, drain } = runtime;
+  const { config, crypto, log, metrics, store, drain } = runtime;
+  const { inbox, lease, journal } = store;
   const shutdown = new AbortController();
   const budgets = openBudgets(runtime);
   const deps = {
     ...openAgents(runtime),
     replier: createReplierTable(runtime),
     reader: createReaderTable(runtime),
-    inbox: store.inbox,
     prepare: preparing(runtime),
-    lease: store.lease,
-    journal: store.journal,
-    scrub,
+    ...{ inbox, lease, journal, scrub: runtime.scrub, audit: runtime.audit },
     meter: metrics.meter,
     clock: Date.now,
     random: Math.random,

@@ -14,6 +14,7 @@ import type { Steps } from './agent/steps.ts';
 import type { OpenBudget, Spending } from './budget/run-budget.ts';
 import { type FinishDeps, finishReply } from './finish-reply.ts';
 import { type PreparedTask, type PrepareTaskDeps, prepareTask } from './prepare-task.ts';
+import { noteBudget, type Trail } from './trail.ts';
 
 export interface AskDeps extends Omit<PrepareTaskDeps, 'reader'>, FinishDeps {
   /** Who answers an event; null when nobody does. @throws SallyportError ERR_AGENT_FAILED */
@@ -21,6 +22,15 @@ export interface AskDeps extends Omit<PrepareTaskDeps, 'reader'>, FinishDeps {
   readonly reader: (tenant: string, channel: ChannelName) => Reader | null;
   /** @throws SallyportError ERR_BUDGET_EXHAUSTED, ERR_KILLED, ERR_STORE_UNAVAILABLE */
   readonly openBudget: (spending: Spending) => Promise<OpenBudget>;
+}
+
+/** One attempt, as far as asking the agent goes. */
+export interface Asking {
+  readonly record: EventRecord;
+  readonly steps: Steps;
+  readonly trail: Trail;
+  /** The lease's and the shutdown's. */
+  readonly signal: AbortSignal;
 }
 
 export type Answered = {
@@ -44,12 +54,8 @@ const READ_MS = 120_000;
  * Has the channel read what there is to read, counts the run and asks the agent that matches.
  * @throws what the reader threw
  */
-export async function askAgent(
-  record: EventRecord,
-  steps: Steps,
-  signal: AbortSignal,
-  deps: AskDeps,
-): Promise<Answered> {
+export async function askAgent(asking: Asking, deps: AskDeps): Promise<Answered> {
+  const { record, signal } = asking;
   const { tenant, channel } = record.event;
   const reading = AbortSignal.any([signal, AbortSignal.timeout(READ_MS)]);
   const prepared: PreparedTask = await prepareTask(record, reading, { ...deps, reader: deps.reader(tenant, channel) });
@@ -58,7 +64,7 @@ export async function askAgent(
   const agent = deps.agentFor(prepared.event);
   if (agent === null) return { kind: 'ignored', usage: noUsage };
   return {
-    ...(await withinBudget(agent, prepared.event, record, steps, signal, deps)),
+    ...(await withinBudget(agent, prepared.event, asking, deps)),
     agent: agent.name,
     requester: prepared.event.author,
   };
@@ -67,18 +73,17 @@ export async function askAgent(
 async function withinBudget(
   agent: Agent,
   event: InboundEvent,
-  record: EventRecord,
-  steps: Steps,
-  signal: AbortSignal,
+  { record, steps, trail, signal }: Asking,
   deps: AskDeps,
 ): Promise<Answered> {
   let budget: OpenBudget;
   try {
     budget = await deps.openBudget({ record, event, isFree: agent.isFree ?? false, limits: agent.limits });
   } catch (error) {
+    noteBudget('budget.refused', error, trail);
     return { kind: 'failed', error, usage: noUsage };
   }
-  const context = { signal: AbortSignal.any([signal, budget.run.signal]), budget: budget.run, steps };
+  const context = { signal: AbortSignal.any([signal, budget.run.signal]), budget: budget.run, steps, trail };
   const task: Task = { event, generation: record.generation, attempt: record.attempts };
   const answer = await runAgent(agent, task, context, budget, deps);
   await budget.close();
@@ -95,14 +100,17 @@ async function runAgent(
   const work = async (): Promise<AgentOutcome> => {
     const outcome = await agent.run(task, context);
     if (outcome.kind !== 'reply') return outcome;
-    const reply = await finishReply(outcome, agent, task.event, context.signal, deps);
+    const reply = await finishReply(outcome, agent, task.event, context, deps);
     if (agent.remembers) await noteTurn(task.event, context.steps);
     return reply;
   };
   try {
     return await untilAborted(work(), context.signal);
   } catch (error) {
-    if (budget.stopped !== undefined) return { kind: 'failed', error: budget.stopped };
+    if (budget.stopped !== undefined) {
+      noteBudget('budget.exhausted', budget.stopped, context.trail);
+      return { kind: 'failed', error: budget.stopped };
+    }
     if (error instanceof SallyportError) return { kind: 'failed', error };
     return { kind: 'failed', error: new SallyportError('ERR_AGENT_FAILED', 'the agent failed', { cause: error }) };
   }

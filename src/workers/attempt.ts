@@ -6,7 +6,7 @@ import { type Journal, REPLY_STEP } from '../queue/journal.ts';
 import type { HeldLease, Lease, Outcome } from '../queue/lease.ts';
 import { type RememberDeps, rememberTurn } from './agent/memory/remember-turn.ts';
 import { openSteps, type Steps } from './agent/steps.ts';
-import { type Answered, type AskDeps, askAgent } from './ask-agent.ts';
+import { type Answered, type AskDeps, type Asking, askAgent } from './ask-agent.ts';
 import { BudgetExhausted } from './budget/exhausted.ts';
 import { failureOutcome } from './failure.ts';
 import { startHeartbeat } from './heartbeat.ts';
@@ -16,6 +16,7 @@ import { approvedReply } from './review/approved-reply.ts';
 import { holdReply, needsReview, type ReviewDeps } from './review/hold-reply.ts';
 import { showingWork } from './show-working.ts';
 import { type TellDeps, tellRefusal } from './tell-refusal.ts';
+import { noteBlocked, type Trail } from './trail.ts';
 
 export interface AttemptDeps extends AskDeps, ReviewDeps, RememberDeps, Pick<TellDeps, 'blockedNotice'> {
   readonly replier: (tenant: string, channel: ChannelName) => Replier;
@@ -31,7 +32,7 @@ export interface AttemptDeps extends AskDeps, ReviewDeps, RememberDeps, Pick<Tel
 }
 
 /** One attempt at an event: agent, then reply once. Never throws: what went wrong is the outcome. */
-export async function attempt(record: EventRecord, held: HeldLease, deps: AttemptDeps): Promise<Outcome> {
+export async function attempt(record: EventRecord, held: HeldLease, trail: Trail, deps: AttemptDeps): Promise<Outcome> {
   const startedAt = deps.clock();
   const heartbeat = startHeartbeat(deps.lease, held, deps.leaseMs);
   const signal = AbortSignal.any([heartbeat.signal, deps.shutdown]);
@@ -39,7 +40,8 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
   let asked: Pick<Run, 'usage' | 'agent'> = { usage: noUsage };
   try {
     const steps = await openSteps({ journal: deps.journal, lease: held, clock: deps.clock });
-    const answer = approved(record, deps) ?? recorded(steps, record) ?? (await ask(record, steps, signal, deps));
+    const answer =
+      approved(record, deps) ?? recorded(steps, record) ?? (await ask({ record, steps, trail, signal }, deps));
     asked = { usage: answer.usage, ...(answer.agent === undefined ? {} : { agent: answer.agent }) };
     if (answer.kind === 'failed') throw answer.error;
     const ended = { startedAt, finishedAt: deps.clock(), ...asked };
@@ -59,6 +61,7 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
     return { kind: 'done', run: { ...ended, finishedAt: deps.clock(), outcome: 'replied', reply } };
   } catch (error) {
     const finishedAt = deps.clock();
+    noteBlocked(error, trail, {});
     if (deps.shutdown.aborted)
       return { kind: 'released', run: { startedAt, finishedAt, outcome: 'released', ...asked } };
     if (replyCodes.has(codeOf(error))) deps.meter.replied(channel, replyOutcome(error));
@@ -70,10 +73,11 @@ export async function attempt(record: EventRecord, held: HeldLease, deps: Attemp
   }
 }
 
-function ask(record: EventRecord, steps: Steps, signal: AbortSignal, deps: AttemptDeps): Promise<Answered> {
+function ask(asking: Asking, deps: AttemptDeps): Promise<Answered> {
+  const { record, signal } = asking;
   const { tenant, channel } = record.event;
   const replier = deps.replier(tenant, channel);
-  return showingWork(() => askAgent(record, steps, signal, deps), record, replier, signal);
+  return showingWork(() => askAgent(asking, deps), record, replier, signal);
 }
 
 const waiting = ({ awaited, delayMs }: Answered & { kind: 'wait' }, ended: Omit<Run, 'outcome'>): Outcome => ({

@@ -1,7 +1,7 @@
 import type { InboundEvent } from '../core/event.ts';
 import type { Meter } from '../core/meter.ts';
 import type { Scrub } from '../scrub/scrub.ts';
-import type { Agent, AgentOutcome } from './agent/agent.ts';
+import type { Agent, AgentContext, AgentOutcome } from './agent/agent.ts';
 import { guardText } from './guardrails/guard-text.ts';
 import type { Guardrail } from './guardrails/guardrail.ts';
 import type { Guardrails } from './guardrails/guardrails.ts';
@@ -24,11 +24,12 @@ export async function finishReply(
   reply: Reply,
   agent: Agent,
   event: InboundEvent,
-  signal: AbortSignal,
+  { signal, trail }: Pick<AgentContext, 'signal' | 'trail'>,
   deps: FinishDeps,
 ): Promise<Reply> {
   const { value, findings } = deps.scrub(reply.text);
   for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
+  if (findings.length > 0) trail.note('secret.leak_blocked', { rules: [...new Set(findings.map(({ rule }) => rule))] });
   const { name, instructions, guardrails = [], review = false } = agent;
   const text = await guardText(deps.guardrailsWith(guardrails), {
     stage: 'output',
@@ -36,6 +37,7 @@ export async function finishReply(
     agent: name,
     text: value,
     signal,
+    trail,
     ...(instructions === undefined ? {} : { instructions }),
   });
   const needsPerson = reply.review === true || (typeof review === 'function' ? review({ text }, event) : review);

@@ -1,7 +1,10 @@
+import type { RecordAudit } from '../core/audit.ts';
 import type { EventRecord } from '../core/event.ts';
 import type { ConversationRef } from '../queue/conversation-ref.ts';
 import type { Outcome, Taken } from '../queue/lease.ts';
 import { type AttemptDeps, attempt } from './attempt.ts';
+import { auditAttempt } from './audit-attempt.ts';
+import { createTrail } from './trail.ts';
 
 /** Heads one wake runs before the rest goes to a new wake, so that a long conversation does not keep a worker. */
 const HEADS_PER_WAKE = 8;
@@ -12,17 +15,21 @@ const NOBODY = 'none';
 export interface RunDeps extends AttemptDeps {
   /** True once the process takes no more work. */
   readonly isStopping: () => boolean;
+  readonly audit: RecordAudit;
 }
 
 /**
- * A woken conversation: take its head under a lease, attempt it, finish it, and go on with the next.
+ * A woken conversation: take its head under a lease, attempt it, put that into the audit, finish it, and go on with the
+ * next. What the audit does not have has not ended: another attempt follows.
  * @throws SallyportError ERR_STORE_UNAVAILABLE; the conversation is woken again by the sweep.
  */
 export async function run(conversation: ConversationRef, deps: RunDeps): Promise<void> {
   let taken: Taken = await deps.lease.take(conversation);
   for (let heads = 1; taken.kind === 'head'; heads += 1) {
     const { record, lease } = taken;
-    const outcome = await attempt(record, lease, deps);
+    const trail = createTrail();
+    const outcome = await attempt(record, lease, trail, deps);
+    await auditAttempt(record, lease, outcome, trail, deps.audit);
     taken = await deps.lease.finish(lease, outcome, heads < HEADS_PER_WAKE && !deps.isStopping());
     report(record, outcome, taken.kind === 'stale', deps);
   }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Channel, Reader, Replier } from '../../src/channels/channel.ts';
 import { createSlackChannel, matchPolicy, type SlackChannelDeps } from '../../src/channels/slack/index.ts';
+import { mountAudit } from '../../src/control/audit.ts';
 import { createAuthorize } from '../../src/control/auth.ts';
 import { mountBudgets } from '../../src/control/budgets.ts';
 import { mountEvents } from '../../src/control/events.ts';
@@ -28,6 +29,7 @@ import { echoAgent } from '../../src/workers/agent/echo.ts';
 import type { Memory } from '../../src/workers/agent/memory/memory.ts';
 import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
 import { type RunDeps, run } from '../../src/workers/run.ts';
+import { auditOver } from './audit.ts';
 import { type BudgetOptions, budgetsOver, countedOnly } from './budget.ts';
 import { reviewing } from './review.ts';
 
@@ -103,7 +105,8 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
   });
   const reviews = reviewing(options.review);
   const noClaims = { jwtIssuer: undefined, jwtAudience: undefined };
-  const authorize = createAuthorize({ jwtSecret: JWT_SECRET, ...noClaims, ...options.api });
+  const audit = auditOver(store, clock);
+  const authorize = createAuthorize({ jwtSecret: JWT_SECRET, ...noClaims, ...options.api }, audit);
   const front = {
     scrub,
     meter: silentMeter,
@@ -126,11 +129,13 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     channel: (name, tenant, rest) => (name === 'slack' && tenant === 'default' && rest.length === 0 ? slack : null),
     mount: [
       ...(keysOf ? [mountCallbacks({ ...front, crypto: nodeCrypto, callbacks: store.callbacks, keysOf })] : []),
-      mountEvents({ events: store.events, authorize }),
+      mountEvents({ events: store.events, authorize, audit }),
+      mountAudit({ audit: store.audit, authorize }),
       mountReviews({
         ...{ events: store.events, reviews: store.reviews, authorize, clock, ...reviews },
         clean: (text) => scrub(text).value,
         checkReply: async (_, text) => options.checkReply?.(scrub(text).value) ?? scrub(text).value,
+        audit,
         logger: options.logger ?? silentLogger,
       }),
       mountBudgets({
@@ -140,6 +145,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
         configured: () => options.budget?.limits ?? countedOnly,
         channelsOf: () => ['slack'],
         isAlone: () => options.isAlone ?? true,
+        audit,
         logger: silentLogger,
       }),
     ],
@@ -167,6 +173,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     logger: options.workerLogger ?? silentLogger,
     ...reviews,
     isStopping: () => false,
+    audit,
   };
   return {
     app,

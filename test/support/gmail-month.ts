@@ -20,6 +20,7 @@ import { gmailPush, isAcknowledged, newPushId, withToken } from '../../src/testi
 import { createSigningKey } from '../../src/testing/signing-key.ts';
 import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
 import { type RunDeps, run } from '../../src/workers/run.ts';
+import { auditOver } from './audit.ts';
 import { budgetsOver } from './budget.ts';
 import { seeded } from './campaign.ts';
 import { createFakeClock, type FakeClock } from './clock.ts';
@@ -226,6 +227,7 @@ function openGate(world: World, store: Store, server: GmailServer, keys: KeyServ
     logger: silentLogger,
     ...reviewing(),
     isStopping: () => false,
+    audit: auditOver(store),
   };
   let leastWatchMs = Number.POSITIVE_INFINITY;
   const task = createGmailKeeperTask({

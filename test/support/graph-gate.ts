@@ -46,6 +46,7 @@ import type { Agent } from '../../src/workers/agent/agent.ts';
 import { echoAgent } from '../../src/workers/agent/echo.ts';
 import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
 import { type RunDeps, run } from '../../src/workers/run.ts';
+import { auditOver } from './audit.ts';
 import { budgetsOver } from './budget.ts';
 import { createFakeClock, type FakeClock } from './clock.ts';
 import { reviewing } from './review.ts';
@@ -212,6 +213,7 @@ export async function openGraphGate(options: GraphGateOptions = {}): Promise<Gra
     logger,
     ...reviewing(),
     isStopping: () => false,
+    audit: auditOver(store),
   };
   const keeper = createGraphKeeperTask({ ...base, subscriptions, upkeep, sources, accept: createAcceptFound(deps) });
 

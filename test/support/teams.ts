@@ -41,6 +41,7 @@ import { allowEntry } from '../../src/workers/outbound/check-url.ts';
 import { createGuardedFetch } from '../../src/workers/outbound/guarded-fetch.ts';
 import { createDnsResolve } from '../../src/workers/outbound/resolve.ts';
 import { run } from '../../src/workers/run.ts';
+import { auditOver } from './audit.ts';
 
 import { budgetsOver } from './budget.ts';
 import { reviewing } from './review.ts';
@@ -225,6 +226,7 @@ function createWorker(options: TeamsGateOptions, store: Store, fetch: typeof glo
     logger,
     ...reviewing(),
     isStopping: () => false,
+    audit: auditOver(store),
   };
   return (conversation: { tenant: string; key: string }) => run(conversation, deps);
 }

@@ -14,6 +14,7 @@ import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
 import { createToolbox } from '../../src/workers/tools/create-toolbox.ts';
 import type { Tool } from '../../src/workers/tools/tool.ts';
 import type { Toolbox, ToolboxDeps } from '../../src/workers/tools/toolbox.ts';
+import { type AttemptTrail, createTrail } from '../../src/workers/trail.ts';
 import { acceptOne, takeHead } from '../contracts/harness.ts';
 import { budgetsOver, countedOnly } from './budget.ts';
 import { createFakeClock } from './clock.ts';
@@ -54,6 +55,7 @@ export function noted(): Noted {
 export interface ToolAttempt {
   readonly toolbox: Toolbox;
   readonly steps: Steps;
+  readonly trail: AttemptTrail;
   readonly budget: OpenBudget;
   readonly abort: (reason?: unknown) => void;
 }
@@ -102,10 +104,12 @@ export async function openToolRun(folder: string): Promise<ToolRun> {
       opened.push(budget);
       const controller = new AbortController();
       const steps = await openSteps({ journal: store.journal, lease: head.lease, clock: clock.now });
+      const trail = createTrail();
       const toolbox = createToolbox({
         tools,
         allowed: new Set(allowed ?? tools.map(({ name }) => name)),
         steps,
+        trail,
         budget: budget.run,
         signal: controller.signal,
         scrub,
@@ -117,7 +121,7 @@ export async function openToolRun(folder: string): Promise<ToolRun> {
         ...notes,
         ...overrides,
       });
-      return { toolbox, steps, budget, abort: (reason) => controller.abort(reason) };
+      return { toolbox, steps, trail, budget, abort: (reason) => controller.abort(reason) };
     },
     async close() {
       for (const budget of opened) await budget.close();

@@ -2,6 +2,7 @@ import type { Limits } from '../../core/budget.ts';
 import type { InboundEvent } from '../../core/event.ts';
 import type { RunBudget } from '../budget/budget.ts';
 import type { Guardrail } from '../guardrails/guardrail.ts';
+import type { Trail } from '../trail.ts';
 import type { Steps } from './steps.ts';
 
 /** What an agent is asked. */
@@ -18,6 +19,8 @@ export interface AgentContext {
   readonly budget: RunBudget;
   /** Journalled steps of the event. What an earlier attempt recorded need not be done, or paid for, again. */
   readonly steps: Steps;
+  /** Takes what is refused on the way, for the audit. */
+  readonly trail: Trail;
 }
 
 export type AgentOutcome =

@@ -1,6 +1,5 @@
 import { SallyportError } from '../../core/errors.ts';
-import type { GuardrailSubject } from './guardrail.ts';
-import { type Guardrails, UNDECIDED } from './guardrails.ts';
+import { type Guardrails, type Judged, UNDECIDED } from './guardrails.ts';
 
 /**
  * Passes a text through the guardrails: before every model call with the stage `input` (the text being what the model has
@@ -8,7 +7,7 @@ import { type Guardrails, UNDECIDED } from './guardrails.ts';
  * @returns the text as the guardrails left it
  * @throws SallyportError ERR_GUARDRAIL_BLOCKED: they refuse it. ERR_GUARDRAIL_UNAVAILABLE: one of them could not decide.
  */
-export async function guardText(guardrails: Guardrails, subject: GuardrailSubject): Promise<string> {
+export async function guardText(guardrails: Guardrails, subject: Judged): Promise<string> {
   const verdict = await guardrails.check(subject);
   if (verdict.kind === 'block') {
     const { stage } = subject;

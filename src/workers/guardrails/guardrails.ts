@@ -1,15 +1,21 @@
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
+import type { Trail } from '../trail.ts';
 import { withinTime } from '../within-time.ts';
 import type { Guardrail, GuardrailSubject, Verdict } from './guardrail.ts';
 
 /** The reason of a block that nobody decided: the guardrail failed or took too long. Trying again may help. */
 export const UNDECIDED = 'unavailable';
 
+/** What is judged, and where a block is noted. */
+export interface Judged extends GuardrailSubject {
+  readonly trail: Trail;
+}
+
 /** Ordered checks as one. A change feeds the next, a block ends; one that throws or takes too long blocks. */
 export interface Guardrails {
   /** Never throws but for an aborted signal, with its reason. */
-  check(subject: GuardrailSubject): Promise<Verdict>;
+  check(judged: Judged): Promise<Verdict>;
 }
 
 export interface GuardrailsDeps {
@@ -37,7 +43,7 @@ export function createGuardrails(guardrails: readonly Guardrail[], deps: Guardra
   }
 
   return {
-    async check(subject) {
+    async check({ trail, ...subject }) {
       const { stage, tenant, agent, tool } = subject;
       let { text } = subject;
       for (const guardrail of guardrails.filter(({ stages }) => stages.includes(stage))) {
@@ -49,7 +55,11 @@ export function createGuardrails(guardrails: readonly Guardrail[], deps: Guardra
           { tenant, agent, stage, tool, guardrail: guardrail.name, ...reason },
           `guardrail.${PAST[verdict.kind]}`,
         );
-        if (verdict.kind === 'block') return verdict;
+        if (verdict.kind === 'block') {
+          const what = tool === undefined ? { stage } : { stage, tool };
+          trail.note('guardrail.refused', { agent, ...what, guardrail: guardrail.name, reason: verdict.reason });
+          return verdict;
+        }
         text = verdict.text;
       }
       return text === subject.text ? { kind: 'pass' } : { kind: 'change', text };

@@ -32,7 +32,7 @@ async function get(fetch: GuardedFetch, url: string, signal: AbortSignal): Promi
   try {
     return await fetch(url, { headers: { accept: 'text/html, text/*, application/json, application/xml' }, signal });
   } catch (error) {
-    if (error instanceof OutboundError) throw new ToolRefusal(wordsFor(error));
+    if (error instanceof OutboundError) throw new ToolRefusal(wordsFor(error), { cause: error });
     throw error;
   }
 }

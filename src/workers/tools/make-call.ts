@@ -1,4 +1,5 @@
 import type { JsonValue } from '../../core/json.ts';
+import { noteBlocked } from '../trail.ts';
 import { type Arguments, parseArguments, readArguments } from './arguments.ts';
 import { type RecordedCall, recordEnd, recordIntent, recordNotBegun } from './recorded-call.ts';
 import { refusable } from './refusable.ts';
@@ -33,7 +34,7 @@ export async function makeCall(tool: Tool, step: string, given: unknown, deps: T
 }
 
 async function act(tool: Tool, input: unknown, call: RecordedCall, deps: ToolboxDeps): Promise<JsonValue> {
-  const { steps, tenant, eventId, signal, fetch } = deps;
+  const { steps, tenant, agent, eventId, trail, signal, fetch } = deps;
   if (tool.effect === 'once') {
     // Half as long again as the call may take: by then its worker has noticed that it is over, alive or not.
     await recordIntent(steps, call, (tool.timeoutMs ?? TIMEOUT_MS) * 1.5);
@@ -42,7 +43,7 @@ async function act(tool: Tool, input: unknown, call: RecordedCall, deps: Toolbox
       throw stopped(signal);
     }
   }
-  return runTool(tool, input, {
+  const context = {
     tenant,
     eventId,
     callId: `${eventId}:${call.step}`,
@@ -50,7 +51,10 @@ async function act(tool: Tool, input: unknown, call: RecordedCall, deps: Toolbox
     run: signal,
     signal,
     fetch,
-  });
+  };
+  return runTool(tool, input, context, (error) =>
+    noteBlocked(error, trail, { agent, tool: tool.name, step: call.step }),
+  );
 }
 
 /** Does again what an earlier attempt did to its own surroundings, unless it would not be done now. Nobody sees what comes of it. */
@@ -65,10 +69,10 @@ export async function repeatLocally(tool: Tool, step: string, given: unknown, de
 
 /** The arguments as the guardrails leave them. @throws Refused `guardrail` */
 async function judged(tool: Tool, { value }: Arguments, deps: ToolboxDeps): Promise<JsonValue> {
-  const { guardrails, tenant, agent, instructions, signal } = deps;
+  const { guardrails, tenant, agent, instructions, trail, signal } = deps;
   const text = JSON.stringify(value);
   const told = instructions === undefined ? {} : { instructions };
-  const subject = { stage: 'tool-call', tenant, agent, text, ...told, tool: tool.name, signal } as const;
+  const subject = { stage: 'tool-call', tenant, agent, text, ...told, tool: tool.name, trail, signal } as const;
   const verdict = await guardrails.check(subject).catch((error: unknown) => {
     throw signal.aborted ? stopped(signal) : error;
   });

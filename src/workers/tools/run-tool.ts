@@ -13,15 +13,28 @@ const MAX_MESSAGE_CHARS = 500;
 
 /**
  * Makes the call within its time. Its signal is aborted when it is over, and the client it was given with it.
+ * `onFailed` gets what its requests and its own code threw, each error once.
  * @throws Refused, SallyportError ERR_AMBIGUOUS_EFFECT, why the run was aborted, or what the tool threw of that kind
  */
-export async function runTool(tool: Tool, input: unknown, context: ToolContext): Promise<JsonValue> {
+export async function runTool(
+  tool: Tool,
+  input: unknown,
+  context: ToolContext,
+  onFailed: (error: unknown) => void,
+): Promise<JsonValue> {
   const { timeoutMs = TIMEOUT_MS } = tool;
+  const seen = new Set<unknown>();
+  const failed = (error: unknown): void => {
+    const isKnown = seen.has(error) || (error instanceof Error && seen.has(error.cause));
+    if (!isKnown) onFailed(error);
+    seen.add(error);
+  };
   try {
     return await withinTime(timeoutMs, context.signal, (signal) =>
-      tool.run(input, { ...context, signal, fetch: boundTo(signal, context.fetch) }),
+      tool.run(input, { ...context, signal, fetch: boundTo(signal, context.fetch, failed) }),
     );
   } catch (error) {
+    failed(error);
     if (context.signal.aborted) throw stopped(context.signal);
     if (error instanceof ToolRefusal) throw new Refused('refused', error.message.slice(0, MAX_MESSAGE_CHARS));
     if (tool.effect === 'once') throw ambiguous();
@@ -37,6 +50,13 @@ export const stopped = ({ reason }: AbortSignal): SallyportError =>
 
 /** A call that was left behind must not reach out any more. */
 const boundTo =
-  (signal: AbortSignal, fetch: ToolContext['fetch']): ToolContext['fetch'] =>
-  (input, init) =>
-    fetch(input, { ...init, signal: init?.signal == null ? signal : AbortSignal.any([signal, init.signal]) });
+  (signal: AbortSignal, fetch: ToolContext['fetch'], onFailed: (error: unknown) => void): ToolContext['fetch'] =>
+  async (input, init) => {
+    const either = init?.signal == null ? signal : AbortSignal.any([signal, init.signal]);
+    try {
+      return await fetch(input, { ...init, signal: either });
+    } catch (error) {
+      onFailed(error);
+      throw error;
+    }
+  };

@@ -5,6 +5,7 @@ import type { Scrub } from '../../scrub/scrub.ts';
 import type { Steps } from '../agent/steps.ts';
 import type { RunBudget } from '../budget/budget.ts';
 import type { Guardrails } from '../guardrails/guardrails.ts';
+import type { Trail } from '../trail.ts';
 import type { RefusalCode } from './refusal.ts';
 import type { Tool } from './tool.ts';
 
@@ -52,6 +53,7 @@ export interface ToolboxDeps {
   /** Names the agent may call for this tenant. */
   readonly allowed: ReadonlySet<string>;
   readonly steps: Steps;
+  readonly trail: Trail;
   readonly budget: RunBudget;
   /** Of the attempt: lost lease, shutdown, budget. */
   readonly signal: AbortSignal;

@@ -2,6 +2,7 @@
  * A worker process whose runs stop at named points and never go on, until somebody kills it:
  * `reply-kill-child <plan as JSON>`. Product code, composed as the product composes it, with ports that stop.
  */
+
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { openSync, writeSync } from 'node:fs';
@@ -29,6 +30,7 @@ import { createSealer } from '../../../src/scrub/seal.ts';
 import type { Agent } from '../../../src/workers/agent/agent.ts';
 import { createGuardrails } from '../../../src/workers/guardrails/guardrails.ts';
 import { type RunDeps, run } from '../../../src/workers/run.ts';
+import { auditOver } from '../audit.ts';
 import { budgetsOver } from '../budget.ts';
 import { seeded } from '../campaign.ts';
 import { reviewing } from '../review.ts';
@@ -223,6 +225,7 @@ async function work(at: WorkerPlan['stores'][number]) {
     logger: silentLogger,
     ...reviewing(),
     isStopping: () => shutdown.signal.aborted,
+    audit: auditOver(store),
   };
   return store.jobs.consume({ concurrency: 64, run: (conversation) => run(conversation, deps) });
 }

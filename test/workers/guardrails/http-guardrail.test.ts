@@ -2,21 +2,22 @@ import type { RequestListener } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { nodeCrypto } from '../../../src/core/crypto.node.ts';
 import { createScrubber } from '../../../src/scrub/scrubber.ts';
-import type { GuardrailSubject } from '../../../src/workers/guardrails/guardrail.ts';
-import { createGuardrails } from '../../../src/workers/guardrails/guardrails.ts';
+import { createGuardrails, type Judged } from '../../../src/workers/guardrails/guardrails.ts';
 import { createHttpGuardrail, type HttpGuardrailOptions } from '../../../src/workers/guardrails/http-guardrail.ts';
 import { createGuardedFetch } from '../../../src/workers/outbound/guarded-fetch.ts';
+import { createTrail } from '../../../src/workers/trail.ts';
 import { startWeb } from '../../outbound/support/web.ts';
 import { createFakeClock } from '../../support/clock.ts';
 import { noted } from '../../support/tool-run.ts';
 
-const subject = (text = 'hello'): GuardrailSubject => ({
+const subject = (text = 'hello'): Judged => ({
   stage: 'output',
   tenant: 'acme',
   agent: 'assistant',
   text,
   instructions: 'Be kind.',
   signal: new AbortController().signal,
+  trail: createTrail(),
 });
 
 type Answer =

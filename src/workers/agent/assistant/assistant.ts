@@ -31,9 +31,9 @@ export function createAssistant(definition: AssistantDefinition, deps: Assistant
   return {
     ...definition,
     remembers: deps.memory !== null,
-    async run({ event, generation }, { steps, budget, signal }) {
+    async run({ event, generation }, { steps, trail, budget, signal }) {
       const marking = createMarking(toHex(deps.random(NONCE_BYTES)));
-      const shared = { event, agent, marking, steps };
+      const shared = { event, agent, marking, steps, trail };
       const runSub: RunSub = (task) => {
         const origin = { from: 'agent', agent };
         return talk({ ...shared, ...task, past: [], origin, maxSteps: SUB_STEPS, runSub: null }, deps);

@@ -4,6 +4,7 @@ import type { JsonValue } from '../../../core/json.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
 import type { RunBudget } from '../../budget/budget.ts';
 import type { Toolbox, ToolResult } from '../../tools/toolbox.ts';
+import type { Trail } from '../../trail.ts';
 import type { Steps } from '../steps.ts';
 import type { AskedCall, AskModel, Message, Said } from './model.ts';
 
@@ -14,6 +15,9 @@ export interface Conversation {
   readonly messages: readonly Message[];
   /** Null: the model has no tools. */
   readonly toolbox: Toolbox | null;
+  /** Who asks the model. */
+  readonly agent: string;
+  readonly trail: Trail;
   readonly steps: Steps;
   /** Begins the names of the steps; empty but for delegates. */
   readonly stepPrefix: string;
@@ -83,9 +87,14 @@ async function callTools(
   n: number,
   calls: readonly AskedCall[],
   toolbox: Toolbox,
-  { stepPrefix, present }: Conversation,
+  { agent, trail, stepPrefix, present }: Conversation,
 ): Promise<Extract<Message, { role: 'tool' }>['results'] | string> {
   const results = [];
+  const beyond = calls.length - MAX_CALLS_AT_ONCE;
+  if (beyond > 0) {
+    const step = `${stepPrefix}tool:${n}.${MAX_CALLS_AT_ONCE}`;
+    trail.note('tool.refused', { agent, step, code: 'too-many-calls', calls: beyond });
+  }
   for (const [i, { id, name, input }] of calls.entries()) {
     const result: ToolResult =
       i < MAX_CALLS_AT_ONCE

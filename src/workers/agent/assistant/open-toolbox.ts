@@ -47,14 +47,14 @@ export function createToolboxes(deps: ToolboxesDeps): (equipment: Equipment) => 
     const known = new Map([...deps.builtIn, ...delegateTools.map(find), ...own].map((tool) => [tool.name, tool]));
     const names = [...own.map(({ name }) => name), ...(delegates.size === 0 ? [] : ['delegate'])];
     return (part) => {
-      const { event, budget, runSub, steps, signal, instructions } = part;
+      const { event, budget, runSub, steps, trail, signal, instructions } = part;
       const ofTenant = deps.allowedBy(event.tenant);
       const allowed = new Set([...(part.allowed ?? names)].filter((name) => ofTenant?.has(name) ?? true));
       if (allowed.size === 0) return null;
       const canDelegate = runSub !== null && allowed.has('delegate');
       const all = [...known.values(), ...(canDelegate ? [createDelegate({ delegates, budget, runSub }) as Tool] : [])];
       const of = { tenant: event.tenant, agent: part.agent, eventId: event.id, instructions };
-      return createToolbox({ ...deps, ...of, tools: all, allowed, steps, budget, signal, guardrails });
+      return createToolbox({ ...deps, ...of, tools: all, allowed, steps, trail, budget, signal, guardrails });
     };
   };
 }

@@ -6,6 +6,7 @@ import { guardText } from '../../guardrails/guard-text.ts';
 import type { Guardrails } from '../../guardrails/guardrails.ts';
 import type { RunSub } from '../../tools/delegate.ts';
 import type { Toolbox } from '../../tools/toolbox.ts';
+import type { Trail } from '../../trail.ts';
 import { cut } from '../cut.ts';
 import type { Steps } from '../steps.ts';
 import { converse } from './converse.ts';
@@ -27,6 +28,7 @@ export interface Part {
   readonly stepPrefix: string;
   readonly maxSteps: number;
   readonly steps: Steps;
+  readonly trail: Trail;
   readonly budget: RunBudget;
   readonly signal: AbortSignal;
   /** Names of the tools a delegate may use; absent for the run itself, whose agent says so. */
@@ -55,9 +57,9 @@ const WITHHELD = '[withheld: a guardrail blocked this result]';
  * @throws as `converse`, and SallyportError ERR_GUARDRAIL_BLOCKED or ERR_GUARDRAIL_UNAVAILABLE
  */
 export async function talk(part: Part, deps: TalkDeps): Promise<string> {
-  const { event, agent, instructions, marking, signal } = part;
+  const { event, agent, instructions, marking, trail, signal } = part;
   const show = async (origin: Part['origin'], text: string): Promise<string> => {
-    const subject = { stage: 'input', tenant: event.tenant, agent, instructions, signal } as const;
+    const subject = { stage: 'input', tenant: event.tenant, agent, instructions, trail, signal } as const;
     return marking.frame(origin, await guardText(deps.guardrails, { ...subject, text: cut(text, deps.maxInput) }));
   };
   const { stepPrefix, maxSteps, steps, budget } = part;
@@ -66,6 +68,8 @@ export async function talk(part: Part, deps: TalkDeps): Promise<string> {
     system: `${instructions}\n\n${marking.note}`,
     messages: [...part.past, { role: 'user', text: await show(part.origin, part.text) }],
     toolbox: deps.openToolbox(part),
+    agent,
+    trail,
     steps,
     stepPrefix,
     maxSteps,
