@@ -20,6 +20,7 @@ import type { Resolve } from '../../src/workers/outbound/resolve.ts';
 import { createFetchUrl } from '../../src/workers/tools/fetch-url.ts';
 import { replyTool } from '../../src/workers/tools/reply.ts';
 import { defineTool, type Tool } from '../../src/workers/tools/tool.ts';
+import { createFolders } from '../../src/workers/tools/workspace/folders.ts';
 import { createWorkspace } from '../../src/workers/tools/workspace/workspace.ts';
 import { injections, TOKEN } from '../fixtures/injections.ts';
 import { dialling, startCounting, startWeb } from '../outbound/support/web.ts';
@@ -97,7 +98,7 @@ async function openWorld() {
   const toolFetch = createGuardedFetch({ resolve: names(), connector });
   const programs = { cat: execFileSync('which', ['cat'], { encoding: 'utf8' }).trim() };
   const workspace = createWorkspace({
-    parent: join(folder, 'runs'),
+    folders: createFolders(join(folder, 'runs')),
     maxBytes: 10_000,
     maxFiles: 10,
     programs,

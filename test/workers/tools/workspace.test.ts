@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ToolRefusal } from '../../../src/workers/tools/refusal.ts';
 import type { ToolContext } from '../../../src/workers/tools/tool.ts';
+import { createFolders } from '../../../src/workers/tools/workspace/folders.ts';
 import { createWorkspace } from '../../../src/workers/tools/workspace/workspace.ts';
 import type { WorkspaceOptions } from '../../../src/workers/tools/workspace/workspace-deps.ts';
 import { testFolder } from '../../support/folder.ts';
@@ -28,7 +29,7 @@ async function open(options: Partial<WorkspaceOptions> = {}): Promise<Opened> {
   await writeFile(join(outside, 'secret.txt'), 'not yours');
   const run = new AbortController();
   const tools = createWorkspace({
-    parent,
+    folders: createFolders(parent),
     maxBytes: 100_000,
     maxFiles: 20,
     programs: {},

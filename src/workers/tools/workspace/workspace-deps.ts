@@ -1,6 +1,8 @@
+import type { Folders } from './folders.ts';
+
 export interface WorkspaceOptions {
-  /** Where the runs' folders are made. It must be on Linux, and nobody else may write there. */
-  readonly parent: string;
+  /** The runs' folders. They must be on Linux, and nobody else may write there. */
+  readonly folders: Folders;
   /** Of all files of a run together. */
   readonly maxBytes: number;
   readonly maxFiles: number;

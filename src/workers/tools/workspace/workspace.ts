@@ -1,6 +1,4 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { SallyportError } from '../../../core/errors.ts';
 import type { Tool } from '../tool.ts';
 import { fileTools } from './file-tools.ts';
@@ -17,26 +15,6 @@ export function createWorkspace(options: WorkspaceOptions): readonly Tool[] {
   const hasPrograms = Object.keys(options.programs).length > 0;
   if (!existsSync('/proc/self/fd')) throw new SallyportError('ERR_CONFIG_INVALID', 'the workspace needs Linux');
   if (hasPrograms && !existsSync(LIMITER)) throw new SallyportError('ERR_CONFIG_INVALID', `${LIMITER} is missing`);
-  const folders = new WeakMap<AbortSignal, Promise<string>>();
-  const folderOf = (run: AbortSignal): Promise<string> => {
-    run.throwIfAborted();
-    const made = folders.get(run) ?? makeFolder(options.parent, run);
-    folders.set(run, made);
-    return made;
-  };
-  const deps: WorkspaceDeps = { options, folderOf };
+  const deps: WorkspaceDeps = { options, folderOf: options.folders.of };
   return hasPrograms ? [...fileTools(deps), runTool(deps)] : fileTools(deps);
-}
-
-async function makeFolder(parent: string, run: AbortSignal): Promise<string> {
-  await mkdir(parent, { recursive: true, mode: 0o700 });
-  const folder = await mkdtemp(join(parent, 'run-'));
-  const remove = (): void => {
-    rm(folder, { recursive: true, force: true, maxRetries: 3 }).catch(() => {
-      // A program that is being killed may still write; the folder is nobody's any more.
-    });
-  };
-  if (run.aborted) remove();
-  else run.addEventListener('abort', remove, { once: true });
-  return folder;
 }
