@@ -21,11 +21,10 @@ export async function auditAttempt(
 
 function notesOf(record: EventRecord, { run: number }: HeldLease, outcome: Outcome, trail: AttemptTrail): AuditNote[] {
   const { event, generation, attempts } = record;
-  const { agent } = outcome.run;
-  // A delivery nobody was asked about: nothing was done or spent.
-  if (agent === undefined && trail.noted.length === 0 && (outcome.kind === 'ignored' || outcome.kind === 'done')) {
-    return [];
-  }
+  const { agent, reply } = outcome.run;
+  const isOver = outcome.kind === 'ignored' || outcome.kind === 'done';
+  // A delivery nobody was asked about: nothing was said, spent or refused.
+  if (isOver && agent === undefined && reply === undefined && trail.noted.length === 0) return [];
   const actor: Actor = agent === undefined ? 'system' : `agent:${agent}`;
   const which = { generation, attempt: attempts };
   const about = { actor, subject: event.id };

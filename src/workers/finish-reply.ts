@@ -5,6 +5,7 @@ import type { Agent, AgentContext, AgentOutcome } from './agent/agent.ts';
 import { guardText } from './guardrails/guard-text.ts';
 import type { Guardrail } from './guardrails/guardrail.ts';
 import type { Guardrails } from './guardrails/guardrails.ts';
+import { noteLeak } from './trail.ts';
 
 export interface FinishDeps {
   readonly scrub: Scrub;
@@ -29,7 +30,7 @@ export async function finishReply(
 ): Promise<Reply> {
   const { value, findings } = deps.scrub(reply.text);
   for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
-  if (findings.length > 0) trail.note('secret.leak_blocked', { rules: [...new Set(findings.map(({ rule }) => rule))] });
+  noteLeak(findings, trail, {});
   const { name, instructions, guardrails = [], review = false } = agent;
   const text = await guardText(deps.guardrailsWith(guardrails), {
     stage: 'output',

@@ -1,6 +1,7 @@
 import type { AuditAction } from '../core/audit.ts';
 import { codeOf } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { Finding } from '../scrub/scrub.ts';
 import { BudgetExhausted } from './budget/exhausted.ts';
 import { OutboundError } from './outbound/reasons.ts';
 
@@ -57,6 +58,12 @@ export function noteBlocked(error: unknown, trail: Trail, data: JsonObject): voi
     if (at.code === 'ERR_OUTBOUND_BLOCKED') trail.note('outbound.refused', { ...data, reason: at.reason });
     return;
   }
+}
+
+/** Notes that what an agent said held secrets, by the rules that know them. */
+export function noteLeak(findings: readonly Finding[], trail: Trail, data: JsonObject): void {
+  if (findings.length === 0) return;
+  trail.note('secret.leak_blocked', { ...data, rules: [...new Set(findings.map(({ rule }) => rule))] });
 }
 
 /** Why a run may not spend. Other codes are failures, which the end of the run tells. */

@@ -4,7 +4,7 @@ import type { JsonValue } from '../../../core/json.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
 import type { RunBudget } from '../../budget/budget.ts';
 import type { Toolbox, ToolResult } from '../../tools/toolbox.ts';
-import type { Trail } from '../../trail.ts';
+import { noteLeak, type Trail } from '../../trail.ts';
 import type { Steps } from '../steps.ts';
 import type { AskedCall, AskModel, Message, Said } from './model.ts';
 
@@ -58,7 +58,7 @@ export async function converse(conversation: Conversation): Promise<string> {
 
 /** The model's `n`th answer: what an earlier attempt recorded, or a new one. */
 async function say(n: number, messages: readonly Message[], conversation: Conversation): Promise<Said> {
-  const { steps, stepPrefix, toolbox, maxSteps, scrub } = conversation;
+  const { steps, stepPrefix, toolbox, maxSteps, scrub, agent, trail } = conversation;
   const step = `${stepPrefix}model:${n}`;
   const earlier = steps.earlier(step);
   if (earlier?.kind === 'result') return recorded.parse(earlier.value);
@@ -71,7 +71,8 @@ async function say(n: number, messages: readonly Message[], conversation: Conver
     budget: conversation.budget,
     signal: conversation.signal,
   });
-  const { value } = scrub({ text: said.text, calls: said.calls } as JsonValue);
+  const { value, findings } = scrub({ text: said.text, calls: said.calls } as JsonValue);
+  noteLeak(findings, trail, { agent, step });
   await steps.record(step, { kind: 'result', value });
   return recorded.parse(value);
 }
