@@ -2,12 +2,6 @@ import type { Hit } from './rules/rule.ts';
 import type { Stretch } from './scan.ts';
 
 /**
- * Secrets hidden one by one in a text; from there on everything between the next and the last is one. A mebibyte of
- * nothing but credentials has fewer, and a digest for each of more would take longer than reading the text.
- */
-const MOST_HITS = 16_384;
-
-/**
  * Stretches in order and without overlaps: overlapping ones become one, named by the highest-ranked, then the longest.
  * What is already hidden stays as it is, but protects nothing around it.
  */
@@ -15,7 +9,7 @@ export function resolve(hits: readonly Hit[], shields: readonly Stretch[]): Hit[
   const merged: Hit[] = [];
   let last: Hit | undefined;
   for (const hit of [...hits].sort((a, b) => a.start - b.start)) {
-    if (last !== undefined && (hit.start < last.end || merged.length === MOST_HITS)) {
+    if (last !== undefined && hit.start < last.end) {
       last = union(last, hit);
       merged[merged.length - 1] = last;
     } else {

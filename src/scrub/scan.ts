@@ -1,6 +1,7 @@
 import { createAnchorIndex } from './anchors.ts';
 import { textStart } from './base64.ts';
 import { ALNUM, DIGIT, endOfRun, isOf, RUN } from './chars.ts';
+import type { Effort } from './effort.ts';
 import { cutSecretEnd, endsOfPrefixes } from './fragments.ts';
 import { PLACEHOLDER } from './placeholder.ts';
 import type { ContextRule, Hit, Report, TokenRule } from './rules/rule.ts';
@@ -59,10 +60,20 @@ export const NOTHING_FOUND: Scanned = { hits: NOTHING, shields: NOTHING, encoded
 
 const PLACEHOLDER_START = '[secret:';
 const CUT_SECRET = 'cut-secret';
+/** Names what was hidden without a look, because too much of a value had to be hidden already. */
+export const UNREAD = 'unread';
+
+/**
+ * Hits in one text, from which on all that follows is one: a mebibyte of nothing but credentials has more, and a digest
+ * for each would take longer than reading the text.
+ */
+const MOST_HITS = 8192;
 
 /** What is found on the way; lists are made when there is something to put in. */
 interface Findings {
   hits: Hit[] | null;
+  /** Nothing more is looked at. */
+  isFull: boolean;
   shields: Stretch[] | null;
   encoded: Stretch[] | null;
   /** By rule number. */
@@ -71,7 +82,7 @@ interface Findings {
   opened: Map<number, (start: number, end: number) => void> | null;
 }
 
-export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>): Scanner {
+export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>, effort: Effort): Scanner {
   const { index, lengths, rulesOf } = indexRules(rules, marks);
   const names = namesOf(rules);
   const prefixEnds = endsOfPrefixes(rules.tokens.flatMap((rule) => rule.anchors));
@@ -87,21 +98,25 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>):
     if (marksAlone >= 0 && rules.texts.length === 0 && !hasLongRun(text, LONG_RUN)) {
       return marksAlone === 0 ? NOTHING_FOUND : { ...NOTHING_FOUND, marks: marksAlone };
     }
-    const found: Findings = { hits: null, shields: null, encoded: null, progress: null, opened: null };
+    const found: Findings = { hits: null, isFull: false, shields: null, encoded: null, progress: null, opened: null };
     const report: Report = ({ rule, start, end, rank }) => {
       found.hits ??= [];
-      found.hits.push({ rule, start, end, rank, secret: text.slice(start, end) });
+      found.isFull = found.hits.length >= MOST_HITS;
+      const last = found.isFull ? text.length : end;
+      found.hits.push({ rule, start, end: last, rank, secret: text.slice(start, last) });
     };
     const seen =
       marksAlone >= 0
         ? marksAlone
         : index.find(text, (anchor, end) => {
+            if (found.isFull) return;
             const start = end - (lengths[anchor] as number);
             for (const id of rulesOf[anchor] as readonly number[]) {
               if (id < tokens.length) lookForToken(tokens[id] as TokenRule, id, text, start, found, report);
               else if (id < tokens.length + contexts.length) {
                 const rule = contexts[id - tokens.length] as ContextRule;
-                if (!areFormsAll || rule.isFormed === true) lookAround(rule, id, text, start, end, found, report);
+                if (!areFormsAll || rule.isFormed === true)
+                  lookAround(rule, id, text, [start, end], found, report, effort);
               } else shieldPlaceholder(text, start, names, found);
             }
           });
@@ -139,6 +154,7 @@ const namesOf = ({ tokens, contexts, shapes, texts }: Rules): ReadonlySet<string
     ...shapes.map((rule) => rule.name),
     ...texts.map((rule) => rule.name),
     CUT_SECRET,
+    UNREAD,
   ]);
 
 /** Rules are numbered: tokens, then contexts, then the one that knows placeholders. */
@@ -167,15 +183,15 @@ function lookAround(
   rule: ContextRule,
   id: number,
   text: string,
-  start: number,
-  end: number,
+  [start, end]: readonly [number, number],
   found: Findings,
   report: Report,
+  effort: Effort,
 ): void {
   found.opened ??= new Map();
   let look = found.opened.get(id);
   if (look === undefined) {
-    look = rule.open(text, report);
+    look = rule.open(text, report, effort);
     found.opened.set(id, look);
   }
   look(start, end);
@@ -202,6 +218,7 @@ function lookAtRuns(
 ): void {
   let isFirst = true;
   eachLongRun(text, LONG_RUN, (start, end) => {
+    if (found.isFull) return;
     // A text that is nothing but one run has no cut secret in front of other words.
     if (isFirst && start <= CUT_WITHIN && end - start < text.length) {
       const cut = cutSecretEnd(text, prefixEnds);

@@ -1,4 +1,5 @@
 import type { Crypto } from '../core/crypto.ts';
+import { type Effort, fullEffort, renew } from './effort.ts';
 import { createPlaceholder } from './placeholder.ts';
 import { isQuietTree } from './quiet-tree.ts';
 import { contextRules, shapeRules, tokenRules } from './rules/all.ts';
@@ -22,14 +23,17 @@ export interface ScrubberDeps {
 
 /** @example createScrubber({ crypto, key })({ text }).value */
 export function createScrubber(deps: ScrubberDeps): Scrub {
-  const scanner = scannerOf(deps);
-  const clean = createTextCleaner(scanner, createPlaceholder(deps.crypto, deps.key));
+  const effort = fullEffort();
+  const scanner = scannerOf(deps, effort);
+  const clean = createTextCleaner(scanner, createPlaceholder(deps.crypto, deps.key), effort);
   const keys: KnownKeys = new Map();
   const isQuiet = createQuiet(scanner.isQuiet, clean);
-  return (value) =>
-    typeof value === 'object' && value !== null && isQuietTree(value, isQuiet, keys)
+  return (value) => {
+    renew(effort);
+    return typeof value === 'object' && value !== null && isQuietTree(value, isQuiet, keys)
       ? { value, findings: NONE }
       : cleanTree(value, clean, keys);
+  };
 }
 
 const NONE: readonly Finding[] = [];
@@ -51,10 +55,16 @@ function createQuiet(isQuiet: (text: string) => boolean, clean: TextCleaner): (t
 }
 
 /** The part of the scrubber that deals with one string. */
-export const createCleaner = (deps: ScrubberDeps): TextCleaner =>
-  createTextCleaner(scannerOf(deps), createPlaceholder(deps.crypto, deps.key));
+export function createCleaner(deps: ScrubberDeps): TextCleaner {
+  const effort = fullEffort();
+  const clean = createTextCleaner(scannerOf(deps, effort), createPlaceholder(deps.crypto, deps.key), effort);
+  return (...string) => {
+    renew(effort);
+    return clean(...string);
+  };
+}
 
-function scannerOf({ optional }: ScrubberDeps): Scanner {
+function scannerOf({ optional }: ScrubberDeps, effort: Effort): Scanner {
   const texts = optional?.financial === true ? financialRules : [];
-  return createScanner({ tokens: tokenRules, contexts: contextRules, shapes: shapeRules, texts }, decoderMarks);
+  return createScanner({ tokens: tokenRules, contexts: contextRules, shapes: shapeRules, texts }, decoderMarks, effort);
 }

@@ -1,10 +1,12 @@
 import { named } from './assignment/named.ts';
+import { kindOfName } from './assignment/names.ts';
 import { base64Blocks } from './base64.ts';
+import type { Effort } from './effort.ts';
 import { isJsonText, jsonSplices } from './json-text.ts';
 import type { Placeholder } from './placeholder.ts';
 import { resolve } from './resolve.ts';
 import type { Hit } from './rules/rule.ts';
-import { NOTHING_FOUND, type Scanned, type Scanner } from './scan.ts';
+import { NOTHING_FOUND, type Scanned, type Scanner, UNREAD } from './scan.ts';
 import { applySplices, type Splice } from './splice.ts';
 import type { Cleaned } from './tree.ts';
 import { readingsOf } from './views/decoders.ts';
@@ -24,9 +26,10 @@ export type OnRound = (splices: readonly Splice[]) => void;
 /** Cleans one string; null when there is nothing to hide. */
 export type TextCleaner = (text: string, name: string, isLoose: boolean, onRound?: OnRound) => Cleaned | null;
 
-export function createTextCleaner(scanner: Scanner, placeholder: Placeholder): TextCleaner {
+export function createTextCleaner(scanner: Scanner, placeholder: Placeholder, effort: Effort): TextCleaner {
   const { scan, isQuiet } = scanner;
   let lastClean = '';
+  let unreadAs: string | null = null;
   const clean = (
     original: string,
     name: string,
@@ -34,8 +37,10 @@ export function createTextCleaner(scanner: Scanner, placeholder: Placeholder): T
     depth: number,
     onRound?: OnRound,
   ): Cleaned | null => {
+    if (effort.strings <= 0) return unread(original, name, onRound);
     let splices = splicesOf(original, name, isLoose, depth);
     if (splices.length === 0) return null;
+    effort.strings -= 1;
     const counts = new Map<string, number>();
     let text = original;
     for (let round = 1; splices.length > 0; round += 1) {
@@ -45,6 +50,14 @@ export function createTextCleaner(scanner: Scanner, placeholder: Placeholder): T
       splices = round < ROUNDS ? splicesOf(text, name, isLoose, depth) : NONE;
     }
     return { text, counts };
+  };
+
+  /** Hidden whole, unless it certainly holds nothing or is hidden already. */
+  const unread = (text: string, name: string, onRound?: OnRound): Cleaned | null => {
+    if ((kindOfName(name) === null && isQuiet(text)) || text.length < SHORTEST || IS_HIDDEN.test(text)) return null;
+    unreadAs ??= placeholder(UNREAD, '');
+    onRound?.([{ start: 0, end: text.length, text: unreadAs, counts: ONCE_UNREAD }]);
+    return { text: unreadAs, counts: ONCE_UNREAD };
   };
 
   const splicesOf = (text: string, name: string, isLoose: boolean, depth: number): readonly Splice[] => {
@@ -70,6 +83,11 @@ export function createTextCleaner(scanner: Scanner, placeholder: Placeholder): T
 }
 
 const NONE: readonly Splice[] = [];
+
+/** Shorter strings hold no secret. */
+const SHORTEST = 4;
+const IS_HIDDEN = /^\[secret:[a-z0-9-]{1,40}#[0-9a-f]{4}\]$/;
+const ONCE_UNREAD: ReadonlyMap<string, number> = new Map([[UNREAD, 1]]);
 
 /** A message's text stands in the event and again in its payload. Shorter strings are looked at as fast as compared. */
 const REMEMBERED = 48;

@@ -9,9 +9,13 @@ export interface Progress {
   /** End of the run in which the rule failed last, and how often it failed there. */
   runEnd: number;
   failures: number;
+  /** Matches that turned out to be no secrets. */
+  rejected: number;
   /** Up to where the answer to "is this slash part of a path" holds, and the answer. */
   pathTo: number;
   isPath: boolean;
+  /** Where the character that the rule needs stands next, at or after where it was last looked for. */
+  neededAt: number;
 }
 
 /**
@@ -19,6 +23,9 @@ export interface Progress {
  * wrote has so many beginnings of a token without a token, and looking at each would cost the square of its length.
  */
 const MOST_FAILURES = 8;
+
+/** Near misses of one rule in one text from which on its matches are hidden without a second look. */
+const MOST_REJECTED = 2048;
 
 /** Longest stretch hidden without a look. */
 const LONGEST_UNREAD = 4096;
@@ -40,18 +47,44 @@ export function tryToken(
     const known = progress ?? start();
     if (!isInPath(text, from, known)) return known;
   }
+  let known = progress;
+  if (rule.needs !== undefined) {
+    known = progress ?? start();
+    if (isMissing(rule.needs, text, from, known)) return known;
+  }
   pattern.lastIndex = from;
   const match = pattern.exec(text);
-  if (match === null) return failed(rule, text, from, progress ?? start(), report);
+  if (match === null) return failed(rule, text, from, known ?? start(), report);
   const end = runEnd(text, from + match[0].length);
   const secretStart = from + (match[1]?.length ?? 0);
   const secret = text.slice(secretStart, end);
-  const isAccepted = rule.accept === undefined ? !isFiller(secret) : rule.accept(secret);
-  if (isAccepted) report({ rule: rule.name, start: secretStart, end, rank: rule.isShared === true ? 2 : 3 });
-  return { ...(progress ?? start()), lookedTo: end };
+  const after = known ?? start();
+  after.lookedTo = end;
+  if (after.rejected > MOST_REJECTED || (rule.accept === undefined ? !isFiller(secret) : rule.accept(secret))) {
+    report({ rule: rule.name, start: secretStart, end, rank: rule.isShared === true ? 2 : 3 });
+  } else after.rejected += 1;
+  return after;
 }
 
-const start = (): Progress => ({ lookedTo: 0, runEnd: 0, failures: 0, pathTo: 0, isPath: false });
+const start = (): Progress => ({
+  lookedTo: 0,
+  runEnd: 0,
+  failures: 0,
+  rejected: 0,
+  pathTo: 0,
+  isPath: false,
+  neededAt: -1,
+});
+
+function isMissing({ char, within }: Needs, text: string, from: number, progress: Progress): boolean {
+  if (progress.neededAt < from) {
+    const at = text.indexOf(char, from);
+    progress.neededAt = at === -1 ? text.length + within + 1 : at;
+  }
+  return progress.neededAt - from > within;
+}
+
+type Needs = NonNullable<TokenRule['needs']>;
 
 function failed(rule: TokenRule, text: string, from: number, progress: Progress, report: Report): Progress {
   if (from >= progress.runEnd) {

@@ -26,6 +26,8 @@ const PATH_STEPS = 24;
 interface Frame {
   readonly parent: Frame | null;
   readonly depth: number;
+  /** Below `PATH_STEPS`: the frame at that depth through which it is reached, as far as paths are reported. */
+  readonly top: Frame | null;
   /** Its own name in its parent, scrubbed. */
   readonly step: string | number;
   /** What names the strings inside an array: the name of the array itself. */
@@ -38,6 +40,8 @@ interface Frame {
   at: number;
   /** The scrubbed form of the key at `at`. */
   key: string;
+  /** By scrubbed key: how often it was taken. */
+  taken: Map<string, number> | null;
   copy: Record<string, unknown> | unknown[] | null;
 }
 
@@ -146,7 +150,8 @@ function openFrame(walk: Walk, parent: Frame | null, step: string | number, name
   const keys = Array.isArray(source) ? null : Object.keys(source);
   const length = keys === null ? (source as unknown[]).length : keys.length;
   const isManifest = parent !== null && isManifestData(name) && isSecretManifest(parent.source);
-  return { parent, depth, step, name, source, keys, length, isManifest, at: 0, key: '', copy: null };
+  const top = depth <= PATH_STEPS ? null : (parent?.top ?? parent);
+  return { parent, depth, top, step, name, source, keys, length, isManifest, at: 0, key: '', taken: null, copy: null };
 }
 
 function isSecretManifest(source: object): boolean {
@@ -182,10 +187,14 @@ function copyBefore(frame: Frame): Record<string, unknown> | unknown[] {
 /** Two keys may read the same once scrubbed; neither value may be lost. */
 function freeKey(frame: Frame, key: string, original: string): string {
   if (key === original) return key;
-  let free = key;
-  for (let n = 2; Object.hasOwn(frame.source, free) || Object.hasOwn(frame.copy as object, free); n += 1) {
-    free = `${key}~${n}`;
+  frame.taken ??= new Map();
+  let times = frame.taken.get(key) ?? 1;
+  let free = times === 1 ? key : `${key}~${times}`;
+  while (Object.hasOwn(frame.source, free) || Object.hasOwn(frame.copy as object, free)) {
+    times += 1;
+    free = `${key}~${times}`;
   }
+  frame.taken.set(key, times);
   return free;
 }
 
@@ -228,13 +237,14 @@ const IDENTIFIER = /^[A-Za-z_$][\w$]{0,63}$/;
 
 function pathOf(frame: Frame | null, last: string | number): string {
   if (frame === null) return '';
-  const steps: (string | number)[] = [last];
-  for (let at: Frame = frame; at.parent !== null; at = at.parent) steps.push(at.step);
-  const shown = steps.reverse().slice(0, PATH_STEPS);
+  const isDeep = frame.depth >= PATH_STEPS;
+  const steps: (string | number)[] = isDeep ? [] : [last];
+  for (let at: Frame = frame.top ?? frame; at.parent !== null; at = at.parent) steps.push(at.step);
+  const shown = steps.reverse();
   const path = shown.map((step, at) => {
     if (typeof step === 'number') return `[${step}]`;
     if (IDENTIFIER.test(step)) return at === 0 ? step : `.${step}`;
     return `[${JSON.stringify(step.slice(0, 64))}]`;
   });
-  return steps.length > PATH_STEPS ? `${path.join('')}…` : path.join('');
+  return isDeep ? `${path.join('')}…` : path.join('');
 }

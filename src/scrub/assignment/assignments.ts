@@ -1,10 +1,12 @@
 import { ALNUM, isOf, NAME, runEndAfter } from '../chars.ts';
+import type { Effort } from '../effort.ts';
 import type { ContextRule, Report } from '../rules/rule.ts';
 import { kindOfName, type NameKind } from './names.ts';
 import { readOperator } from './operator.ts';
+import { isMixed } from './traits.ts';
 import { LONGEST_VALUE, readValue } from './value.ts';
 import { VENDORS } from './vendors.ts';
-import { isSecretValue } from './verdict.ts';
+import { isSecretValue, type Standing } from './verdict.ts';
 
 /** Names longer than this are not names but a piece of encoded data. */
 const LONGEST_NAME = 80;
@@ -90,8 +92,8 @@ const SHORTEST_VALUE = 4;
 export const assignments: ContextRule = {
   names: ['password', 'named-secret'],
   anchors: [...NAME_PARTS, ...VENDORS],
-  open(text, report) {
-    const reader: Reader = { text, report, readTo: 0, effort: MOST_EFFORT * text.length + LONGEST_VALUE };
+  open(text, report, budget) {
+    const reader: Reader = { text, report, budget, readTo: 0, effort: MOST_EFFORT * text.length + LONGEST_VALUE };
     return (anchorStart, anchorEnd) => {
       if (anchorStart < reader.readTo) return;
       const end = nameEnd(text, anchorEnd);
@@ -104,6 +106,8 @@ export const assignments: ContextRule = {
 interface Reader {
   readonly text: string;
   readonly report: Report;
+  /** Of the whole call. */
+  readonly budget: Effort;
   /** Names before this have been read or are hidden. */
   readTo: number;
   /** Characters that may still be looked at. */
@@ -126,12 +130,16 @@ function readAssignment(reader: Reader, start: number, end: number): void {
   reader.effort -= value.end - value.start;
   if (value.end - value.start < SHORTEST_VALUE) return;
   const judged = text.slice(value.start, Math.min(value.end, value.start + JUDGED));
-  const isHidden =
-    reader.effort <= 0 ? kind !== 'weak' : isSecretValue(judged, kind, { isQuoted: value.isQuoted, isLoose });
-  if (!isHidden) return;
+  if (!isHidden(reader, judged, kind, { isQuoted: value.isQuoted, isLoose })) return;
   const hiddenTo = value.end - value.start < JUDGED ? value.end : runEndAfter(text, value.end);
   reader.readTo = hiddenTo;
   reader.report({ rule: RULE_OF[kind], start: value.start, end: hiddenTo, rank: 1 });
+}
+
+function isHidden(reader: Reader, value: string, kind: NameKind, standing: Standing): boolean {
+  if (reader.effort <= 0) return kind !== 'weak';
+  reader.budget.values -= 1;
+  return reader.budget.values >= 0 ? isSecretValue(value, kind, standing) : kind !== 'weak' && isMixed(value);
 }
 
 const QUOTES = '"\'`';

@@ -42,3 +42,13 @@ export const has = (traits: number, bits: number): boolean => (traits & bits) !=
 
 /** Whether there is nothing but these. */
 export const isOnly = (traits: number, bits: number): boolean => (traits & ~bits) === 0;
+
+/** A digit and an ASCII letter. */
+export function isMixed(text: string): boolean {
+  let traits = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit < 0x80) traits |= TRAITS[unit] as number;
+  }
+  return has(traits, DIGIT) && has(traits, LETTER);
+}

@@ -1,7 +1,9 @@
 import { trimEndOf } from '../../core/trim.ts';
 import { kindOfName } from '../assignment/names.ts';
+import { isMixed } from '../assignment/traits.ts';
 import { isSecretValue } from '../assignment/verdict.ts';
-import { isOf, NAME, runEndAfter } from '../chars.ts';
+import { isOf, NAME, runEndAfter, VALUE_END } from '../chars.ts';
+import type { Effort } from '../effort.ts';
 import type { ContextRule, Report } from '../rules/rule.ts';
 import {
   ATTRIBUTE_ENDING,
@@ -20,6 +22,14 @@ const REACH = 120;
 /** Words between `password` and the copula: "the password for the staging server is". */
 const WIDEST_GAP = 6;
 
+interface Reader {
+  readonly text: string;
+  readonly report: Report;
+  readonly effort: Effort;
+  /** Words before this were looked at in haste, and are none. */
+  plainTo: number;
+}
+
 interface Word {
   readonly text: string;
   readonly start: number;
@@ -37,15 +47,21 @@ const kindOfTerm = (term: string): Kind => (PASSWORDS.has(term) ? 'password' : C
 export const phrases: ContextRule = {
   names: ['password', 'named-secret'],
   anchors: [...PASSWORD_WORDS, ...TOKEN_WORDS, ...CODE_WORDS],
-  open(text, report) {
+  open(text, report, effort) {
+    const reader: Reader = { text, report, effort, plainTo: 0 };
     let readTo = 0;
     return (start, end) => {
       if (start < readTo) return;
+      effort.values -= 1;
       const term = readTerm(text, start, end);
       readTo = term.end;
       if (term.kind === null) return;
-      const after = isNotation(text, term) ? 0 : lookAfter(text, term.end, term.kind, report);
-      readTo = Math.max(term.end, after, lookBefore(text, term.start, term.kind, report));
+      if (effort.values < 0) {
+        readTo = Math.max(term.end, hideUnread(reader, term.end, term.kind));
+        return;
+      }
+      const after = isNotation(text, term) ? 0 : lookAfter(reader, term.end, term.kind);
+      readTo = Math.max(term.end, after, lookBefore(reader, term.start, term.kind));
     };
   },
 };
@@ -98,40 +114,42 @@ function kindOfIdentifier(name: string): Kind | null {
 export const vendorKeys: ContextRule = {
   names: ['named-secret'],
   anchors: [' key is ', ' key: ', ' key = ', ' secret is ', ' token is '],
-  open(text, report) {
+  open(text, report, effort) {
     return (start, end) => {
       const vendor = wordBefore(text, start + 1);
       if (vendor === null || vendor.text.length > LONGEST_TERM) return;
       if (kindOfName(`${vendor.text} key`) !== 'secret') return;
-      hide(text, end, 'secret', true, report);
+      hide({ text, report, effort, plainTo: 0 }, end, 'secret', true);
     };
   },
 };
 
 /** Where the hidden value ends; 0 when there is none. */
-function lookAfter(text: string, from: number, kind: Kind, report: Report): number {
+function lookAfter(reader: Reader, from: number, kind: Kind): number {
+  const { text } = reader;
   const isUnspaced = text.charCodeAt(from - 1) >= FIRST_UNSPACED;
   const unspaced = isUnspaced ? afterParticle(text, from) : 0;
-  if (unspaced > 0) return hide(text, unspaced, kind, false, report);
+  if (unspaced > 0) return hide(reader, unspaced, kind, false);
   if (!BEHIND_TERM.includes(text[from] ?? '\n')) return 0;
   const first = nextWord(text, from);
   if (first === null) return 0;
   let word: Word | null = first;
   for (let gap = 0; word !== null && gap <= WIDEST_GAP; gap += 1) {
-    if (isCopula(word, gap)) return lookBehindCopula(text, word, kind, report);
+    if (isCopula(word, gap)) return lookBehindCopula(reader, word, kind);
     if (!GAP_WORD.test(word.text) || TERMS.has(word.text.toLowerCase())) break;
     word = nextWord(text, word.start + word.text.length);
   }
-  return first.start === from ? 0 : hide(text, first.start, kind, true, report);
+  return first.start === from ? 0 : hide(reader, first.start, kind, true);
 }
 
-function lookBehindCopula(text: string, copula: Word, kind: Kind, report: Report): number {
+function lookBehindCopula(reader: Reader, copula: Word, kind: Kind): number {
+  const { text } = reader;
   let value = nextWord(text, copula.start + copula.text.length);
   for (let skipped = 0; value !== null && skipped < 3; skipped += 1) {
     if (!FILLERS.has(value.text.toLowerCase()) && !COPULAS.has(value.text)) break;
     value = nextWord(text, value.start + value.text.length);
   }
-  return value === null ? 0 : hide(text, value.start, kind, false, report);
+  return value === null ? 0 : hide(reader, value.start, kind, false);
 }
 
 /** What a sentence or a note goes on with behind the term. */
@@ -150,10 +168,15 @@ function nextWord(text: string, from: number): Word | null {
   return match === null ? null : { text: match[1] as string, start: WORD.lastIndex - (match[1] as string).length };
 }
 
+const LONGEST_COPULA = 8;
+
 /** A dash ties only what stands right beside it. */
 function isCopula({ text }: Word, gap: number): boolean {
   if (DASHES.test(text)) return gap === 0;
-  return COPULAS.has(text.toLowerCase()) || (/[:=：]$/.test(text) && !text.startsWith('http'));
+  return (
+    (text.length <= LONGEST_COPULA && COPULAS.has(text.toLowerCase())) ||
+    (/[:=：]$/.test(text) && !text.startsWith('http'))
+  );
 }
 
 /**
@@ -178,7 +201,8 @@ const DETERMINERS = new Set(
 const LINKS = new Set('is was as ist war als est comme es como é è come'.split(' '));
 
 /** "… is the password", "use … as your password". */
-function lookBefore(text: string, at: number, kind: Kind, report: Report): number {
+function lookBefore(reader: Reader, at: number, kind: Kind): number {
+  const { text } = reader;
   if (text[at - 1] !== ' ') return 0;
   let word = wordBefore(text, at);
   let determiners = 0;
@@ -188,7 +212,7 @@ function lookBefore(text: string, at: number, kind: Kind, report: Report): numbe
   }
   if (word === null || determiners === 0 || !LINKS.has(word.text.toLowerCase())) return 0;
   const value = wordBefore(text, word.start);
-  return value === null ? 0 : hide(text, value.start, kind, false, report);
+  return value === null ? 0 : hide(reader, value.start, kind, false);
 }
 
 /** Longest word looked back over. */
@@ -221,7 +245,9 @@ const CLOSING: Readonly<Record<string, string>> = {
   '『': '』',
 };
 
-function hide(text: string, from: number, kind: Kind, isLoose: boolean, report: Report): number {
+function hide(reader: Reader, from: number, kind: Kind, isLoose: boolean): number {
+  const { text, report, effort } = reader;
+  effort.values -= 1;
   OPENING.lastIndex = from;
   const opening = OPENING.exec(text)?.[0] ?? '';
   const start = afterOpening(text, from + opening.length);
@@ -235,6 +261,27 @@ function hide(text: string, from: number, kind: Kind, isLoose: boolean, report: 
   const hiddenTo = end - start < REACH ? end : runEndAfter(text, end);
   report({ rule: kind === 'password' ? 'password' : 'named-secret', start, end: hiddenTo, rank: 1 });
   return hiddenTo;
+}
+
+/** How far is looked when looking closely has become too much. */
+const UNREAD = 48;
+
+/** The first word that has both a letter and a digit. */
+function hideUnread(reader: Reader, from: number, kind: Kind): number {
+  const { text, report } = reader;
+  const limit = Math.min(text.length, from + UNREAD);
+  for (let start = Math.max(from, reader.plainTo); start < limit; ) {
+    let end = start;
+    while (end < limit && !isOf(VALUE_END, text, end)) end += 1;
+    if (end - start >= 4 && isMixed(text.slice(start, end))) {
+      const hiddenTo = runEndAfter(text, end);
+      report({ rule: kind === 'password' ? 'password' : 'named-secret', start, end: hiddenTo, rank: 1 });
+      return hiddenTo;
+    }
+    start = end + 1;
+    if (end < limit) reader.plainTo = start;
+  }
+  return 0;
 }
 
 /** What is hidden already begins with a bracket of its own. */

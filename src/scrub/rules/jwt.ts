@@ -12,6 +12,7 @@ export const jwtRules: readonly TokenRule[] = [
   {
     name: 'jwt',
     anchors: ['eyj'],
+    needs: { char: '.', within: 4102 },
     pattern: /eyJ[A-Za-z0-9_-]{8,4096}(?:={0,2}\.[A-Za-z0-9_+/-]{0,16384}={0,2}){1,4}/y,
     accept: (token) => isJoseHeader(token.slice(0, token.indexOf('.'))) || hasTwoObjects(token),
   },
@@ -19,6 +20,7 @@ export const jwtRules: readonly TokenRule[] = [
   {
     name: 'jwt',
     anchors: ['ey'],
+    needs: { char: '.', within: 4099 },
     pattern: /ey[A-Za-z0-9_-]{15,4096}\.ey[A-Za-z0-9/\\_-]{15,16384}\.(?:[A-Za-z0-9/\\_+-]{10,4096}={0,2})?/y,
   },
   // The words of the scheme stand in front of a token of any form (RFC 6750, 2.1).

@@ -1,3 +1,5 @@
+import type { Effort } from '../effort.ts';
+
 /** 3: a form that only one vendor uses; 2: a form that many share; 1: known by what stands beside it. */
 export type Rank = 1 | 2 | 3;
 
@@ -33,6 +35,8 @@ export interface TokenRule {
   readonly boundary?: 'strict' | 'none';
   /** Many vendors share the form, so a rule for one of them knows the name better. */
   readonly isShared?: boolean;
+  /** A character that every such secret has at most so far behind its beginning: where it is missing nothing is read. */
+  readonly needs?: { readonly char: string; readonly within: number };
   /** A last look at the secret; by default it must not look like `xxxx`. */
   readonly accept?: (secret: string) => boolean;
 }
@@ -45,5 +49,5 @@ export interface ContextRule {
   /** Its secrets have a form of their own, so that they are also looked for where a margin broke them. */
   readonly isFormed?: boolean;
   /** Called once for a text in which an anchor occurs; the returned function is called at each, left to right. */
-  open(text: string, report: Report): (anchorStart: number, anchorEnd: number) => void;
+  open(text: string, report: Report, effort: Effort): (anchorStart: number, anchorEnd: number) => void;
 }

@@ -37,6 +37,23 @@ for (const [first, last] of LOOKALIKE) KIND.fill(LOOKALIKE_KIND, first, last + 1
 KIND[MATHEMATICAL] = LOOKALIKE_KIND;
 KIND[TAGS] = INVISIBLE_KIND;
 
+/** What the look-alikes of one unit stand for (NFKC), 0 for those that are no ASCII. */
+const PLAIN = new Uint8Array(0x10000);
+for (const [first, last] of LOOKALIKE) {
+  for (let unit = first; unit <= last; unit += 1) PLAIN[unit] = plainUnit(String.fromCharCode(unit));
+}
+
+/** The same for the mathematical alphabets, by low surrogate. */
+const FIRST_LOW = 0xdc00;
+const PLAIN_MATHEMATICAL = Uint8Array.from({ length: 0x400 }, (_, low) =>
+  plainUnit(String.fromCharCode(MATHEMATICAL, FIRST_LOW + low)),
+);
+
+function plainUnit(char: string): number {
+  const plain = char.normalize('NFKC');
+  return plain.length === 1 && plain <= '~' ? plain.charCodeAt(0) : 0;
+}
+
 /** ECMA-48 control sequences: the colours of a terminal. */
 const ESCAPE = 0x1b;
 const SEQUENCE = /\x1b\[[0-9;?]{0,16}[A-Za-z]/y;
@@ -51,6 +68,9 @@ export const disguises: Decoder = {
   decode: (text) => decodeView(text, nextEscape, decodeAt),
 };
 
+/** 0 for NaN too, which is what stands past the end. */
+const mathematical = (low: number): number => (low >= FIRST_LOW ? (PLAIN_MATHEMATICAL[low - FIRST_LOW] ?? 0) : 0);
+
 function nextEscape(text: string, from: number): number {
   for (let at = from; at < text.length; at += 1) if (KIND[text.charCodeAt(at)] !== 0) return at;
   return -1;
@@ -64,6 +84,6 @@ function decodeAt(text: string, at: number): Decoded | null {
   }
   const length = Math.min(unit === MATHEMATICAL || unit === TAGS ? 2 : 1, text.length - at);
   if (KIND[unit] === INVISIBLE_KIND) return { text: '', length };
-  const plain = text.slice(at, at + length).normalize('NFKC');
-  return plain.length === 1 && plain <= '~' ? { text: plain, length } : null;
+  const plain = unit === MATHEMATICAL ? mathematical(text.charCodeAt(at + 1)) : (PLAIN[unit] as number);
+  return plain === 0 ? null : { text: String.fromCharCode(plain), length };
 }
