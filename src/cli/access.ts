@@ -42,7 +42,7 @@ export async function apiUrl(io: Io): Promise<string> {
 /** What every command together may ask for. */
 export const OPERATOR_SCOPES =
   'events:read events:write subscriptions:read subscriptions:write budgets:read budgets:write ' +
-  'reviews:read reviews:decide audit:read';
+  'reviews:read reviews:decide audit:read guardrails:write';
 
 /** Long enough for one command. */
 const COMMAND_TOKEN_MS = 10 * 60_000;

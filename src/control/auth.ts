@@ -15,6 +15,7 @@ const scopes = [
   'reviews:read',
   'reviews:decide',
   'audit:read',
+  'guardrails:write',
 ] as const;
 export type Scope = (typeof scopes)[number];
 

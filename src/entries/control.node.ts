@@ -2,12 +2,14 @@ import { mountAudit } from '../control/audit.ts';
 import { createAuthorize } from '../control/auth.ts';
 import { mountBudgets } from '../control/budgets.ts';
 import { mountEvents } from '../control/events.ts';
+import { mountGuardrails } from '../control/guardrails.ts';
 import { mountReviews } from '../control/reviews.ts';
 import { mountSubscriptions } from '../control/subscriptions.ts';
 import { channelNames } from '../core/event.ts';
 import type { App } from '../ingress/context.ts';
 import { createBudgetOverrides } from '../queue/budget-overrides.ts';
 import { createKeeperReports } from '../queue/keeper-reports.ts';
+import { createPolicyVersions } from '../queue/policy-versions.ts';
 import { configuredPolicy } from './budget-policy.ts';
 import { createReplyCheck } from './guardrails.ts';
 import { configuredReview } from './review-policy.ts';
@@ -37,6 +39,7 @@ export function controlRoutes(runtime: Runtime): readonly ((app: App) => void)[]
       logger: log,
     }),
     mountSubscriptions({ reports: createKeeperReports(store.records), authorize, clock: Date.now }),
+    mountGuardrails({ policies: createPolicyVersions(store.records), authorize, audit, logger: log }),
     mountBudgets({
       ledger: store.ledger,
       overrides: createBudgetOverrides(store.records),

@@ -7,6 +7,7 @@ import { mountAudit } from '../../src/control/audit.ts';
 import { createAuthorize } from '../../src/control/auth.ts';
 import { mountBudgets } from '../../src/control/budgets.ts';
 import { mountEvents } from '../../src/control/events.ts';
+import { mountGuardrails } from '../../src/control/guardrails.ts';
 import { mountReviews } from '../../src/control/reviews.ts';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
@@ -21,6 +22,7 @@ import { createSourceLimiter } from '../../src/ingress/limits.ts';
 import { createBudgetOverrides } from '../../src/queue/budget-overrides.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import type { Lease } from '../../src/queue/lease.ts';
+import { createPolicyVersions } from '../../src/queue/policy-versions.ts';
 import { defaultLimits, type Store, type StoreLimits } from '../../src/queue/store.ts';
 import { createScrubber } from '../../src/scrub/scrubber.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
@@ -138,6 +140,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
         audit,
         logger: options.logger ?? silentLogger,
       }),
+      mountGuardrails({ policies: createPolicyVersions(store.records), authorize, audit, logger: silentLogger }),
       mountBudgets({
         ledger: store.ledger,
         overrides: createBudgetOverrides(store.records),

@@ -20,13 +20,10 @@ export interface HttpGuardrailOptions {
   /** How long a verdict about the same question holds, in ms; 0: it is asked every time. */
   readonly cacheMs: number;
   readonly clock: Clock;
+  /** A number that is another one once what the service decided for a tenant holds no more. */
+  readonly policyVersion: (tenant: string) => Promise<number>;
   /** A guardrail before this one may have added what the service must not see. */
   readonly scrub: Scrub;
-}
-
-export interface HttpGuardrail extends Guardrail {
-  /** Forgets every verdict: the policy behind them has changed. */
-  invalidate(): void;
 }
 
 const answerSchema = z.discriminatedUnion('verdict', [
@@ -43,16 +40,16 @@ const VERSION_HEADERS = ['x-policy-version', 'etag'] as const;
  * `{ verdict: 'pass' | 'change' | 'block', text?, reason? }` and nothing else. Everything but such an answer with the
  * status 200 throws, which blocks.
  */
-export function createHttpGuardrail(options: HttpGuardrailOptions): HttpGuardrail {
+export function createHttpGuardrail(options: HttpGuardrailOptions): Guardrail {
   const { name, stages, cacheMs, clock } = options;
   const cache = createVerdictCache(cacheMs, clock);
   return {
     name,
     stages,
-    invalidate: cache.clear,
     async check(subject) {
       const body = JSON.stringify(question(subject, options));
-      const key = createHash('sha256').update(body).digest('base64url');
+      const policy = cacheMs > 0 ? await options.policyVersion(subject.tenant) : 0;
+      const key = createHash('sha256').update(`${policy}\n${body}`).digest('base64url');
       const known = cache.get(key);
       if (known !== undefined) return known;
       const response = await ask(body, subject.signal, options);

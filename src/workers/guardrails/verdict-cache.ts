@@ -5,7 +5,6 @@ export interface VerdictCache {
   get(key: string): Verdict | undefined;
   /** `version` is the policy's own; another one than before ends what was known. */
   put(key: string, verdict: Verdict, version: string | undefined): void;
-  clear(): void;
 }
 
 /** Most verdicts that are kept; the oldest goes first. */
@@ -29,6 +28,5 @@ export function createVerdictCache(ttlMs: number, clock: Clock): VerdictCache {
       const [oldest] = kept.keys();
       if (kept.size > MAX_VERDICTS && oldest !== undefined) kept.delete(oldest);
     },
-    clear: () => kept.clear(),
   };
 }

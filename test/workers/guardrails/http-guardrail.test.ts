@@ -53,12 +53,13 @@ async function open(answer: (n: number) => Answer, options: Partial<HttpGuardrai
     token: 'a-token-of-the-policy',
     sendsInstructions: true,
     cacheMs: 60_000,
+    policyVersion: async () => 0,
     clock: clock.now,
     scrub: createScrubber({ crypto: nodeCrypto, key: new Uint8Array(32).fill(7) }),
     ...options,
   });
   const guardrails = createGuardrails([guardrail], noted());
-  return { web, bodies, clock, guardrail, check: (text?: string) => guardrails.check(subject(text)) };
+  return { web, bodies, clock, check: (text?: string) => guardrails.check(subject(text)) };
 }
 
 describe('a guardrail that is a service', () => {
@@ -122,9 +123,10 @@ describe('a guardrail that is a service', () => {
   });
 
   test('forgets every verdict when its policy changes or somebody says so', async () => {
-    const { check, bodies, guardrail } = await open((n) => ({
-      headers: { 'x-policy-version': n < 3 ? 'one' : 'two' },
-    }));
+    let policy = 0;
+    const { check, bodies } = await open((n) => ({ headers: { 'x-policy-version': n < 3 ? 'one' : 'two' } }), {
+      policyVersion: async () => policy,
+    });
     await check('a');
     await check('b');
     await check('a');
@@ -132,7 +134,7 @@ describe('a guardrail that is a service', () => {
     await check('c');
     await check('a');
     expect(bodies).toHaveLength(4);
-    guardrail.invalidate();
+    policy = 7;
     await check('a');
     expect(bodies).toHaveLength(5);
   });
