@@ -19,6 +19,7 @@ export const roles: Roles = {
     const runtime = await open(config, false, io);
     const { startWorker } = await import('./worker.node.ts');
     const { startWorkerOps } = await import('./worker-ops.node.ts');
+    await loadClients(config);
     const worker = startWorker(runtime);
     const ops = await startWorkerOps(runtime, io.environment.PORT !== undefined);
     runtime.log.info({ role: 'worker', port: ops?.port }, 'process.working');
@@ -34,10 +35,15 @@ export const roles: Roles = {
   examine: async () => (await import('./doctor.node.ts')).examine,
 };
 
+/** An ingress does without all of it. */
+const loadClients = async (config: Config): Promise<void> =>
+  (await import('./load-clients.node.ts')).loadClients(config);
+
 async function runBoth(runtime: Runtime, onListening: (port: number) => Promise<void> | void): Promise<void> {
   const [{ startIngress }, { startWorker }] = await Promise.all([
     import('./ingress.node.ts'),
     import('./worker.node.ts'),
+    loadClients(runtime.config),
   ]);
   const listening = await startIngress(runtime);
   const worker = startWorker(runtime);
