@@ -14,6 +14,8 @@ export interface Wake {
 export interface Executor {
   /** Wakes that wait in BullMQ, of all processes. */
   waiting(): Promise<number>;
+  /** Runs this process could begin at once. */
+  idle(): number;
   add(wakes: readonly Wake[]): Promise<void>;
   /** Takes no more and resolves when what runs has ended, or after `graceMs`. */
   close(graceMs: number): Promise<void>;
@@ -52,15 +54,18 @@ export async function startExecutor({ client, prefix, consume, onFree, logger }:
   const { Queue, Worker } = await import('bullmq');
   const shared = { connection: client, prefix };
   const queue = new Queue<ConversationRef>(QUEUE, { ...shared, streams: { events: { maxLen: STREAM_LENGTH } } });
+  let running = 0;
   const worker = new Worker<ConversationRef>(
     QUEUE,
     async ({ data }) => {
+      running += 1;
       try {
         await consume.run({ tenant: data.tenant, key: data.key });
       } catch (error) {
         // The conversation's due time brings it back; BullMQ has nothing to retry.
         logger.warn({ error: error instanceof Error ? error.name : typeof error }, 'jobs.run_rejected');
       } finally {
+        running -= 1;
         onFree();
       }
     },
@@ -72,6 +77,7 @@ export async function startExecutor({ client, prefix, consume, onFree, logger }:
 
   return {
     waiting: () => queue.getWaitingCount(),
+    idle: () => consume.concurrency - running,
     add: async (wakes) => {
       const jobs = wakes.map(({ conversation, number }) => ({
         name: 'wake',

@@ -17,13 +17,15 @@ export interface RelayStepDeps {
 export interface StepResult {
   /** Wakes are left in the shard: there was no room for them. */
   readonly hasMore: boolean;
-  /** Until the next line of the shard is due. */
+  /** Until the shard is to be looked at again: its next line is due, or runs can begin. */
   readonly dueMs: number;
 }
 
 export interface RelayStep {
   /** Moves wakes of one shard to the executor, as many as there is room for. */
   move(tag: string): Promise<StepResult>;
+  /** A run has ended. Answers whether there is room for so many wakes now that a step is worth its round trips. */
+  freed(): boolean;
   /** Tells the shards what the executor has, before the relay ends. */
   confirm(): Promise<void>;
 }
@@ -37,11 +39,14 @@ interface Handed {
 }
 const nothing: Handed = { claimEnds: 0, lines: [] };
 
+/** Pause while wakes are left although runs could begin, in ms: what the executor takes to begin what it was given. */
+const FILL_MS = 20;
+
 export function createRelayStep(deps: RelayStepDeps): RelayStep {
   const { shards, executor, limits, tuning } = deps;
   const bound = Math.max(2, Math.ceil(tuning.boundPerRun * deps.concurrency));
   const quantum = Math.max(1, Math.floor(bound / 4));
-  const roomLeft = createRoom(executor, bound, tuning.idleMs);
+  const room = createRoom(executor, bound, tuning.idleMs);
   const handed = new Map<string, Handed>();
 
   async function claim(tag: string, most: number): Promise<ClaimReply> {
@@ -54,16 +59,19 @@ export function createRelayStep(deps: RelayStepDeps): RelayStep {
 
   return {
     async move(tag) {
-      const room = await roomLeft();
-      const [claimEnds, dueMs, hasMore, ...flat] = await claim(tag, room.left);
+      const [claimEnds, dueMs, hasMore, ...flat] = await claim(tag, await room.left());
       const wakes = wakesOf(flat);
       if (wakes.length > 0) {
         await executor.add(wakes);
-        room.take(wakes.length);
+        room.took(wakes.length);
         handed.set(tag, { claimEnds, lines: wakes.map(({ conversation }) => lineOf(conversation)) });
       }
-      return { hasMore: hasMore === 1, dueMs: dueMs < 0 ? tuning.idleMs : dueMs };
+      const mayRest = dueMs < 0 ? tuning.idleMs : dueMs;
+      // Nothing may end for long; the executor has not begun all it was given yet.
+      const isShort = hasMore === 1 && executor.idle() > 0;
+      return { hasMore: hasMore === 1, dueMs: isShort ? Math.min(mayRest, FILL_MS) : mayRest };
     },
+    freed: () => room.freed(),
     confirm: async () => {
       for (const tag of [...handed.keys()]) await claim(tag, 0);
     },
@@ -71,27 +79,36 @@ export function createRelayStep(deps: RelayStepDeps): RelayStep {
 }
 
 interface Room {
-  /** 0 below a quarter of the bound: a few wakes are not worth a round trip while the workers have others. */
-  readonly left: number;
-  take(count: number): void;
+  /** How many wakes may be added to the executor: 0 while a few are not worth a round trip. */
+  left(): Promise<number>;
+  took(count: number): void;
+  /** Answers whether `left` is more than 0. */
+  freed(): boolean;
 }
 
 /**
- * How many wakes may be added to the executor. It is asked again only when what this process has added since may have
- * filled it, or after `staleMs`: other processes add too, and the bound is a measure of fairness, not a lock.
+ * Reckoned from what this process adds and runs; what waits in the executor is counted when that leaves no room, and
+ * every `staleMs`: other processes add and run too, but the bound is a measure of fairness, not a lock.
  */
-function createRoom(executor: Executor, bound: number, staleMs: number): () => Promise<Room> {
-  let left = 0;
+function createRoom(executor: Executor, bound: number, staleMs: number): Room {
+  let room = 0;
   let countedAt = 0;
-  const take = (count: number): void => {
-    left -= count;
-  };
-  return async () => {
-    if (left * 4 < bound || Date.now() - countedAt > staleMs) {
-      left = bound - (await executor.waiting());
-      countedAt = Date.now();
-    }
-    return { left: left * 4 < bound ? 0 : left, take };
+  const isWorthwhile = (): boolean => room * 4 >= bound;
+  return {
+    async left() {
+      if (!isWorthwhile() || Date.now() - countedAt > staleMs) {
+        room = bound - (await executor.waiting());
+        countedAt = Date.now();
+      }
+      return isWorthwhile() ? room : 0;
+    },
+    took: (count) => {
+      room -= count;
+    },
+    freed: () => {
+      room = Math.min(bound, room + 1);
+      return isWorthwhile();
+    },
   };
 }
 

@@ -32,11 +32,14 @@ export function startRelay(deps: RelayDeps): Relay {
   let pending = new Set(shards.keys.tags);
   /** Shards that have wakes for which there was no room. */
   const hungry = new Set<string>();
+  let lookAt = 0;
   let isStopped = false;
 
   /** Returns how long to rest when nothing rings. */
   async function turn(): Promise<number> {
-    const tags = pending;
+    // Also while others ring all the time: what is due or was lost rings nowhere.
+    const tags = Date.now() < lookAt ? pending : new Set(shards.keys.tags);
+    if (tags !== pending) lookAt = Date.now() + tuning.idleMs;
     pending = new Set();
     let restMs = tuning.idleMs;
     for (const tag of tags) {
@@ -69,7 +72,9 @@ export function startRelay(deps: RelayDeps): Relay {
   };
   return {
     rang: (tag) => poke([tag]),
-    freed: () => poke(hungry),
+    freed: () => {
+      if (step.freed()) poke(hungry);
+    },
     stop: () => {
       isStopped = true;
       rest.end();
