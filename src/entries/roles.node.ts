@@ -4,6 +4,7 @@ import { unknownSettings } from '../config/environment.ts';
 import type { Config } from '../config/schema.ts';
 import { SallyportError } from '../core/errors.ts';
 import { runUntilSignal } from './lifecycle.node.ts';
+import { loadWorker } from './load-worker.node.ts';
 import { openRuntime, type Runtime } from './runtime.node.ts';
 
 /** The production roles. Each loads only its own half: an ingress never loads BullMQ or a vendor SDK. */
@@ -17,9 +18,8 @@ export const roles: Roles = {
   },
   async worker(config, io) {
     const runtime = await open(config, false, io);
-    const { startWorker } = await import('./worker.node.ts');
+    const startWorker = await loadWorker(config);
     const { startWorkerOps } = await import('./worker-ops.node.ts');
-    await loadClients(config);
     const worker = startWorker(runtime);
     const ops = await startWorkerOps(runtime, io.environment.PORT !== undefined);
     runtime.log.info({ role: 'worker', port: ops?.port }, 'process.working');
@@ -35,16 +35,8 @@ export const roles: Roles = {
   examine: async () => (await import('./doctor.node.ts')).examine,
 };
 
-/** An ingress does without all of it. */
-const loadClients = async (config: Config): Promise<void> =>
-  (await import('./load-clients.node.ts')).loadClients(config);
-
 async function runBoth(runtime: Runtime, onListening: (port: number) => Promise<void> | void): Promise<void> {
-  const [{ startIngress }, { startWorker }] = await Promise.all([
-    import('./ingress.node.ts'),
-    import('./worker.node.ts'),
-    loadClients(runtime.config),
-  ]);
+  const [{ startIngress }, startWorker] = await Promise.all([import('./ingress.node.ts'), loadWorker(runtime.config)]);
   const listening = await startIngress(runtime);
   const worker = startWorker(runtime);
   runtime.log.info({ role: 'all', port: listening.port }, 'process.listening');
