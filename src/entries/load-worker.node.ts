@@ -3,8 +3,8 @@ import type { Runtime } from './runtime.node.ts';
 import type { WorkerHandle } from './worker.node.ts';
 
 /**
- * Loads the worker's half of the process, `startWorker`, with all that its first runs would load: vendors' clients and the AI SDK, of
- * which only the configured ones. Together they keep a process for up to a second, in which runs would stand still.
+ * Loads the worker's half of the process, `startWorker`, with all that its first runs would load: vendors' clients and
+ * the AI SDK, of which only the configured ones. They keep a process for up to a second, and its runs would stand still.
  */
 export async function loadWorker(config: Config): Promise<(runtime: Runtime) => WorkerHandle> {
   const [{ startWorker }] = await Promise.all([import('./worker.node.ts'), ...clients(config)]);
