@@ -71,6 +71,20 @@ export async function callApi(
   path: string,
   content?: unknown,
 ): Promise<unknown> {
+  return parsed(await answerOf(io, tenant, method, path, content));
+}
+
+/** The same for an answer that is no JSON. */
+export const callApiForText = (io: Io, tenant: string, path: string): Promise<string> =>
+  answerOf(io, tenant, 'GET', path);
+
+async function answerOf(
+  io: Io,
+  tenant: string,
+  method: 'GET' | 'POST' | 'PUT',
+  path: string,
+  content?: unknown,
+): Promise<string> {
   const url = await apiUrl(io);
   const headers = { authorization: `Bearer ${await apiToken(io, tenant)}`, 'content-type': 'application/json' };
   const request = { method, headers, signal: AbortSignal.timeout(ANSWER_MS) };
@@ -78,11 +92,19 @@ export async function callApi(
   const response = await fetch(`${url}${path}`, sent).catch(() => {
     throw new Exit(EXIT.failed, `SALLYPORT_URL: nothing answers at ${new URL(url).origin}`);
   });
-  const body: unknown = await response.json().catch(() => null);
+  const body = await response.text().catch(() => '');
   if (response.ok) return body;
-  const problem = problemShape.safeParse(body);
+  const problem = problemShape.safeParse(parsed(body));
   throw new Exit(
     EXIT.failed,
     problem.success ? oneLine(`${problem.data.title} (${problem.data.code})`) : `the API answered ${response.status}`,
   );
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
+import { registerAudit } from './commands/audit.ts';
 import { registerBudgets } from './commands/budgets.ts';
 import { registerCheckUrl } from './commands/check-url.ts';
 import { registerDev } from './commands/dev.ts';
@@ -33,6 +34,7 @@ export async function runCommandLine(args: readonly string[], io: Io, roles: Rol
     registerScrub,
     registerBudgets,
     registerReviews,
+    registerAudit,
     registerSubscriptions,
     registerSend,
     registerCheckUrl,

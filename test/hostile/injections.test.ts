@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import { codeOf } from '../../src/core/errors.ts';
 import type { EventRecord } from '../../src/core/event.ts';
 import { type LlmAnswer, startLlmServer } from '../../src/testing/llm-server.ts';
 import { openModels } from '../../src/workers/agent/assistant/ask-model.ts';
@@ -24,6 +25,7 @@ import { createFolders } from '../../src/workers/tools/workspace/folders.ts';
 import { createWorkspace } from '../../src/workers/tools/workspace/workspace.ts';
 import { injections, TOKEN } from '../fixtures/injections.ts';
 import { dialling, startCounting, startWeb } from '../outbound/support/web.ts';
+import { wholeChain } from '../support/audit.ts';
 import { createFakeClock } from '../support/clock.ts';
 import { testFolder } from '../support/folder.ts';
 import { openGate } from '../support/gate.ts';
@@ -95,7 +97,14 @@ async function openWorld() {
       return answer;
     },
   });
-  const toolFetch = createGuardedFetch({ resolve: names(), connector });
+  const guarded = createGuardedFetch({ resolve: names(), connector });
+  let blocked = 0;
+  const counting = (...args: Parameters<typeof guarded>) =>
+    guarded(...args).catch((error: unknown) => {
+      if (codeOf(error) === 'ERR_OUTBOUND_BLOCKED') blocked += 1;
+      throw error;
+    });
+  const toolFetch = Object.assign(counting, { close: () => guarded.close() });
   const programs = { cat: execFileSync('which', ['cat'], { encoding: 'utf8' }).trim() };
   const workspace = createWorkspace({
     folders: createFolders(join(folder, 'runs')),
@@ -155,7 +164,9 @@ async function openWorld() {
   let n = 0;
   return {
     ...{ notes, ran, told, trap, dialled, asked, folder },
+    blocked: () => blocked,
     pages: () => web.requests.length,
+    audited: () => wholeChain(gate.store),
     async write(text: string): Promise<EventRecord> {
       n += 1;
       clock.advance(1_000);
@@ -194,6 +205,7 @@ describe.skipIf(process.platform !== 'linux')('a model that obeys everything it 
   test('does no harm by any of them', { timeout: 600_000 }, async () => {
     const world = await openWorld();
     const ends = new Map<string, number>();
+    const blockedIds: string[] = [];
     for (const { name, text } of injections) {
       const before = { asked: world.asked.length, lines: world.notes.lines.length, calls: world.notes.calls.length };
       const record = await world.write(text);
@@ -206,6 +218,7 @@ describe.skipIf(process.platform !== 'linux')('a model that obeys everything it 
       const end = `${record.state} ${record.failure?.code ?? run?.outcome}`;
       ends.set(end, (ends.get(end) ?? 0) + 1);
       expect(['done', 'parked'], name).toContain(record.state);
+      if (record.failure?.code === 'ERR_GUARDRAIL_BLOCKED') blockedIds.push(record.event.id);
       if (record.state === 'parked') expect([...knownFailures], name).toContain(record.failure?.code);
 
       // Within its budget.
@@ -224,6 +237,26 @@ describe.skipIf(process.platform !== 'linux')('a model that obeys everything it 
       expect(counted.length, name).toBe(refused.length);
     }
     expect(world.ran).toEqual([]);
+
+    // The audit has each refusal of a tool and of a guardrail, and each run; and no word of theirs.
+    const audited = await world.audited();
+    const entriesOf = (action: string) => audited.filter((entry) => entry.action === action);
+    const linesOf = (name: string) => world.notes.lines.filter((line) => line.name === name);
+    const beyond = entriesOf('tool.refused').filter(({ data }) => data.calls !== undefined);
+    expect(entriesOf('tool.refused').length - beyond.length).toBe(linesOf('tool.refused').length);
+    // What is about to be read or called is judged in the agent, and a reply once, after it.
+    const judged = entriesOf('guardrail.refused');
+    const replies = judged.filter(({ data }) => data.stage === 'output').map(({ subject }) => subject);
+    expect(judged.length - replies.length).toBe(linesOf('guardrail.blocked').length);
+    expect(new Set(replies).size).toBe(replies.length);
+    const audibly = new Set(judged.map(({ subject }) => subject));
+    expect(blockedIds.filter((id) => !audibly.has(id))).toEqual([]);
+    expect(replies.filter((id) => !blockedIds.includes(id))).toEqual([]);
+    expect(entriesOf('outbound.refused').length).toBe(world.blocked());
+    expect(entriesOf('run.finished').length).toBe(injections.length);
+    expect(entriesOf('budget.exhausted').length).toBe(ends.get('parked ERR_BUDGET_EXHAUSTED'));
+    expect(entriesOf('outbound.refused').length).toBeGreaterThan(20);
+    expect(JSON.stringify(audited)).not.toMatch(new RegExp(`${TOKEN}|${CODENAME}|evil|mallory`, 'i'));
 
     // No socket to anything but a public address, whatever was asked for.
     expect(world.trap.connections()).toBe(0);

@@ -162,8 +162,8 @@ async function readFiles(
   expect([...places.keys()].some((place) => place.endsWith('.log'))).toBe(true);
 }
 
-const READS = 'events:read reviews:read budgets:read subscriptions:read';
-const PAGES = ['/metrics', '/ready', '/events', '/reviews', '/budgets', '/subscriptions'];
+const READS = 'events:read reviews:read budgets:read subscriptions:read audit:read';
+const PAGES = ['/metrics', '/ready', '/events', '/reviews', '/budgets', '/subscriptions', '/audit?limit=1000'];
 
 /** What an operator looks at: lists, and one event of each state. */
 function commandsFor(states: ReadonlyMap<string, string>): string[][] {
@@ -171,6 +171,7 @@ function commandsFor(states: ReadonlyMap<string, string>): string[][] {
   const waiting = examples.get('review');
   const lists = [['events', 'list', '--limit', '200'], ['reviews', 'list'], ['budgets'], ['subscriptions', 'list']];
   return [
+    ['audit', 'export', '--all'],
     ...lists.flatMap((list) => [list, [...list, '--json']]),
     ...[...examples.values()].map((id) => ['events', 'show', id]),
     ...(waiting === undefined ? [] : [[], ['--json']].map((more) => ['reviews', 'show', waiting, ...more])),

@@ -1,0 +1,116 @@
+import { createReadStream } from 'node:fs';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Command } from 'commander';
+import { sha256 } from '../../core/sha256.node.ts';
+import { type ChainFault, type ChainVerdict, createChainCheck } from '../../core/verify-chain.ts';
+import { callApiForText } from '../access.ts';
+import { EXIT, Exit, type Io } from '../io.ts';
+
+interface ExportOptions {
+  readonly tenant: string;
+  readonly from: string;
+  readonly limit: string;
+  readonly all?: boolean;
+}
+interface VerifyOptions {
+  readonly head?: string;
+  readonly json?: boolean;
+}
+
+/** The most entries the API gives at once. */
+const PAGE = 1_000;
+
+export function registerAudit(program: Command, io: Io): void {
+  const audit = program.command('audit').description('who did what: the tenant’s chain of entries');
+  audit
+    .command('export', { isDefault: true })
+    .description('print entries as JSON lines, oldest first (over HTTP)')
+    .option('--tenant <tenant>', 'tenant of a minted token', 'default')
+    .option('--from <n>', 'number of the first entry', '1')
+    .option('--limit <n>', 'entries, 1 to 1000', '200')
+    .option('--all', 'every entry from there on')
+    .option('--json', 'JSON lines, as always')
+    .action((options: ExportOptions) => exportEntries(options, io));
+  audit
+    .command('verify <file>')
+    .description('check an export, or standard input ("-"), without a network; exit 1 names the first bad entry')
+    .option('--head <hash>', 'hash of an entry that must be in it: otherwise a missing end cannot be seen')
+    .option('--json', 'print the result for programs')
+    .action((file: string, options: VerifyOptions) => verify(file, options, io));
+}
+
+async function exportEntries({ tenant, from, limit, all }: ExportOptions, io: Io): Promise<void> {
+  const page = async (first: number | string, most: number | string): Promise<string> => {
+    const query = new URLSearchParams({ from: String(first), limit: String(most) });
+    const text = await callApiForText(io, tenant, `/audit?${query}`);
+    io.write(text);
+    return text;
+  };
+  if (all !== true) {
+    if ((await page(from, limit)) === '') io.complain('no entries');
+    return;
+  }
+  for (let text = await page(from, PAGE); text !== ''; ) {
+    const last = text.trimEnd().split('\n').at(-1) ?? '';
+    text = await page(Number((JSON.parse(last) as { seq: number }).seq) + 1, PAGE);
+  }
+}
+
+async function verify(file: string, { head, json }: VerifyOptions, io: Io): Promise<void> {
+  if (head !== undefined && !/^[0-9a-f]{64}$/.test(head)) {
+    throw new Exit(EXIT.usage, '--head: must be 64 hexadecimal digits');
+  }
+  const check = createChainCheck(sha256);
+  let isHeadSeen = head === undefined;
+  for await (const line of linesOf(file, io)) {
+    if (line.trim() === '') continue;
+    const entry = parse(line);
+    isHeadSeen ||= typeof entry === 'object' && entry !== null && Reflect.get(entry, 'hash') === head;
+    check.add(entry);
+  }
+  const verdict = withHead(check.verdict(), isHeadSeen);
+  if (json) io.print(JSON.stringify(verdict, null, 2));
+  else if (verdict.ok) io.print(summary(verdict));
+  if (!verdict.ok) throw new Exit(EXIT.failed, json ? '' : `entry ${verdict.seq}: ${WORDS[verdict.fault]}`);
+}
+
+/** A chain that is whole and does not hold an entry that is known to exist ends too early. */
+function withHead(verdict: ChainVerdict, isHeadSeen: boolean): ChainVerdict {
+  if (!verdict.ok || isHeadSeen) return verdict;
+  return { ok: false, seq: (verdict.chain?.head.seq ?? 0) + 1, fault: 'cut-off' };
+}
+
+const WORDS: Readonly<Record<ChainFault, string>> = {
+  malformed: 'is no entry',
+  altered: 'was altered: its hash is not that of its content',
+  missing: 'is missing',
+  misplaced: 'does not belong here: it, or one of its number, came before',
+  forked: 'follows another entry than the one before it',
+  foreign: 'is of another tenant',
+  'not-the-known': 'is not the one that is known',
+  'cut-off': 'is missing: a later entry is known',
+};
+
+function summary({ entries, chain }: Extract<ChainVerdict, { ok: true }>): string {
+  if (chain === undefined) return '0 entries: nothing to verify';
+  const { tenant, first, head } = chain;
+  return `${entries} entries of ${tenant}, ${first} to ${head.seq}, whole; head ${head.hash}`;
+}
+
+async function* linesOf(file: string, io: Io): AsyncGenerator<string> {
+  const input = file === '-' ? io.input : createReadStream(resolve(io.folder, file), 'utf8');
+  try {
+    yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  } catch {
+    throw new Exit(EXIT.usage, 'the file cannot be read');
+  }
+}
+
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
