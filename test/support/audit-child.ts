@@ -1,0 +1,33 @@
+/**
+ * A worker process that does nothing but tell the audit: `audit-child <plan as JSON>`. Started by the audit's fault test,
+ * killed by it too. What the store has acknowledged it writes down.
+ */
+import { openSync, writeSync } from 'node:fs';
+import { silentLogger } from '../../src/core/logger.ts';
+import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
+import { openRedisStore } from '../../src/queue/redis/open.ts';
+import { defaultLimits } from '../../src/queue/store.ts';
+import type { AuditPlan } from './audit-plan.ts';
+
+const plan = JSON.parse(process.argv[2] ?? '') as AuditPlan;
+const log = openSync(plan.acknowledged, 'a');
+const common = { limits: defaultLimits, idCheck: 'check', logger: silentLogger };
+const store = await ('path' in plan.store
+  ? openEmbeddedStore({ ...common, ...plan.store })
+  : openRedisStore({ ...common, ...plan.store, shards: 1, minReplicas: 0, allowUnsafe: false }));
+
+async function tell(lane: number): Promise<void> {
+  for (let n = 0; n < plan.each; n += 1) {
+    const about = { actor: 'system', action: 'run.finished', data: { pid: process.pid } } as const;
+    const subjects = [0, 1].map((part) => `${plan.name}.${lane}.${n}.${part}`);
+    await store.audit.append(
+      'acme',
+      subjects.map((subject) => ({ ...about, subject, at: Date.now() })),
+    );
+    writeSync(log, `${subjects.join('\n')}\n`);
+  }
+}
+
+await Promise.all(Array.from({ length: 4 }, (_, lane) => tell(lane)));
+await store.close();
+process.exit(0);

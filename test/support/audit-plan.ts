@@ -1,0 +1,9 @@
+/** What one process is to tell. */
+export interface AuditPlan {
+  readonly store: { readonly url: string; readonly prefix: string } | { readonly path: string };
+  readonly name: string;
+  /** Calls of each of its four lanes; each adds two entries. */
+  readonly each: number;
+  /** The file it writes the acknowledged subjects to. */
+  readonly acknowledged: string;
+}
