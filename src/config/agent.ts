@@ -3,6 +3,7 @@ import type { InboundEvent } from '../core/event.ts';
 import { matchSchema } from './agent-match.ts';
 import { agentBudgetSchema } from './budget.ts';
 import { httpAgentEnvironment, httpAgentSchema, httpEndpointSchema, needHttpAgent } from './http-agent.ts';
+import { fetchUrlSchema } from './tools.ts';
 import { bytes, durationBetween, httpUrl, integer, secret } from './values.ts';
 
 /** What answers where no agent of the configuration does. */
@@ -61,6 +62,8 @@ const definition = z
     instructions: instructions.optional(),
     /** Names of built-in tools, and tools of your own (`defineTool`). */
     tools: z.array(z.union([toolName, named('run', '')], { error: 'must be names or tools (defineTool)' })).default([]),
+    /** Of its `fetch_url`, instead of `tools.fetchUrl`. */
+    fetchUrl: fetchUrlSchema.optional(),
     /** Names of agents it may give a part of its task to. */
     delegates: z.array(z.string()).default([]),
     /** What one run may use. It narrows the tenant's limits for runs and never widens them. */

@@ -1,9 +1,5 @@
 import { z } from 'zod';
-import { durationBetween, flag, httpUrl, integer, listOf, secret } from './values.ts';
-
-const linkHost = z.string().regex(/^(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/, {
-  message: 'must be hosts like docs.example.com or *.example.com',
-});
+import { durationBetween, flag, hostPattern, httpUrl, integer, listOf, secret } from './values.ts';
 
 const stages = z
   .array(z.enum(['input', 'tool-call', 'output'], { error: 'must be input, tool-call or output' }))
@@ -30,7 +26,7 @@ const service = z.strictObject({
 export const guardrailsSchema = z
   .strictObject({
     /** Hosts whose links stay clickable in replies. */
-    linkHosts: listOf(linkHost).default([]),
+    linkHosts: listOf(hostPattern).default([]),
     /** Longest reply, in characters. */
     maxReplyChars: integer(500, 1_000_000).default(20_000),
     /** What becomes of a reply in which a secret is found. */

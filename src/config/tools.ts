@@ -1,14 +1,21 @@
 import { z } from 'zod';
-import { bytes, durationBetween, integer } from './values.ts';
+import { bytes, durationBetween, hostPattern, integer, listOf } from './values.ts';
 
 const programName = z
   .string()
   .regex(/^[a-z][a-z0-9_.+-]{0,30}$/, { message: 'must be a short name like rg or python3' });
 const program = z.string().regex(/^\/[\x21-\x7e]{1,500}$/, { message: 'must be an absolute path' });
 
-/** Tools whose settings are the same for every agent. */
+/** Of `fetch_url`. */
+export const fetchUrlSchema = z.strictObject({
+  /** What it may fetch from; absent: every public host. */
+  hosts: listOf(hostPattern).optional(),
+});
+
+/** Tools whose settings are the same for every agent, unless it has its own. */
 export const toolsSchema = z
   .strictObject({
+    fetchUrl: fetchUrlSchema.prefault({}),
     workspace: z
       .strictObject({
         /** Where the folders of runs are made; default: `workspaces` in the data folder. */

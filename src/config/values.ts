@@ -96,6 +96,11 @@ export const httpUrl = z.string({ error: 'must be a URL' }).transform((text, con
   return url.href;
 });
 
+/** A host, or `*.` and a domain for all of its subdomains. */
+export const hostPattern = z.string().regex(/^(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/, {
+  message: 'must be hosts like docs.example.com or *.example.com',
+});
+
 /** Names a tenant: what may stand in a path, a key and a log. */
 export const tenantName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, {
   message: 'a tenant name is 1 to 63 of a-z, 0-9 and -, starting with a letter or digit',

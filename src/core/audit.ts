@@ -16,10 +16,9 @@ export const auditActions = [
   'outbound.refused',
   /** A check blocked what a model was about to read, a call, or a reply. */
   'guardrail.refused',
-  /** What an agent or its model said held what the scrubber knows for a secret; it was taken out. */
   /** An operator ended what guardrail services had decided. */
   'guardrail.invalidated',
-  /** A reply held what the scrubber knows for a secret; it was taken out. */
+  /** What an agent or its model said held what the scrubber knows for a secret; it was taken out. */
   'secret.leak_blocked',
   /** A run was not begun: a limit, or the kill switch. */
   'budget.refused',

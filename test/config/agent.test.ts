@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { builtInOf } from '../../src/config/agent.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { fetchUrlTools } from '../../src/entries/fetch-url.node.ts';
 import { defineAgent, defineConfig, defineTool } from '../../src/index.ts';
 
 const KEY = Buffer.alloc(32, 7).toString('base64');
@@ -140,4 +141,18 @@ describe('agents of the file', () => {
       'tenants.acme.agents: names an agent that does not exist',
     ]);
   });
+});
+
+test('what `fetch_url` may ask is said for all agents, and for one that has its own', () => {
+  const agents = [
+    { ...support, fetchUrl: { hosts: ['shop.example'] } },
+    { ...support, name: 'others' },
+  ];
+  const toldTo = (agent: string, tools: object) =>
+    fetchUrlTools(load(model, { agents, tools }))(agent).description.split('Only of these hosts: ')[1];
+  const everybody = { fetchUrl: { hosts: '*.docs.example' } };
+  expect(toldTo('support', everybody)).toBe('shop.example.');
+  expect(toldTo('others', everybody)).toBe('*.docs.example.');
+  expect(toldTo('others', {})).toBeUndefined();
+  expect(problemsOf({}, { tools: { fetchUrl: { hosts: ['https://shop.example/'] } } })).toHaveLength(1);
 });

@@ -128,7 +128,7 @@ async function openWorld() {
     budget: { modelCalls: 4, toolCalls: 4 },
   };
   const openToolbox = createToolboxes({
-    builtIn: [createFetchUrl(toolFetch) as Tool, replyTool as Tool, ...workspace, ...harmful(ran)],
+    builtIn: () => [createFetchUrl(toolFetch) as Tool, replyTool as Tool, ...workspace, ...harmful(ran)],
     allowedBy: () => new Set([...ALLOWED, 'delegate']),
     fetch: asFetch(toolFetch),
     scrub,

@@ -111,7 +111,7 @@ function assistantOver(store: Store, llm: LlmServer, clock: FakeClock, options: 
   const guarded = createGuardedFetch({ resolve: noNames, allow, timeoutMs: options.timeoutMs ?? 10_000 });
   const guardrails = createGuardrails(own, guarding);
   const openToolbox = createToolboxes({
-    builtIn: tools,
+    builtIn: () => tools,
     allowedBy: () => (options.allowedTools === undefined ? null : new Set(options.allowedTools)),
     fetch: asFetch(createGuardedFetch({ resolve: noNames })),
     scrub,

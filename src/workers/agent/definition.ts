@@ -40,6 +40,8 @@ export interface AgentDefinition {
   instructions?: string;
   /** Names of built-in tools, and tools of your own (`defineTool`). */
   tools?: (string | Tool)[];
+  /** Which hosts its `fetch_url` may ask, like `docs.example.com` or `*.example.com`; absent: `tools.fetchUrl`, or all public ones. */
+  fetchUrl?: { hosts: string[] };
   /** Names of agents it may give a part of its task to. */
   delegates?: string[];
   /** Of one run. It narrows the tenant's limits and never widens them. */

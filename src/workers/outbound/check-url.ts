@@ -12,6 +12,8 @@ export interface UrlPolicy {
   readonly ports: readonly number[];
   /** May be private, on any port: exactly these and nothing beside them. */
   readonly allow: readonly HostPort[];
+  /** Hosts that may be asked at all, redirects included; absent: every public one. */
+  readonly isListed?: (host: string) => boolean;
 }
 
 /** A URL that may be resolved next; `url` is canonical. */
@@ -54,6 +56,7 @@ export function checkUrl(text: string, policy: UrlPolicy, base?: URL): Checked {
     if (!isAddress && isMetadataName(host)) return refuse('name-metadata');
     if (!isAddress && isLocalName(host)) return refuse('name-local');
     if (!policy.ports.includes(port)) return refuse('port-not-allowed');
+    if (policy.isListed?.(host) === false) return refuse('host-not-listed');
   }
   return { ok: true, candidate: { url: read.url, host, port, isAddress, isConfigured } };
 }

@@ -17,6 +17,8 @@ export interface GuardedFetchOptions {
    * serves that configuration; a client for tools has none.
    */
   readonly allow?: readonly HostPort[];
+  /** Which other hosts may be asked, redirects included. Default: every public one. */
+  readonly isListed?: (host: string) => boolean;
   /** Ports of hosts that are not on the allow-list. Default 80 and 443. */
   readonly ports?: readonly number[];
   /** Cap of a response's body, on the wire and decoded. Default 2 MiB. */
@@ -80,7 +82,8 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
   const { timeoutMs = 10_000, maxBytes = 2 * 1024 * 1024, maxRedirects = 5, ports = [80, 443], allow = [] } = options;
   const connectTimeoutMs = Math.min(CONNECT_TIMEOUT_MS, timeoutMs);
   const pools = createPools({ ...options, connectTimeoutMs, idleTimeoutMs: timeoutMs });
-  const client: Client = { resolve: options.resolve, policy: { ports, allow }, pools, maxBytes, maxRedirects };
+  const policy: UrlPolicy = { ports, allow, ...(options.isListed && { isListed: options.isListed }) };
+  const client: Client = { resolve: options.resolve, policy, pools, maxBytes, maxRedirects };
   const fetch = async (url: string, init: GuardedInit = {}): Promise<GuardedResponse> => {
     const message = firstMessage(init);
     const deadline = startDeadline(timeoutMs, init.signal);

@@ -8,6 +8,7 @@ export type UrlReason =
   | 'credentials-in-url'
   | 'host-not-canonical'
   | 'port-not-allowed'
+  | 'host-not-listed'
   | 'name-local'
   | 'name-metadata'
   | `address-${SpecialKind}`;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SallyportError } from '../../../src/core/errors.ts';
+import { createLinkHosts } from '../../../src/workers/guardrails/links/link-hosts.ts';
 import { addressKind } from '../../../src/workers/outbound/address.ts';
 import { createGuardedFetch, type GuardedFetch } from '../../../src/workers/outbound/guarded-fetch.ts';
 import { createDelegate, type SubTask } from '../../../src/workers/tools/delegate.ts';
@@ -23,6 +24,7 @@ const bytes = (text: string): Buffer => Buffer.from(text);
 
 async function openPages(
   pages: Readonly<Record<string, { type?: string; body: Buffer; status?: number; location?: string }>>,
+  hosts?: readonly string[],
 ) {
   const web = await startWeb((request, response) => {
     const page = pages[request.url ?? ''] ?? { body: bytes('not found'), status: 404, type: 'text/plain' };
@@ -31,13 +33,23 @@ async function openPages(
     response.writeHead(page.status ?? 200).end(page.body);
   });
   const { connector, dialled } = dialling({ [`${PUBLIC}:80`]: web.port });
-  const resolve = fixedNames({ 'open.example': [PUBLIC], 'inner.example': ['10.0.0.1'] });
-  const fetch: GuardedFetch = createGuardedFetch({ resolve, connector, maxBytes: 100_000 });
-  const { toolbox } = await run.attempt([{ ...createFetchUrl(fetch), maxCalls: 100 } as Tool], { maxCalls: 500 });
+  const resolve = fixedNames({
+    'open.example': [PUBLIC],
+    'other.example': [PUBLIC],
+    'a.docs.example': [PUBLIC],
+    'inner.example': ['10.0.0.1'],
+  });
+  const fetch: GuardedFetch = createGuardedFetch({
+    ...{ resolve, connector, maxBytes: 100_000 },
+    ...(hosts && { isListed: createLinkHosts(hosts) }),
+  });
+  const tool = { ...createFetchUrl(fetch, hosts), maxCalls: 100 } as Tool;
+  const { toolbox } = await run.attempt([tool], { maxCalls: 500 });
   let n = 0;
   return {
     dialled,
     web,
+    told: toolbox.tools[0]?.description,
     get: (url: string) => {
       n += 1;
       return toolbox.call({ id: `tool:${n}.0`, name: 'fetch_url', input: { url } });
@@ -47,6 +59,28 @@ async function openPages(
 }
 
 describe('fetch_url', () => {
+  test('asks listed hosts only where there is a list, at every hop, and says which', async () => {
+    const elsewhere = { status: 302, location: 'http://other.example/', body: bytes('') };
+    const pages = { '/': { type: 'text/plain', body: bytes('hi') }, '/away': elsewhere };
+    const { get, dialled, told, close } = await openPages(pages, ['open.example', '*.docs.example']);
+    expect(told).toContain('open.example, *.docs.example');
+    expect(await get('http://open.example/')).toMatchObject({ value: { text: 'hi' } });
+    expect(await get('http://a.docs.example/')).toMatchObject({ value: { text: 'hi' } });
+    const refused = { kind: 'refused', message: 'this URL may not be fetched' };
+    const calls = dialled.length;
+    for (const url of [
+      'http://other.example/',
+      'http://docs.example/',
+      `http://${PUBLIC}/`,
+      'http://open.example.evil.example/',
+    ]) {
+      expect(await get(url), url).toMatchObject(refused);
+    }
+    expect(dialled).toHaveLength(calls);
+    expect(await get('http://open.example/away')).toMatchObject(refused);
+    await close();
+  });
+
   test('reads pages as text, says where it ended and with what status', async () => {
     const html =
       '<html><head><title>t</title><script>x()</script></head><body><h1>Hi</h1><p>caf&eacute; &amp; co</p></body></html>';

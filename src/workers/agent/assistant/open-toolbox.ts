@@ -11,7 +11,8 @@ import { isTool } from '../definition.ts';
 import type { Part } from './talk.ts';
 
 export interface ToolboxesDeps {
-  readonly builtIn: readonly Tool[];
+  /** Built-in tools as this agent has them. */
+  readonly builtIn: (agent: string) => readonly Tool[];
   /** Names a tenant allows; null: all. */
   readonly allowedBy: (tenant: string) => ReadonlySet<string> | null;
   /** The guarded client for tools: one without an allow-list. */
@@ -36,15 +37,16 @@ export interface Equipment {
  * @throws SallyportError ERR_CONFIG_INVALID for a name that is no built-in tool, or something that is no tool
  */
 export function createToolboxes(deps: ToolboxesDeps): (equipment: Equipment) => (part: Part) => Toolbox | null {
-  const builtIn = new Map(deps.builtIn.map((tool) => [tool.name, tool]));
   return ({ agent, tools, delegates, delegateTools, guardrails }) => {
+    const builtIn = new Map(deps.builtIn(agent).map((tool) => [tool.name, tool]));
     const find = (given: string | object): Tool => {
       const tool = typeof given === 'string' ? builtIn.get(given) : given;
       if (tool !== undefined && isTool(tool)) return tool;
       throw new SallyportError('ERR_CONFIG_INVALID', `agent ${agent}: names a tool that does not exist`);
     };
     const own = tools.map(find);
-    const known = new Map([...deps.builtIn, ...delegateTools.map(find), ...own].map((tool) => [tool.name, tool]));
+    delegateTools.forEach(find);
+    const custom = [...delegateTools, ...tools].filter((given) => typeof given !== 'string').map(find);
     const names = [...own.map(({ name }) => name), ...(delegates.size === 0 ? [] : ['delegate'])];
     return (part) => {
       const { event, budget, runSub, steps, trail, signal, instructions } = part;
@@ -52,6 +54,8 @@ export function createToolboxes(deps: ToolboxesDeps): (equipment: Equipment) => 
       const allowed = new Set([...(part.allowed ?? names)].filter((name) => ofTenant?.has(name) ?? true));
       if (allowed.size === 0) return null;
       const canDelegate = runSub !== null && allowed.has('delegate');
+      // A delegate has the built-in tools as it has them itself, not as who delegates to it.
+      const known = new Map([...deps.builtIn(part.agent), ...custom].map((tool) => [tool.name, tool]));
       const all = [...known.values(), ...(canDelegate ? [createDelegate({ delegates, budget, runSub }) as Tool] : [])];
       const of = { tenant: event.tenant, agent: part.agent, eventId: event.id, instructions };
       return createToolbox({ ...deps, ...of, tools: all, allowed, steps, trail, budget, signal, guardrails });
