@@ -1,4 +1,5 @@
 import type { AuditEntry, ChainHead, TimedNote } from '../core/audit-chain.ts';
+import type { ErrorCode } from '../core/errors.ts';
 
 export interface AuditRange {
   /** The first entry's number, from 1. One that was trimmed stands for the oldest there is. */
@@ -20,3 +21,12 @@ export interface Audit {
   /** The end of the chain; `EMPTY` for a tenant that never had an entry. */
   head(tenant: string): Promise<ChainHead>;
 }
+
+/** What a store did to an event by itself, with no worker or person to tell of it. */
+export const unaskedNote = (eventId: string, code: ErrorCode, at: number): TimedNote => ({
+  at,
+  actor: 'system',
+  action: code === 'ERR_REVIEW_EXPIRED' ? 'review.expired' : 'event.parked',
+  subject: eventId,
+  data: { code },
+});

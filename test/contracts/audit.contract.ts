@@ -4,7 +4,8 @@ import { sha256 } from '../../src/core/sha256.node.ts';
 import { verifyChain } from '../../src/core/verify-chain.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { createFakeClock } from '../support/clock.ts';
-import type { StoreHarness } from './harness.ts';
+import { conversationOf, createEventMaker, runEnding } from '../support/events.ts';
+import { acceptOne, type StoreHarness, takeHead } from './harness.ts';
 
 const note = (subject: string, at = 1_900_000_000_000): TimedNote => ({
   at,
@@ -165,6 +166,45 @@ export function auditContract(name: string, harness: StoreHarness): void {
       await vi.waitFor(async () => expect(await whole(store)).toHaveLength(3), { timeout: 15_000, interval: 50 });
       expect(verifyChain(await whole(store), sha256)).toMatchObject({ ok: true, entries: 3, chain: { first: 3 } });
       await consumer.close(1_000);
+    });
+
+    it('has what the store does by itself: heads that used their attempts or waits, reviews nobody decided', async () => {
+      const clock = createFakeClock();
+      const event = createEventMaker(clock.now);
+      const limits = { maxAttempts: 1, leaseMs: 1_000, maxBackoffMs: 5_000 };
+      const store = await harness.open({ clock: clock.now, limits });
+      const other = await harness.reopen(store);
+      const run = async (delayMs: number) => {
+        const one = await acceptOne(store, event());
+        const { lease } = await takeHead(store, conversationOf(one));
+        const outcome = { kind: 'retry', run: runEnding('retry'), code: 'ERR_AGENT_FAILED', delayMs } as const;
+        await store.lease.finish(lease, outcome, false);
+        return one.id;
+      };
+      const tried = await run(10);
+      const dead = await acceptOne(store, event());
+      await takeHead(store, conversationOf(dead));
+      clock.advance(1_001);
+      expect((await store.lease.take(conversationOf(dead))).kind).toBe('empty');
+      const held = await acceptOne(store, event());
+      const { lease } = await takeHead(store, conversationOf(held));
+      const until = { heldAt: clock.now(), expiresAt: clock.now() + 1_000 };
+      const review = { ...until, text: 'hi', digest: 'd', version: 1, generation: 1, requester: held.author };
+      await store.lease.finish(lease, { kind: 'review', run: runEnding('review'), review }, false);
+      const handParked = await acceptOne(store, event());
+      await store.events.park('acme', handParked.id);
+      clock.advance(1_001);
+
+      const consumers = [store, other].map(({ jobs }) => jobs.consume({ concurrency: 1, run: async () => {} }));
+      await vi.waitFor(async () => expect(await whole(store)).toHaveLength(3), { timeout: 15_000, interval: 50 });
+      const entries = await whole(store);
+      expect(verifyChain(entries, sha256).ok).toBe(true);
+      expect(entries.map(({ actor, action, subject, data }) => [actor, action, subject, data])).toEqual([
+        ['system', 'event.parked', tried, { code: 'ERR_ATTEMPTS_EXHAUSTED' }],
+        ['system', 'event.parked', dead.id, { code: 'ERR_ATTEMPTS_EXHAUSTED' }],
+        ['system', 'review.expired', held.id, { code: 'ERR_REVIEW_EXPIRED' }],
+      ]);
+      await Promise.all(consumers.map((consumer) => consumer.close(1_000)));
     });
   });
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Store, StoreLimits } from '../store.ts';
-import { createAudit } from './audit.ts';
+import { createAudit, createAuditTable } from './audit.ts';
 import { createCallbacks } from './callbacks.ts';
 import { createCheck } from './check.ts';
 import { connect, makeQuick } from './connection.ts';
@@ -58,6 +58,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     counter: createCounter(connection),
     events: createEventTable(connection),
     conversations: createConversationTable(connection),
+    audit: createAuditTable(connection),
     due: createSignal<void>(),
     ended: createSignal<string>(),
     limits,

@@ -1,5 +1,6 @@
 import type { HeldReply } from '../../core/event.ts';
 import { afterAction, rejectedRun } from '../after-review.ts';
+import { unaskedNote } from '../audit.ts';
 import type { ReviewAction, Reviewed, Reviews } from '../reviews.ts';
 import { type EventRow, endedRow, parkedRow, runsOf, toRecord, withRun } from './event-row.ts';
 import type { StoreParts } from './store-parts.ts';
@@ -21,6 +22,7 @@ function decide(row: EventRow, digest: string, action: ReviewAction, parts: Stor
   if (now >= held.expiresAt) {
     const parked = parkedRow(row, 'ERR_REVIEW_EXPIRED');
     parts.events.save(parked);
+    parts.audit.add(row.tenant, [unaskedNote(row.id, 'ERR_REVIEW_EXPIRED', now)]);
     return { kind: 'expired', record: toRecord(parked) };
   }
   if (held.digest !== digest) return { kind: 'changed' };
@@ -41,14 +43,18 @@ const CHUNK = 200;
 
 /** Parks what nobody decided about in time. */
 export function createReviewSweep(parts: StoreParts): () => Promise<void> {
-  const { connection, writer, events, ended, clock, logger } = parts;
+  const { connection, writer, events, audit, ended, clock, logger } = parts;
   const over = connection.query<EventRow>(
     `SELECT * FROM events WHERE review_until <= ? ORDER BY review_until LIMIT ${CHUNK}`,
   );
   const isOver = connection.query('SELECT 1 FROM events WHERE review_until <= ? LIMIT 1');
   const parkSome = (): string[] => {
-    const rows = over.all(clock());
-    for (const row of rows) events.save(parkedRow(row, 'ERR_REVIEW_EXPIRED'));
+    const now = clock();
+    const rows = over.all(now);
+    for (const row of rows) {
+      events.save(parkedRow(row, 'ERR_REVIEW_EXPIRED'));
+      audit.add(row.tenant, [unaskedNote(row.id, 'ERR_REVIEW_EXPIRED', now)]);
+    }
     return rows.map(({ id }) => id);
   };
   return async () => {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { StoreLimits } from '../store.ts';
+import type { AuditTable } from './audit.ts';
 import type { Connection } from './connection.ts';
 import type { ConversationTable } from './conversation-table.ts';
 import type { Counter } from './counter.ts';
@@ -15,6 +16,7 @@ export interface StoreParts {
   readonly counter: Counter;
   readonly events: EventTable;
   readonly conversations: ConversationTable;
+  readonly audit: AuditTable;
   /** A conversation became due. */
   readonly due: Signal<void>;
   /** The event of this id may have ended. */

@@ -1,4 +1,5 @@
 import { noUsage, type Run } from '../../core/event.ts';
+import { unaskedNote } from '../audit.ts';
 import type { ConversationRef } from '../conversation-ref.ts';
 import type { HeldLease, Outcome, Taken } from '../lease.ts';
 import { closeRun, type EventRow, endedRow, heldRow, parkedRow, runsOf, toRecord, withRun } from './event-row.ts';
@@ -13,7 +14,8 @@ export interface Turns {
   remove(row: EventRow, as: EventRow): void;
 }
 
-export function createTurns({ connection, counter, events, conversations, limits, clock }: StoreParts): Turns {
+export function createTurns(parts: StoreParts): Turns {
+  const { connection, counter, events, conversations, audit, limits, clock } = parts;
   const seen = createSeenTable(connection);
   const recorded = connection.query('SELECT 1 FROM journal WHERE tenant = ? AND event_id = ? AND step = ?');
 
@@ -28,6 +30,11 @@ export function createTurns({ connection, counter, events, conversations, limits
     return { kind, at };
   }
 
+  /** What is parked here nobody else knows of. */
+  function tellAudit({ tenant, id, failure }: EventRow, now: number): void {
+    audit.add(tenant, [unaskedNote(id, failure ?? 'ERR_INTERNAL', now)]);
+  }
+
   /** Leases the first head that is fit to run; the others are parked or expired on the way. */
   function takeHead(conversation: ConversationRef, now: number): Taken {
     for (;;) {
@@ -40,6 +47,7 @@ export function createTurns({ connection, counter, events, conversations, limits
       const unfit = unfitRow(head, now);
       if (unfit === null) return lease(conversation, head, now);
       events.save(unfit);
+      if (unfit.state === 'parked') tellAudit(unfit, now);
     }
   }
 
@@ -67,6 +75,7 @@ export function createTurns({ connection, counter, events, conversations, limits
     const now = clock();
     const ended = rowAfter(withRun(row, outcome.run), outcome, now);
     events.save(ended);
+    if (ended.state === 'parked' && outcome.kind === 'retry') tellAudit(ended, now);
     if (ended.state === 'waiting' && 'delayMs' in outcome && !isThere(row, outcome)) {
       const at = now + outcome.delayMs;
       conversations.free(conversation, at, at);

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventRecord, EventState } from '../../core/event.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { Audit } from '../audit.ts';
 import type { Events } from '../events.ts';
 import type { ConsumeOptions, Consumer, Jobs } from '../jobs.ts';
 import type { StoreLimits } from '../store.ts';
@@ -19,6 +20,7 @@ export interface JobsDeps {
   /** For the relay. */
   readonly patientShards: () => Shards;
   readonly events: Events;
+  readonly audit: Audit;
   readonly limits: StoreLimits;
   readonly tuning: RelayTuning;
   readonly logger: Logger;
@@ -39,7 +41,7 @@ export function createJobs(deps: JobsDeps): Jobs & { close(): Promise<void> } {
 }
 
 function startConsumer(deps: JobsDeps, options: ConsumeOptions): Consumer {
-  const { connections, limits, tuning, logger } = deps;
+  const { connections, audit, limits, tuning, logger } = deps;
   const shards = deps.patientShards();
   let relay: Relay | undefined;
   const connection = connections.blocking();
@@ -50,7 +52,7 @@ function startConsumer(deps: JobsDeps, options: ConsumeOptions): Consumer {
     const { client } = connection;
     const onFree = (): void => relay?.freed();
     const executor = await startExecutor({ client, prefix: shards.keys.executor, consume: options, onFree, logger });
-    relay = startRelay({ shards, executor, concurrency: options.concurrency, limits, tuning, logger });
+    relay = startRelay({ shards, executor, concurrency: options.concurrency, audit, limits, tuning, logger });
     return executor;
   })();
   started.catch((error: unknown) => {

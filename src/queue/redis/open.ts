@@ -45,7 +45,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const inbox = createInbox({ shards, agreement, limits, minReplicas: options.minReplicas, memory });
   const events = createEvents(shards, limits);
   const tuning = { ...defaultRelayTuning, ...options.relay };
-  const jobs = createJobs({ connections, shards, patientShards, events, limits, tuning, logger });
+  const audit = createAudit({ shards, patientShards });
+  const jobs = createJobs({ connections, shards, patientShards, events, audit, limits, tuning, logger });
   const store: Store = {
     inbox,
     events,
@@ -56,7 +57,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     callbacks: createCallbacks({ shards, events, minReplicas: options.minReplicas }),
     records: createRecords(shards),
     ledger: createLedger({ shards, patientShards, limits }),
-    audit: createAudit({ shards, patientShards }),
+    audit,
     check: async () => {
       try {
         await agreement.ensure();

@@ -1,9 +1,12 @@
 import type { Logger } from '../../core/logger.ts';
+import type { Audit } from '../audit.ts';
+import { drainAuditDue } from './audit-due.ts';
 import { createRelayStep, type RelayStepDeps } from './relay-step.ts';
 import { sweepReviews } from './reviews.ts';
 import { scripts } from './scripts.ts';
 
 export interface RelayDeps extends RelayStepDeps {
+  readonly audit: Audit;
   readonly logger: Logger;
 }
 
@@ -103,7 +106,7 @@ function createRest(): { for(ms: number): Promise<void>; end(): void } {
 const CLEAN_AT_ONCE = 200;
 
 /** Every `cleanMs`, removes what is no longer kept from all shards, and parks reviews nobody decided. */
-function createCleaner({ shards, limits, tuning, logger }: RelayDeps): () => Promise<void> {
+function createCleaner({ shards, audit, limits, tuning, logger }: RelayDeps): () => Promise<void> {
   const { keys, run, now } = shards;
   let nextAt = 0;
   return async () => {
@@ -112,6 +115,7 @@ function createCleaner({ shards, limits, tuning, logger }: RelayDeps): () => Pro
       while (Number(await run(scripts.clean, tag, [now(), CLEAN_AT_ONCE])) === CLEAN_AT_ONCE);
       while (Number(await run(scripts.auditTrim, tag, [now(), limits.auditKeepMs, CLEAN_AT_ONCE])) === CLEAN_AT_ONCE);
       await sweepReviews(shards, tag, logger);
+      await drainAuditDue(shards, tag, audit);
     }
     nextAt = Date.now() + tuning.cleanMs;
   };

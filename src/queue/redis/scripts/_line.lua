@@ -31,6 +31,12 @@ local function park_event(line, id, from, code, ...)
   dequeue(line, id)
 end
 
+-- The same where nobody but the script knows.
+local function park_unasked(line, id, from, code, ...)
+  park_event(line, id, from, code, ...)
+  tell_audit(line.tenant, id, code)
+end
+
 -- For a line without a lease: leaves it idle when it is empty, otherwise in the hands of a new wake.
 local function hand_over(line)
   call('ZREM', tag .. ':due', line.name)
@@ -103,7 +109,7 @@ local function take_head(line, claim, lease_ms, max_attempts, max_age)
       -- Somebody deleted the record by hand; the line must not stand still for it.
       dequeue(line, id)
     elseif record.tries >= max_attempts then
-      park_event(line, id, record.state, 'ERR_ATTEMPTS_EXHAUSTED')
+      park_unasked(line, id, record.state, 'ERR_ATTEMPTS_EXHAUSTED')
     elseif line.now - record.since > max_age then
       finish_event(line, id, record.state, 'expired')
     else

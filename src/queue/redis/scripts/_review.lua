@@ -7,4 +7,7 @@ local function leave_review(tenant, id, to, ...)
 end
 
 -- Nobody decided in time.
-local function expire_review(tenant, id) leave_review(tenant, id, 'parked', 'code', 'ERR_REVIEW_EXPIRED') end
+local function expire_review(tenant, id)
+  leave_review(tenant, id, 'parked', 'code', 'ERR_REVIEW_EXPIRED')
+  tell_audit(tenant, id, 'ERR_REVIEW_EXPIRED')
+end

@@ -21,6 +21,7 @@
 --   <tag>:audit-heads                  hash of tenant -> '<seq> <hash>' of the latest entry; never deleted
 --   <tag>:audit-bases                  hash of tenant -> hash of the latest entry that was trimmed
 --   <tag>:audit-oldest                 zset of tenants by the time of their oldest entry
+--   <tag>:audit-due                    list of '<tenant> <event id> <code>': what scripts parked, until it is in the chain
 --
 -- A line whose queue is not empty has a wake in its tenant's outbox or a time in `due`: nothing is ever left asleep.
 local call = redis.call
@@ -45,6 +46,9 @@ local function move(tenant, id, from, to, ...)
   call('ZREM', index_key(from, tenant), id)
   call('ZADD', index_key(to, tenant), order, id)
 end
+
+-- Leaves word of what a script parked by itself: workers put it into the audit, whose hashes Redis cannot make.
+local function tell_audit(tenant, id, code) call('RPUSH', tag .. ':audit-due', tenant .. ' ' .. id .. ' ' .. code) end
 
 -- Puts a wake for a line that is not in `due` into its tenant's outbox. Waking twice is harmless: the lease decides.
 local function wake(tenant, conversation, number)

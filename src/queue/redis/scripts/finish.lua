@@ -50,9 +50,9 @@ elseif kind == 'wait' then
   local answer = pause('tries', tries - 1)
   if answer then return answer end
 elseif tries >= max_attempts then
-  park_event(line, id, 'running', 'ERR_ATTEMPTS_EXHAUSTED', ended, run_json)
+  park_unasked(line, id, 'running', 'ERR_ATTEMPTS_EXHAUSTED', ended, run_json)
 elseif waited > max_delay then
-  park_event(line, id, 'running', 'ERR_BACKOFF_EXHAUSTED', ended, run_json)
+  park_unasked(line, id, 'running', 'ERR_BACKOFF_EXHAUSTED', ended, run_json)
 else
   local answer = pause('waited', waited)
   if answer then return answer end
