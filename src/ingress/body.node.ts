@@ -1,19 +1,33 @@
 import type { IncomingMessage } from 'node:http';
 import { type BodyLimits, bodyAborted, bodyTimedOut, bodyTooLarge } from './body.ts';
 
-/** Async, so that a refusal is a rejection here as well. */
-async function takeBuffered(incoming: IncomingMessage, { maxBytes }: BodyLimits): Promise<Uint8Array> {
-  if (incoming.readableLength > maxBytes) throw bodyTooLarge();
-  return incoming.read() as Buffer;
+let waiting: (() => void)[] = [];
+
+/** Resolves once this turn of the event loop has read what the sockets had. */
+const endOfTurn = (): Promise<void> =>
+  new Promise((resolve) => {
+    if (waiting.push(resolve) === 1) setImmediate(wake);
+  });
+
+function wake(): void {
+  const all = waiting;
+  waiting = [];
+  for (const resolve of all) resolve();
 }
 
 /**
  * Reads a Node request directly: the detour through a web stream costs more than the rest of the ingress together
  * (bench/README.md). Same contract as `readBodyStream`.
  */
-export function readIncoming(incoming: IncomingMessage, limits: BodyLimits): Promise<Uint8Array> {
-  // A small body comes with its headers and is there already: nothing to listen for and nothing to time.
-  if (incoming.complete && incoming.readableLength > 0) return takeBuffered(incoming, limits);
+export async function readIncoming(incoming: IncomingMessage, limits: BodyLimits): Promise<Uint8Array> {
+  await endOfTurn();
+  // A small body comes in one piece with its headers: nothing to listen for and nothing to time.
+  if (!incoming.complete || incoming.readableLength === 0) return listenFor(incoming, limits);
+  if (incoming.readableLength > limits.maxBytes) throw bodyTooLarge();
+  return incoming.read() as Buffer;
+}
+
+function listenFor(incoming: IncomingMessage, limits: BodyLimits): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;

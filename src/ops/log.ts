@@ -17,7 +17,7 @@ export interface Log extends Logger {
 }
 
 /** Buffer of the log in bytes. A line per delivery would otherwise be a system call per delivery. */
-const BUFFER_BYTES = 8 * 1024;
+const BUFFER_BYTES = 16_000;
 /** Milliseconds a line may wait in that buffer. */
 const FLUSH_MS = 200;
 

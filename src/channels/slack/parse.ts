@@ -62,7 +62,7 @@ function parseEvent(payload: JsonObject, context: ParseContext): Parsed {
       botUserId: installation?.botUserId ?? present(authorizedBot),
       botId: installation?.botId,
     };
-    return readEvent(envelope, own, workspace.installedIn, context.allowBots);
+    return readEvent(envelope, payload.event, own, workspace.installedIn, context.allowBots);
   });
 }
 

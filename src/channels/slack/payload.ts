@@ -6,7 +6,7 @@ import { z } from 'zod';
  */
 const text = z.string().nullish();
 
-const authorization = z.looseObject({
+const authorization = z.object({
   team_id: text,
   enterprise_id: text,
   user_id: text,
@@ -15,22 +15,22 @@ const authorization = z.looseObject({
 });
 
 /** The outside of an Events API delivery. */
-export const envelopeSchema = z.looseObject({
+export const envelopeSchema = z.object({
   api_app_id: text,
   team_id: text,
   enterprise_id: text,
   event_id: text,
   is_enterprise_install: z.boolean().nullish(),
   authorizations: z.array(authorization).nullish(),
-  event: z.looseObject({ type: z.string().regex(/^[a-z][a-z0-9_.]{0,63}$/) }),
+  event: z.object({ type: z.string().regex(/^[a-z][a-z0-9_.]{0,63}$/) }),
 });
 export type Envelope = z.infer<typeof envelopeSchema>;
 
-const authored = z.looseObject({
+const authored = z.object({
   user: text,
   bot_id: text,
   app_id: text,
-  bot_profile: z.looseObject({ id: text, app_id: text }).nullish(),
+  bot_profile: z.object({ id: text, app_id: text }).nullish(),
 });
 /** Whoever wrote a message, in the places Slack puts that. */
 export type Authored = z.infer<typeof authored>;

@@ -1,18 +1,20 @@
+import type { JsonValue } from '../../core/json.ts';
 import { type Candidate, isDirectChannel, placeOfMessage, placeOfOther } from './candidate.ts';
 import { present } from './ids.ts';
 import { type Envelope, type MessageEvent, messageSchema, type OtherEvent, otherEventSchema } from './payload.ts';
 import { botOf, type OwnIds, type SlackReason, whyIgnoreMessage, whyIgnoreOther } from './relevance.ts';
 
-/** An Events API delivery as a candidate, or why it is none. */
+/** An Events API delivery as a candidate, or why it is none. `sent` is its event with all it holds. */
 export function readEvent(
   envelope: Envelope,
+  sent: JsonValue | undefined,
   own: OwnIds,
   workspace: string | undefined,
   allowBots: ReadonlySet<string>,
 ): Candidate | SlackReason {
   const { type } = envelope.event;
-  if (type !== 'message' && type !== 'app_mention') return readOther(envelope, own, workspace);
-  const event = messageSchema.safeParse(envelope.event).data;
+  if (type !== 'message' && type !== 'app_mention') return readOther(envelope, sent, own, workspace);
+  const event = messageSchema.safeParse(sent).data;
   if (event === undefined) return 'unprocessable';
   return whyIgnoreMessage(event, own, allowBots) ?? readMessage(event, own);
 }
@@ -51,8 +53,13 @@ function readMessage(event: MessageEvent, own: OwnIds): Candidate | SlackReason 
 const names = (text: string, botUserId: string | undefined): boolean =>
   botUserId !== undefined && (text.includes(`<@${botUserId}>`) || text.includes(`<@${botUserId}|`));
 
-function readOther(envelope: Envelope, own: OwnIds, workspace: string | undefined): Candidate | SlackReason {
-  const event = otherEventSchema.safeParse(envelope.event).data;
+function readOther(
+  envelope: Envelope,
+  sent: JsonValue | undefined,
+  own: OwnIds,
+  workspace: string | undefined,
+): Candidate | SlackReason {
+  const event = otherEventSchema.safeParse(sent).data;
   const eventId = present(envelope.event_id);
   if (event === undefined || eventId === undefined) return 'unprocessable';
   const user = idOf(event.user) ?? present(event.user_id);
@@ -67,7 +74,7 @@ function readOther(envelope: Envelope, own: OwnIds, workspace: string | undefine
     author: user === undefined ? { id: 'unknown', kind: 'unknown' } : { id: user, kind: 'user' },
     text: '',
     semantic: ['event', eventId],
-    content: [JSON.stringify(envelope.event)],
+    content: [JSON.stringify(sent)],
     repeats: 'events',
     place,
     responseUrl: undefined,
