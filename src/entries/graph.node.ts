@@ -34,7 +34,6 @@ export function createGraphWorker(tenant: string, graph: GraphConfig, runtime: R
   const handMade = createHandMade(records.records, tenant, identifier);
   const api = graphApiOf(graph);
   if (api === null) {
-    logger.warn({ tenant, setting: 'GRAPH_CLIENT_SECRET' }, 'graph.no-credentials');
     const reader = createGraphReader({ access: null, react: cannotReact, store, handMade, identify, clock });
     return { reader, replier: null, keeperTask: null };
   }

@@ -23,6 +23,7 @@ export function createReplierTable(runtime: Runtime): (tenant: string, channel: 
     if (gmail !== undefined) table.set(`gmail/${tenant}`, createGmailWorker(tenant, gmail, runtime).replier);
     const graphReplier = graph === undefined ? null : createGraphWorker(tenant, graph, runtime).replier;
     if (graphReplier !== null) table.set(`graph/${tenant}`, graphReplier);
+    else if (graph !== undefined) logger.warn({ tenant, setting: 'GRAPH_CLIENT_SECRET' }, 'graph.no-credentials');
     if (slack === undefined) continue;
     const { apiUrl, botToken } = slack;
     if (botToken === undefined && !installations.some((entry) => entry.tenant === tenant && entry.botToken)) {

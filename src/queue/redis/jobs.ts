@@ -63,8 +63,15 @@ function startConsumer(deps: JobsDeps, options: ConsumeOptions): Consumer {
     for (const bell of bells) bell.stop();
     try {
       const executor = await started;
-      // While Redis is away the relay's step ends only with its connection.
-      await Promise.all([executor.close(graceMs), Promise.race([relay?.stop(), delay(graceMs)])]);
+      const over = new AbortController();
+      const stopped = Promise.all([executor.close(graceMs), relay?.stop()]).then(() => 'stopped');
+      const end = await Promise.race([
+        stopped,
+        abandoned(() => executor.idle() === options.concurrency, graceMs, over),
+      ]);
+      over.abort();
+      // Whatever it asked of Redis ends with its connection; what it had begun there others find.
+      if (end === 'abandoned') logger.warn({}, 'jobs.stopped_without_redis');
     } finally {
       connection.close();
     }
@@ -76,6 +83,26 @@ function startConsumer(deps: JobsDeps, options: ConsumeOptions): Consumer {
       return closed;
     },
   };
+}
+
+/** With nothing running and Redis there, all of it has stopped after some milliseconds. */
+const STOPPING_MS = 2_000;
+
+/** Resolves after `graceMs`, or once nothing has run for so long that only an answer of Redis can be missing. */
+async function abandoned(
+  isIdle: () => boolean,
+  graceMs: number,
+  over: AbortController,
+): Promise<'abandoned' | 'grace over'> {
+  const givesUpAt = performance.now() + graceMs;
+  let idleSince = performance.now();
+  for (;;) {
+    await delay(50, undefined, { signal: over.signal }).catch(() => {});
+    const now = performance.now();
+    if (!isIdle()) idleSince = now;
+    if (now - idleSince >= STOPPING_MS) return 'abandoned';
+    if (over.signal.aborted || now >= givesUpAt) return 'grace over';
+  }
 }
 
 const ended: ReadonlySet<EventState> = new Set(['done', 'ignored', 'parked', 'expired', 'conflict', 'review']);
