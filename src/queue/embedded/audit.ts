@@ -1,9 +1,7 @@
 import type { Actor, AuditAction } from '../../core/audit.ts';
-import { type AuditEntry, type ChainHead, chainAfter, EMPTY, type TimedNote } from '../../core/audit-chain.ts';
+import type { AuditEntry } from '../../core/audit-chain.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { sha256 } from '../../core/sha256.node.ts';
 import type { Audit } from '../audit.ts';
-import type { Connection } from './connection.ts';
 import type { StoreParts } from './store-parts.ts';
 
 interface AuditRow {
@@ -16,34 +14,6 @@ interface AuditRow {
   readonly data: string;
   readonly prev: string;
   readonly hash: string;
-}
-
-/** The chains, for who is inside a transaction. */
-export interface AuditTable {
-  headOf(tenant: string): ChainHead;
-  add(tenant: string, notes: readonly TimedNote[]): void;
-}
-
-export function createAuditTable(connection: Connection): AuditTable {
-  const end = connection.query<ChainHead>('SELECT seq, hash FROM audit_heads WHERE tenant = ?');
-  const moveEnd = connection.query('INSERT OR REPLACE INTO audit_heads VALUES (?, ?, ?)');
-  const add = connection.query('INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
-  const headOf = (tenant: string): ChainHead => {
-    const { seq, hash } = end.get(tenant) ?? EMPTY;
-    // The library's rows hold more than their columns.
-    return { seq, hash };
-  };
-  return {
-    headOf,
-    add(tenant, notes) {
-      const entries = chainAfter(headOf(tenant), tenant, notes, sha256);
-      for (const { seq, at, actor, action, subject, data, prev, hash } of entries) {
-        add.run(tenant, seq, Date.parse(at), actor, action, subject, JSON.stringify(data), prev, hash);
-      }
-      const last = entries.at(-1);
-      if (last !== undefined) moveEnd.run(tenant, last.seq, last.hash);
-    },
-  };
 }
 
 /** Whoever appends has the file to itself: the chain cannot fork, and an entry is there once or not at all. */

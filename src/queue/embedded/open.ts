@@ -1,7 +1,8 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Store, StoreLimits } from '../store.ts';
-import { createAudit, createAuditTable } from './audit.ts';
+import { createAudit } from './audit.ts';
+import { createAuditTable } from './audit-table.ts';
 import { createCallbacks } from './callbacks.ts';
 import { createCheck } from './check.ts';
 import { connect, makeQuick } from './connection.ts';

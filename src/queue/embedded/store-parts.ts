@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { StoreLimits } from '../store.ts';
-import type { AuditTable } from './audit.ts';
+import type { AuditTable } from './audit-table.ts';
 import type { Connection } from './connection.ts';
 import type { ConversationTable } from './conversation-table.ts';
 import type { Counter } from './counter.ts';
