@@ -31,7 +31,7 @@ function firstRun(text: string): string {
  * wallets, digests, and the identifiers of Exchange and Teams, which begin alike within a mailbox or a tenant.
  */
 const IDENTIFIER =
-  /^(?:[\d.-]+$|[0-9A-Z_-]+$|[0-9a-f]+(?:-[0-9a-f]+)+$|0x[0-9a-f]+$|bc1[a-z0-9]{36,60}$|Qm[A-Za-z1-9]{44}$|sha\d{3}-|A(?:AMk|AQk|QMk)|CQAAA|(?:19|28|29|a):)/;
+  /^(?:[\d.-]+$|[0-9A-Z_-]+$|[0-9a-f]+(?:-[0-9a-f]+)+$|0x[0-9a-f]+$|bc1[a-z0-9]{36,60}$|Qm[A-Za-z1-9]{44}$|sha\d{3}-|SHA256:|A(?:AMk|AQk|QMk)|CQAAA|(?:19|28|29|a):)/;
 
 /** A kind and one generated part, as in `pi_…` or `chatcmpl-…`, unless the kind is the rest of a prefix rules know. */
 const TYPED = /^([a-z]{2,12}[_-])[A-Za-z0-9]{8,32}$/;

@@ -116,7 +116,9 @@ function isRandomRun(run: string): boolean {
     else if (!isReadable(piece)) isUnreadable = true;
     else if (piece.length >= LEAST_WORD) words += piece.length;
   }
-  return isUnreadable && words * 4 < run.length * 3;
+  return (
+    isUnreadable && (words * 4 < run.length * 3 || (pieces.length > MOST_WORDY_PIECES && words * 8 < run.length * 7))
+  );
 }
 
 /** Words, in any of `camelCase`, `PascalCase`, `UPPER` or `lower`. */

@@ -4,6 +4,7 @@ import { contexts } from './corpus/contexts.ts';
 import { moreTokenKinds } from './corpus/more-tokens.ts';
 import { ALNUM, base64Of, createRandom, HEX, type Random } from './corpus/random.ts';
 import { tokenKinds } from './corpus/tokens.ts';
+import { vendorKinds } from './corpus/vendor-kinds.ts';
 import { clean, rulesIn, scrub } from './support.ts';
 
 const kinds = [...tokenKinds, ...moreTokenKinds];
@@ -92,6 +93,10 @@ it('every rule has a sample that it hides', () => {
         .replace('{b}', base64Of(`a:${key}`)),
     ),
     ...kinds.map(({ make }) => make(random)),
+    `Authorization: Digest username="bob", response="${random.chars(HEX, 32)}"`,
+    `https://example.com/invite/${random.chars(ALNUM, 32)}`,
+    `backup codes: a1b2c3d4 e5f6g7h8`,
+    ...vendorKinds.flatMap(({ make, places }) => places.map((place) => place.replace('{}', () => make(random)))),
   ];
   const found = new Set(extra.flatMap(rulesIn));
   const names = [...tokenRules, ...shapeRules]

@@ -64,6 +64,7 @@ const NAME_PARTS = [
   'парола',
   'лозинка',
   'hook',
+  'verifier',
   'hapi',
   'pin',
   'pw',
@@ -119,14 +120,18 @@ function readAssignment(reader: Reader, start: number, end: number): void {
   if (end - start > LONGEST_NAME || (reader.effort <= 0 && kindOfName(text.slice(start, end)) === 'weak')) return;
   const operator = readOperator(text, start, end);
   if (operator === null) return;
-  const isFlag = text[start] === '-' || text[start - 1] === '/';
+  const isFlag =
+    text[start] === '-' || text[start - 1] === '/' || DECLARING.test(text.slice(Math.max(0, start - 8), start));
   if (operator.kind === 'blank' && !isFlag && !QUOTES.includes(text[operator.end] ?? ' ')) return;
   const kind = kindInProse(text, start, end);
   if (kind === null || isBadge(text, start)) return;
   const isTyped = kind === 'password' && !isInQuery(text, start);
   const value = readValue(text, operator, { isTyped, longest: reader.effort > 0 ? LONGEST_VALUE : JUDGED });
   if (value === null) return;
-  const isLoose = (operator.kind === 'blank' && !isFlag) || (operator.kind === 'call' && !isArgument(text, start));
+  const isLoose =
+    (operator.kind === 'blank' && !isFlag) ||
+    operator.kind === 'cell' ||
+    (operator.kind === 'call' && !isArgument(text, start));
   reader.effort -= value.end - value.start;
   if (value.end - value.start < SHORTEST_VALUE) return;
   const judged = text.slice(value.start, Math.min(value.end, value.start + JUDGED));
@@ -141,6 +146,9 @@ function isHidden(reader: Reader, value: string, kind: NameKind, standing: Stand
   reader.budget.values -= 1;
   return reader.budget.values >= 0 ? isSecretValue(value, kind, standing) : kind !== 'weak' && isMixed(value);
 }
+
+/** Dockerfile, cmd.exe and fish: the name follows, a blank, the value. */
+const DECLARING = /(?:^|\s)(?:ENV|setx|set -g?x) $/;
 
 const QUOTES = '"\'`';
 

@@ -15,7 +15,7 @@ const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/));
 const PASSWORD = words(
   `password passwords passwd passwort passphrase passcode pass pwd pword psw pw userpass userpassword dbpassword dbpass
   dbpasswd rootpassword adminpassword mypassword pgpassword mysqlpwd sshpass keypass storepass keystorepass
-  truststorepass requirepass masterauth bindpw rootpw apipass contrasena contraseña contrasenya clave senha kennwort
+  truststorepass psk wpapsk requirepass masterauth bindpw rootpw apipass contrasena contraseña contrasenya clave senha kennwort
   wachtwoord lösenord losenord passord adgangskode kodeord salasana hasło haslo heslo jelszó jelszo parola parolă şifre
   sifre lozinka geslo mdp motdepasse пароль парола лозинка`,
 );
@@ -28,7 +28,7 @@ const SECRET = words(
   bearertoken idtoken bottoken usertoken slacktoken githubtoken npmtoken csrftoken xsrftoken roottoken sessiontoken
   sessionid sessionkey sessid phpsessid jsessionid aspsessionid connectsid sid credential credentials creds
   authorization proxyauthorization bearer jwt dsn sas sig signature hmac seed mnemonic passwordhash
-  secretaccesskey hapikey crumb cookie cookies psk wpapsk recoverykey unsealkey`,
+  secretaccesskey hapikey crumb cookie cookies recoverykey unsealkey secretid codeverifier`,
 );
 
 const CODE = words('pin otp totp cvv cvc cvv2 passcode');
@@ -37,20 +37,20 @@ const CODE = words('pin otp totp cvv cvc cvv2 passcode');
 const KEY_KINDS = words(
   `api app access secret private priv signing sign encryption encrypt crypto cipher master shared account storage service
   subscription function admin license licence auth authentication client server session cookie webhook hmac jwt aes rsa
-  ec des ssh pgp gpg root deploy deployment write ingest ingestion insert integration project team workspace org
+  ec des application ssh pgp gpg root deploy deployment write ingest ingestion insert integration routing project team workspace org
   organization developer dev prod live test merchant publishable sandbox rest http https basic bearer login user db
   database bot channel consumer customer tenant partner device host relay push server fcm sms smtp mail email payment
   billing wallet trading exchange recovery unseal seal data symmetric preshared psk wpa wep network`,
 );
 
-const WEAK = words('key keys auth authentication access login logins pat salt code secretid roleid hook webhook');
+const WEAK = words('key keys auth authentication access login logins pat salt code roleid hook webhook');
 
 /** Words that may follow the telling word without changing what it means; numbers and single letters may too. */
 const NEUTRAL_AFTER = words(
   `value val string str text plain cleartext plaintext raw prod production dev development stage staging test testing qa
   uat live sandbox new old current previous prev next backup primary secondary default main base64 b64 hex env var
   variable data encoded enc decoded json here header param readonly write admin user root local remote final temp tmp eu
-  us ap de uk global internal external query cfg config conf setting secret token key password`,
+  us ap de uk private live base global internal external query cfg config conf setting secret token key password`,
 );
 
 /** Words after the telling word that make it a name for something else: `token_type`, `password_field`, `key_id`. */
@@ -74,7 +74,7 @@ const NEUTRALISING_BEFORE = words(
   dedupe deduplication idempotency idempotent page paging pagination nextpage sync delta continuation continue cursor skip
   offset start end stop eos bos pad unk cls sep mask max min num number total input output prompt completion reasoning
   cached design syntax lexer parse parser keyword hot short shortcut arrow translation i18n locale message label map
-  object json dict property prop field column row array item list routing route schema sequence registry metric state
+  object json dict property prop field column row array item list route schema sequence registry metric state
   sitemap react ref no has is missing invalid random bucket any every each which other same this that`,
 );
 
@@ -111,6 +111,8 @@ function classify(words: readonly string[]): NameKind | null {
   const hasVendor = words.some((word, i) => VENDORS.has(word) || VENDORS.has(word + (words[i + 1] ?? '')));
   // Half of a credential where the vendor calls it so (Sumo Logic); elsewhere an access id is public.
   if (hasVendor && words.at(-2) === 'access' && words.at(-1) === 'id') return 'secret';
+  const kind = kindOfEnd(words);
+  if (kind !== null) return kind;
   for (let i = words.length - 1; i >= 0; i -= 1) {
     const kind = kindOfWord(words, i, hasVendor);
     if (kind === null) continue;
@@ -122,6 +124,22 @@ function classify(words: readonly string[]): NameKind | null {
     return kind;
   }
   return hasVendor && !words.some((word) => NEUTRALISING_AFTER.has(word)) ? 'weak' : null;
+}
+
+/** Two words that together mean something else than the last one does elsewhere. */
+const ENDS: Readonly<Record<string, NameKind>> = {
+  // Vault's AppRole, Consul: the secret half of a login. Entra ID calls the number of a client secret so, which is none.
+  'secret id': 'secret',
+  // RFC 7636.
+  'code verifier': 'secret',
+  'wpa key': 'password',
+  'wpa2 key': 'password',
+  'wifi key': 'password',
+  'wlan key': 'password',
+};
+
+function kindOfEnd(words: readonly string[]): NameKind | null {
+  return words.at(-3) === 'client' ? null : (ENDS[words.slice(-2).join(' ')] ?? null);
 }
 
 function kindOfWord(words: readonly string[], i: number, hasVendor: boolean): NameKind | null {

@@ -53,13 +53,13 @@ export const phrases: ContextRule = {
     return (start, end) => {
       if (start < readTo) return;
       effort.values -= 1;
+      if (effort.values < 0) {
+        readTo = Math.max(end, hideUnread(reader, end, 'secret'));
+        return;
+      }
       const term = readTerm(text, start, end);
       readTo = term.end;
       if (term.kind === null) return;
-      if (effort.values < 0) {
-        readTo = Math.max(term.end, hideUnread(reader, term.end, term.kind));
-        return;
-      }
       const after = isNotation(text, term) ? 0 : lookAfter(reader, term.end, term.kind);
       readTo = Math.max(term.end, after, lookBefore(reader, term.start, term.kind));
     };
@@ -198,6 +198,9 @@ const DETERMINERS = new Set(
   ).split(' '),
 );
 
+/** Words that tie without an article: "try … as password". */
+const ROLES = new Set('as als como comme'.split(' '));
+
 const LINKS = new Set('is was as ist war als est comme es como é è come'.split(' '));
 
 /** "… is the password", "use … as your password". */
@@ -210,7 +213,12 @@ function lookBefore(reader: Reader, at: number, kind: Kind): number {
     word = wordBefore(text, word.start);
     determiners += 1;
   }
-  if (word === null || determiners === 0 || !LINKS.has(word.text.toLowerCase())) return 0;
+  if (
+    word === null ||
+    (determiners === 0 && !ROLES.has(word.text.toLowerCase())) ||
+    !LINKS.has(word.text.toLowerCase())
+  )
+    return 0;
   const value = wordBefore(text, word.start);
   return value === null ? 0 : hide(reader, value.start, kind, false);
 }

@@ -7,6 +7,7 @@ export const PASSWORD_WORDS: readonly string[] = [
   'passcode',
   'pass word',
   'pwd',
+  'pw',
   // German, Dutch, Scandinavian, Finnish
   'passwort',
   'kennwort',
@@ -109,7 +110,7 @@ export const CODE_WORDS: readonly string[] = [
 /** Words that tie a value to what stands before it. */
 export const COPULAS = new Set(
   (
-    'is was are were be to = == := : -> => → – — - ： ist war lautet est était sera es era está esta é foi e è era är var er ' +
+    "'s ’s is was are were be to = == := : -> => → – — - ： ist war lautet est était sera es era está esta é foi e è era är var er " +
     'on oli jest to je bylo este olarak olan это был будет είναι هو هي הוא היא है adalah là คือ is: was: es: est: ist: é: è: are:'
   ).split(' '),
 );

@@ -15,6 +15,7 @@ import { jwtRules } from './jwt.ts';
 import { kubernetesSecrets } from './kubernetes.ts';
 import { messagingRules } from './messaging.ts';
 import { modelProviderRules } from './model-providers.ts';
+import { moreCommandRules } from './more-commands.ts';
 import { packageRegistryRules } from './package-registries.ts';
 import { paymentRules } from './payment.ts';
 import { privateKeyBlocks, privateKeyRules } from './private-keys.ts';
@@ -41,6 +42,7 @@ export const tokenRules: readonly TokenRule[] = [
   ...privateKeyRules,
   ...headerRules,
   ...commandLineRules,
+  ...moreCommandRules,
   ...urlRules,
   ...walletRules,
 ];

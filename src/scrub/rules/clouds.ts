@@ -75,6 +75,8 @@ export const cloudRules: readonly TokenRule[] = [
   // UpCloud, Exoscale (key and secret), Equinix.
   { name: 'upcloud-token', anchors: ['ucat_'], pattern: /ucat_[A-Z0-9]{24,40}/y },
   { name: 'exoscale-key', anchors: ['exo'], pattern: /EXO[a-f0-9]{24}(?![A-Za-z0-9])/y },
+  // Akamai EdgeGrid: access and client tokens.
+  { name: 'akamai-token', anchors: ['akab-'], pattern: /akab-[a-z0-9]{14,20}-[a-z0-9]{14,20}/y, boundary: 'strict' },
   // Hosting keys of the container and tunnel kind.
   { name: 'tailscale-key', anchors: ['tskey-'], pattern: /tskey-[a-z]{2,12}-[A-Za-z0-9-]{12,80}/y },
   {

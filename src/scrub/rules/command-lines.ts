@@ -2,7 +2,7 @@ import { looksRandom } from '../randomness.ts';
 import type { ContextRule, Report, TokenRule } from './rule.ts';
 
 /** Words that stand for a credential in examples. */
-const STAND_IN =
+export const STAND_IN =
   /^(?:\$.*|%.*%|<.*|\{.*|\[.*|\*+|x+|\.+|pass(?:word|wd)?|pwd|secret|token|api_?key|user(?:name)?|test|change(?:me|it))$/i;
 
 /** The manuals of the commands named. */
@@ -33,6 +33,24 @@ export const commandLineRules: readonly TokenRule[] = [
     ],
     pattern:
       /((?:docker|podman|helm registry|az|oc) login (?:[^\n]{0,160}? )?-p[ =]["']?|redis-cli (?:[^\n]{0,160}? )?-a ["']?|ldapsearch (?:[^\n]{0,160}? )?-w ["']?)[^\s"'-][^\s"']{3,128}/iy,
+    accept: (password) => !STAND_IN.test(password),
+  },
+  // What these ask for is a token, and it stands right behind.
+  {
+    name: 'command-token',
+    anchors: [
+      ...['snyk auth ', 'snyk config set api=', 'wandb login ', 'codecov -t ', 'cargo login ', 'vault login '],
+      ...['operator unseal ', 'unseal key ', 'ngrok authtoken ', 'add-authtoken ', 'doppler configure set token '],
+    ],
+    pattern:
+      /((?:snyk (?:auth |config set api=)|wandb login |codecov -t |cargo login |vault login |operator unseal |unseal key \d{1,2}: |ngrok authtoken |add-authtoken |doppler configure set token )["']?)[A-Za-z0-9+/=_.-]{20,200}/iy,
+    accept: (token) => looksRandom(token, 12) || UUID.test(token),
+  },
+  // The text of a QR code with which telephones join a network.
+  {
+    name: 'wifi-password',
+    anchors: ['wifi:'],
+    pattern: /(WIFI:(?:[A-OQ-Z]:[^;\n]{0,64};){1,4}P:)[^;\s]{4,63}(?=;)/iy,
     accept: (password) => !STAND_IN.test(password),
   },
   // openssl(1), "Pass phrase options"; smbclient(1).
@@ -73,6 +91,8 @@ export const commandLineRules: readonly TokenRule[] = [
     boundary: 'none',
   },
 ];
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const USER_OPTION = /(?:-u|--user|--proxy-user|-U)(?:=|[ \t]{0,4})/y;
 const ONE_QUOTED = /(["'])([^\n"':]{0,128}):([^\n"']{0,256})\1/y;

@@ -18,6 +18,13 @@ export const headerRules: readonly TokenRule[] = [
     boundary: 'none',
     accept: (credential) => isUserAndPassword(credential),
   },
+  // RFC 7616, 3.4: what a digest answers can be guessed at offline.
+  {
+    name: 'digest-auth',
+    anchors: ['response="'],
+    pattern: /(response=")[0-9a-f]{32,128}(?=")/y,
+    accept: (response) => looksRandom(response, 20),
+  },
 ];
 
 /** True for base64 of `user:password`, the user a plain name or address. */

@@ -31,6 +31,14 @@ export const jwtRules: readonly TokenRule[] = [
     isShared: true,
     accept: (token) => looksRandom(token, 8),
   },
+  // How a browser hands Kubernetes a token when it opens a WebSocket.
+  {
+    name: 'bearer-token',
+    anchors: ['bearer.authorization.k8s.io.'],
+    pattern: /(bearer\.authorization\.k8s\.io\.)[A-Za-z0-9_-]{16,4096}/iy,
+    boundary: 'none',
+    isShared: true,
+  },
 ];
 
 function isJoseHeader(part: string): boolean {

@@ -41,7 +41,7 @@ export const saasRules: readonly TokenRule[] = [
   { name: 'clickup-token', anchors: ['pk_'], pattern: /pk_\d{6,10}_[A-Z0-9]{32}/y },
   // HubSpot private apps: region and a UUID. Intercom, Zendesk and others have no form.
   { name: 'hubspot-token', anchors: ['pat-na', 'pat-eu', 'pat-ap'], pattern: /pat-(?:na|eu|ap)\d-[0-9a-f-]{36}/iy },
-  { name: 'intercom-token', anchors: ['dg9rog'], pattern: /dG9rO[A-Za-z0-9+/]{30,100}={0,2}/y },
+  { name: 'intercom-token', anchors: ['dg9ro'], pattern: /dG9rO[A-Za-z0-9+/]{30,100}={0,2}/y },
   // Salesforce: the organisation's id (`00D…`), `!`, and a session of about 96 characters.
   {
     name: 'salesforce-token',
@@ -142,6 +142,13 @@ export const saasRules: readonly TokenRule[] = [
   },
   // APIs: Postman, ReadMe, RapidAPI (no form), Adobe, Frame.io, Adafruit, Beamer, 42.
   { name: 'postman-key', anchors: ['pmak-', 'pmat-'], pattern: /PM(?:AK-[a-f0-9]{24}-[a-f0-9]{34}|AT-[A-Z0-9]{26})/iy },
+  {
+    name: 'service-url-key',
+    anchors: ['loggly.com/inputs/', 'infura.io/v3/', 'alchemy.com/v2/', 'quiknode.pro/'],
+    pattern: /((?:loggly\.com\/inputs|infura\.io\/v3|alchemy\.com\/v2|quiknode\.pro)\/)[A-Za-z0-9_-]{30,64}/iy,
+    boundary: 'none',
+    accept: isVaried,
+  },
   { name: 'readme-key', anchors: ['rdme_'], pattern: /rdme_[a-z0-9]{40,80}/y },
   {
     name: 'adobe-secret',

@@ -10,7 +10,7 @@ export const urlRules: readonly TokenRule[] = [
   {
     name: 'url-password',
     anchors: ['://'],
-    pattern: /(:\/\/[^\s:/?#@"'`<>\\[\]{}()|^]{0,256}:)[^\s/"'`<>\\]{1,256}(?=@[A-Za-z0-9[_.-])/y,
+    pattern: /(:\/\/[^\s:/?#@"'`<>\\[\]{}()|^]{0,256}:)[^\s/"'`<>\\]{1,256}(?=@[A-Za-z0-9[_./-])/y,
     boundary: 'none',
     accept: (password) => !STAND_IN.test(password),
   },
@@ -21,5 +21,13 @@ export const urlRules: readonly TokenRule[] = [
     pattern: /(:\/\/)[A-Za-z0-9_.~%-]{16,256}(?=@[A-Za-z0-9[])/y,
     boundary: 'none',
     accept: (token) => looksRandom(token, 14),
+  },
+  // RFC 6749, 4.1.2: whoever has the code first gets the token.
+  {
+    name: 'oauth-code',
+    anchors: ['?code=', '&code='],
+    pattern: /([?&]code=)[A-Za-z0-9._~%/-]{24,1024}/y,
+    boundary: 'none',
+    accept: (code) => looksRandom(code, 16),
   },
 ];

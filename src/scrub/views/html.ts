@@ -35,6 +35,8 @@ const INLINE = new Set(
   'b strong i em u s span font code tt kbd samp mark small wbr a at sub sup big del ins var'.split(' '),
 );
 const CELL = new Set(['td', 'dd']);
+/** Their end does not part them from the cell that follows. */
+const NAMING = new Set(['th', 'dt']);
 
 /** What a browser would show: mail and Teams messages are HTML. Markup that is not HTML keeps its tags. */
 export const html: Decoder = {
@@ -80,5 +82,6 @@ function decodeTag(text: string, at: number): Decoded | null {
   const length = QUOTING.test(match[0]) ? match[0].indexOf(match[1] as string) + tag.length : match[0].length;
   if (INLINE.has(tag)) return { text: '', length };
   if (CELL.has(tag)) return { text: text[at + 1] === '/' ? ' ' : ':', length };
+  if (NAMING.has(tag) && text[at + 1] === '/') return { text: ' ', length };
   return KNOWN.has(tag) ? { text: '\n', length } : null;
 }
