@@ -3,6 +3,7 @@ import { EXIT, Exit, type Io } from '../cli/io.ts';
 import { unknownSettings } from '../config/environment.ts';
 import type { Config } from '../config/schema.ts';
 import { SallyportError } from '../core/errors.ts';
+import { collectSooner } from './collect-sooner.node.ts';
 import { runUntilSignal } from './lifecycle.node.ts';
 import { loadWorker } from './load-worker.node.ts';
 import { openRuntime, type Runtime } from './runtime.node.ts';
@@ -10,6 +11,7 @@ import { openRuntime, type Runtime } from './runtime.node.ts';
 /** The production roles. Each loads only its own half: an ingress never loads BullMQ or a vendor SDK. */
 export const roles: Roles = {
   async ingress(config, io) {
+    collectSooner();
     const runtime = await open(config, false, io);
     const { startIngress } = await import('./ingress.node.ts');
     const listening = await startIngress(runtime);
