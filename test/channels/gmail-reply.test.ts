@@ -41,6 +41,21 @@ const header = (sent: SentMail | undefined, name: string): string | undefined =>
   sent?.headers.find((one) => one.name === name)?.value;
 
 describe('a reply', () => {
+  test('goes to no address that is itself a secret; one in the name beside it changes nothing', async () => {
+    const token = ['gh', 'p_', 'q7Xw2LmZ9v', 'b1C2d3E4f5', 'G6h7J8k9L0mNpQrS'].join('');
+    for (const headers of [
+      { From: `<${token}@example.org>` },
+      { From: 'ada@example.org', 'Reply-To': `Ada <${token}@example.org>` },
+    ]) {
+      const sending = replier().send({ text: 'hi' }, contextOf(deliver({ headers })));
+      await expect(sending).rejects.toMatchObject({ code: 'ERR_REPLY_REJECTED' });
+    }
+    expect(server.sent).toEqual([]);
+    const named = deliver({ headers: { From: `"${token}" <ada@example.org>` } });
+    expect(await replier().send({ text: 'hi' }, contextOf(named))).toEqual({ kind: 'delivered' });
+    expect(JSON.stringify(server.sent)).not.toContain(token);
+  });
+
   test('goes to the sender, into the thread, and says that a machine wrote it', async () => {
     const mail = deliver({ subject: 'Invoice', headers: { References: '<first@example.org>' } });
     expect(await replier().send({ text: 'It is paid.\nBye' }, contextOf(mail))).toEqual({ kind: 'delivered' });

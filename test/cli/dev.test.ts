@@ -32,6 +32,7 @@ test('README example: dev starts with nothing, and the command it prints shows t
   const folder = await testFolder();
   const role = await dev(folder);
   const banner = await logOf(folder, role);
+  expect(banner.match(/graph\.no-credentials/g)).toHaveLength(1);
   for (const url of [`${role.url}/hooks/slack/default`, `${role.url}/events`]) expect(banner).toContain(url);
   const { code, out, err } = await sallyport(await suggested(folder, role), { folder });
   expect([code, err]).toEqual([0, '']);

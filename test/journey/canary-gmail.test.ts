@@ -36,6 +36,10 @@ function mailsOf(text: string): MailOptions[] {
     { subject: line, headers, parts: [{ mimeType: 'text/plain', data: `${text}\n\n${forwarded}` }, file] },
     { subject: line, headers, parts: [{ mimeType: 'text/html', data: html(text) }, file] },
     { subject: `Re: ${line}`, headers, text: Buffer.from(`see ${text} there`).toString('base64') },
+    // Where the secret may be the address itself.
+    ...(/^[\w.+=-]{1,64}$/.test(text)
+      ? [{ subject: 'hi', headers: { From: `<${text}@example.org>` }, text: 'hi' }]
+      : []),
   ];
 }
 

@@ -67,7 +67,10 @@ function destinationOf({ destination }: ReplyContext): z.output<typeof messageDe
 function answering(original: MailMessage | null, mailbox: string, scrub: Scrub) {
   const header = (name: string): string => headerOf(original?.payload.headers, name);
   const cleaned = (name: string): string => scrub(header(name)).value;
-  const to = addressOf(header('Reply-To')) ?? addressOf(header('From'));
+  const senderIn = (read: typeof header) => addressOf(read('Reply-To')) ?? addressOf(read('From'));
+  const to = senderIn(header);
+  // It cannot be cleaned and still be answered, and what is answered keeps it in the mailbox.
+  if (to !== senderIn(cleaned)) throw new SallyportError('ERR_REPLY_REJECTED', 'the address to answer holds a secret');
   // Whoever is answered must be somebody else, or the answer would come back to be answered.
   if (to === undefined || to === mailbox) {
     throw new SallyportError('ERR_REPLY_REJECTED', 'nobody is left to be answered');
