@@ -86,7 +86,12 @@ const refinements: Readonly<Record<string, string>> = {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Variables of ours that are no settings: they belong to commands. */
-const notSettings: ReadonlySet<string> = new Set(['SALLYPORT_CONFIG', 'SALLYPORT_URL', 'SALLYPORT_TOKEN']);
+const notSettings: ReadonlySet<string> = new Set([
+  'SALLYPORT_CONFIG',
+  'SALLYPORT_URL',
+  'SALLYPORT_TOKEN',
+  'SALLYPORT_AUDIT_PUBLIC_KEY',
+]);
 
 /** What Kubernetes sets for services whose names begin with ours. */
 const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w{1,64})?)|PORT(?:_\d{1,5}_(?:TCP|UDP|SCTP)(?:_\w{1,8})?)?)$/;

@@ -3,6 +3,7 @@ import { createAcceptFound } from '../workers/accept-found.ts';
 import { run } from '../workers/run.ts';
 import { openAgents } from './agents.node.ts';
 import { openBudgets } from './budget.node.ts';
+import { startCheckpointsOf } from './checkpoints.node.ts';
 import { startKeeperOf } from './keeper.node.ts';
 import { preparing } from './prepare-found.ts';
 import { createReaderTable } from './readers.node.ts';
@@ -45,10 +46,11 @@ export function startWorker(runtime: Runtime): WorkerHandle {
   const id = Buffer.from(crypto.random(8)).toString('hex');
   const stopBeat = startWorkerBeat(id, { records: store.records, clock: Date.now });
   const keeper = startKeeperOf(runtime, createAcceptFound(deps));
+  const checkpoints = startCheckpointsOf(runtime);
   return {
     async close(graceMs) {
       const giveBack = setTimeout(() => shutdown.abort(), Math.max(0, graceMs - GIVE_BACK_MS));
-      await Promise.all([consumer.close(graceMs), keeper.close()]);
+      await Promise.all([consumer.close(graceMs), keeper.close(), checkpoints?.close()]);
       clearTimeout(giveBack);
       budgets.close();
       // While the store is away the beat ends by itself.

@@ -2,8 +2,10 @@ import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
+import { type Checkpoint, checkpointSchema, checkpointText } from '../../core/checkpoint.ts';
+import { verifierOf } from '../../core/ed25519.node.ts';
 import { sha256 } from '../../core/sha256.node.ts';
-import { type ChainFault, type ChainVerdict, createChainCheck } from '../../core/verify-chain.ts';
+import { type ChainCheck, type ChainFault, type ChainVerdict, createChainCheck } from '../../core/verify-chain.ts';
 import { callApiForText } from '../access.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
 
@@ -15,6 +17,8 @@ interface ExportOptions {
 }
 interface VerifyOptions {
   readonly head?: string;
+  readonly checkpoints?: string;
+  readonly key?: string;
   readonly json?: boolean;
 }
 
@@ -36,6 +40,8 @@ export function registerAudit(program: Command, io: Io): void {
     .command('verify <file>')
     .description('check an export, or standard input ("-"), without a network; exit 1 names the first bad entry')
     .option('--head <hash>', 'hash of an entry that must be in it: otherwise a missing end cannot be seen')
+    .option('--checkpoints <file>', 'signed checkpoints: entries that must be in it')
+    .option('--key <public>', 'whose signatures they must bear (default: SALLYPORT_AUDIT_PUBLIC_KEY)')
     .option('--json', 'print the result for programs')
     .action((file: string, options: VerifyOptions) => verify(file, options, io));
 }
@@ -57,22 +63,58 @@ async function exportEntries({ tenant, from, limit, all }: ExportOptions, io: Io
   }
 }
 
-async function verify(file: string, { head, json }: VerifyOptions, io: Io): Promise<void> {
+async function verify(file: string, options: VerifyOptions, io: Io): Promise<void> {
+  const { head, json } = options;
   if (head !== undefined && !/^[0-9a-f]{64}$/.test(head)) {
     throw new Exit(EXIT.usage, '--head: must be 64 hexadecimal digits');
   }
-  const check = createChainCheck(sha256);
+  const checkpoints = await readCheckpoints(options, io);
+  let check: ChainCheck | undefined;
   let isHeadSeen = head === undefined;
   for await (const line of linesOf(file, io)) {
     if (line.trim() === '') continue;
     const entry = parse(line);
+    // Checkpoints may be of several tenants; those of the first entry's count.
+    check ??= createChainCheck(
+      sha256,
+      checkpoints.filter(({ tenant }) => tenant === tenantOf(entry)),
+    );
     isHeadSeen ||= typeof entry === 'object' && entry !== null && Reflect.get(entry, 'hash') === head;
     check.add(entry);
   }
-  const verdict = withHead(check.verdict(), isHeadSeen);
+  const verdict = withHead((check ?? createChainCheck(sha256, checkpoints)).verdict(), isHeadSeen);
   if (json) io.print(JSON.stringify(verdict, null, 2));
   else if (verdict.ok) io.print(summary(verdict));
   if (!verdict.ok) throw new Exit(EXIT.failed, json ? '' : `entry ${verdict.seq}: ${WORDS[verdict.fault]}`);
+}
+
+const tenantOf = (entry: unknown): unknown =>
+  typeof entry === 'object' && entry !== null ? Reflect.get(entry, 'tenant') : undefined;
+
+/** @throws Exit 2 without a key, Exit 1 for a line that bears no signature of it */
+async function readCheckpoints({ checkpoints: file, key: given }: VerifyOptions, io: Io): Promise<Checkpoint[]> {
+  if (file === undefined) return [];
+  const isGenuine = verifier(given ?? io.environment.SALLYPORT_AUDIT_PUBLIC_KEY);
+  const found: Checkpoint[] = [];
+  let number = 0;
+  for await (const line of linesOf(file, io)) {
+    number += 1;
+    if (line.trim() === '') continue;
+    const { data } = checkpointSchema.safeParse(parse(line));
+    if (data === undefined || !isGenuine(checkpointText(data), data.signature)) {
+      throw new Exit(EXIT.failed, `checkpoint in line ${number}: its signature is not of this key`);
+    }
+    found.push(data);
+  }
+  return found;
+}
+
+function verifier(key: string | undefined): (text: string, signature: string) => boolean {
+  try {
+    return verifierOf(key ?? '');
+  } catch {
+    throw new Exit(EXIT.usage, '--key: must be an Ed25519 public key, SPKI in base64');
+  }
 }
 
 /** A chain that is whole and does not hold an entry that is known to exist ends too early. */

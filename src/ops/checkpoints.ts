@@ -1,0 +1,72 @@
+import { type Checkpoint, checkpointText } from '../core/checkpoint.ts';
+import type { Clock } from '../core/clock.ts';
+import { codeOf } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Audit } from '../queue/audit.ts';
+import type { Lease, NamedLease } from '../queue/lease.ts';
+
+export interface CheckpointDeps {
+  readonly audit: Pick<Audit, 'head'>;
+  /** `Lease.acquire` */
+  readonly acquire: Lease['acquire'];
+  readonly tenants: readonly string[];
+  readonly sign: (text: string) => string;
+  /** Keeps a line somewhere the store's writers cannot change it. */
+  readonly write: (checkpoint: Checkpoint) => Promise<void>;
+  /** In ms. */
+  readonly everyMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface Checkpoints {
+  close(): Promise<void>;
+}
+
+const LEADER = 'audit-checkpoints';
+
+/** Of all workers that call this, one leads and says every so often how each tenant's chain ends, where it has grown. */
+export function startCheckpoints(deps: CheckpointDeps): Checkpoints {
+  const { everyMs, logger } = deps;
+  const written = new Map<string, number>();
+  let lease: NamedLease | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isClosed = false;
+
+  /** A leader that dies is followed by another after two intervals. */
+  async function leads(): Promise<boolean> {
+    if (lease !== null && (await lease.renew())) return true;
+    lease = await deps.acquire(LEADER, 2 * everyMs);
+    return lease !== null;
+  }
+  async function turn(): Promise<void> {
+    if (!(await leads())) return;
+    for (const tenant of deps.tenants) await writeOne(tenant, written, deps);
+  }
+  function loop(): Promise<void> {
+    return turn()
+      .catch((error: unknown) => logger.error({ code: codeOf(error), error }, 'audit.checkpoint-failed'))
+      .then(() => {
+        if (!isClosed) timer = setTimeout(() => (running = loop()), everyMs);
+      });
+  }
+  let running = loop();
+  return {
+    async close() {
+      isClosed = true;
+      clearTimeout(timer);
+      await running;
+      await lease?.release().catch(() => {
+        // It runs out by itself.
+      });
+    },
+  };
+}
+
+async function writeOne(tenant: string, written: Map<string, number>, deps: CheckpointDeps): Promise<void> {
+  const head = await deps.audit.head(tenant);
+  if (head.seq <= (written.get(tenant) ?? 0)) return;
+  const checkpoint = { tenant, ...head, at: new Date(deps.clock()).toISOString() };
+  await deps.write({ ...checkpoint, signature: deps.sign(checkpointText(checkpoint)) });
+  written.set(tenant, head.seq);
+}
