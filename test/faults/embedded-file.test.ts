@@ -109,7 +109,7 @@ describe('a data file of another making', () => {
       await before.close();
       meddle(
         path,
-        `DROP INDEX events_in_review; ALTER TABLE events DROP COLUMN review;
+        `DROP TABLE audit; DROP TABLE audit_heads; DROP INDEX events_in_review; ALTER TABLE events DROP COLUMN review;
          ALTER TABLE events DROP COLUMN review_until; PRAGMA user_version = 2`,
       );
       const store = await openAt(path);
