@@ -67,7 +67,7 @@ export const UNREAD = 'unread';
  * Hits in one text, from which on all that follows is one: a mebibyte of nothing but credentials has more, and a digest
  * for each would take longer than reading the text.
  */
-const MOST_HITS = 8192;
+const MOST_HITS = 4096;
 
 /** What is found on the way; lists are made when there is something to put in. */
 interface Findings {

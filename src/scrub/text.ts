@@ -1,6 +1,6 @@
 import { named } from './assignment/named.ts';
 import { kindOfName } from './assignment/names.ts';
-import { base64Blocks } from './base64.ts';
+import { type Base64Block, base64Blocks } from './base64.ts';
 import type { Effort } from './effort.ts';
 import { isJsonText, jsonSplices } from './json-text.ts';
 import type { Placeholder } from './placeholder.ts';
@@ -74,7 +74,8 @@ export function createTextCleaner(scanner: Scanner, placeholder: Placeholder, ef
     if (hit !== null) hits.push(hit);
     const splices = hits.length === 0 ? NONE : hidden(hits, scanned, placeholder);
     if (scanned.encoded.length === 0 || depth >= DEEPEST) return splices;
-    const encoded = encodedSplices(text, scanned, splices, (inner) => clean(inner, '', false, depth + 1));
+    const cleanInner = (inner: string): Cleaned | null => clean(inner, '', false, depth + 1);
+    const encoded = encodedSplices(text, scanned, splices, cleanInner, effort);
     return encoded.length === 0 ? splices : [...splices, ...encoded].sort((a, b) => a.start - b.start);
   };
 
@@ -122,20 +123,34 @@ function encodedSplices(
   { encoded }: Scanned,
   taken: readonly Splice[],
   clean: (text: string) => Cleaned | null,
+  effort: Effort,
 ): Splice[] {
   const splices: Splice[] = [];
+  const late: Base64Block[] = [];
   let from = 0;
   for (const run of encoded) {
     if (run.end <= from) continue;
     for (const block of base64Blocks(text, Math.max(run.start, from), run.end)) {
       from = block.end;
       if (taken.some(({ start, end }) => start < block.end && block.start < end)) continue;
-      const cleaned = clean(block.text);
+      effort.blocks -= 1;
+      if (effort.blocks < 0) late.push(block);
+      const cleaned = effort.blocks < 0 ? null : clean(block.text);
       if (cleaned === null) continue;
       splices.push({ start: block.start, end: block.end, text: block.encode(cleaned.text), counts: cleaned.counts });
     }
   }
-  return splices;
+  return [...splices, ...lateSplices(late, clean)];
+}
+
+/** Stands, encoded, for a block that was hidden whole. */
+const HIDDEN = 'hidden';
+
+/** Too many to look at one by one: together they are clean, or hidden whole. */
+function lateSplices(blocks: readonly Base64Block[], clean: (text: string) => Cleaned | null): Splice[] {
+  const cleaned = blocks.length === 0 ? null : clean(blocks.map(({ text }) => text).join('\n'));
+  if (cleaned === null) return [];
+  return blocks.map((block) => ({ ...block, text: block.encode(HIDDEN), counts: cleaned.counts }));
 }
 
 function count(splices: readonly Splice[], counts: Map<string, number>): void {

@@ -113,9 +113,12 @@ function visit(walk: Walk, frame: Frame): Frame | null {
   return openFrame(walk, frame, stepOf(frame), frame.keys === null ? frame.name : original, value);
 }
 
+/** An identifier of one word or two: every secret is longer, or has other signs. */
+const PLAIN_KEY = /^[A-Za-z_$][\w$]{0,14}$/;
+
 function cleanKey(walk: Walk, frame: Frame, key: string): string {
   if (walk.keys.has(key)) return key;
-  const cleaned = cleanAt(walk, frame, KEY, key, '', false);
+  const cleaned = PLAIN_KEY.test(key) ? key : cleanAt(walk, frame, KEY, key, '', false);
   if (cleaned === key && key.length <= LONGEST_KEY) {
     if (walk.keys.size >= MOST_KEYS) walk.keys.clear();
     walk.keys.set(key, { isValueKey: VALUE_KEY.test(key), name: kindOfName(key) === null ? '' : key });

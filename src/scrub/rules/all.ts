@@ -1,6 +1,7 @@
 import { assignments } from '../assignment/assignments.ts';
 import { pairs } from '../phrases/pairs.ts';
 import { phrases, vendorKeys } from '../phrases/phrases.ts';
+import { recoveryCodes } from '../phrases/recovery-codes.ts';
 import { awsRules } from './aws.ts';
 import { azureRules } from './azure.ts';
 import { ciRules } from './ci.ts';
@@ -52,6 +53,7 @@ export const contextRules: readonly ContextRule[] = [
   assignments,
   phrases,
   vendorKeys,
+  recoveryCodes,
   pairs,
   cookies,
   curlUser,

@@ -22,14 +22,6 @@ export const walletRules: readonly TokenRule[] = [
       /((?:(?:seed|recovery|backup|secret) (?:phrase|words)|mnemonic|seed(?= {0,2}[:=]))[^\n]{0,24}?(?:[:="'\n]| is | are )\s{0,4}["'`]?)(?:(?:\d{1,2}[.)]? ?)?[a-z]{3,8}[ ,\n]{1,3}){11,23}[a-z]{3,8}/iy,
     accept: (phrase) => !SENTENCE.test(phrase),
   },
-  // One-time codes for the day the telephone is lost; words without a digit are not taken for one.
-  {
-    name: 'recovery-code',
-    anchors: ['backup code', 'recovery code', 'scratch code', 'rescue code'],
-    pattern:
-      /((?:backup|recovery|scratch|rescue) codes?(?: is| are)?\s{0,2}:?\s{1,6})(?:(?=[A-Za-z-]{0,12}\d)[A-Za-z0-9]{4,12}(?:-[A-Za-z0-9]{4,12}){0,7}(?:[ ,]{1,3}|[ \t]{0,4}\r?\n[ \t]{0,4}|(?![A-Za-z0-9]))){1,16}/iy,
-    accept: (codes) => /[A-Za-z0-9]{4}/.test(codes),
-  },
   // BIP 32: extended private keys in base58, 111 characters; the letters before `prv` name the kind.
   { name: 'wallet-key', anchors: ['xprv', 'yprv', 'zprv', 'tprv'], pattern: /[xyzt]prv[A-HJ-NP-Za-km-z1-9]{100,112}/y },
   // RFC 7517 and 7518: the private parts of a JSON Web Key stand under one-letter names beside `kty`.
