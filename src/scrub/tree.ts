@@ -22,6 +22,9 @@ const SUSPICIOUS_DEPTH = 500;
 /** Longest path reported, in steps; deeper findings end in `…`. A deep tree full of secrets would cost a square. */
 const PATH_STEPS = 24;
 
+/** Findings listed one by one; the rest of a tree full of secrets is counted together. */
+const MOST_FINDINGS = 1024;
+
 /** One object or array being walked. `copy` exists from its first change on and holds everything before `at`. */
 interface Frame {
   readonly parent: Frame | null;
@@ -228,7 +231,7 @@ function cleanAt(
 ): string {
   const cleaned = walk.clean(text, name, isLoose);
   if (cleaned === null) return text;
-  const path = pathOf(frame, step === KEY ? cleaned.text : step);
+  const path = walk.findings.size < MOST_FINDINGS ? pathOf(frame, step === KEY ? cleaned.text : step) : '…';
   for (const [rule, count] of cleaned.counts) {
     const known = walk.findings.get(`${rule}\0${path}`);
     walk.findings.set(`${rule}\0${path}`, { rule, path, count: count + (known?.count ?? 0) });
