@@ -16,6 +16,9 @@ import {
   TOKEN_WORDS,
 } from './words.ts';
 
+/** What one unit of effort reads. */
+const USUAL_LENGTH = 32;
+
 /** Characters of a value looked at. */
 const REACH = 120;
 
@@ -43,6 +46,9 @@ const TERMS = new Set([...PASSWORD_WORDS, ...TOKEN_WORDS, ...CODE_WORDS]);
 
 const kindOfTerm = (term: string): Kind => (PASSWORDS.has(term) ? 'password' : CODES.has(term) ? 'code' : 'secret');
 
+/** Most terms are passed by quickly. */
+const EFFORT_OF_A_TERM = 0.25;
+
 /** "The password is …", "… ist das Passwort", "use … as the password", "密码是…": what people write in chats. */
 export const phrases: ContextRule = {
   names: ['password', 'named-secret'],
@@ -52,7 +58,7 @@ export const phrases: ContextRule = {
     let readTo = 0;
     return (start, end) => {
       if (start < readTo) return;
-      effort.values -= 1;
+      effort.values -= EFFORT_OF_A_TERM;
       if (effort.values < 0) {
         readTo = Math.max(end, hideUnread(reader, end, 'secret'));
         return;
@@ -255,7 +261,6 @@ const CLOSING: Readonly<Record<string, string>> = {
 
 function hide(reader: Reader, from: number, kind: Kind, isLoose: boolean): number {
   const { text, report, effort } = reader;
-  effort.values -= 1;
   OPENING.lastIndex = from;
   const opening = OPENING.exec(text)?.[0] ?? '';
   const start = afterOpening(text, from + opening.length);
@@ -264,6 +269,7 @@ function hide(reader: Reader, from: number, kind: Kind, isLoose: boolean): numbe
   const isQuoted = quotedEnd > 0;
   const end = isQuoted ? start + quotedEnd : start + bareLength(text, start);
   const value = text.slice(start, end);
+  effort.values -= 1 + (end - start) / USUAL_LENGTH;
   const isWord = kind === 'password' && !isQuoted && isUncommonWord(text, start, end);
   if (!isWord && (kindOfName(value) !== null || !isSecretValue(value, kind, { isQuoted, isLoose }))) return 0;
   const hiddenTo = end - start < REACH ? end : runEndAfter(text, end);
