@@ -22,12 +22,35 @@ export function toBase64Url(bytes: Uint8Array): string {
   return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
 
-/** Bytes of base64 or base64url text, padded or not; null when it is neither. */
+/** Six bits of each character of either alphabet; -1 for any other character. */
+const SEXTETS = new Int8Array(128).fill(-1);
+[...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].forEach((char, value) => {
+  SEXTETS[char.charCodeAt(0)] = value;
+});
+SEXTETS['-'.charCodeAt(0)] = 62;
+SEXTETS['_'.charCodeAt(0)] = 63;
+
+/**
+ * Bytes of base64 or base64url text, padded or not; null when it is neither. By table: `atob` knows one alphabet, and
+ * changing the other's characters takes five times as long as decoding.
+ */
 export function fromBase64(text: string): Uint8Array | null {
-  const standard = trimEndOf(text, '=').replaceAll('-', '+').replaceAll('_', '/');
-  if (!/^[A-Za-z0-9+/]*$/.test(standard) || standard.length % 4 === 1) return null;
-  const binary = atob(standard);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i += 1) bytes[i] = binary.charCodeAt(i);
+  const length = trimEndOf(text, '=').length;
+  if (length % 4 === 1) return null;
+  const bytes = new Uint8Array(Math.floor((length * 3) / 4));
+  let held = 0;
+  let bits = 0;
+  let to = 0;
+  for (let at = 0; at < length; at += 1) {
+    const unit = text.charCodeAt(at);
+    const sextet = unit < 128 ? (SEXTETS[unit] as number) : -1;
+    if (sextet === -1) return null;
+    held = ((held << 6) | sextet) & 0x3fff;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes[to] = held >> bits;
+    to += 1;
+  }
   return bytes;
 }

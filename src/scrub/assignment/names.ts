@@ -90,21 +90,58 @@ const CACHED_NAMES = 4096;
 export function kindOfName(name: string): NameKind | null {
   let kind = cache.get(name);
   if (kind === undefined) {
-    kind = IS_NAME.test(name) ? classify(wordsOf(name)) : null;
+    kind = !isGenerated(name) && IS_NAME.test(name) ? classify(wordsOf(name)) : null;
     if (cache.size >= CACHED_NAMES) cache.clear();
     if (name.length <= 64) cache.set(name, kind);
   }
   return kind;
 }
 
-/** `AWSSecretAccessKey`, `aws-secret_access.key` and `AWS SECRET ACCESS KEY` are the same four words. */
+const isSmall = (unit: number): boolean => unit >= 97 && unit <= 122;
+const isCapital = (unit: number): boolean => unit >= 65 && unit <= 90;
+const isDigit = (unit: number): boolean => unit >= 48 && unit <= 57;
+
+/**
+ * `AWSSecretAccessKey`, `aws-secret_access.key` and `AWS SECRET ACCESS KEY` are the same four words. What is not ASCII in
+ * a name is a letter or a digit.
+ */
 function wordsOf(name: string): string[] {
-  return name
-    .replace(/([a-z\d])([A-Z])/g, '$1 $2')
-    .replace(/([A-Z])([A-Z][a-z])/g, '$1 $2')
-    .toLowerCase()
-    .split(/[^\p{L}\p{N}]+/u)
-    .filter((word) => word !== '');
+  const words: string[] = [];
+  let start = 0;
+  const endAt = (end: number): void => {
+    if (end > start) words.push(name.slice(start, end).toLowerCase());
+  };
+  for (let at = 0; at < name.length; at += 1) {
+    const unit = name.charCodeAt(at);
+    if (isCapital(unit)) {
+      const before = at === 0 ? 0 : name.charCodeAt(at - 1);
+      const isBeginning = isCapital(before)
+        ? at + 1 < name.length && isSmall(name.charCodeAt(at + 1))
+        : isSmall(before) || isDigit(before);
+      if (!isBeginning) continue;
+      endAt(at);
+      start = at;
+    } else if (unit < 128 && !isSmall(unit) && !isDigit(unit)) {
+      endAt(at);
+      start = at + 1;
+    }
+  }
+  endAt(name.length);
+  return words;
+}
+
+/** Changes between letters and digits from which on a name was generated: `x509v3SubjectKeyId2` has four. */
+const MOST_CHANGES = 8;
+
+function isGenerated(name: string): boolean {
+  let changes = 0;
+  let wasDigit = false;
+  for (let at = 0; at < name.length; at += 1) {
+    const isNow = isDigit(name.charCodeAt(at));
+    if (at > 0 && isNow !== wasDigit) changes += 1;
+    wasDigit = isNow;
+  }
+  return changes > MOST_CHANGES;
 }
 
 function classify(words: readonly string[]): NameKind | null {
@@ -139,7 +176,9 @@ const ENDS: Readonly<Record<string, NameKind>> = {
 };
 
 function kindOfEnd(words: readonly string[]): NameKind | null {
-  return words.at(-3) === 'client' ? null : (ENDS[words.slice(-2).join(' ')] ?? null);
+  const last = words.at(-1);
+  if (last !== 'id' && last !== 'verifier' && last !== 'key') return null;
+  return words.at(-3) === 'client' ? null : (ENDS[`${words.at(-2)} ${last}`] ?? null);
 }
 
 function kindOfWord(words: readonly string[], i: number, hasVendor: boolean): NameKind | null {
