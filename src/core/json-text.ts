@@ -33,6 +33,23 @@ export function parseJsonText(text: string): JsonValue {
   return value;
 }
 
+/** Strings of a JSON text (RFC 8259, section 7). */
+const STRING = /"(?:[^"\\]|\\.)*"/g;
+
+/**
+ * Whether a text of one line has members that what was parsed of it has not: those that are repeated, of which another
+ * reader may take another one (RFC 8259, section 4), and those that `parseJsonText` leaves out.
+ */
+export const hasMembersBeside = (value: JsonValue, text: string): boolean =>
+  text.replace(STRING, '').split(':').length - 1 !== membersOf(value);
+
+/** Each has one colon outside strings. */
+function membersOf(value: JsonValue): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const own = Array.isArray(value) ? 0 : Object.keys(value).length;
+  return Object.values(value).reduce<number>((sum, child) => sum + membersOf(child), own);
+}
+
 function parseOrThrow(text: string): JsonValue {
   try {
     return JSON.parse(text);

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { type Actor, auditActions } from './audit.ts';
-import { type AuditEntry, type ChainHead, GENESIS, hashOf, type Sha256 } from './audit-chain.ts';
-import type { JsonObject } from './json.ts';
+import { type AuditEntry, type ChainHead, GENESIS, type Sha256 } from './audit-chain.ts';
+import { canonicalJson } from './canonical-json.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 
 /**
  * Why a chain is not whole. `malformed`: no entry at all. `altered`: its hash is not that of its content. `missing`: one
@@ -53,23 +54,30 @@ const entrySchema = z.strictObject({
  * exist, from another place than the chain: the only way to see that its end is missing.
  */
 export function createChainCheck(sha256: Sha256, known: readonly ChainHead[] = []): ChainCheck {
-  const expected = new Map(known.map(({ seq, hash }) => [seq, hash]));
+  const expected = new Map<number, Set<string>>();
+  for (const { seq, hash } of known) expected.set(seq, (expected.get(seq) ?? new Set()).add(hash));
+  /** Where two hashes are known of one number, no entry can be both: a checkpoint of a chain that was made anew. */
+  const isKnownOther = (seq: number, hash: string): boolean => {
+    const hashes = expected.get(seq);
+    return hashes !== undefined && (hashes.size > 1 || !hashes.has(hash));
+  };
   const lastKnown = Math.max(0, ...expected.keys());
   let first: AuditEntry | undefined;
   let last: AuditEntry | undefined;
   let fault: Extract<ChainVerdict, { ok: false }> | undefined;
   let entries = 0;
 
-  function faultOf(entry: AuditEntry): ChainFault | undefined {
+  /** `value` is the entry as it came: parsing leaves out a member called `__proto__`, which is then not what was hashed. */
+  function faultOf(entry: AuditEntry, value: object): ChainFault | undefined {
     if (last !== undefined) {
       if (entry.tenant !== last.tenant) return 'foreign';
       if (entry.seq <= last.seq) return 'misplaced';
       if (entry.seq > last.seq + 1) return 'missing';
     }
-    if (hashOf(entry, sha256) !== entry.hash) return 'altered';
+    if (hashAsItCame(value, sha256) !== entry.hash) return 'altered';
     if (entry.prev !== (last?.hash ?? (entry.seq === 1 ? GENESIS : entry.prev))) return 'forked';
-    const one = expected.get(entry.seq);
-    return one !== undefined && one !== entry.hash ? 'not-the-known' : undefined;
+    const isOther = isKnownOther(entry.seq, entry.hash) || isKnownOther(entry.seq - 1, entry.prev);
+    return isOther ? 'not-the-known' : undefined;
   }
 
   return {
@@ -77,7 +85,7 @@ export function createChainCheck(sha256: Sha256, known: readonly ChainHead[] = [
       if (fault !== undefined) return;
       const next = (last?.seq ?? 0) + 1;
       const parsed = entrySchema.safeParse(value);
-      const found = parsed.success ? faultOf(parsed.data) : 'malformed';
+      const found = parsed.success ? faultOf(parsed.data, value as object) : 'malformed';
       if (found !== undefined) {
         const seq = found === 'missing' || !parsed.success ? next : parsed.data.seq;
         fault = { ok: false, seq, fault: found };
@@ -95,6 +103,11 @@ export function createChainCheck(sha256: Sha256, known: readonly ChainHead[] = [
       return { ok: true, entries, chain: { tenant, first: first.seq, head: { seq, hash } } };
     },
   };
+}
+
+function hashAsItCame(value: object, sha256: Sha256): string {
+  const { hash: _, ...rest } = value as JsonObject;
+  return sha256(canonicalJson(rest as JsonValue));
 }
 
 /** The same for entries that are at hand. */

@@ -73,6 +73,17 @@ test('verify names the first bad entry and why, and exits 1', async () => {
   expect(await verify(lines.toSpliced(1, 1))).toMatchObject({ code: 1, err: 'entry 2: is missing\n' });
   expect(await verify([...lines].reverse())).toMatchObject({ code: 1 });
   expect(await verify(lines.with(3, '{"seq":'))).toMatchObject({ code: 1, err: 'entry 4: is no entry\n' });
+  // Which of the two counts is another question for every reader.
+  const twofold = lines.with(3, (lines[3] ?? '').replace('"actor":', '"actor":"user:eve","act\\u006fr":'));
+  expect(JSON.parse(twofold[3] ?? '')).toEqual(JSON.parse(lines[3] ?? ''));
+  expect(await verify(twofold)).toMatchObject({ code: 1, err: 'entry 4: is no entry\n' });
+  const spaced = lines.map((line) => line.replaceAll(',"', ' ,\t"'));
+  expect(await verify(spaced)).toMatchObject({ code: 0 });
+  const deep = lines.with(
+    3,
+    (lines[3] ?? '').replace('"data":{', `"data":{"a":${'['.repeat(5_000)}${']'.repeat(5_000)},`),
+  );
+  expect(await verify(deep)).toMatchObject({ code: 1, out: '' });
   const { code, out } = await verify(altered, '--json');
   expect([code, JSON.parse(out)]).toEqual([1, { ok: false, seq: 3, fault: 'altered' }]);
 });

@@ -84,6 +84,15 @@ describe('what somebody does to a chain is found', () => {
   });
 });
 
+test('a member called __proto__ is content like any other, which no hash of ours covers', () => {
+  const withMore = (text: string, more: string): unknown =>
+    JSON.parse(text.replace(more, `${more}"__proto__":{"by":1},`));
+  const text = JSON.stringify(at(2));
+  expect(faultOf(replaced(2, withMore(text, '"data":{')))).toBe('3 altered');
+  expect(faultOf(replaced(2, withMore(text, '"nested":{')))).toBe('3 altered');
+  expect(faultOf(replaced(2, withMore(text, '{')))).toBe('3 malformed');
+});
+
 test('a removed end is found by who knows an entry of it, and by nobody else', () => {
   const cut = chain.slice(0, 4);
   expect(faultOf(cut)).toBe('whole');
@@ -102,6 +111,24 @@ test('a chain that was made anew is found by who knows an entry of the true one'
   expect(faultOf(anew)).toBe('whole');
   expect(faultOf(anew, [head])).toBe('6 not-the-known');
   expect(faultOf(anew, [at(1)])).toBe('2 not-the-known');
+});
+
+test('a chain that was made anew is found although its own end was signed after the true one', () => {
+  const anew = chainAfter(
+    { seq: 5, hash: at(4).hash },
+    'acme',
+    [{ ...(notes[5] as TimedNote), subject: 'other' }],
+    sha256,
+  );
+  const newHead = { seq: 6, hash: anew[0]?.hash ?? '' };
+  expect(faultOf([...chain.slice(0, 5), ...anew], [head, newHead])).toBe('6 not-the-known');
+  expect(faultOf([...chain.slice(0, 5), ...anew], [newHead, head])).toBe('6 not-the-known');
+  expect(faultOf(chain, [head, head])).toBe('whole');
+});
+
+test('a later part that does not follow the entry known before it is found', () => {
+  expect(faultOf(chain.slice(3), [at(2)])).toBe('whole');
+  expect(faultOf([forged({ ...at(3), prev: at(0).hash })], [at(2)])).toBe('4 not-the-known');
 });
 
 test('how an entry is written down is RFC 8785: sorted keys, no space, ECMAScript’s strings and numbers', () => {

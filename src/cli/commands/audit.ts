@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { type Checkpoint, checkpointSchema, checkpointText } from '../../core/checkpoint.ts';
 import { verifierOf } from '../../core/ed25519.node.ts';
+import { hasMembersBeside, parseJsonText } from '../../core/json-text.ts';
 import { sha256 } from '../../core/sha256.node.ts';
 import { type ChainCheck, type ChainFault, type ChainVerdict, createChainCheck } from '../../core/verify-chain.ts';
 import { callApiForText } from '../access.ts';
@@ -149,9 +150,11 @@ async function* linesOf(file: string, io: Io): AsyncGenerator<string> {
   }
 }
 
+/** Undefined for what is no JSON, or may be read as something else than what is hashed. */
 function parse(line: string): unknown {
   try {
-    return JSON.parse(line);
+    const value = parseJsonText(line);
+    return hasMembersBeside(value, line) ? undefined : value;
   } catch {
     return undefined;
   }
