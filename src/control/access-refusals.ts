@@ -19,6 +19,11 @@ export function createAccessRefusals(audit: RecordAudit): (who: Holder, scope: s
     if (now - (known.get(kind) ?? Number.NEGATIVE_INFINITY) < ONCE_MS) return;
     if (known.size >= MAX_KNOWN) known.clear();
     known.set(kind, now);
-    await audit(tenant, [{ actor: `user:${subject}`, action: 'access.refused', subject: scope, data: {} }]);
+    try {
+      await audit(tenant, [{ actor: `user:${subject}`, action: 'access.refused', subject: scope, data: {} }]);
+    } catch (error) {
+      known.delete(kind);
+      throw error;
+    }
   };
 }
