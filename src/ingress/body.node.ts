@@ -22,7 +22,11 @@ function wake(): void {
 export async function readIncoming(incoming: IncomingMessage, limits: BodyLimits): Promise<Uint8Array> {
   await endOfTurn();
   // A small body comes in one piece with its headers: nothing to listen for and nothing to time.
-  if (!incoming.complete || incoming.readableLength === 0) return listenFor(incoming, limits);
+  if (!incoming.complete || incoming.readableLength === 0) {
+    // Whoever hung up before, while a token was verified, says nothing more that could be listened for.
+    if (incoming.destroyed) throw bodyAborted();
+    return listenFor(incoming, limits);
+  }
   if (incoming.readableLength > limits.maxBytes) throw bodyTooLarge();
   return incoming.read() as Buffer;
 }

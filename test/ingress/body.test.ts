@@ -68,3 +68,12 @@ test('whoever hangs up with the packet that brings half a body is not waited for
   for (let i = 0; i < 20; i += 1) send(`${head(20)}half`, true);
   await expect.poll(() => ends).toEqual(Array.from({ length: 20 }, () => 'ERR_BODY_ABORTED'));
 });
+
+test('whoever has hung up before anybody reads is not waited for, and a body that was there whole is read', async () => {
+  server.removeAllListeners('request');
+  server.on('request', (incoming: IncomingMessage) => {
+    incoming.on('close', () => void endOf(incoming).then((end) => ends.push(end)));
+  });
+  for (const text of [`${head(20)}half`, `${head(5)}hello`, head(5)]) send(text, true);
+  await expect.poll(() => ends.toSorted()).toEqual(['ERR_BODY_ABORTED', 'ERR_BODY_ABORTED', 'hello']);
+});
