@@ -33,15 +33,21 @@ export function parseJsonText(text: string): JsonValue {
   return value;
 }
 
-/** Strings of a JSON text (RFC 8259, section 7). */
-const STRING = /"(?:[^"\\]|\\.)*"/g;
-
 /**
- * Whether a text of one line has members that what was parsed of it has not: those that are repeated, of which another
- * reader may take another one (RFC 8259, section 4), and those that `parseJsonText` leaves out.
+ * Whether a text has members that what was parsed of it has not: those that are repeated, of which another reader may take
+ * another one (RFC 8259, section 4), and those that `parseJsonText` leaves out.
  */
-export const hasMembersBeside = (value: JsonValue, text: string): boolean =>
-  text.replace(STRING, '').split(':').length - 1 !== membersOf(value);
+export const hasMembersBeside = (value: JsonValue, text: string): boolean => colonsIn(text) !== membersOf(value);
+
+function colonsIn(text: string): number {
+  let colons = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit === QUOTE) at = endOfString(text, at);
+    else if (unit === COLON) colons += 1;
+  }
+  return colons;
+}
 
 /** Each has one colon outside strings. */
 function membersOf(value: JsonValue): number {
@@ -90,6 +96,7 @@ function isEscaped(text: string, at: number): boolean {
 }
 
 const QUOTE = 0x22;
+const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
