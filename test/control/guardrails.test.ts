@@ -39,6 +39,24 @@ test('an operator ends what was decided for a tenant, in every process that asks
   expect(await current('default')).not.toBe(first);
 });
 
+test('a store that answers slowly does not make what it said hold longer', async () => {
+  const clock = createFakeClock();
+  let answers = 0;
+  const version = remembering(
+    async () => {
+      clock.advance(900);
+      answers += 1;
+      return answers;
+    },
+    1_000,
+    clock.now,
+  );
+  expect(await version('default')).toBe(1);
+  expect(await version('default')).toBe(1);
+  clock.advance(101);
+  expect(await version('default')).toBe(2);
+});
+
 test('nobody without the scope does', async () => {
   expect(await invalidate('budgets:write')).toBe(403);
   expect(await createPolicyVersions(gate.store.records).current('default')).toBe(0);

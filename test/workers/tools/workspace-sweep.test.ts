@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rmdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createFolders } from '../../../src/workers/tools/workspace/folders.ts';
@@ -40,6 +40,18 @@ describe.skipIf(process.platform !== 'linux')('folders that a dead worker left',
     expect(await living.sweep()).toEqual({ removed: 1, left: 0 });
     expect((await stat(own)).ctimeMs).toBeGreaterThan(made);
     expect(await readdir(parent)).toHaveLength(1);
+  });
+
+  test('are not marked through a link that took the place of a living one', async () => {
+    const { parent, outside } = await leftBehind();
+    const living = createFolders(parent);
+    const own = await living.of(new AbortController().signal);
+    const { mtimeMs } = await stat(outside);
+    await rmdir(own);
+    await symlink(outside, own);
+    await sleep(20);
+    await living.sweep();
+    expect((await stat(outside)).mtimeMs).toBe(mtimeMs);
   });
 
   test('lead nowhere: links in them are removed, and what they point at stays', async () => {

@@ -1,4 +1,4 @@
-import { type FileHandle, lstat, mkdir, mkdtemp, opendir, utimes } from 'node:fs/promises';
+import { type FileHandle, lstat, lutimes, mkdir, mkdtemp, opendir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Clock } from '../../../core/clock.ts';
 import { below, openFolder } from './below.ts';
@@ -44,7 +44,7 @@ export function createFolders(parent: string, clock: Clock = Date.now): Folders 
     return folder;
   }
 
-  /** By the time of the last change to the folder's entry, which `utimes` moves and no program can set. */
+  /** By the time of the last change to the folder's entry, which `lutimes` moves and no program can set. */
   async function isStale(open: FileHandle, name: string): Promise<boolean> {
     const stats = await lstat(below(open, name));
     return stats.isDirectory() && clock() - stats.ctimeMs > STALE_MS;
@@ -53,7 +53,7 @@ export function createFolders(parent: string, clock: Clock = Date.now): Folders 
   async function visit(open: FileHandle, name: string): Promise<'removed' | 'left' | 'kept'> {
     try {
       if (live.has(name)) {
-        await utimes(below(open, name), new Date(), new Date());
+        await lutimes(below(open, name), new Date(), new Date());
         return 'kept';
       }
       if (!(await isStale(open, name))) return 'kept';
