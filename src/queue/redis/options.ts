@@ -28,9 +28,8 @@ export interface RedisStoreOptions {
 export interface RelayTuning {
   /**
    * Wakes that may wait in BullMQ for each conversation this process runs at a time. They keep workers busy for the two
-   * round trips of the relay's next step, and a quiet tenant stands behind all of them: with 32 runs at a time, 2 a run
-   * let 76 runs of a hot tenant pass it, 0.5 let 24 and 0.25 let 21, and empty runs cost 4 % more processor time with
-   * 0.5 than with 2, with 0.25 12 % more.
+   * round trips of the relay's next step; a quiet tenant's wake stands behind all of them, and with fewer of them the relay
+   * takes more steps for the same runs.
    */
   readonly boundPerRun: number;
   /** Wakes without a confirmation from their relay are due again after this time. */
