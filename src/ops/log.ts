@@ -34,7 +34,10 @@ export function createLog({ level, scrubLine, vouch, isPretty }: LogOptions): Lo
     write: (line) =>
       output.write(isPretty ? scrubLine(prettyLine(scrubLine(line))) : isVouched ? line : scrubLine(line)),
   };
-  const log = pino({ level, serializers: { error: serializeError }, base: { pid: process.pid } }, stream);
+  const log = pino(
+    { level, serializers: { error: (error) => serializeError(error) }, base: { pid: process.pid } },
+    stream,
+  );
   const write = (at: 'debug' | 'info' | 'warn' | 'error') => (fields: LogFields, name: string) => {
     isVouched = vouch(fields, name);
     try {
@@ -62,11 +65,15 @@ function flushQuietly(output: { flushSync(): void }): void {
   }
 }
 
-function serializeError(error: unknown): unknown {
+/** Errors beneath one another that are shown: one may be its own cause. */
+const MAX_CAUSES = 16;
+
+function serializeError(error: unknown, deep = 0): unknown {
   if (!(error instanceof Error)) return { name: typeof error };
   const { name, message, stack } = error;
   const code = 'code' in error ? error.code : undefined;
-  const cause = error.cause === undefined ? undefined : serializeError(error.cause);
+  const isEnd = error.cause === undefined || deep === MAX_CAUSES;
+  const cause = isEnd ? undefined : serializeError(error.cause, deep + 1);
   return { name, message, code, stack, cause };
 }
 

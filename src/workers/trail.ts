@@ -51,9 +51,13 @@ export function createTrail(): AttemptTrail {
   };
 }
 
+/** Errors beneath one another that are looked at: one may be its own cause. */
+const MAX_CAUSES = 16;
+
 /** Notes that the guard blocked a URL, if that is what lies beneath an error. Its reason is a word; the URL is not told. */
 export function noteBlocked(error: unknown, trail: Trail, data: JsonObject): void {
-  for (let at = error; at instanceof Error; at = at.cause) {
+  let at = error;
+  for (let deep = 0; at instanceof Error && deep < MAX_CAUSES; deep += 1, at = at.cause) {
     if (!(at instanceof OutboundError)) continue;
     if (at.code === 'ERR_OUTBOUND_BLOCKED') trail.note('outbound.refused', { ...data, reason: at.reason });
     return;

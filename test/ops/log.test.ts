@@ -115,3 +115,12 @@ test('a delivery and its run are one line each, joined by the event’s id; what
     expect(line).toMatchObject({ level: expect.any(Number), time: expect.any(Number), msg: expect.any(String) });
   expect(lines.at(-1)).toMatchObject({ msg: 'process.stopped' });
 });
+
+test('an error that is its own cause is one line as well', () => {
+  const [, second, ...more] = logged({ isPretty: false, fields: {}, message: 'round' }).trim().split('\n');
+  expect(JSON.parse(second ?? '')).toMatchObject({
+    msg: 'second.line',
+    error: { message: 'round', cause: { message: 'round' } },
+  });
+  expect(more).toEqual([]);
+});

@@ -47,6 +47,13 @@ test('what an agent threw is in the log, for whoever wrote it', async () => {
   expect(lines).toContainEqual(['attempt.failed', line]);
 });
 
+test('an error that is its own cause is an error like any other', async () => {
+  const round = new Error('round');
+  round.cause = round;
+  const record = await attempts(1, { agent: agentThat(() => Promise.reject(round)) });
+  expect(record?.runs).toMatchObject([{ outcome: 'retry', code: 'ERR_AGENT_FAILED' }]);
+});
+
 test('an agent that always throws ends parked and visible, never silently failed', async () => {
   const agent = agentThat(() => Promise.reject(new Error('broken')));
   const record = await attempts(10, { agent });
