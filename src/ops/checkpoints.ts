@@ -20,8 +20,12 @@ export interface CheckpointDeps {
 }
 
 export interface Checkpoints {
+  /** Resolves when what is under way has ended, or after `STOPPING_MS`. */
   close(): Promise<void>;
 }
+
+/** With the store there, a turn and the release take some milliseconds; without it nothing is lost, in ms. */
+const STOPPING_MS = 2_000;
 
 const LEADER = 'audit-checkpoints';
 
@@ -41,7 +45,10 @@ export function startCheckpoints(deps: CheckpointDeps): Checkpoints {
   }
   async function turn(): Promise<void> {
     if (!(await leads())) return;
-    for (const tenant of deps.tenants) await writeOne(tenant, written, deps);
+    for (const tenant of deps.tenants) {
+      if (isClosed) return;
+      await writeOne(tenant, written, deps);
+    }
   }
   function loop(): Promise<void> {
     return turn()
@@ -55,12 +62,23 @@ export function startCheckpoints(deps: CheckpointDeps): Checkpoints {
     async close() {
       isClosed = true;
       clearTimeout(timer);
-      await running;
-      await lease?.release().catch(() => {
-        // It runs out by itself.
-      });
+      const ended = running
+        .then(() => lease?.release())
+        .catch(() => {
+          // It runs out by itself.
+        });
+      await withinMs(ended, STOPPING_MS);
     },
   };
+}
+
+async function withinMs(ended: Promise<unknown>, ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([ended, over]);
+  clearTimeout(timer);
 }
 
 async function writeOne(tenant: string, written: Map<string, number>, deps: CheckpointDeps): Promise<void> {

@@ -97,3 +97,18 @@ test('audit verify with checkpoints sees a missing end, another chain, and a for
   await appendFile(file, `${JSON.stringify({ ...first, seq: 2 })}\n`);
   expect(await verify(2)).toMatchObject({ code: 1, err: 'checkpoint in line 3: its signature is not of this key\n' });
 });
+
+test('closing does not wait for a store that does not answer', async () => {
+  const { store } = await open();
+  const closed = startCheckpoints({
+    audit: store.audit,
+    acquire: () => new Promise(() => {}),
+    tenants: ['acme'],
+    sign: () => '',
+    write: async () => {},
+    everyMs: 1_000,
+    clock: Date.now,
+    logger: silentLogger,
+  }).close();
+  await expect(closed).resolves.toBeUndefined();
+});
