@@ -34,8 +34,8 @@ export function parseJsonText(text: string): JsonValue {
 }
 
 /**
- * Whether a text has members that what was parsed of it has not: those that are repeated, of which another reader may take
- * another one (RFC 8259, section 4), and those that `parseJsonText` leaves out.
+ * Whether a text has members that what was parsed of it has not: those that are repeated, of which another reader may
+ * take another one (RFC 8259, section 4), and those that `parseJsonText` leaves out.
  */
 export const hasMembersBeside = (value: JsonValue, text: string): boolean => colonsIn(text) !== membersOf(value);
 

@@ -67,7 +67,7 @@ export function createChainCheck(sha256: Sha256, known: readonly ChainHead[] = [
   let fault: Extract<ChainVerdict, { ok: false }> | undefined;
   let entries = 0;
 
-  /** `value` is the entry as it came: parsing leaves out a member called `__proto__`, which is then not what was hashed. */
+  /** `value` is the entry as it came: parsing leaves out members called `__proto__`, and they count as well. */
   function faultOf(entry: AuditEntry, value: object): ChainFault | undefined {
     if (last !== undefined) {
       if (entry.tenant !== last.tenant) return 'foreign';

@@ -1,4 +1,4 @@
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
 import { type Checkpoint, checkpointText } from '../../src/core/checkpoint.ts';
 import { freshKeyPair, signerOf, verifierOf } from '../../src/core/ed25519.node.ts';
@@ -88,6 +88,9 @@ test('audit verify with checkpoints sees a missing end, another chain, and a for
   expect(await verify(3)).toMatchObject({ code: 0, err: '' });
   expect(await verify(2)).toMatchObject({ code: 1, err: 'entry 3: is missing: a later entry is known\n' });
   expect(await verify(0)).toMatchObject({ code: 1 });
+  await writeFile(`${folder}/none`, '');
+  const bare = await verify(3, '--checkpoints', 'none');
+  expect(bare).toMatchObject({ code: 0, err: 'no checkpoint is of an entry that is here\n' });
   expect(await verify(3, '--key', freshKeyPair().publicKey)).toMatchObject({
     code: 1,
     err: 'checkpoint in line 1: its signature is not of this key\n',

@@ -86,11 +86,18 @@ async function verify(file: string, options: VerifyOptions, io: Io): Promise<voi
   const verdict = withHead((check ?? createChainCheck(sha256, checkpoints)).verdict(), isHeadSeen);
   if (json) io.print(JSON.stringify(verdict, null, 2));
   else if (verdict.ok) io.print(summary(verdict));
+  if (options.checkpoints !== undefined && verdict.ok && !isAnchored(verdict, checkpoints)) {
+    io.complain('no checkpoint is of an entry that is here');
+  }
   if (!verdict.ok) throw new Exit(EXIT.failed, json ? '' : `entry ${verdict.seq}: ${WORDS[verdict.fault]}`);
 }
 
 const tenantOf = (entry: unknown): unknown =>
   typeof entry === 'object' && entry !== null ? Reflect.get(entry, 'tenant') : undefined;
+
+/** Whether a checkpoint says anything about this chain: it may be of other tenants, or of entries that were trimmed. */
+const isAnchored = ({ chain }: Extract<ChainVerdict, { ok: true }>, checkpoints: readonly Checkpoint[]): boolean =>
+  checkpoints.some(({ tenant, seq }) => tenant === chain?.tenant && seq >= chain.first - 1);
 
 /** @throws Exit 2 without a key, Exit 1 for a line that bears no signature of it */
 async function readCheckpoints({ checkpoints: file, key: given }: VerifyOptions, io: Io): Promise<Checkpoint[]> {
