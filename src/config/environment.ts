@@ -93,7 +93,7 @@ const notSettings: ReadonlySet<string> = new Set([
   'SALLYPORT_AUDIT_PUBLIC_KEY',
 ]);
 
-/** What Kubernetes sets for services whose names begin with ours; a port's name has 15 characters at most (RFC 6335, 5.1). */
+/** What Kubernetes sets for services whose names begin with ours. Names of ports have 15 characters (RFC 6335, 5.1). */
 const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w{1,15})?)|PORT(?:_\d{1,5}_(?:TCP|UDP|SCTP)(?:_\w{1,8})?)?)$/;
 
 /** Names that look like settings of ours and are none: a misspelt one would be ignored without a word. */
