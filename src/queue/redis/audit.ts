@@ -20,7 +20,7 @@ const BATCH = 128;
 
 /**
  * Tries of one batch. Each lost try is one that another process won, so all of them together always go on; where 16 are
- * busy and each is as likely to win, (15/16)^200 of the batches, three in a million, lose this often in a row.
+ * busy and each is as likely to win, (15/16)^200 of the batches, 2.5 in a million, lose this often in a row.
  */
 const MAX_TRIES = 200;
 
