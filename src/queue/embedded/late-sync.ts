@@ -16,6 +16,8 @@ export interface LateSync {
   soon(): void;
   /** Waits only where the last sync failed. @throws SallyportError ERR_STORE_UNAVAILABLE when it fails again */
   caughtUp(): Promise<void>;
+  /** Puts what is still unsynced on disk. Call it before the writer closes. */
+  end(): Promise<void>;
 }
 
 /**
@@ -25,11 +27,11 @@ export interface LateSync {
 const DELAY_MS = 100;
 
 export function createLateSync({ counter, writer, logger }: LateSyncParts): LateSync {
-  let isPlanned = false;
+  let planned: ReturnType<typeof setTimeout> | null = null;
   let hasFailed = false;
 
   async function sync(): Promise<void> {
-    isPlanned = false;
+    planned = null;
     try {
       await writer.write(counter);
       hasFailed = false;
@@ -39,16 +41,20 @@ export function createLateSync({ counter, writer, logger }: LateSyncParts): Late
     }
   }
 
+  const syncOrTell = (): Promise<void> =>
+    sync().catch((error: unknown) => logger.warn({ error }, 'ledger.sync-failed'));
+
   return {
     soon() {
-      if (isPlanned) return;
-      isPlanned = true;
-      const planned = () => sync().catch((error: unknown) => logger.warn({ error }, 'ledger.sync-failed'));
-      // What a closing process leaves unsynced, `close` moves into the file.
-      setTimeout(planned, DELAY_MS).unref();
+      planned ??= setTimeout(() => void syncOrTell(), DELAY_MS).unref();
     },
     async caughtUp() {
       if (hasFailed) await sync();
+    },
+    async end() {
+      if (planned === null) return;
+      clearTimeout(planned);
+      await syncOrTell();
     },
   };
 }

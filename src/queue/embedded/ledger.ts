@@ -11,7 +11,7 @@ import {
 } from '../ledger.ts';
 import { DAY_MS, windowAt } from './budget-window.ts';
 import type { Connection } from './connection.ts';
-import { createLateSync } from './late-sync.ts';
+import type { LateSync } from './late-sync.ts';
 import { createLedgerTable, type Line } from './ledger-table.ts';
 import type { StoreParts } from './store-parts.ts';
 import type { Writer } from './writer.ts';
@@ -20,15 +20,23 @@ import type { Writer } from './writer.ts';
 const CHUNK = 200;
 
 export interface LedgerParts extends StoreParts {
-  /** Of a connection of its own, which does not wait for the disk (`makeQuick`); the other writer syncs. */
+  /** Of a connection of its own, which does not wait for the disk (`makeQuick`). */
   readonly quick: { readonly connection: Connection; readonly writer: Writer };
+  /** Syncs what that one wrote. */
+  readonly sync: LateSync;
 }
 
 /** What is reserved and settled is not waited for to be on disk: docs/decisions/0006-unsynced-reservations.md. */
-export function createLedger({ quick, writer: durable, limits: { maxAgeMs }, clock, ...parts }: LedgerParts): Ledger {
+export function createLedger({
+  quick,
+  sync,
+  writer: durable,
+  limits: { maxAgeMs },
+  clock,
+  ...parts
+}: LedgerParts): Ledger {
   const { connection, writer } = quick;
   const table = createLedgerTable(connection);
-  const sync = createLateSync({ ...parts, writer: durable });
   const isKilled = connection.query('SELECT 1 FROM budget_killed WHERE tenant = ?');
   const killed = connection.query<{ tenant: string }>('SELECT tenant FROM budget_killed');
   const killOn = parts.connection.query('INSERT OR IGNORE INTO budget_killed VALUES (?)');

@@ -14,6 +14,7 @@ import { createEvents } from './events.ts';
 import { createInbox } from './inbox.ts';
 import { createJobs } from './jobs.ts';
 import { createJournal } from './journal.ts';
+import { createLateSync } from './late-sync.ts';
 import { createLease } from './lease.ts';
 import { createLedger, type LedgerParts } from './ledger.ts';
 import { createRecords } from './records.ts';
@@ -66,6 +67,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     clock,
     logger,
   };
+  const sync = createLateSync(parts);
   const turns = createTurns(parts);
   const jobs = createJobs(parts, { pollMs, sweepMs });
   return {
@@ -77,11 +79,12 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     journal: createJournal(parts),
     callbacks: createCallbacks(parts),
     records: createRecords(parts),
-    ledger: createLedger({ ...parts, quick }),
+    ledger: createLedger({ ...parts, quick, sync }),
     audit: createAudit(parts),
     check: createCheck(parts, idCheck),
     async close() {
       await jobs.close();
+      await sync.end();
       await Promise.all([writer.close(), quick.writer.close()]);
       quick.connection.close();
       connection.close();
