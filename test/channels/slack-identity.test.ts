@@ -158,6 +158,15 @@ describe('what an event carries', () => {
     expect(event.payload).toEqual({ command: '/ask', user_id: 'U0ALICE', channel_id: 'C0GENERAL' });
   });
 
+  it.each([
+    'https://HOOKS.Slack.com/commands/T0HOME/1/abc',
+    'https:\\/\\/hooks.slack.com\\/actions\\/T0HOME\\/1\\/abc',
+  ])('an answering address that an app put away is taken out however it is written: %s', (url) => {
+    const view = { id: 'V0MODAL', hash: '1.a', private_metadata: `{"url":"${url}","n":1}`, list: [`see ${url}`] };
+    const { event } = only(receive(slackInteraction({ type: 'view_submission', user: { id: 'U0ALICE' }, view })));
+    expect(JSON.stringify(event.payload)).not.toMatch(/T0HOME/);
+  });
+
   it("the URL for answering a view's chosen channel is a capability too", () => {
     const { capabilities, event } = only(
       receive(

@@ -15,10 +15,8 @@ const capabilities: ReadonlySet<string> = new Set([
 
 /** Apps park a `response_url` in `private_metadata`, where it is inside a string, often of JSON with escaped slashes. */
 const HOOK_URL = /https:\\?\/\\?\/hooks\.slack(?:-gov)?\.com[^\s"'<>]*/gi;
-/** What every such address holds. */
-const HOOK_HOST = 'hooks.slack';
-
-const withoutHooks = (text: string): string => text.replace(HOOK_URL, '[removed]');
+const withoutHooks = (text: string): string =>
+  text.includes('://') || text.includes(':\\/') ? text.replace(HOOK_URL, '[removed]') : text;
 
 /**
  * Takes the capabilities out of a payload, in place: nobody else has it yet, and a copy of every delivery costs as much
@@ -34,7 +32,8 @@ function blankObject(object: Record<string, JsonValue | undefined>, ownName: str
     const value = object[name];
     if (isCapability(name, value, ownName)) object[name] = undefined;
     else if (typeof value === 'string') {
-      if (value.includes(HOOK_HOST)) object[name] = withoutHooks(value);
+      const kept = withoutHooks(value);
+      if (kept !== value) object[name] = kept;
     } else if (typeof value === 'object' && value !== null) blank(value, name);
   }
 }
@@ -50,7 +49,7 @@ function blank(value: JsonObject | readonly JsonValue[], name: string): void {
 
 function blankList(list: JsonValue[]): void {
   for (const [at, item] of list.entries()) {
-    if (typeof item === 'string' && item.includes(HOOK_HOST)) list[at] = withoutHooks(item);
+    if (typeof item === 'string') list[at] = withoutHooks(item);
     else if (typeof item === 'object' && item !== null) blank(item, '');
   }
 }
