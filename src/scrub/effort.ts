@@ -16,6 +16,9 @@ const MOST = { strings: 1024, values: 16_384, blocks: 2048 } as const satisfies 
 
 export const fullEffort = (): Effort => ({ ...MOST });
 
+/** Something may have been judged in haste: what came out clean then is not to be remembered as clean. */
+export const isSpent = ({ strings, values, blocks }: Effort): boolean => strings <= 0 || values <= 0 || blocks <= 0;
+
 export function renew(effort: Effort): void {
   Object.assign(effort, MOST);
 }

@@ -1,5 +1,5 @@
 import type { Crypto } from '../core/crypto.ts';
-import { type Effort, fullEffort, renew } from './effort.ts';
+import { type Effort, fullEffort, isSpent, renew } from './effort.ts';
 import { createPlaceholder } from './placeholder.ts';
 import { isQuietTree } from './quiet-tree.ts';
 import { contextRules, shapeRules, tokenRules } from './rules/all.ts';
@@ -27,10 +27,15 @@ export function createScrubber(deps: ScrubberDeps): Scrub {
   const scanner = scannerOf(deps, effort);
   const clean = createTextCleaner(scanner, createPlaceholder(deps.crypto, deps.key), effort);
   const keys: KnownKeys = new Map();
-  const isQuiet = createQuiet(scanner.isQuiet, clean);
-  return (value) => {
+  const quiet = createQuiet(scanner.isQuiet, clean);
+  const begin = (): void => {
+    if (isSpent(effort)) keys.clear();
     renew(effort);
-    return typeof value === 'object' && value !== null && isQuietTree(value, isQuiet, keys)
+    quiet.begin();
+  };
+  return (value) => {
+    begin();
+    return typeof value === 'object' && value !== null && isQuietTree(value, quiet.isQuiet, keys)
       ? { value, findings: NONE }
       : cleanTree(value, clean, keys);
   };
@@ -42,15 +47,30 @@ const NONE: readonly Finding[] = [];
 const MOST_TEXTS = 1024;
 const LONGEST_TEXT = 256;
 
-/** Quiet, or looked at before and found clean. */
-function createQuiet(isQuiet: (text: string) => boolean, clean: TextCleaner): (text: string) => boolean {
+/** Strings of one call that are looked at for it: so few leave effort, so that none is remembered that was judged in haste. */
+const MOST_LOOKS = 64;
+
+interface Quiet {
+  begin(): void;
+  /** Quiet, or looked at before and found clean. */
+  isQuiet(text: string): boolean;
+}
+
+function createQuiet(isQuiet: (text: string) => boolean, clean: TextCleaner): Quiet {
   const known = new Set<string>();
-  return (text) => {
-    if (isQuiet(text) || known.has(text)) return true;
-    if (text.length > LONGEST_TEXT || clean(text, '', false) !== null) return false;
-    if (known.size >= MOST_TEXTS) known.clear();
-    known.add(text);
-    return true;
+  let looks = 0;
+  return {
+    begin: () => {
+      looks = MOST_LOOKS;
+    },
+    isQuiet: (text) => {
+      if (isQuiet(text) || known.has(text)) return true;
+      looks -= 1;
+      if (looks < 0 || text.length > LONGEST_TEXT || clean(text, '', false) !== null) return false;
+      if (known.size >= MOST_TEXTS) known.clear();
+      known.add(text);
+      return true;
+    },
   };
 }
 

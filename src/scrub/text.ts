@@ -1,7 +1,7 @@
 import { named } from './assignment/named.ts';
 import { kindOfName } from './assignment/names.ts';
 import { type Base64Block, base64Blocks } from './base64.ts';
-import type { Effort } from './effort.ts';
+import { type Effort, isSpent } from './effort.ts';
 import { isJsonText, jsonSplices } from './json-text.ts';
 import type { Placeholder } from './placeholder.ts';
 import { resolve } from './resolve.ts';
@@ -67,7 +67,7 @@ export function createTextCleaner(scanner: Scanner, placeholder: Placeholder, ef
     const scanned = text === lastClean ? NOTHING_FOUND : scan(text);
     const hit = name === '' ? null : named(text, name, isLoose);
     if (scanned.marks === 0 && scanned.hits.length === 0 && scanned.encoded.length === 0 && hit === null) {
-      if (text.length >= REMEMBERED) lastClean = text;
+      if (text.length >= REMEMBERED && !isSpent(effort)) lastClean = text;
       return NONE;
     }
     const hits = [...scanned.hits, ...hitsInReadings(text, scanned, scanner)];

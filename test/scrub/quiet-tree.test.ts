@@ -65,6 +65,20 @@ test('names that stand beside their values, above them and before them count for
   hidden({ note: `postgres://app:${password}@db.example/app` });
 });
 
+test('what was taken for clean in a flood is not remembered as clean', () => {
+  const scrub = experienced();
+  const telling = 'the password is correcthorse';
+  const again = `For all who asked in the channel before the standup, ${telling}`;
+  const flood = Array.from({ length: 70_000 }, (_, i) => `password: no token? secret! password? ${i}`);
+  for (const text of [telling, again]) scrub({ text: [...flood, text] });
+  for (const text of [telling, again]) expect(JSON.stringify(scrub({ text }).value)).not.toContain('correcthorse');
+  scrub({ text: [...flood, again] });
+  expect(scrub(again).value).not.toContain('correcthorse');
+  // A name that came up in it is looked at again, too.
+  scrub({ text: flood, [telling]: 1 });
+  expect(JSON.stringify(scrub({ [telling]: 1 }).value)).not.toContain('correcthorse');
+});
+
 test('a tree deeper than any payload is looked at to its end', () => {
   const scrub = experienced();
   let deep: unknown = { password };
