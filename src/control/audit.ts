@@ -3,6 +3,7 @@ import { SallyportError } from '../core/errors.ts';
 import type { App } from '../ingress/context.ts';
 import type { Audit } from '../queue/audit.ts';
 import type { Authorize } from './auth.ts';
+import { limitUpTo } from './page-query.ts';
 
 export interface AuditRoutesDeps {
   readonly audit: Pick<Audit, 'read'>;
@@ -19,12 +20,7 @@ const query = z.strictObject({
     .regex(/^[1-9]\d{0,14}$/)
     .transform(Number)
     .default(1),
-  limit: z
-    .string()
-    .regex(/^[1-9]\d{0,3}$/)
-    .transform(Number)
-    .refine((limit) => limit <= MAX_LIMIT)
-    .default(DEFAULT_LIMIT),
+  limit: limitUpTo(MAX_LIMIT, DEFAULT_LIMIT),
 });
 
 /** `/audit`: the chain of the caller's tenant, an entry a line, oldest first. Nothing left is an empty answer. */

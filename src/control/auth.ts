@@ -1,9 +1,9 @@
 import { type JWTPayload, jwtVerify } from 'jose';
-import { noAudit, type RecordAudit } from '../core/audit.ts';
+import type { RecordAudit } from '../core/audit.ts';
 import { toUtf8 } from '../core/encoding.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { AppContext } from '../ingress/context.ts';
-import { createAccessRefusals } from './access-refusals.ts';
+import { createRefusals } from './refusals.ts';
 
 const scopes = [
   'events:read',
@@ -46,15 +46,16 @@ const MAX_TOKEN_CHARS = 8192;
  */
 export type Authorize = (c: AppContext, scope: Scope) => Promise<Caller>;
 
-export function createAuthorize(options: AuthOptions, audit: RecordAudit = noAudit): Authorize {
-  const refused = createAccessRefusals(audit);
+export function createAuthorize(options: AuthOptions, audit: RecordAudit): Authorize {
+  const refused = createRefusals(audit);
   const key = options.jwtSecret === undefined ? null : toUtf8(options.jwtSecret);
   return async (c, scope) => {
     const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
     if (key === null || token === undefined || token.length > MAX_TOKEN_CHARS) throw unauthenticated();
     const caller = callerOf(await verify(token, key, options));
     if (caller.scopes.has(scope)) return caller;
-    await refused(caller, scope);
+    const { tenant, subject } = caller;
+    await refused(tenant, { actor: `user:${subject}`, action: 'access.refused', subject: scope, data: {} });
     throw new SallyportError('ERR_FORBIDDEN', 'the token lacks the scope');
   };
 }

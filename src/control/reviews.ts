@@ -13,6 +13,7 @@ import { eventId, notFound } from './event-id.ts';
 import { readJson } from './json-body.ts';
 import { mayDecide } from './may-decide.ts';
 import { pageQuery } from './page-query.ts';
+import { createRefusals, type TellRefusal } from './refusals.ts';
 import { type HeldRecord, reviewView } from './review-view.ts';
 
 export interface ReviewRoutesDeps {
@@ -45,6 +46,7 @@ export const mountReviews =
   (deps: ReviewRoutesDeps) =>
   (app: App): void => {
     const { events, reviews, authorize, clean, checkReply, identifier } = deps;
+    const deciding = { ...deps, tellRefusal: createRefusals(deps.audit) };
 
     app.get('/reviews', async (c) => {
       const { tenant } = await authorize(c, 'reviews:read');
@@ -60,9 +62,9 @@ export const mountReviews =
       await reviews.sweep(tenant);
       return c.json(reviewView(await heldRecord(events, tenant, eventId(c))));
     });
-    app.post('/reviews/:id/approve', (c) => decided(c, approveBody, deps, async () => ({ kind: 'approve' })));
+    app.post('/reviews/:id/approve', (c) => decided(c, approveBody, deciding, async () => ({ kind: 'approve' })));
     app.post('/reviews/:id/edit', (c) =>
-      decided(c, editBody, deps, async ({ text: given }, record, by) => {
+      decided(c, editBody, deciding, async ({ text: given }, record, by) => {
         const text = await checkReply(record, given, by);
         const { event, review } = record;
         const version = review.version + 1;
@@ -70,7 +72,7 @@ export const mountReviews =
       }),
     );
     app.post('/reviews/:id/reject', (c) =>
-      decided(c, rejectBody, deps, async ({ reason }) =>
+      decided(c, rejectBody, deciding, async ({ reason }) =>
         reason === undefined ? { kind: 'reject' } : { kind: 'reject', reason: clean(reason) },
       ),
     );
@@ -82,11 +84,15 @@ type Plan =
   | { readonly kind: 'reject'; readonly reason?: string }
   | { readonly kind: 'edit'; readonly text: string; readonly digest: string };
 
+interface DecidingDeps extends ReviewRoutesDeps {
+  readonly tellRefusal: TellRefusal;
+}
+
 /** Reads what was asked, checks who asks, and acts. */
 async function decided<T extends { readonly digest: string }>(
   c: AppContext,
   shape: z.ZodType<T>,
-  deps: ReviewRoutesDeps,
+  deps: DecidingDeps,
   planOf: (body: T, record: HeldRecord, by: string) => Promise<Plan>,
 ): Promise<Response> {
   const { events, reviews, authorize, clock, audit, logger } = deps;
@@ -113,14 +119,17 @@ async function decided<T extends { readonly digest: string }>(
 const DECIDED = { approve: 'review.approved', edit: 'review.edited', reject: 'review.rejected' } as const;
 
 /** @throws as `mayDecide` */
-async function checkDecider(by: string, record: HeldRecord, { reviewPolicy, audit }: ReviewRoutesDeps): Promise<void> {
+async function checkDecider(
+  by: string,
+  record: HeldRecord,
+  { reviewPolicy, tellRefusal }: DecidingDeps,
+): Promise<void> {
   const { tenant, id } = record.event;
   try {
     mayDecide(by, record, reviewPolicy(tenant));
   } catch (error) {
-    await audit(tenant, [
-      { actor: `user:${by}`, action: 'review.refused', subject: id, data: { code: codeOf(error) } },
-    ]);
+    const data = { code: codeOf(error) };
+    await tellRefusal(tenant, { actor: `user:${by}`, action: 'review.refused', subject: id, data });
     throw error;
   }
 }

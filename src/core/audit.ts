@@ -59,6 +59,3 @@ export interface AuditNote {
  * @throws SallyportError ERR_STORE_UNAVAILABLE: whatever they are about has not happened as far as anybody may rely on it
  */
 export type RecordAudit = (tenant: string, notes: readonly AuditNote[]) => Promise<void>;
-
-/** Records nothing; for tests. */
-export const noAudit: RecordAudit = async () => {};

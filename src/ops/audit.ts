@@ -18,6 +18,7 @@ const MAX_NAME_CHARS = 256;
 export function createAudit({ store, scrub, clock, logger }: AuditDeps): RecordAudit {
   const clean = createCleaner(scrub);
   return async (tenant, notes) => {
+    if (notes.length === 0) return;
     const at = clock();
     try {
       await store.append(

@@ -15,8 +15,7 @@ export async function auditAttempt(
   trail: AttemptTrail,
   audit: RecordAudit,
 ): Promise<void> {
-  const notes = notesOf(record, lease, outcome, trail);
-  if (notes.length > 0) await audit(record.event.tenant, notes);
+  await audit(record.event.tenant, notesOf(record, lease, outcome, trail));
 }
 
 function notesOf(record: EventRecord, { run: number }: HeldLease, outcome: Outcome, trail: AttemptTrail): AuditNote[] {
