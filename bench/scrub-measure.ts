@@ -104,11 +104,28 @@ const MADE_TO_BE_SLOW = [
   'QUFB',
   '{"a":',
 ];
-/** A mebibyte of each. */
-const measureSlow = (): string[][] =>
-  MADE_TO_BE_SLOW.map((unit) =>
-    row(`\`${unit}\` over and over`, 1_048_576, text([unit], 1_048_576).replaceAll('\n', '')),
-  );
+const MEBIBYTE = 1_048_576;
+const generated = (n: number): string => `aB3${(n * 2_654_435_761).toString(36)}xK9`;
+/** Other things that are known to be slow. */
+const SLOW_OTHERS: Readonly<Record<string, unknown>> = {
+  '`eyJ-` over and over, ended by a point': `${'eyJ-'.repeat(MEBIBYTE / 4 - 1)}.a`,
+  'passwords in 20,000 blocks of base64': Array.from({ length: 20_000 }, (_, n) =>
+    Buffer.from(`password=${generated(n)} and more ${n}`).toString('base64'),
+  ).join(' '),
+  'an object of 45,000 different names of passwords': Object.fromEntries(
+    Array.from({ length: 45_000 }, (_, n) => [`password_${n}`, generated(n)]),
+  ),
+};
+
+/** About a mebibyte of each. */
+const measureSlow = (): string[][] => [
+  ...MADE_TO_BE_SLOW.map((unit) =>
+    row(`\`${unit}\` over and over`, MEBIBYTE, text([unit], MEBIBYTE).replaceAll('\n', '')),
+  ),
+  ...Object.entries(SLOW_OTHERS).map(([what, value]) =>
+    row(what, typeof value === 'string' ? value.length : JSON.stringify(value).length, value),
+  ),
+];
 
 interface Case {
   readonly text: string;

@@ -97,7 +97,7 @@ interface Ending {
   readonly items: Receipt['items'];
 }
 
-/** The line is written out field by field: spread together from parts it costs as much as a digest. */
+/** The line is written out field by field, because there is one for every delivery: spreading parts together costs more. */
 function finished(c: AppContext, { requestId, channel, head }: Journey, ending: Ending, deps: HookDeps): void {
   const { outcome, status, code, items } = ending;
   const ms = deps.clock() - head.receivedAt;

@@ -16,7 +16,10 @@ export interface Log extends Logger {
   flush(): void;
 }
 
-/** Buffer of the log in bytes. A line per delivery would otherwise be a system call per delivery. */
+/**
+ * Buffer of the log in bytes, less than the 16 KiB that pino's destination writes at once. A line per delivery would
+ * otherwise be a system call per delivery.
+ */
 const BUFFER_BYTES = 16_000;
 /** Milliseconds a line may wait in that buffer. */
 const FLUSH_MS = 200;

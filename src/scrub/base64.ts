@@ -1,4 +1,4 @@
-import { fromBase64, toUtf8 } from '../core/encoding.ts';
+import { fromBase64, SEXTETS, toUtf8 } from '../core/encoding.ts';
 import { trimEndOf } from '../core/trim.ts';
 import { isOf, SEPARATOR } from './chars.ts';
 
@@ -12,13 +12,6 @@ export interface Base64Block {
 }
 
 const LINE_BREAK = /(?:\r?\n|(?:\\r)?\\n)[ \t]{0,8}/y;
-
-const VALUE_OF = new Int8Array(0x10000).fill(-1);
-[...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].forEach((char, value) => {
-  VALUE_OF[char.charCodeAt(0)] = value;
-});
-VALUE_OF['-'.charCodeAt(0)] = 62;
-VALUE_OF['_'.charCodeAt(0)] = 63;
 
 /** Characters of a block that are decoded by hand before anything is allocated for it; a multiple of four. */
 const GLANCE = 24;
@@ -40,10 +33,10 @@ function beginsLikeText(text: string, start: number): boolean {
   let expected = 0;
   for (let at = start; at < start + GLANCE - 4; at += 4) {
     const group =
-      ((VALUE_OF[text.charCodeAt(at)] as number) << 18) |
-      ((VALUE_OF[text.charCodeAt(at + 1)] as number) << 12) |
-      ((VALUE_OF[text.charCodeAt(at + 2)] as number) << 6) |
-      (VALUE_OF[text.charCodeAt(at + 3)] as number);
+      ((SEXTETS[text.charCodeAt(at)] as number) << 18) |
+      ((SEXTETS[text.charCodeAt(at + 1)] as number) << 12) |
+      ((SEXTETS[text.charCodeAt(at + 2)] as number) << 6) |
+      (SEXTETS[text.charCodeAt(at + 3)] as number);
     if (group < 0) return false;
     for (let shift = 16; shift >= 0; shift -= 8) {
       const byte = (group >> shift) & 0xff;
@@ -72,7 +65,7 @@ export function base64Blocks(text: string, start: number, end: number): Base64Bl
   const blocks: Base64Block[] = [];
   for (let at = textStart(text, start, end); at !== -1; ) {
     let blockEnd = at;
-    while (VALUE_OF[text.charCodeAt(blockEnd)] !== -1 && blockEnd < end) blockEnd += 1;
+    while (SEXTETS[text.charCodeAt(blockEnd)] !== -1 && blockEnd < end) blockEnd += 1;
     while (text[blockEnd] === '=' && blockEnd < end) blockEnd += 1;
     const block = readBlock(text, at, blockEnd);
     if (block !== null) blocks.push(block);

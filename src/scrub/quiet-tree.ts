@@ -6,7 +6,7 @@ const DEEPEST = 64;
 
 /**
  * Whether a tree certainly holds nothing to hide: every key is known to be clean and names no value, every string is
- * quiet. Nearly every event is such, and this costs a third of the walk that remembers where it is.
+ * quiet. Nearly every event is such, and this costs less than the walk, which remembers where it is.
  */
 export function isQuietTree(tree: object, isQuiet: (text: string) => boolean, keys: KnownKeys): boolean {
   const isQuietValue = (value: unknown, isNamed: boolean, depth: number): boolean => {

@@ -19,8 +19,8 @@ const withoutHooks = (text: string): string =>
   text.includes('://') || text.includes(':\\/') ? text.replace(HOOK_URL, '[removed]') : text;
 
 /**
- * Takes the capabilities out of a payload, in place: nobody else has it yet, and a copy of every delivery costs as much
- * as digesting it. They become `undefined`, which JSON leaves out; an object that a member was deleted from would be slow
+ * Takes the capabilities out of a payload, in place: nobody else has it yet, and every delivery would have to be copied
+ * for its `token`. They become `undefined`, which JSON leaves out; an object that a member was deleted from would be slow
  * to read for ever after.
  */
 export function removeCapabilities(payload: JsonObject): void {
