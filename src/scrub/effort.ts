@@ -1,6 +1,6 @@
 /**
  * What one call may still spend on looking closely. Nothing anybody wrote comes near; what was made to be slow would
- * otherwise take seconds a mebibyte. When it is spent, the doubtful is hidden unread.
+ * otherwise take seconds a mebibyte. When it is spent, what is no plain word is hidden unread.
  */
 export interface Effort {
   /** Strings in which something is hidden. */
