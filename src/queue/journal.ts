@@ -18,6 +18,8 @@ export interface Journal {
   record(lease: HeldLease, step: string, entry: Omit<JournalEntry, 'at'>, holdMs: number): Promise<boolean>;
   /** Every step of the event so far. */
   replay(lease: HeldLease): Promise<ReadonlyMap<string, JournalEntry>>;
+  /** The clock that stamps `JournalEntry.at`, in epoch ms: the only one that tells how old an entry is. */
+  now(lease: HeldLease): Promise<number>;
 }
 
 /**

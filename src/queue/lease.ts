@@ -35,10 +35,10 @@ export type Outcome =
    */
   | { readonly kind: 'retry'; readonly run: Run; readonly code: ErrorCode; readonly delayMs: number }
   /**
-   * Nothing to do before what is `awaited` is called back (`Callbacks.accept`): a step of the journal. Run again then,
-   * at once if it is there already, and at the latest in `delayMs`. Neither an attempt nor back-off.
+   * Nothing to do for `delayMs`, or before what is `awaited` is called back (`Callbacks.accept`): a step of the journal;
+   * run again at once if that is there already. Neither an attempt nor back-off.
    */
-  | { readonly kind: 'wait'; readonly run: Run; readonly awaited: string; readonly delayMs: number }
+  | { readonly kind: 'wait'; readonly run: Run; readonly awaited?: string; readonly delayMs: number }
   /** Orderly shutdown: the attempt does not count and the event is queued again at once. */
   | { readonly kind: 'released'; readonly run: Run };
 

@@ -4,7 +4,7 @@ import { createFakeClock, type FakeClock } from '../support/clock.ts';
 import { conversationOf, createEventMaker, type EventMaker, runEnding } from '../support/events.ts';
 import { acceptOne, headOf, recordOf, type StoreHarness, takeHead } from './harness.ts';
 
-const { leaseMs, maxAttempts, maxAgeMs } = defaultLimits;
+const { leaseMs, maxAttempts, maxAgeMs, maxBackoffMs } = defaultLimits;
 const retryIn = (delayMs: number) =>
   ({ kind: 'retry', run: runEnding('retry'), code: 'ERR_REPLY_UNAVAILABLE', delayMs }) as const;
 const released = { kind: 'released', run: runEnding('released') } as const;
@@ -28,6 +28,22 @@ export function attemptsContract(name: string, harness: StoreHarness): void {
       const follower = await acceptOne(store, event({ conversation: first.conversation }));
       return { first, follower, ref: conversationOf(first) };
     }
+
+    it('waits for time alone as often as it must, which counts as neither attempt nor back-off', async () => {
+      const { first, ref } = await acceptPair();
+      const delayMs = maxBackoffMs - 1;
+      for (let wait = 0; wait < 2 * maxAttempts; wait += 1) {
+        const { lease } = await takeHead(store, ref);
+        await store.journal.record(lease, 'reply', { kind: 'intent', value: null }, 0);
+        const waiting = { kind: 'wait', run: runEnding('waiting'), delayMs } as const;
+        expect(await store.lease.finish(lease, waiting, true)).toEqual({ kind: 'later', at: clock.now() + delayMs });
+        expect(await recordOf(store, first)).toMatchObject({ state: 'waiting', attempts: 0 });
+        clock.advance(delayMs - 1);
+        expect((await store.lease.take(ref)).kind).toBe('later');
+        clock.advance(1);
+      }
+      expect((await takeHead(store, ref)).record).toMatchObject({ event: { id: first.id }, attempts: 1 });
+    });
 
     it('parks a head whose workers died five times and runs the next', async () => {
       const { first, follower, ref } = await acceptPair();

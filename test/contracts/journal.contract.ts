@@ -46,6 +46,14 @@ export function journalContract(name: string, harness: StoreHarness): void {
       );
     });
 
+    it('tells the time of the clock that stamps its entries', async () => {
+      const { lease } = await begin();
+      clock.advance(1_234);
+      await store.journal.record(lease, 'reply', { kind: 'intent', value: null }, 0);
+      const stamped = (await store.journal.replay(lease)).get('reply')?.at;
+      expect([stamped, await store.journal.now(lease)]).toEqual([clock.now(), clock.now()]);
+    });
+
     it('takes any text as the name of a step', async () => {
       const { lease } = await begin();
       const steps = ['__proto__', 'a:b', 'naïve 漢字', ''];

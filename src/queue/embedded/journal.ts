@@ -27,6 +27,7 @@ export function createJournal({ connection, writer, conversations, clock }: Stor
       const rows = writer.read(() => replay.all(conversation.tenant, eventId));
       return new Map(rows.map(({ step, kind, at, value }) => [step, { kind, at, value: parse(value) }]));
     },
+    now: async () => clock(),
   };
 }
 

@@ -86,7 +86,7 @@ export function createTurns(parts: StoreParts): Turns {
 
   /** What is waited for was called back while the attempt still ran. */
   const isThere = ({ tenant, id }: EventRow, outcome: Outcome): boolean =>
-    outcome.kind === 'wait' && recorded.get(tenant, id, outcome.awaited) !== undefined;
+    outcome.kind === 'wait' && outcome.awaited !== undefined && recorded.get(tenant, id, outcome.awaited) !== undefined;
 
   function handOver(conversation: ConversationRef, now: number): Taken {
     if (events.head(conversation) === undefined) {

@@ -23,6 +23,10 @@ export function createJournal(shards: () => Shards): Journal {
         });
       return new Map(Object.entries(stored).map(([step, text]) => [step, decodeEntry(text)]));
     },
+    async now({ conversation: { tenant } }: HeldLease) {
+      const { keys, run, now } = shards();
+      return Number(await run(scripts.now, keys.tagOf(tenant), [now()]));
+    },
   };
 }
 

@@ -59,7 +59,7 @@ function ending({ token, eventId, run }: HeldLease, outcome: Outcome): ScriptArg
   return [token, eventId, run, outcome.kind, JSON.stringify(outcome.run), code, delayMs];
 }
 
-const awaitedBy = (outcome: Outcome): string => (outcome.kind === 'wait' ? outcome.awaited : '');
+const awaitedBy = (outcome: Outcome): string => (outcome.kind === 'wait' ? (outcome.awaited ?? '') : '');
 
 const holding = (review: HeldReply): ScriptArgument[] => [JSON.stringify(review), review.digest, review.expiresAt];
 

@@ -22,6 +22,7 @@ import ledgerSettle from './scripts/ledger-settle.lua';
 import ledgerUsage from './scripts/ledger-usage.lua';
 import list from './scripts/list.lua';
 import meta from './scripts/meta.lua';
+import now from './scripts/now.lua';
 import park from './scripts/park.lua';
 import redrive from './scripts/redrive.lua';
 import resolve from './scripts/resolve.lua';
@@ -59,6 +60,7 @@ export const scripts = {
   ledgerUsage: script(shard, ledger, ledgerUsage),
   list: script(shard, list),
   meta: script(meta),
+  now: script(shard, now),
   park: script(shard, line, park),
   redrive: script(shard, redrive),
   resolve: script(shard, resolve),
