@@ -149,18 +149,42 @@ export interface ReplyContext {
   readonly sealed: Readonly<Record<string, string>>;
   /** Names this reply at the vendor, the same in every attempt of every generation. */
   readonly replyId: string;
+  /** Aborted when the run is stopped or takes too long. For everything but the call that posts. */
   readonly signal: AbortSignal;
+}
+
+/** What `Replier.send` gets beside the message. */
+export interface SendContext extends ReplyContext {
+  /**
+   * Records that the reply is about to be posted. Called once, when everything else the call needs is there, and
+   * followed by that one call and nothing else.
+   * @throws SallyportError ERR_LEASE_LOST, ERR_REPLY_UNAVAILABLE, ERR_STORE_UNAVAILABLE: the call must not be made
+   */
+  readonly begin: () => Promise<PostCall>;
+}
+
+/** The one call that posts a message. */
+export interface PostCall {
+  /** Aborted when the time limit of the call is over or the run is stopped. The only limit of the call. */
+  readonly signal: AbortSignal;
+  /**
+   * Runs synchronously right before the request is handed to the HTTP client.
+   * @throws SallyportError ERR_REPLY_UNAVAILABLE when too much time has passed since the intent: nothing may be sent
+   */
+  readonly fence: () => void;
 }
 
 export type ReplyResult =
   | { readonly kind: 'delivered' }
-  /** No credentials for this channel, or nobody waits for the answer any more: nothing was attempted. */
+  /** Nothing is posted: the reply is given in the response to the delivery that asked. */
+  | { readonly kind: 'in_response' }
+  /** No credentials for this channel, or the answer is no longer awaited: nothing was attempted. */
   | { readonly kind: 'unsent' }
   /** The vendor may or may not have it. */
   | { readonly kind: 'ambiguous' };
 
-/** How long one call to a vendor may take, in milliseconds; the lease is held at least that long (`Journal.record`). */
-export const REPLY_TIMEOUT_MS = 10_000;
+/** Time limit of calls to a vendor other than the one that posts, in ms. */
+export const VENDOR_CALL_MS = 10_000;
 
 /** Whom to show that an answer is being worked on. */
 export type WorkingContext = Pick<ReplyContext, 'tenant' | 'eventId' | 'destination' | 'sealed' | 'signal'>;
@@ -179,14 +203,15 @@ export interface Replier {
    */
   showWorking?(context: WorkingContext): Promise<void>;
   /**
-   * Posts one message once; never retries by itself.
+   * Posts one message with one call, which `context.begin` precedes; never retries by itself.
    * @throws SallyportError ERR_REPLY_UNAVAILABLE when the vendor certainly did not take it and may later,
-   *   ERR_REPLY_REJECTED when it certainly never will.
+   *   ERR_REPLY_REJECTED when it certainly never will. Any other error after `begin` counts as ambiguous.
    */
-  send(message: ReplyMessage, context: ReplyContext): Promise<ReplyResult>;
+  send(message: ReplyMessage, context: SendContext): Promise<ReplyResult>;
   /**
    * Asks the vendor whether an earlier attempt arrived, for an intent without a result. `sinceMs` is when the intent was
-   * recorded (epoch). `absent` only when the vendor would certainly show it.
+   * recorded (epoch). `absent`: a complete look did not find it; the caller decides whether that is settled
+   * (`reply-timing`). `unknown`: the vendor cannot show it.
    * @throws SallyportError ERR_REPLY_UNAVAILABLE when the vendor cannot be asked now: ask again later
    */
   find(context: ReplyContext, sinceMs: number): Promise<'delivered' | 'absent' | 'unknown'>;

@@ -5,6 +5,7 @@ import { globalBudgetSchema, pricesSchema, tenantBudgetSchema } from './budget.t
 import { gmailSchema } from './gmail.ts';
 import { graphSchema } from './graph.ts';
 import { guardrailsSchema } from './guardrails.ts';
+import { checkReplyTimeout } from './reply-timeout.ts';
 import { reviewSchema } from './review.ts';
 import { teamsSchema } from './teams.ts';
 import { toolsSchema } from './tools.ts';
@@ -134,7 +135,10 @@ const settings = z.strictObject({
     .strictObject({
       /** A worker not heard of for this long is taken for dead and its conversation given to another. */
       lease: durationBetween('1s', '1h').prefault('30s'),
-      /** One call that posts a reply. The lease is held half as long again, whatever happens to the worker. */
+      /**
+       * Time limit of one call that posts a reply. The lease is held half as long again, whatever happens to the worker,
+       * and an absent reply counts as not posted only after this and the vendor's own delays (`core/reply-timing`).
+       */
       replyTimeout: durationBetween('100ms', '10m').prefault('10s'),
     })
     .prefault({}),
@@ -158,7 +162,7 @@ const settings = z.strictObject({
 });
 
 /** The whole configuration; the docstrings of `Config` hold for a file and for the environment alike. */
-export const configSchema = settings.superRefine(checkTenantAgents);
+export const configSchema = settings.superRefine(checkTenantAgents).superRefine(checkReplyTimeout);
 
 /** Every setting, parsed once and frozen. Durations are milliseconds, sizes bytes. */
 export type Config = z.output<typeof configSchema>;

@@ -5,18 +5,26 @@ import { allowEntry } from '../workers/outbound/check-url.ts';
 import { createGuardedFetch } from '../workers/outbound/guarded-fetch.ts';
 import { createDnsResolve } from '../workers/outbound/resolve.ts';
 
-/** One call to Gmail, in ms. */
+/** One call to Gmail that does not post a reply, in ms. */
 const CALL_MS = 10_000;
 /** A message with all its text; attachments are not among it. Gmail itself takes 25 MB of mail. */
 const MAX_BYTES = 32 * 1024 * 1024;
 
-/** Google's library costs a process 100 ms and 15 MB, so it is loaded with the first call. */
-export function openGmailClient({ baseUrl, credentialsFile }: GmailConfig): GmailClient {
+/**
+ * Google's library costs a process 100 ms and 15 MB, so it is loaded with the first call. `replyTimeoutMs`: time limit of
+ * the call that posts a reply.
+ */
+export function openGmailClient({ baseUrl, credentialsFile }: GmailConfig, replyTimeoutMs = CALL_MS): GmailClient {
   const open = async (): Promise<GmailClient> => {
     const { createGmailClient } = await import('../channels/gmail/client.ts');
     const { createCredentials, noCredentials } = await import('../channels/gmail/credentials.ts');
     const allow = [allowEntry(baseUrl)].filter((entry) => entry !== null);
-    const guarded = { resolve: createDnsResolve(), allow, timeoutMs: CALL_MS, maxBytes: MAX_BYTES };
+    const guarded = {
+      resolve: createDnsResolve(),
+      allow,
+      timeoutMs: Math.max(CALL_MS, replyTimeoutMs),
+      maxBytes: MAX_BYTES,
+    };
     const fetch = asFetch(createGuardedFetch(guarded));
     const keyFile = credentialsFile === undefined ? {} : { keyFile: credentialsFile };
     // Plain http is only ever a local server, which must not be shown a token of Google's.

@@ -20,7 +20,7 @@ export interface GmailWorker {
 export function createGmailWorker(tenant: string, gmail: GmailConfig, runtime: Runtime): GmailWorker {
   const { identifier, log: logger, scrub, store } = runtime;
   const clock = Date.now;
-  const client = openGmailClient(gmail);
+  const client = openGmailClient(gmail, runtime.config.worker.replyTimeout);
   const mailboxes = createMailboxes(store.records, tenant);
   const base = { identifier, tenant, client, mailboxes, clock };
   const pause = (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });
@@ -30,7 +30,7 @@ export function createGmailWorker(tenant: string, gmail: GmailConfig, runtime: R
   const kept = { ...base, ...topic, watches, boxes, random: Math.random, pollAfterMs: gmail.pollAfter };
   return {
     reader: createGmailReader({ ...base, acquire: store.lease.acquire, pause, logger }),
-    replier: createGmailReplier({ client, clock, scrub }),
+    replier: createGmailReplier({ client, scrub }),
     keeperTask: (accept) => createGmailKeeperTask({ ...kept, accept }),
   };
 }

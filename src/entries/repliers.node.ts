@@ -33,7 +33,7 @@ export function createReplierTable(runtime: Runtime): (tenant: string, channel: 
       ...(botToken === undefined ? {} : { botToken }),
       ...(slack.installations === undefined ? {} : { installations }),
     };
-    table.set(`slack/${tenant}`, createSlackReplier({ apiUrl, ...accounts, sealer, clock: Date.now, logger }));
+    table.set(`slack/${tenant}`, createSlackReplier({ apiUrl, ...accounts, sealer, logger }));
   }
   return (tenant, channel) => table.get(`${channel}/${tenant}`) ?? unsent;
 }

@@ -28,8 +28,12 @@ export async function teamsIsAccepted(teams: TeamsConfig): Promise<string | null
 const entraTokenUrl = (tenantId = 'botframework.com'): string =>
   `https://login.microsoftonline.com/${tenantId}/oauth2/v2.0/token`;
 
-/** The guarded client. It may reach the hosts of these configured URLs even where they are private. */
-export function fetchAllowing(urls: readonly string[]): Fetch {
+/**
+ * The guarded client. It may reach the hosts of these configured URLs even where they are private. `timeoutMs`: of a
+ * whole request, by default the client's own.
+ */
+export function fetchAllowing(urls: readonly string[], timeoutMs?: number): Fetch {
   const allow = urls.map(allowEntry).filter((entry) => entry !== null);
-  return asFetch(createGuardedFetch({ resolve: createDnsResolve(), allow }));
+  const limit = timeoutMs === undefined ? {} : { timeoutMs };
+  return asFetch(createGuardedFetch({ resolve: createDnsResolve(), allow, ...limit }));
 }

@@ -8,7 +8,7 @@ import { fetchAllowing, teamsCredentials } from './teams-credentials.node.ts';
 type Fetch = typeof globalThis.fetch;
 
 /** Posts a tenant's replies through the Bot connector, with a token from its own client. */
-export function teamsReplier(tenant: string, teams: TeamsConfig, { sealer, log: logger }: Runtime): Replier {
+export function teamsReplier(tenant: string, teams: TeamsConfig, { config, sealer, log: logger }: Runtime): Replier {
   const { appId, appPassword, serviceHosts } = teams;
   if (appId !== undefined && appPassword === undefined) {
     logger.warn({ tenant, setting: 'TEAMS_APP_PASSWORD' }, 'reply.no-credentials');
@@ -17,7 +17,7 @@ export function teamsReplier(tenant: string, teams: TeamsConfig, { sealer, log: 
   return createTeamsReplier({
     ...(credentials !== null && { credentials }),
     ...(serviceHosts !== undefined && { serviceHosts }),
-    fetch: serviceFetch(serviceHosts ?? []),
+    fetch: serviceFetch(serviceHosts ?? [], config.worker.replyTimeout),
     sealer,
     clock: Date.now,
     logger,
@@ -28,14 +28,14 @@ export function teamsReplier(tenant: string, teams: TeamsConfig, { sealer, log: 
  * For service URLs, after the replier has held them against the allow-list. What stands there by name was meant, wherever
  * it leads; a loopback host without a port means all of its ports, so each of them gets a client of its own.
  */
-function serviceFetch(serviceHosts: readonly string[]): Fetch {
+function serviceFetch(serviceHosts: readonly string[], timeoutMs: number): Fetch {
   const named = serviceHosts.filter((host) => !host.startsWith('*.')).map((host) => `https://${host}`);
-  const usual = fetchAllowing(named);
+  const usual = fetchAllowing(named, timeoutMs);
   const local = new Map<string, Fetch>();
   return (input, init) => {
     const { origin, hostname } = new URL(String(input));
     if (!isLoopback(hostname)) return usual(input, init);
-    const client = local.get(origin) ?? fetchAllowing([origin]);
+    const client = local.get(origin) ?? fetchAllowing([origin], timeoutMs);
     local.set(origin, client);
     return client(input, init);
   };

@@ -11,7 +11,7 @@ import { BudgetExhausted } from './budget/exhausted.ts';
 import { failureOutcome } from './failure.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { logFailure } from './log-failure.ts';
-import { type ReplyDeps, replyOnce } from './reply-once.ts';
+import { type ReplyDeps, ReplyUnsettled, replyOnce } from './reply-once.ts';
 import { approvedReply } from './review/approved-reply.ts';
 import { holdReply, needsReview, type ReviewDeps } from './review/hold-reply.ts';
 import { showingWork } from './show-working.ts';
@@ -64,6 +64,7 @@ export async function attempt(record: EventRecord, held: HeldLease, trail: Trail
     noteBlocked(error, trail, {});
     if (deps.shutdown.aborted)
       return { kind: 'released', run: { startedAt, finishedAt, outcome: 'released', ...asked } };
+    if (error instanceof ReplyUnsettled) return settling(error, { startedAt, finishedAt, ...asked });
     if (replyCodes.has(codeOf(error))) deps.meter.replied(channel, replyOutcome(error));
     if (!(error instanceof BudgetExhausted)) logFailure(error, record, asked.agent, deps.logger);
     await tellRefusal(error, record, held, { ...deps, ...replying(record, deps), signal });
@@ -87,10 +88,18 @@ const waiting = ({ awaited, delayMs }: Answered & { kind: 'wait' }, ended: Omit<
   run: { ...ended, outcome: 'waiting' },
 });
 
+/** The rest of the time until an absent reply is known not to have been posted: no failure, so it uses no attempt up. */
+const settling = ({ code, waitMs }: ReplyUnsettled, ended: Omit<Run, 'outcome'>): Outcome => ({
+  kind: 'wait',
+  delayMs: waitMs,
+  run: { ...ended, outcome: 'waiting', code },
+});
+
 const replying = ({ event: { tenant, channel } }: EventRecord, deps: AttemptDeps): ReplyDeps => ({
   journal: deps.journal,
   replier: deps.replier(tenant, channel),
   timeoutMs: deps.replyTimeoutMs,
+  clock: deps.clock,
 });
 
 const replyCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

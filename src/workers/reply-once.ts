@@ -1,10 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Replier, ReplyContext, ReplyResult } from '../channels/channel.ts';
-import { SallyportError } from '../core/errors.ts';
+import type { Clock } from '../core/clock.ts';
+import { codeOf, SallyportError } from '../core/errors.ts';
 import type { EventRecord, RunReply } from '../core/event.ts';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { settleMs } from '../core/reply-timing.ts';
 import { type Journal, type JournalEntry, REPLY_STEP } from '../queue/journal.ts';
 import type { HeldLease } from '../queue/lease.ts';
+import { createPostCall, type PendingCall } from './post-call.ts';
 
 /** The journal's step for the one word that there will be no reply. */
 export const NOTICE_STEP = 'notice';
@@ -12,8 +15,9 @@ export const NOTICE_STEP = 'notice';
 export interface ReplyDeps {
   readonly journal: Journal;
   readonly replier: Replier;
-  /** Longest call to the vendor, in ms. */
+  /** Time limit of the call that posts, in ms. */
   readonly timeoutMs: number;
+  readonly clock: Clock;
 }
 
 export interface ReplyTask {
@@ -36,10 +40,21 @@ interface Part {
   readonly value: JsonObject;
 }
 
+/** An earlier attempt's call may still have its effect: the attempt ends, and the vendor is asked again in `waitMs`. */
+export class ReplyUnsettled extends SallyportError {
+  readonly waitMs: number;
+
+  constructor(waitMs: number) {
+    super('ERR_REPLY_UNCONFIRMED', 'the vendor may still show a reply that was posted');
+    this.waitMs = waitMs;
+  }
+}
+
 /**
  * Posts the reply, each of its messages at most once over all attempts and in order: intent before, result after, and an
  * intent without a result is asked about at the vendor. @throws SallyportError ERR_LEASE_LOST, ERR_REPLY_UNCONFIRMED (the
- * next attempt asks), ERR_AMBIGUOUS_EFFECT (the vendor could not say), or what the replier threw.
+ * next attempt asks; as `ReplyUnsettled` not before some time), ERR_AMBIGUOUS_EFFECT (the vendor could not say), or what
+ * the replier threw.
  */
 export async function replyOnce(task: ReplyTask, deps: ReplyDeps): Promise<RunReply> {
   let isPosting = false;
@@ -82,22 +97,41 @@ function recordedTexts(entry: JournalEntry | undefined, text: string): readonly 
 
 async function postOnce(part: Part, task: ReplyTask, deps: ReplyDeps): Promise<'delivered' | 'unsent'> {
   const { lease, signal } = task;
-  const earlier = task.earlier(part.step);
   const context = replyContext(part, task, AbortSignal.any([signal, AbortSignal.timeout(deps.timeoutMs)]));
-  if (earlier?.kind === 'intent') {
-    const found = await deps.replier.find(context, earlier.at);
-    if (found === 'unknown') throw ambiguous();
-    if (found === 'delivered') return delivered(part, task, deps);
+  const earlier = task.earlier(part.step);
+  if (earlier?.kind === 'intent' && (await wasDelivered(earlier, context, task, deps))) {
+    return delivered(part, task, deps);
   }
-  // An intent that nothing came of would be asked about by the next attempt.
+  // An intent without a call would be asked about by the next attempt.
   if (signal.aborted) throw leaseLost();
-  // Half as long again as the call may take: by then its worker has noticed that it is over, alive or not.
-  const holdMs = deps.timeoutMs * 1.5;
-  if (!(await deps.journal.record(lease, part.step, { kind: 'intent', value: part.value }, holdMs))) throw leaseLost();
-  if (signal.aborted) throw leaseLost();
-  const result = await sendOrTakeBack(part, task, context, deps);
-  if (result.kind === 'ambiguous') throw unconfirmed();
-  return result.kind === 'unsent' ? 'unsent' : delivered(part, task, deps);
+  const { journal, timeoutMs, clock } = deps;
+  const call = createPostCall({ journal, lease, step: part.step, value: part.value, timeoutMs, clock, signal });
+  try {
+    const { kind } = await sendOrTakeBack(part, task, context, call, deps);
+    return kind === 'unsent' ? 'unsent' : delivered(part, task, deps);
+  } finally {
+    call.end();
+  }
+}
+
+/**
+ * Asks the vendor what became of an intent. The time is taken before the vendor looks: only a look that begins when the
+ * intent is settled proves an absence.
+ * @throws SallyportError ERR_AMBIGUOUS_EFFECT, ReplyUnsettled, or what the replier threw
+ */
+async function wasDelivered(
+  intent: JournalEntry,
+  context: ReplyContext,
+  { record, lease }: ReplyTask,
+  { journal, replier, timeoutMs }: ReplyDeps,
+): Promise<boolean> {
+  const ageMs = (await journal.now(lease)) - intent.at;
+  const found = await replier.find(context, intent.at);
+  if (found === 'unknown') throw ambiguous();
+  if (found === 'delivered') return true;
+  const waitMs = settleMs(record.event.channel, timeoutMs) - ageMs;
+  if (waitMs > 0) throw new ReplyUnsettled(waitMs);
+  return false;
 }
 
 /** @throws SallyportError ERR_LEASE_LOST when the run has been stopped meanwhile */
@@ -107,19 +141,38 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** A refusal is a result as well: without it the next attempt would have to ask about a reply nobody took. */
+/** What `Replier.send` throws when the vendor certainly did not take the message. */
+const refusals: ReadonlySet<string> = new Set(['ERR_REPLY_UNAVAILABLE', 'ERR_REPLY_REJECTED']);
+
+/**
+ * A refusal is recorded as well: without it the next attempt would have to ask about a reply that was never posted.
+ * @throws SallyportError ERR_REPLY_UNCONFIRMED when the message may have been posted, or what the replier threw
+ */
 async function sendOrTakeBack(
   { step, text, value }: Part,
   { lease }: ReplyTask,
   context: ReplyContext,
-  deps: ReplyDeps,
-): Promise<ReplyResult> {
+  call: PendingCall,
+  { journal, replier }: ReplyDeps,
+): Promise<Exclude<ReplyResult, { kind: 'ambiguous' }>> {
+  const takeBack = () => journal.record(lease, step, { kind: 'refused', value }, 0);
+  let result: ReplyResult;
   try {
-    return await deps.replier.send({ text }, context);
+    result = await replier.send({ text }, { ...context, begin: call.begin });
   } catch (error) {
-    await deps.journal.record(lease, step, { kind: 'refused', value }, 0);
-    throw error;
+    const isRefused = !call.hasBegun() || call.refusal() !== undefined || refusals.has(codeOf(error));
+    if (!isRefused) throw unconfirmed(error);
+    await takeBack();
+    throw call.refusal() ?? error;
   }
+  if (call.refusal() !== undefined) {
+    await takeBack();
+    throw call.refusal();
+  }
+  const hasEffect = result.kind === 'delivered' || result.kind === 'ambiguous';
+  if (hasEffect && !call.hasBegun()) throw new Error('the channel posted a reply without its intent');
+  if (result.kind === 'ambiguous') throw unconfirmed();
+  return result;
 }
 
 async function delivered({ step, value }: Part, { lease }: ReplyTask, { journal }: ReplyDeps): Promise<'delivered'> {
@@ -133,7 +186,7 @@ function replyContext({ replyId }: Part, { record: { event } }: ReplyTask, signa
 }
 
 const leaseLost = (): SallyportError => new SallyportError('ERR_LEASE_LOST', 'another worker has the conversation');
-const unconfirmed = (): SallyportError =>
-  new SallyportError('ERR_REPLY_UNCONFIRMED', 'the vendor did not say whether it took the reply');
+const unconfirmed = (cause?: unknown): SallyportError =>
+  new SallyportError('ERR_REPLY_UNCONFIRMED', 'the vendor did not say whether it took the reply', { cause });
 const ambiguous = (): SallyportError =>
   new SallyportError('ERR_AMBIGUOUS_EFFECT', 'the vendor may or may not have the reply');

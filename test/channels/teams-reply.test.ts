@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ReplyContext } from '../../src/channels/channel.ts';
+import type { SendContext } from '../../src/channels/channel.ts';
 import { createTeamsReplier, type TeamsReplierDeps } from '../../src/channels/teams/reply.ts';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
 import { SallyportError } from '../../src/core/errors.ts';
@@ -10,6 +10,7 @@ import { asFetch } from '../../src/workers/outbound/as-fetch.ts';
 import { allowEntry } from '../../src/workers/outbound/check-url.ts';
 import { createGuardedFetch, type GuardedFetch } from '../../src/workers/outbound/guarded-fetch.ts';
 import { createFakeClock } from '../support/clock.ts';
+import { sendable } from '../support/post-call.ts';
 import { APP_ID, APP_PASSWORD, botKey, openTeamsGate, said, signed, type TeamsGate } from '../support/teams.ts';
 
 const clock = createFakeClock();
@@ -56,9 +57,9 @@ const reference = () => ({
   bot: { id: `28:${APP_ID}`, name: 'Sallyport' },
 });
 
-function context(sealed: object = reference(), more: Partial<ReplyContext> = {}): ReplyContext {
+function context(sealed: object = reference(), more: Partial<SendContext> = {}): SendContext {
   const binding = { tenant: 'acme', eventId: 'ev_1', name: 'conversation_reference' };
-  return {
+  return sendable({
     tenant: 'acme',
     eventId: 'ev_1',
     destination: { via: 'message' },
@@ -66,7 +67,7 @@ function context(sealed: object = reference(), more: Partial<ReplyContext> = {})
     replyId: 'ev_1',
     signal: new AbortController().signal,
     ...more,
-  };
+  });
 }
 
 const hello = { text: 'hello' };
@@ -123,7 +124,7 @@ describe('a reply', () => {
 
   it('that was given in a response is delivered without posting', async () => {
     const inResponse = context({}, { destination: { via: 'response', until: clock.now() } });
-    expect(await replier().send(hello, inResponse)).toEqual({ kind: 'delivered' });
+    expect(await replier().send(hello, inResponse)).toEqual({ kind: 'in_response' });
     // What has no effect may be done once more.
     expect(await replier().find(inResponse, 0)).toBe('absent');
     expect([connector.posts, connector.tokenRequests]).toEqual([[], []]);
@@ -245,8 +246,12 @@ describe('what a failure means', () => {
   it.each([
     ['429', { kind: 'status', status: 429, retryAfter: 7 }, 'ERR_REPLY_UNAVAILABLE', 0],
     ['412', { kind: 'status', status: 412 }, 'ERR_REPLY_UNAVAILABLE', 0],
-    ['500', { kind: 'status', status: 500 }, 'ERR_REPLY_UNAVAILABLE', 0],
-    ['503', { kind: 'status', status: 503 }, 'ERR_REPLY_UNAVAILABLE', 0],
+    ['302', { kind: 'status', status: 302 }, 'ambiguous', 0],
+    ['408', { kind: 'status', status: 408 }, 'ambiguous', 0],
+    ['500', { kind: 'status', status: 500 }, 'ambiguous', 0],
+    ['503', { kind: 'status', status: 503 }, 'ambiguous', 0],
+    ['500 after the effect', { kind: 'late-status', status: 500 }, 'ambiguous', 1],
+    ['503 after the effect', { kind: 'late-status', status: 503 }, 'ambiguous', 1],
     ['400', { kind: 'status', status: 400 }, 'ERR_REPLY_REJECTED', 0],
     ['403', { kind: 'status', status: 403 }, 'ERR_REPLY_REJECTED', 0],
     ['404', { kind: 'status', status: 404 }, 'ERR_REPLY_REJECTED', 0],

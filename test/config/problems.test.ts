@@ -119,6 +119,17 @@ test.each([
   expect(problemsOf({ ...sound, [name]: enough })).toEqual([]);
 });
 
+test.each([
+  ['10s', '20s', '21s'],
+  ['10m', '610s', '611s'],
+])('a reply timeout of %s is refused with a maximum age of %s, and taken with %s', (timeout, short, enough) => {
+  const settings = { ...sound, SALLYPORT_REPLY_TIMEOUT: timeout };
+  expect(problemsOf({ ...settings, SALLYPORT_MAX_AGE: short })).toEqual([
+    expect.stringMatching(/^SALLYPORT_REPLY_TIMEOUT: is too long for SALLYPORT_MAX_AGE: a lost slack reply/),
+  ]);
+  expect(problemsOf({ ...settings, SALLYPORT_MAX_AGE: enough })).toEqual([]);
+});
+
 test.each(['0', '1.5h', '-1h', '72', 'h', '1w', '9999999999h', '1h30m'])('%s is no duration', (value) => {
   expect(problemsOf({ ...sound, SALLYPORT_MAX_AGE: value })).toEqual([expect.stringMatching(/^SALLYPORT_MAX_AGE: /)]);
 });

@@ -232,7 +232,13 @@ test('of two operators who press at once, one is told that it was done already',
 test('an effect of which nobody knows whether it happened keeps the event from being run again', async () => {
   const clock = createFakeClock(Date.now());
   // The vendor does not say whether it took the reply, and cannot tell afterwards.
-  const replier: Replier = { send: async () => ({ kind: 'ambiguous' }), find: async () => 'unknown' };
+  const replier: Replier = {
+    async send(_, { begin }) {
+      await begin();
+      return { kind: 'ambiguous' };
+    },
+    find: async () => 'unknown',
+  };
   await reopen({ replier, clock: clock.now });
   const id = await accept('ambiguous');
   await drain(id);

@@ -140,7 +140,8 @@ async function openWorld() {
     clock: clock.now,
     budget: { limits: { tenant: { usdMicros: { day: 'unlimited' } }, run: LIMITS } },
     replier: {
-      send: async ({ text }) => {
+      send: async ({ text }, { begin }) => {
+        await begin();
         told.push(text);
         return { kind: 'delivered' };
       },

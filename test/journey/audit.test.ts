@@ -270,7 +270,10 @@ describe('what people decide', () => {
   test('about an effect nobody knows of is in the audit', async () => {
     let isAsked = false;
     const replier: Replier = {
-      send: async () => ({ kind: 'ambiguous' }),
+      async send(_, { begin }) {
+        await begin();
+        return { kind: 'ambiguous' };
+      },
       find: async () => {
         isAsked = true;
         return 'unknown';
@@ -359,7 +362,8 @@ describe('while the audit cannot be written', () => {
     async (_, times, entries) => {
       const told: string[] = [];
       const replier: Replier = {
-        send: async ({ text }) => {
+        send: async ({ text }, { begin }) => {
+          await begin();
           told.push(text);
           return { kind: 'delivered' };
         },

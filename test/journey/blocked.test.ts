@@ -24,7 +24,8 @@ function channel(failures: readonly ('taken' | 'lost')[] = []) {
   const posted = new Map<string, string>();
   const ahead = [...failures];
   const replier: Replier = {
-    async send({ text }, { replyId }) {
+    async send({ text }, { replyId, begin }) {
+      await begin();
       const failure = ahead.shift();
       if (failure !== 'lost') posted.set(replyId, posted.has(replyId) ? 'twice' : text);
       return failure === undefined ? { kind: 'delivered' } : { kind: 'ambiguous' };

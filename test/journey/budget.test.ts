@@ -22,7 +22,8 @@ let told: string[];
 afterEach(() => gate.stop());
 
 const replier: Replier = {
-  async send({ text }) {
+  async send({ text }, { begin }) {
+    await begin();
     told.push(text);
     return { kind: 'delivered' };
   },

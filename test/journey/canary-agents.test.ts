@@ -184,7 +184,8 @@ test('none leaves in what the last guardrail of all adds', async () => {
     },
     replier: {
       find: async () => 'absent',
-      async send(reply) {
+      async send(reply, { begin }) {
+        await begin();
         said.push(reply.text);
         return { kind: 'delivered' };
       },

@@ -37,7 +37,7 @@ async function open(options: GateOptions = {}, server: SlackServerOptions = {}):
   slack = await startSlackServer({ clock: clock.now, ...server });
   const sealer = createSealer(nodeCrypto, [new Uint8Array(32).fill(7)]);
   const account = { apiUrl: slack.url, botToken: 'xoxb-local-token-for-tests' };
-  const replier = createSlackReplier({ ...account, sealer, clock: clock.now, logger: silentLogger });
+  const replier = createSlackReplier({ ...account, sealer, logger: silentLogger });
   const logger = { ...silentLogger, info: (fields: LogFields, name: string) => void log.push({ name, fields }) };
   gate = await openGate({ clock: clock.now, replier, agent, review: { replies: 'always' }, logger, ...options });
 }

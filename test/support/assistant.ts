@@ -62,7 +62,8 @@ export async function openAssistant(options: AssistantOptions = {}): Promise<Ass
   const gate = await openGate({
     clock: clock.now,
     replier: {
-      send: async ({ text }) => {
+      send: async ({ text }, { begin }) => {
+        await begin();
         told.push(text);
         return { kind: 'delivered' };
       },

@@ -139,6 +139,12 @@ function repliesByConversation(slack: SlackServer): Map<string, number[]> {
   return order;
 }
 
+/**
+ * Longer than nothing may happen while work is left, in ms: a call under way when its worker was killed holds its
+ * conversation for 17 s, and its intent is settled 20 s after it was recorded.
+ */
+export const PATIENCE_MS = 60_000;
+
 /** Waits until as many replies were posted, or nothing has been posted for `patienceMs`. */
 export async function repliesPosted(slack: SlackServer, count: number, patienceMs: number): Promise<void> {
   let seen = slack.posts.length;

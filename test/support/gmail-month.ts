@@ -197,7 +197,7 @@ function openGate(world: World, store: Store, server: GmailServer, keys: KeyServ
   const worker = openGmailWorker({ store: shaky.store, url: server.url, clock, timeoutMs: 60 });
   const runs = new Map<string, number>();
   const reader = createGmailReader(worker.deps);
-  const replier = createGmailReplier({ client: worker.deps.client, clock: clock.now, scrub });
+  const replier = createGmailReplier({ client: worker.deps.client, scrub });
   const deps: RunDeps = {
     agentFor: () => ({
       name: 'echo',

@@ -85,7 +85,6 @@ export async function openHttpGate({ react, settings, ...options }: HttpGateOpti
     apiUrl: slack.url,
     botToken: 'xoxb-for-the-local-server',
     sealer,
-    clock: clock.now,
     logger: silentLogger,
   });
   const gate = await openGate({

@@ -18,7 +18,7 @@ async function open(options: SlackServerOptions = {}): Promise<void> {
   slack = await startSlackServer({ clock: clock.now, ...options });
   const sealer = createSealer(nodeCrypto, [new Uint8Array(32).fill(7)]);
   const account = { apiUrl: slack.url, botToken: 'xoxb-local-token-for-tests' };
-  const replier = createSlackReplier({ ...account, sealer, clock: clock.now, logger: silentLogger });
+  const replier = createSlackReplier({ ...account, sealer, logger: silentLogger });
   gate = await openGate({ clock: clock.now, replier });
 }
 
@@ -97,7 +97,7 @@ test('an agent that was heard is not asked again by the next attempt', async () 
   const account = { apiUrl: slack.url, botToken: 'xoxb-local-token-for-tests' };
   gate = await openGate({
     clock: clock.now,
-    replier: createSlackReplier({ ...account, sealer, clock: clock.now, logger: silentLogger }),
+    replier: createSlackReplier({ ...account, sealer, logger: silentLogger }),
     agent: {
       name: 'counting',
       async run() {

@@ -38,7 +38,7 @@ async function open(showsMetadata = true): Promise<void> {
   slack = await startSlackServer({ clock: clock.now, showsMetadata });
   const sealer = createSealer(nodeCrypto, [new Uint8Array(32).fill(7)]);
   const account = { apiUrl: slack.url, botToken: 'xoxb-local-token-for-tests' };
-  replier = createSlackReplier({ ...account, sealer, clock: clock.now, logger: silentLogger });
+  replier = createSlackReplier({ ...account, sealer, logger: silentLogger });
   gate = await openGate({ clock: clock.now, replier: { ...replier, paceMs: PACE_MS }, agent: longWinded });
 }
 

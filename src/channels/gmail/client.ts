@@ -1,6 +1,7 @@
 import { gmail, type gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js';
 import type { z } from 'zod';
 import { SallyportError } from '../../core/errors.ts';
+import type { PostCall } from '../channel.ts';
 import type { Credentials } from './credentials.ts';
 import { toFailure } from './failure.ts';
 
@@ -18,6 +19,7 @@ export interface GmailClientDeps {
 export interface CallOptions {
   readonly signal: AbortSignal;
   readonly retry: false;
+  readonly fetchImplementation?: typeof globalThis.fetch;
 }
 
 export interface GmailClient {
@@ -30,17 +32,18 @@ export interface GmailClient {
     mailbox: string,
     schema: z.ZodType<T>,
     request: (users: gmail_v1.Resource$Users, options: CallOptions) => Promise<{ readonly data: unknown }>,
-    signal: AbortSignal,
+    /** Given a `PostCall` the call posts a reply: it is limited by that alone, and passes its fence. */
+    limit: AbortSignal | PostCall,
   ): Promise<T>;
 }
 
 export function createGmailClient({ baseUrl, credentials, fetch, timeoutMs }: GmailClientDeps): GmailClient {
+  const fetchImplementation = choosingItsOwnEncoding(fetch);
   const clients = new Map<string, Promise<gmail_v1.Gmail>>();
 
   const open = async (mailbox: string): Promise<gmail_v1.Gmail> => {
     const auth = await credentials(mailbox);
     // The library's own type of an auth client is that of its second copy of google-auth-library.
-    const fetchImplementation = choosingItsOwnEncoding(fetch);
     const options = { version: 'v1', rootUrl: baseUrl, fetchImplementation, ...(auth !== null && { auth }) };
     return gmail(options as gmail_v1.Options);
   };
@@ -55,10 +58,24 @@ export function createGmailClient({ baseUrl, credentials, fetch, timeoutMs }: Gm
     return opened;
   };
 
+  const readOptions = (signal: AbortSignal): CallOptions => ({
+    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    retry: false,
+  });
+
+  const postOptions = ({ signal, fence }: PostCall): CallOptions => ({
+    signal,
+    retry: false,
+    async fetchImplementation(input, init) {
+      fence();
+      return fetchImplementation(input, init);
+    },
+  });
+
   return {
-    async call(mailbox, schema, request, signal) {
-      const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-      const data = await answerOf(clientOf(mailbox), request, limited);
+    async call(mailbox, schema, request, limit) {
+      const options = 'fence' in limit ? postOptions(limit) : readOptions(limit);
+      const data = await answerOf(clientOf(mailbox), request, options);
       const parsed = schema.safeParse(data);
       if (parsed.success) return parsed.data;
       throw new SallyportError('ERR_SOURCE_REJECTED', 'the answer is not what Gmail documents');
@@ -78,10 +95,10 @@ function choosingItsOwnEncoding(fetch: typeof globalThis.fetch): typeof globalTh
 async function answerOf(
   client: Promise<gmail_v1.Gmail>,
   request: (users: gmail_v1.Resource$Users, options: CallOptions) => Promise<{ readonly data: unknown }>,
-  signal: AbortSignal,
+  options: CallOptions,
 ): Promise<unknown> {
   try {
-    return (await request((await client).users, { signal, retry: false })).data;
+    return (await request((await client).users, options)).data;
   } catch (error) {
     throw toFailure(error);
   }

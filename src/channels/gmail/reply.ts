@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { Replier, ReplyContext } from '../channel.ts';
+import { provesRefusal } from '../refusal-status.ts';
 import type { GmailClient } from './client.ts';
 import { composeReply } from './compose.ts';
 import { GmailFailure, isPassing } from './failure.ts';
@@ -14,7 +14,6 @@ import { messageDestination } from './read-message.ts';
 
 export interface GmailReplierDeps {
   readonly client: GmailClient;
-  readonly clock: Clock;
   /** For what a reply repeats of the message it answers. */
   readonly scrub: Scrub;
 }
@@ -24,36 +23,27 @@ const HEADERS = ['From', 'Reply-To', 'Subject', 'Message-ID', 'References'];
 
 const sent = z.object({ id: gmailId });
 
-/**
- * Milliseconds after which a message that was handed to Gmail is in its thread, or never will be: the call itself has
- * ended by then, on either side.
- */
-const SHOWN_AFTER_MS = 20_000;
-
 /** Answers mail by mail, as text, in the thread of the message that is answered. */
-export function createGmailReplier({ client, clock, scrub }: GmailReplierDeps): Replier {
+export function createGmailReplier({ client, scrub }: GmailReplierDeps): Replier {
   return {
     async send({ text }, context) {
       const { mailbox, messageId, threadId } = destinationOf(context);
       const original = await getMessage(client, mailbox, messageId, HEADERS, context.signal).catch(refuseReply);
       const raw = Buffer.from(composeReply({ ...answering(original, mailbox, scrub), replyId: context.replyId, text }));
-      const requestBody = { raw: raw.toString('base64url'), threadId };
+      const request = { userId: mailbox, requestBody: { raw: raw.toString('base64url'), threadId } };
+      const call = await context.begin();
       try {
-        const request = { userId: mailbox, requestBody };
-        await client.call(mailbox, sent, (users, options) => users.messages.send(request, options), context.signal);
+        await client.call(mailbox, sent, (users, options) => users.messages.send(request, options), call);
         return { kind: 'delivered' };
       } catch (error) {
         if (isDoubtful(error)) return { kind: 'ambiguous' };
         return refuseReply(error);
       }
     },
-    async find(context, sinceMs) {
+    async find(context) {
       const { mailbox, threadId } = destinationOf(context);
       const sought = { mailbox, threadId, replyId: context.replyId };
-      const found = await findReply(client, sought, context.signal).catch(refuseReply);
-      const early = sinceMs + SHOWN_AFTER_MS - clock();
-      if (found !== 'absent' || early <= 0) return found;
-      throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'too early to tell', { retryAfterMs: early });
+      return findReply(client, sought, context.signal).catch(refuseReply);
     },
   };
 }
@@ -80,9 +70,9 @@ function answering(original: MailMessage | null, mailbox: string, scrub: Scrub) 
   return { mailbox, to, subject: cleaned('Subject'), inReplyTo, references: cleaned('References') };
 }
 
-/** Gmail may have sent it: no answer came, a server failed, or what it answered is not what it documents. */
+/** Gmail may have sent it: no answer came, or none that proves the contrary, or not one that Gmail documents. */
 const isDoubtful = (error: unknown): boolean =>
-  error instanceof GmailFailure ? error.status === null || error.status >= 500 : error instanceof SallyportError;
+  !(error instanceof GmailFailure) || error.status === null || !provesRefusal(error.status);
 
 /** Certainly not sent. @throws always */
 function refuseReply(error: unknown): never {

@@ -2,6 +2,7 @@ import type { Client, Context, Middleware, ResponseType } from '@microsoft/micro
 import { SallyportError } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 import { trimEndOf } from '../../core/trim.ts';
+import { type PostCall, VENDOR_CALL_MS } from '../channel.ts';
 import type { AccessTokens } from './access-token.ts';
 import { readCapped } from './read-capped.ts';
 
@@ -14,6 +15,8 @@ export interface GraphRequest {
   readonly prefer?: readonly string[];
   readonly body?: JsonObject;
   readonly signal: AbortSignal;
+  /** The request posts a reply: called when the token is there, and the request is limited by this call alone. */
+  readonly begin?: () => Promise<PostCall>;
 }
 
 /** What Graph said, whatever its status. */
@@ -27,7 +30,7 @@ export interface GraphAnswer {
 
 /**
  * Asks Graph once: nothing is repeated here, because a gateway's 504 says nothing about what became of a POST.
- * @throws SallyportError as `AccessTokens.get`, or ERR_OUTBOUND_FAILED when no answer came: what was asked may have happened
+ * @throws SallyportError as `AccessTokens.get` and `begin`, or ERR_OUTBOUND_FAILED when no answer came: what was asked may have happened
  */
 export type GraphApi = (request: GraphRequest) => Promise<GraphAnswer>;
 
@@ -36,11 +39,9 @@ export interface GraphApiDeps {
   readonly baseUrl: string;
   readonly tokens: AccessTokens;
   readonly fetch: typeof globalThis.fetch;
-  /** Milliseconds one call may take. Default 10 s, as long as a reply may. */
+  /** Milliseconds one call may take, unless it posts a reply. Default 10 s. */
   readonly timeoutMs?: number;
 }
-
-const TIMEOUT_MS = 10_000;
 
 /** A mail's body may be large; 8 MiB of text is beyond what any model reads. */
 const MAX_BYTES = 8 * 1024 * 1024;
@@ -54,7 +55,7 @@ export const IMMUTABLE_IDS = 'IdType="ImmutableId"';
 /** Graph's client: it costs a worker 60 ms and 8 MB, and a process that asks Graph nothing does without it. */
 export const loadGraphClient = () => import('@microsoft/microsoft-graph-client');
 
-export function createGraphApi({ baseUrl, tokens, fetch, timeoutMs = TIMEOUT_MS }: GraphApiDeps): GraphApi {
+export function createGraphApi({ baseUrl, tokens, fetch, timeoutMs = VENDOR_CALL_MS }: GraphApiDeps): GraphApi {
   const { origin, pathname } = new URL(baseUrl);
   // The client puts the version between host and path; an address that names one already means that one.
   const path = trimEndOf(pathname, '/');
@@ -68,15 +69,18 @@ export function createGraphApi({ baseUrl, tokens, fetch, timeoutMs = TIMEOUT_MS 
     const middleware = createSender(origin, fetch);
     return sdk.Client.initWithMiddleware({ baseUrl: `${origin}${prefix}/`, defaultVersion, middleware });
   };
-  return async ({ method, path, query = {}, prefer = [], body, signal }) => {
+  return async ({ method, path, query = {}, prefer = [], body, signal, begin }) => {
     const token = await tokens.get();
     opened ??= open();
-    const request = (await opened)
+    const client = await opened;
+    const call = await begin?.();
+    const request = client
       .api(path)
       // The client joins queries without encoding them.
       .query(Object.fromEntries(Object.entries(query).map(([name, value]) => [name, encodeURIComponent(value)])))
       .headers({ authorization: `Bearer ${token}`, ...(prefer.length > 0 && { prefer: prefer.join(', ') }) })
-      .option('signal', AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]))
+      .option('signal', call?.signal ?? AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]))
+      .option(FENCE, call?.fence)
       .responseType(RAW);
     try {
       const response: Response = await perform(request, method, body);
@@ -88,6 +92,9 @@ export function createGraphApi({ baseUrl, tokens, fetch, timeoutMs = TIMEOUT_MS 
     }
   };
 }
+
+/** Carries `PostCall.fence` through the client to the sender. */
+const FENCE = 'sallyportFence';
 
 type ClientRequest = ReturnType<Client['api']>;
 
@@ -109,7 +116,9 @@ const createSender = (origin: string, fetch: typeof globalThis.fetch): Middlewar
   async execute(context: Context) {
     const url = String(context.request);
     if (new URL(url).origin !== origin) throw new Error('a Graph request for another host');
-    context.response = await fetch(url, { ...(context.options as RequestInit), redirect: 'manual' });
+    const { [FENCE]: fence, ...options } = (context.options ?? {}) as RequestInit & { [FENCE]?: PostCall['fence'] };
+    fence?.();
+    context.response = await fetch(url, { ...options, redirect: 'manual' });
   },
 });
 

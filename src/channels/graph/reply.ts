@@ -1,10 +1,10 @@
-import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { Replier, ReplyContext, ReplyResult } from '../channel.ts';
+import type { Replier, ReplyContext, ReplyResult, SendContext } from '../channel.ts';
 import { renderMailHtml } from '../markdown/html.ts';
 import { cutMarkdown } from '../markdown/split.ts';
+import { provesRefusal } from '../refusal-status.ts';
 import { readDestination } from './destination.ts';
 import { ask, isOk } from './failure.ts';
 import { pathOf } from './fetch-object.ts';
@@ -14,44 +14,37 @@ import type { ObjectRef } from './resource.ts';
 
 export interface GraphReplierDeps {
   readonly api: GraphApi;
-  readonly clock: Clock;
   readonly logger: Logger;
 }
 
 type MailRef = Extract<ObjectRef, { kind: 'mail' }>;
 
 /**
- * Graph takes a reply (202) before it lies in Sent Items. Younger than this, one that is not found may still be on its way
- * (ms).
+ * Refusals after which Graph certainly has not sent anything and may later: a token that was revoked, a mailbox that is
+ * being moved (423), throttling (429).
  */
-const SETTLE_MS = 30_000;
-
-/** Refusals after which Graph certainly has not sent anything and may later. */
-const passing: ReadonlySet<number> = new Set([401, 408, 423, 429, 503]);
+const passing: ReadonlySet<number> = new Set([401, 423, 429]);
 
 /**
  * Answers mail. Chats and channels take messages of an app only while content is being migrated
  * (learn.microsoft.com/graph/api/chat-post-messages), so Teams is answered by the bot of the `teams` channel.
  */
-export function createGraphReplier({ api, clock, logger }: GraphReplierDeps): Replier {
+export function createGraphReplier({ api, logger }: GraphReplierDeps): Replier {
   return {
     async send({ text }, context) {
       const mail = mailOf(context);
-      const answer = await post(api, mail, bodyOf(text, context.replyId), context.signal);
+      const answer = await post(api, mail, bodyOf(text, context.replyId), context);
       if (answer !== null && isOk(answer)) return { kind: 'delivered' };
       const { tenant, eventId } = context;
       logger.warn({ tenant, eventId, channel: 'graph', status: answer?.status ?? 0 }, 'reply.failed');
       return verdictOn(answer);
     },
-    async find(context, sinceMs) {
+    async find(context) {
       const mail = mailOf(context);
       const found = await search(api, mail, context);
       if (found.some(({ isDraft }) => isDraft !== true)) return 'delivered';
       // A draft is a reply that Graph has begun to send; nobody can tell whether it will.
-      if (found.length > 0) return 'unknown';
-      const leftMs = sinceMs + SETTLE_MS - clock();
-      if (leftMs <= 0) return 'absent';
-      throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'too early to tell', { retryAfterMs: leftMs });
+      return found.length > 0 ? 'unknown' : 'absent';
     },
   };
 }
@@ -63,14 +56,20 @@ function mailOf({ destination }: ReplyContext): MailRef {
 }
 
 /** Null when no answer came. A token that could not be had is a refusal: nothing was sent. */
-async function post(api: GraphApi, mail: MailRef, body: JsonObject, signal: AbortSignal): Promise<GraphAnswer | null> {
+async function post(
+  api: GraphApi,
+  mail: MailRef,
+  body: JsonObject,
+  { signal, begin }: SendContext,
+): Promise<GraphAnswer | null> {
   try {
-    return await api({ method: 'POST', path: `${pathOf(mail)}/reply`, body, signal });
+    return await api({ method: 'POST', path: `${pathOf(mail)}/reply`, body, signal, begin });
   } catch (error) {
     if (!(error instanceof SallyportError)) throw error;
     if (error.code === 'ERR_SOURCE_REJECTED') throw refused();
     if (error.code === 'ERR_SOURCE_UNAVAILABLE') throw unavailable(error.retryAfterMs);
-    return null;
+    if (error.code === 'ERR_OUTBOUND_FAILED') return null;
+    throw error;
   }
 }
 
@@ -103,9 +102,8 @@ function contentOf(markdown: string): JsonObject {
 function verdictOn(answer: GraphAnswer | null): ReplyResult {
   if (answer === null) return { kind: 'ambiguous' };
   if (passing.has(answer.status)) throw unavailable(answer.retryAfterMs);
-  // A server that failed, or a gateway that gave up on one, may have sent it.
-  if (answer.status >= 500) return { kind: 'ambiguous' };
-  throw refused();
+  if (provesRefusal(answer.status)) throw refused();
+  return { kind: 'ambiguous' };
 }
 
 async function search(api: GraphApi, { mailbox }: MailRef, { replyId, signal }: ReplyContext): Promise<JsonObject[]> {

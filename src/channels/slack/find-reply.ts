@@ -1,6 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
 import type { Destination, ReplyAccount } from './destination.ts';
 import { type CallFailure, replyError } from './outcome.ts';
 import type { CallWebApi } from './web-api.ts';
@@ -14,8 +12,6 @@ const PAGE = 200;
 const MAX_PAGES = 5;
 /** How far our clock may be from Slack's, as with signatures. Looking further back costs nothing, the id is unique. */
 const CLOCK_SKEW_MS = 300_000;
-/** A request whose connection broke may still be at work; Slack grants us 3 s for an answer, we grant it a little more. */
-const SETTLE_MS = 5_000;
 
 const message = z.looseObject({
   bot_id: z.string().nullish(),
@@ -34,11 +30,6 @@ const pageSchema = z.looseObject({
   response_metadata: z.looseObject({ next_cursor: z.string().nullish() }).nullish(),
 });
 
-export interface FindDeps {
-  readonly callWebApi: CallWebApi;
-  readonly clock: Clock;
-}
-
 export interface Search {
   readonly destination: Destination;
   readonly account: ReplyAccount;
@@ -51,24 +42,14 @@ export interface Search {
 export type Found = 'delivered' | 'absent' | 'unknown';
 
 /**
- * Looks for the reply where it would be. `absent` only after a complete look, and not before a late one would have shown.
+ * Looks for the reply where it would be. `absent` only after a complete look.
  * @throws SallyportError ERR_REPLY_UNAVAILABLE when Slack cannot be asked now
  */
-export async function findReply(search: Search, deps: FindDeps): Promise<Found> {
-  const first = await look(search, deps);
-  const settledIn = search.sinceMs + SETTLE_MS - deps.clock();
-  if (first !== 'absent' || settledIn <= 0) return first;
-  await wait(settledIn, undefined, { signal: search.signal }).catch(() => {
-    // Aborted: the second look fails at once, and says so.
-  });
-  return look(search, deps);
-}
-
-async function look(search: Search, deps: FindDeps): Promise<Found> {
+export async function findReply(search: Search, callWebApi: CallWebApi): Promise<Found> {
   let cursor: string | undefined;
   let isDoubtful = false;
   for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-    const page = await readPage(search, cursor, deps);
+    const page = await readPage(search, cursor, callWebApi);
     if (page === 'unknown') return page;
     if (page.messages.some((one) => isReply(one, search.replyId))) return 'delivered';
     isDoubtful ||= await hasBareMessageOfOurs(page.messages, search);
@@ -89,7 +70,7 @@ async function hasBareMessageOfOurs(messages: readonly Message[], { account, sig
 async function readPage(
   { destination, account, sinceMs, signal }: Search,
   cursor: string | undefined,
-  { callWebApi }: FindDeps,
+  callWebApi: CallWebApi,
 ): Promise<z.infer<typeof pageSchema> | 'unknown'> {
   const { channel, thread } = destination;
   const outcome = await callWebApi({
@@ -106,11 +87,11 @@ async function readPage(
     },
   });
   if (outcome.kind === 'ok') return pageSchema.safeParse(outcome.value).data ?? 'unknown';
-  return settle(outcome);
+  return unreadable(outcome);
 }
 
 /** A question has no effect, so an ambiguous answer is only one that did not arrive: ask again later. */
-function settle(failure: CallFailure): 'unknown' {
+function unreadable(failure: CallFailure): 'unknown' {
   if (failure.kind === 'rejected') return 'unknown';
   throw replyError(failure.kind === 'ambiguous' ? { kind: 'unavailable', why: failure.why } : failure);
 }

@@ -1,4 +1,5 @@
 import { SallyportError } from '../../core/errors.ts';
+import { provesRefusal } from '../refusal-status.ts';
 
 /** What a call to Slack came to. `why` is a bounded word for the log: Slack's error name, a status or an error code. */
 export type CallOutcome<T> =
@@ -12,15 +13,11 @@ export type CallOutcome<T> =
 
 export type CallFailure = Exclude<CallOutcome<never>, { kind: 'ok' }>;
 
-/** The gateway gave up on a server that may well have finished. */
-const GATEWAY_TIMEOUT = 504;
-
 /** A status other than 200. Slack answers refusals with 200, so these come from what stands before its API. */
 export function failureOfStatus(status: number, retryAfter: string | null): CallFailure {
   const why = `http_${status}`;
   if (status === 429) return { kind: 'unavailable', why, ...retryAfterOf(retryAfter) };
-  if (status === GATEWAY_TIMEOUT) return { kind: 'ambiguous', why };
-  return status >= 500 ? { kind: 'unavailable', why, ...retryAfterOf(retryAfter) } : { kind: 'rejected', why };
+  return { kind: provesRefusal(status) ? 'rejected' : 'ambiguous', why };
 }
 
 function retryAfterOf(header: string | null): { retryAfterMs?: number } {
@@ -32,15 +29,17 @@ const transient: ReadonlySet<string> = new Set([
   'ratelimited',
   'rate_limited',
   'message_limit_exceeded',
-  'service_unavailable',
   // The body was cut on its way to Slack.
   'request_timeout',
   'team_added_to_org',
   'external_channel_migrating',
 ]);
 
-/** Of these Slack says that "some aspect of the operation" may have succeeded. */
-const doubtful: ReadonlySet<string> = new Set(['internal_error', 'fatal_error']);
+/**
+ * Of the first two Slack says that "some aspect of the operation" may have succeeded; of the third it does not say that
+ * nothing was done.
+ */
+const doubtful: ReadonlySet<string> = new Set(['internal_error', 'fatal_error', 'service_unavailable']);
 
 /** `ok: false` with this `error`. Anything that is not one of Slack's words came from somewhere else. */
 export function failureOfError(error: unknown): CallFailure {

@@ -1,8 +1,7 @@
-import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Sealer } from '../../scrub/seal.ts';
-import type { Replier, ReplyContext, ReplyMessage, ReplyResult } from '../channel.ts';
+import type { Replier, ReplyContext, ReplyMessage, ReplyResult, SendContext } from '../channel.ts';
 import { createAccounts } from './account.ts';
 import { type Destination, destinationSchema } from './destination.ts';
 import { findReply, METADATA_TYPE } from './find-reply.ts';
@@ -20,7 +19,6 @@ export interface SlackReplierDeps {
   /** Of all tenants; absent as in `SlackChannelDeps`. */
   readonly installations?: readonly SlackInstallation[];
   readonly sealer: Sealer;
-  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -30,14 +28,14 @@ export function createSlackReplier(deps: SlackReplierDeps): Replier {
   const findAccount = createAccounts({ ...deps, callWebApi });
   const postToResponseUrl = createResponseUrlPost(deps.apiUrl);
 
-  const sendToResponseUrl = (text: string, { tenant, eventId, sealed, signal }: ReplyContext) => {
+  const sendToResponseUrl = (text: string, { tenant, eventId, sealed, begin }: SendContext) => {
     const name = 'response_url';
     const capability = sealed[name];
     if (capability === undefined) throw new SallyportError('ERR_REPLY_REJECTED', 'the event has no response_url');
-    return postToResponseUrl({ url: deps.sealer.open(capability, { tenant, eventId, name }), text, signal });
+    return postToResponseUrl({ url: deps.sealer.open(capability, { tenant, eventId, name }), text, begin });
   };
 
-  const sendMessage = async (text: string, destination: Destination, context: ReplyContext) => {
+  const sendMessage = async (text: string, destination: Destination, context: SendContext) => {
     const account = findAccount(context.tenant, destination);
     if (account === undefined) return 'unsent';
     if (destination.channel === undefined) {
@@ -45,14 +43,15 @@ export function createSlackReplier(deps: SlackReplierDeps): Replier {
     }
     const { token } = account;
     const options = messageArguments(text, destination, context.replyId);
-    return callWebApi({ method: 'chat.postMessage', token, arguments: options, signal: context.signal });
+    const { signal } = context;
+    return callWebApi({ method: 'chat.postMessage', token, arguments: options, signal, post: await context.begin() });
   };
 
   return {
     paceMs: PACE_MS,
     split: (text, destination) => splitReply(text, destinationSchema.safeParse(destination).data?.via),
 
-    async send(message: ReplyMessage, context: ReplyContext): Promise<ReplyResult> {
+    async send(message: ReplyMessage, context: SendContext): Promise<ReplyResult> {
       if (context.signal.aborted)
         throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'the run was stopped before replying');
       const destination = readDestination(context);
@@ -72,7 +71,7 @@ export function createSlackReplier(deps: SlackReplierDeps): Replier {
       const isVisible = destination.via === 'message' && !destination.channel?.match(/^[UW]/);
       if (!isVisible || account === undefined || destination.channel === undefined) return 'unknown';
       const { replyId, signal } = context;
-      return findReply({ destination, account, replyId, sinceMs, signal }, { callWebApi, clock: deps.clock });
+      return findReply({ destination, account, replyId, sinceMs, signal }, callWebApi);
     },
   };
 }

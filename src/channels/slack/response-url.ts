@@ -1,4 +1,4 @@
-import { REPLY_TIMEOUT_MS } from '../channel.ts';
+import type { PostCall } from '../channel.ts';
 import { type CallOutcome, failureOfError, failureOfStatus, failureOfThrown } from './outcome.ts';
 
 /** Where Slack's response URLs lead, GovSlack's included. Whoever could name another host would have us post to it. */
@@ -9,25 +9,27 @@ const SLACK_API_URL = 'https://slack.com/api/';
 export interface ResponseUrlPost {
   readonly url: string;
   readonly text: string;
-  readonly signal: AbortSignal;
+  readonly begin: () => Promise<PostCall>;
 }
 
-/** Posts to a `response_url` once. Never throws: what went wrong is the outcome. */
+/** Posts to a `response_url` once. Throws only what `begin` throws: what went wrong is the outcome. */
 export type PostToResponseUrl = (post: ResponseUrlPost) => Promise<CallOutcome<null>>;
 
 /** `apiUrl` is `SLACK_API_URL`; when it names another server, that server's own host and port are allowed as well. */
 export function createResponseUrlPost(apiUrl: string): PostToResponseUrl {
   const origin = apiUrl === SLACK_API_URL ? undefined : new URL(apiUrl).origin;
-  return async ({ url, text, signal }) => {
+  return async ({ url, text, begin }) => {
     if (!isAllowed(url, origin)) return { kind: 'rejected', why: 'response_url_host' };
+    const { signal, fence } = await begin();
     try {
+      fence();
       const response = await fetch(url, {
         method: 'POST',
         headers: { 'content-type': 'application/json; charset=utf-8' },
         // Only the user who asked sees it, and the message with the button stays.
         body: JSON.stringify({ text, response_type: 'ephemeral', replace_original: false }),
         redirect: 'error',
-        signal: AbortSignal.any([signal, AbortSignal.timeout(REPLY_TIMEOUT_MS)]),
+        signal,
       });
       return await outcomeOf(response);
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { webApi } from '@slack/bolt';
-import { REPLY_TIMEOUT_MS } from '../channel.ts';
+import { type PostCall, VENDOR_CALL_MS } from '../channel.ts';
 import { type CallOutcome, failureOfError, failureOfStatus, failureOfThrown } from './outcome.ts';
 
 export interface WebApiCall {
@@ -7,6 +7,8 @@ export interface WebApiCall {
   readonly token: string;
   readonly arguments: Readonly<Record<string, unknown>>;
   readonly signal: AbortSignal;
+  /** The call posts a reply: it is limited by this alone. */
+  readonly post?: PostCall;
 }
 
 /** One call of a Web API method, never repeated. Never throws: what went wrong is the outcome. */
@@ -17,12 +19,12 @@ export const loadSlackClient = () => import('@slack/bolt');
 
 /** `apiUrl` is `SLACK_API_URL`. */
 export function createWebApi(apiUrl: string): CallWebApi {
-  return async ({ method, token, arguments: options, signal }) => {
+  return async ({ method, token, arguments: options, signal, post }) => {
     const { WebClient } = (await loadSlackClient()).webApi;
     let response: Response | undefined;
     const client = new WebClient(token, {
       slackApiUrl: apiUrl,
-      timeout: REPLY_TIMEOUT_MS,
+      timeout: post === undefined ? VENDOR_CALL_MS : 0,
       // The client's default repeats up to 10 times, after timeouts too: each of them could post again.
       retryConfig: { retries: 0 },
       rejectRateLimitedCalls: true,
@@ -31,7 +33,8 @@ export function createWebApi(apiUrl: string): CallWebApi {
       // A client for each call is the only way to hand it our signal.
       fetch: async (input, init) => {
         const signals = init?.signal ? [signal, init.signal] : [signal];
-        response = await fetch(input, { ...init, signal: AbortSignal.any(signals) });
+        post?.fence();
+        response = await fetch(input, { ...init, signal: post?.signal ?? AbortSignal.any(signals) });
         return response;
       },
     });

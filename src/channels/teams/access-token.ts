@@ -79,7 +79,7 @@ async function ask(deps: AccessTokenDeps): Promise<CallOutcome<z.infer<typeof gr
   }
 }
 
-/** Wrong credentials are answered 400 or 401, and stay wrong; whatever was left open may be asked again. */
+/** Wrong credentials are answered 400 or 401, and stay wrong; after any other failure a token may be requested again. */
 function settle(failure: CallFailure): CallFailure {
   const why = `token_${failure.why}`;
   if (failure.why === 'http_401') return { kind: 'rejected', why };

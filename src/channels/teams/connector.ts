@@ -7,6 +7,8 @@ export interface ConnectorPost {
   readonly activity: { readonly type: 'message'; readonly text: string } | { readonly type: 'typing' };
   readonly token: string;
   readonly signal: AbortSignal;
+  /** `PostCall.fence` of a reply; a typing sign needs none. */
+  readonly fence?: () => void;
 }
 
 /** Posts one activity through the Bot connector, once. Never throws: what went wrong is the outcome. */
@@ -14,8 +16,9 @@ export type PostActivity = (post: ConnectorPost) => Promise<CallOutcome<null>>;
 
 /** The caller has checked that the reference's service URL may have the token. `fetch` reads bodies to their end. */
 export function createConnector(fetch: typeof globalThis.fetch): PostActivity {
-  return async ({ reference, activity, token, signal }) => {
+  return async ({ reference, activity, token, signal, fence }) => {
     try {
+      fence?.();
       const response = await fetch(activityUrl(reference), {
         method: 'POST',
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },

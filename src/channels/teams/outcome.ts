@@ -1,4 +1,5 @@
 import { type ErrorCode, SallyportError } from '../../core/errors.ts';
+import { provesRefusal } from '../refusal-status.ts';
 
 /** What a call to Microsoft came to. `why` is a bounded word for the log: a status or a word of the HTTP client. */
 export type CallOutcome<T> =
@@ -13,23 +14,20 @@ export type CallOutcome<T> =
 export type CallFailure = Exclude<CallOutcome<never>, { kind: 'ok' }>;
 
 /**
- * Refusals that pass: throttling (429), a conversation that is being written to (412), a request that did not arrive in
- * time (408), a server that did not do it (500, 503); and a token that was revoked (401), for which the next attempt
- * gets another one. learn.microsoft.com/microsoftteams/platform/bots/how-to/rate-limit
+ * Refusals that pass: throttling (429), a conversation that is being written to (412), and a token that was revoked
+ * (401), for which the next attempt gets another one.
+ * learn.microsoft.com/microsoftteams/platform/bots/how-to/rate-limit
  */
-const passing: ReadonlySet<number> = new Set([401, 408, 412, 429, 500, 503]);
+const passing: ReadonlySet<number> = new Set([401, 412, 429]);
 
 /**
- * A gateway that gave up on a server which may well have posted. Microsoft says to retry; the connector knows no
- * idempotency key, so that would at times say everything twice.
+ * A response that is not a success. Microsoft says to retry after a 5xx, but the connector knows no idempotency key, so
+ * that would at times post a message twice.
  */
-const doubtful: ReadonlySet<number> = new Set([502, 504]);
-
-/** A response that is not a success. */
 export function failureOfStatus(status: number, retryAfter: string | null): CallFailure {
   const why = `http_${status}`;
   if (passing.has(status)) return { kind: 'unavailable', why, ...retryAfterOf(retryAfter) };
-  return { kind: doubtful.has(status) || status > 504 ? 'ambiguous' : 'rejected', why };
+  return { kind: provesRefusal(status) ? 'rejected' : 'ambiguous', why };
 }
 
 function retryAfterOf(header: string | null): { retryAfterMs?: number } {

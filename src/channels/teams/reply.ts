@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Sealer } from '../../scrub/seal.ts';
-import type { Replier, ReplyContext, ReplyMessage, ReplyResult, WorkingContext } from '../channel.ts';
+import type { Replier, ReplyContext, ReplyMessage, ReplyResult, SendContext, WorkingContext } from '../channel.ts';
 import { type AccessTokenDeps, type AccessTokens, createAccessTokens } from './access-token.ts';
 import { type ConnectorPost, createConnector, type PostActivity } from './connector.ts';
 import {
@@ -48,16 +48,16 @@ export function createTeamsReplier(deps: TeamsReplierDeps): Replier {
     // What is given in the response is one message, and Teams cuts it.
     split: (text, { via }) => (via === 'response' ? [text] : splitReply(text)),
 
-    async send(message: ReplyMessage, context: ReplyContext): Promise<ReplyResult> {
+    async send(message: ReplyMessage, context: SendContext): Promise<ReplyResult> {
       const { via, until = Number.POSITIVE_INFINITY } = readDestination(context);
       // Nobody waits for it any more, and there is nowhere else to say it.
-      if (via === 'response') return { kind: clock() <= until ? 'delivered' : 'unsent' };
+      if (via === 'response') return { kind: clock() <= until ? 'in_response' : 'unsent' };
       if (account === undefined) return { kind: 'unsent' };
       if (context.signal.aborted) {
         throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'the run was stopped before replying');
       }
       const activity = { type: 'message', text: renderTeamsMarkdown(message.text) } as const;
-      const outcome = await postOnce(activity, openReference(context, deps.sealer), context.signal, account);
+      const outcome = await postOnce(activity, openReference(context, deps.sealer), context, account);
       if (outcome.kind === 'ok') return { kind: 'delivered' };
       const { eventId, tenant } = context;
       deps.logger.warn({ eventId, tenant, channel: 'teams', outcome: outcome.kind, why: outcome.why }, 'reply.failed');
@@ -66,12 +66,12 @@ export function createTeamsReplier(deps: TeamsReplierDeps): Replier {
     },
 
     // The connector takes messages and updates them, but shows none: nobody can be asked whether one arrived.
-    // What is said in the response has no effect to be found: whether it is in time is asked again.
+    // What is said in the response has no effect to be found.
     find: async (context) => (readDestination(context).via === 'response' ? 'absent' : 'unknown'),
 
     async showWorking(context) {
       if (account === undefined || readDestination(context).via === 'response') return;
-      await postOnce({ type: 'typing' }, openReference(context, deps.sealer), context.signal, account);
+      await postOnce({ type: 'typing' }, openReference(context, deps.sealer), context, account);
     },
   };
 }
@@ -82,18 +82,20 @@ function readDestination({ destination }: Pick<ReplyContext, 'destination'>): De
   return parsed;
 }
 
+/** A reply begins its call when the token is there; a typing sign has no `begin`. */
 async function postOnce(
   activity: ConnectorPost['activity'],
   reference: ConversationReference,
-  signal: AbortSignal,
+  { signal, begin }: Pick<WorkingContext, 'signal'> & Partial<Pick<SendContext, 'begin'>>,
   { tokens, post, isServiceAllowed }: Account,
 ): Promise<CallOutcome<null>> {
-  // Asked again here: the list may have become shorter since the activity was taken.
+  // Checked again here: the list may have become shorter since the activity was taken.
   if (!isServiceAllowed(reference.serviceUrl)) return { kind: 'rejected', why: 'service_host' };
   const token = await tokens.get();
   if (token.kind !== 'ok') return token;
   if (signal.aborted) return { kind: 'unavailable', why: 'stopped' };
-  const outcome = await post({ reference, activity, token: token.value, signal });
+  const call = begin === undefined ? { signal } : await begin();
+  const outcome = await post({ reference, activity, token: token.value, ...call });
   if (outcome.kind === 'unavailable' && outcome.why === 'http_401') tokens.drop(token.value);
   return outcome;
 }

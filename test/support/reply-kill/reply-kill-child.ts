@@ -8,32 +8,18 @@ import { randomBytes } from 'node:crypto';
 import { openSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Replier } from '../../../src/channels/channel.ts';
-import { createGmailClient } from '../../../src/channels/gmail/client.ts';
-import { noCredentials } from '../../../src/channels/gmail/credentials.ts';
-import { createGmailReplier } from '../../../src/channels/gmail/reply.ts';
-import { createAccessTokens } from '../../../src/channels/graph/access-token.ts';
-import { createGraphApi } from '../../../src/channels/graph/graph-api.ts';
-import { createGraphReplier } from '../../../src/channels/graph/reply.ts';
-import { createSlackReplier } from '../../../src/channels/slack/reply.ts';
-import { createTeamsReplier } from '../../../src/channels/teams/reply.ts';
 import { nodeCrypto } from '../../../src/core/crypto.node.ts';
 import { isJsonObject } from '../../../src/core/json.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
-import { silentMeter } from '../../../src/core/meter.ts';
 import { openEmbeddedStore } from '../../../src/queue/embedded/open.ts';
 import type { Journal } from '../../../src/queue/journal.ts';
 import type { Lease } from '../../../src/queue/lease.ts';
 import { openRedisStore } from '../../../src/queue/redis/open.ts';
 import { defaultLimits, type Store } from '../../../src/queue/store.ts';
 import { createScrubber } from '../../../src/scrub/scrubber.ts';
-import { createSealer } from '../../../src/scrub/seal.ts';
 import type { Agent } from '../../../src/workers/agent/agent.ts';
-import { createGuardrails } from '../../../src/workers/guardrails/guardrails.ts';
 import { type RunDeps, run } from '../../../src/workers/run.ts';
-import { auditOver } from '../audit.ts';
-import { budgetsOver } from '../budget.ts';
 import { seeded } from '../campaign.ts';
-import { reviewing } from '../review.ts';
 import {
   type Fact,
   LEASE_MS,
@@ -44,6 +30,7 @@ import {
   type Target,
   type WorkerPlan,
 } from './plan.ts';
+import { createRepliers, createWorkerDeps } from './worker-deps.ts';
 
 const plan = JSON.parse(process.argv[2] ?? '') as WorkerPlan;
 const random = seeded(plan.seed);
@@ -164,36 +151,14 @@ const limits = { ...defaultLimits, leaseMs: LEASE_MS, rewakeMs: 2 * LEASE_MS };
 const common = { limits, idCheck: 'check', logger: silentLogger };
 const scrub = createScrubber({ crypto: nodeCrypto, key: SEAL_KEY });
 
-function repliers(): (tenant: string, channel: string) => Replier {
-  const { urls, graph } = plan;
-  const sealer = createSealer(nodeCrypto, [SEAL_KEY]);
-  const base = { clock: Date.now, logger: silentLogger, sealer };
-  const fetch: typeof globalThis.fetch = (input, init) => globalThis.fetch(input, init);
-  const tokenUrl = `${urls.graph}/${graph.tenantId}/oauth2/v2.0/token`;
-  const tokens = createAccessTokens({
-    ...graph,
-    tokenUrl,
-    scope: 'https://graph.microsoft.com/.default',
-    fetch,
-    clock: Date.now,
-  });
-  const credentials = { appId: 'app', appPassword: 'password', tokenUrl: urls.teamsToken, scope: 'scope', fetch };
-  const client = createGmailClient({ baseUrl: urls.gmail, credentials: noCredentials, fetch, timeoutMs: 10_000 });
-  const table: Readonly<Record<string, Replier>> = {
-    slack: createSlackReplier({ ...base, apiUrl: urls.slack, botToken: 'xoxb-local-token-for-tests' }),
-    graph: createGraphReplier({ ...base, api: createGraphApi({ baseUrl: urls.graph, tokens, fetch }) }),
-    teams: createTeamsReplier({ ...base, credentials, serviceHosts: [new URL(urls.teams).host], fetch }),
-    gmail: createGmailReplier({ client, clock: Date.now, scrub }),
-  };
-  const stopping = new Map(Object.entries(table).map(([vendor, replier]) => [vendor, stoppingReplier(replier)]));
-  return (_, channel) => {
-    const replier = stopping.get(channel);
-    if (replier === undefined) throw new Error('no such vendor');
-    return replier;
-  };
-}
-
-const replier = repliers();
+const repliers = new Map(
+  Object.entries(createRepliers(plan, scrub)).map(([vendor, one]) => [vendor, stoppingReplier(one)]),
+);
+const replier = (_: string, channel: string): Replier => {
+  const found = repliers.get(channel);
+  if (found === undefined) throw new Error('no such vendor');
+  return found;
+};
 
 async function work(at: WorkerPlan['stores'][number]) {
   const store: Store =
@@ -204,28 +169,16 @@ async function work(at: WorkerPlan['stores'][number]) {
           relay: { claimMs: LEASE_MS / 2 },
         });
   const deps: RunDeps = {
+    ...createWorkerDeps(store, scrub),
     agentFor: () => agent,
-    guardrailsWith: (own) => createGuardrails(own, { meter: silentMeter, logger: silentLogger }),
-    memory: null,
     replier,
-    reader: () => null,
-    inbox: store.inbox,
-    prepare: () => [],
     lease: stoppingLease(store.lease),
     journal: stoppingJournal(store.journal),
-    scrub,
-    meter: silentMeter,
-    clock: Date.now,
     random,
     leaseMs: LEASE_MS,
     replyTimeoutMs: REPLY_TIMEOUT_MS,
-    blockedNotice: null,
-    openBudget: budgetsOver(store),
     shutdown: shutdown.signal,
-    logger: silentLogger,
-    ...reviewing(),
     isStopping: () => shutdown.signal.aborted,
-    audit: auditOver(store),
   };
   return store.jobs.consume({ concurrency: 64, run: (conversation) => run(conversation, deps) });
 }

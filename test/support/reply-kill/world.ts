@@ -27,7 +27,10 @@ export interface World {
   stop(): Promise<void>;
 }
 
-export async function startWorld(): Promise<World> {
+/** What stands before a vendor, by the address it stands before. */
+export type Front = (vendor: Vendor, url: string) => Promise<string>;
+
+export async function startWorld(front: Front = async (_, url) => url): Promise<World> {
   const [slack, graph, teams, gmail] = await Promise.all([
     startSlackServer(),
     startGraphServer(),
@@ -35,6 +38,13 @@ export async function startWorld(): Promise<World> {
     startGmailServer({ clock: Date.now }),
   ]);
   const { tenantId, clientId, clientSecret } = graph;
+  const urls = {
+    slack: await front('slack', slack.url),
+    graph: await front('graph', graph.url),
+    teams: await front('teams', teams.serviceUrl),
+    gmail: await front('gmail', gmail.url),
+    teamsToken: teams.tokenUrl,
+  };
   const make = createEventMaker(Date.now);
   const sealer = createSealer(nodeCrypto, [SEAL_KEY]);
   const destinations: Readonly<Record<Vendor, (name: string) => JsonObject>> = {
@@ -48,13 +58,7 @@ export async function startWorld(): Promise<World> {
   };
   return {
     plan: {
-      urls: {
-        slack: slack.url,
-        graph: graph.url,
-        teams: teams.serviceUrl,
-        teamsToken: teams.tokenUrl,
-        gmail: gmail.url,
-      },
+      urls,
       graph: { tenantId, clientId, clientSecret },
     },
     event(vendor, name) {
@@ -62,7 +66,7 @@ export async function startWorld(): Promise<World> {
       const event = make({ channel: vendor, text: name, conversation, destination: destinations[vendor](name) });
       if (vendor !== 'teams') return event;
       const binding = { tenant: TENANT, eventId: event.id, name: 'conversation_reference' };
-      const reference = { serviceUrl: teams.serviceUrl, conversationId: `19:${name}@thread.tacv2` };
+      const reference = { serviceUrl: urls.teams, conversationId: `19:${name}@thread.tacv2` };
       return { ...event, sealed: { [binding.name]: sealer.seal(JSON.stringify(reference), binding) } };
     },
     posted: () => [
@@ -147,7 +151,11 @@ export async function until(what: () => readonly string[], patienceMs: number): 
 const final: ReadonlySet<EventRecord['state']> = new Set<EventRecord['state']>(['done', 'parked']);
 
 /** The records of all targets, once nothing more happens to any of them by itself. */
-export async function settled(store: Store, targets: readonly Target[], patienceMs: number): Promise<EventRecord[]> {
+export async function settled(
+  store: Store,
+  targets: readonly Pick<Target, 'eventId'>[],
+  patienceMs: number,
+): Promise<EventRecord[]> {
   const giveUpAt = Date.now() + patienceMs;
   for (;;) {
     const records = await Promise.all(targets.map(({ eventId }) => store.events.get(TENANT, eventId)));

@@ -48,8 +48,9 @@ describe('a conversation', () => {
       gate: {
         replier: {
           find: async () => 'absent',
-          async send({ text }) {
+          async send({ text }, { begin }) {
             if (isAway) throw new Error('away');
+            await begin();
             told.push(text);
             return { kind: 'delivered' };
           },
@@ -69,7 +70,8 @@ describe('a conversation', () => {
       gate: {
         replier: {
           find: async () => 'absent',
-          async send() {
+          async send(_, { begin }) {
+            await begin();
             tries += 1;
             return { kind: tries === 1 ? 'ambiguous' : 'delivered' };
           },
