@@ -6,6 +6,7 @@ import { startSlackServer } from '../../src/testing/slack-server.ts';
 import {
   freshKeys,
   isAcknowledged,
+  PATIENCE_MS,
   repliesPosted,
   type Sent,
   seeded,
@@ -29,7 +30,6 @@ describe('kill -9 of the processes on one embedded store', () => {
         SALLYPORT_DATA_DIR: join(folder, 'data'),
         SLACK_API_URL: slack.url,
         SALLYPORT_LEASE: '2s',
-        SALLYPORT_REPLY_TIMEOUT: '1s',
         LOG_LEVEL: 'warn',
       };
       const start = () => startRole({ role: 'all', environment, folder });
@@ -44,7 +44,7 @@ describe('kill -9 of the processes on one embedded store', () => {
           random,
           pending: () => history.filter(isAcknowledged).length - slack.posts.length,
         });
-        await repliesPosted(slack, history.length, 15_000);
+        await repliesPosted(slack, history.length, PATIENCE_MS);
         await sleep(1_000);
         expect(violations(history, slack)).toEqual([]);
         expect(history).toHaveLength(600);
@@ -56,6 +56,6 @@ describe('kill -9 of the processes on one embedded store', () => {
         await rm(folder, { recursive: true, force: true });
       }
     },
-    120_000,
+    240_000,
   );
 });

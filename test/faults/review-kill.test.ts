@@ -40,7 +40,6 @@ async function killedWhilePosting(verdict: false | 'taken', store: Readonly<Reco
     SALLYPORT_REVIEW_REPLIES: 'always',
     SALLYPORT_REVIEW_APPROVERS: 'operator',
     SALLYPORT_LEASE: '2s',
-    SALLYPORT_REPLY_TIMEOUT: '1s',
     LOG_LEVEL: 'warn',
   };
   const ingress: RoleProcess = await startRole({ role: 'ingress', folder, environment });
