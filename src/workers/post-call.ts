@@ -1,7 +1,7 @@
 import type { PostCall } from '../channels/channel.ts';
 import type { Clock } from '../core/clock.ts';
 import { SallyportError } from '../core/errors.ts';
-import type { JsonValue } from '../core/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { START_MS } from '../core/reply-timing.ts';
 import type { Journal } from '../queue/journal.ts';
 import type { HeldLease } from '../queue/lease.ts';
@@ -11,7 +11,7 @@ export interface PostCallOptions {
   readonly lease: HeldLease;
   readonly step: string;
   /** What the journal keeps of the message. */
-  readonly value: JsonValue;
+  readonly value: JsonObject;
   /** Time limit of the call, in ms. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -36,6 +36,10 @@ export interface PendingCall {
  * alive or not.
  */
 const holdMs = (timeoutMs: number): number => START_MS + timeoutMs * 1.5;
+
+/** The time limit of the call that an intent announced, in ms: another process may have been given another one. */
+export const limitOfIntent = (value: JsonValue): number =>
+  isJsonObject(value) && typeof value.limitMs === 'number' ? value.limitMs : 0;
 
 /** Records the intent, then lets one call start within `START_MS` of it and last no longer than its time limit. */
 export function createPostCall({
@@ -68,7 +72,12 @@ export function createPostCall({
   };
 
   const record = async (): Promise<void> => {
-    const isOurs = await journal.record(lease, step, { kind: 'intent', value }, holdMs(timeoutMs));
+    const isOurs = await journal.record(
+      lease,
+      step,
+      { kind: 'intent', value: { ...value, limitMs: timeoutMs } },
+      holdMs(timeoutMs),
+    );
     if (!isOurs || signal.aborted) throw new SallyportError('ERR_LEASE_LOST', 'another worker has the conversation');
   };
 

@@ -7,7 +7,7 @@ import { isJsonObject, type JsonObject } from '../core/json.ts';
 import { settleMs } from '../core/reply-timing.ts';
 import { type Journal, type JournalEntry, REPLY_STEP } from '../queue/journal.ts';
 import type { HeldLease } from '../queue/lease.ts';
-import { createPostCall, type PendingCall } from './post-call.ts';
+import { createPostCall, limitOfIntent, type PendingCall } from './post-call.ts';
 
 /** The journal's step for the one word that there will be no reply. */
 export const NOTICE_STEP = 'notice';
@@ -129,7 +129,8 @@ async function wasDelivered(
   const found = await replier.find(context, intent.at);
   if (found === 'unknown') throw ambiguous();
   if (found === 'delivered') return true;
-  const waitMs = settleMs(record.event.channel, timeoutMs) - ageMs;
+  const limitMs = Math.max(timeoutMs, limitOfIntent(intent.value));
+  const waitMs = settleMs(record.event.channel, limitMs) - ageMs;
   if (waitMs > 0) throw new ReplyUnsettled(waitMs);
   return false;
 }

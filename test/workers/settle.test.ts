@@ -55,7 +55,7 @@ async function open({ channel = 'slack', timeoutMs = 10_000 }: Attempt = {}) {
   await store.inbox.accept([event]);
   const { record, lease } = await takeHead(store, conversationOf(event));
   let sent = 0;
-  const attempt = async ({ send = posts, wall = clock.now }: Attempt = {}) => {
+  const attempt = async ({ send = posts, wall = clock.now, timeoutMs: limit = timeoutMs }: Attempt = {}) => {
     const steps = await store.journal.replay(lease);
     const replier: Replier = {
       async send(_, context) {
@@ -68,7 +68,7 @@ async function open({ channel = 'slack', timeoutMs = 10_000 }: Attempt = {}) {
     const task = { record, lease, step: 'reply', text: 'hi', signal: new AbortController().signal } as const;
     return replyOnce(
       { ...task, earlier: (step) => steps.get(step) },
-      { journal: store.journal, replier, timeoutMs, clock: wall },
+      { journal: store.journal, replier, timeoutMs: limit, clock: wall },
     );
   };
   const entry = async () => (await store.journal.replay(lease)).get('reply')?.kind;
@@ -91,6 +91,19 @@ describe('a reply that the vendor does not show', () => {
     clock.advance(1);
     expect(await attempt()).toMatchObject({ state: 'delivered' });
     expect(sent()).toBe(1);
+  });
+
+  it('is settled by the time limit its call was given, where that was longer', async () => {
+    const { lease, attempt, entry } = await open({ timeoutMs: 60_000 });
+    const lost = async (context: SendContext) => {
+      await context.begin();
+      return { kind: 'ambiguous' } as const;
+    };
+    await expect(attempt({ send: lost })).rejects.toMatchObject({ code: 'ERR_REPLY_UNCONFIRMED' });
+    expect(await entry()).toBe('intent');
+    const shorter = 10_000;
+    await expect(attempt({ timeoutMs: shorter })).rejects.toMatchObject({ waitMs: settleMs('slack', 60_000) });
+    expect((await store.journal.replay(lease)).get('reply')?.value).toMatchObject({ text: 'hi' });
   });
 
   it("is as old as the store's clock says, whatever the worker's says", async () => {
