@@ -72,6 +72,8 @@ test.each(['taken', 'lost'] as const)('a notice that was %s and not confirmed is
   const { replier, said } = channel([failure]);
   const id = await write({ replier });
   expect(await recordOf(id)).toMatchObject(blocked);
+  // Before the notice's intent is settled its absence would prove nothing.
+  clock.advance(20_000);
   await gate.store.events.redrive('default', id);
   await drain(id);
   expect(said()).toEqual([SORRY]);

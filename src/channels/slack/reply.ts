@@ -43,8 +43,8 @@ export function createSlackReplier(deps: SlackReplierDeps): Replier {
     }
     const { token } = account;
     const options = messageArguments(text, destination, context.replyId);
-    const { signal } = context;
-    return callWebApi({ method: 'chat.postMessage', token, arguments: options, signal, post: await context.begin() });
+    const { signal, begin } = context;
+    return callWebApi({ method: 'chat.postMessage', token, arguments: options, signal, begin });
   };
 
   return {

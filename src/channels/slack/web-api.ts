@@ -7,11 +7,11 @@ export interface WebApiCall {
   readonly token: string;
   readonly arguments: Readonly<Record<string, unknown>>;
   readonly signal: AbortSignal;
-  /** The call posts a reply: it is limited by this alone. */
-  readonly post?: PostCall;
+  /** The call posts a reply: this is called when the client is ready, and the call is limited by its result alone. */
+  readonly begin?: () => Promise<PostCall>;
 }
 
-/** One call of a Web API method, never repeated. Never throws: what went wrong is the outcome. */
+/** One call of a Web API method, never repeated. Throws only what `begin` throws: what went wrong is the outcome. */
 export type CallWebApi = (call: WebApiCall) => Promise<CallOutcome<webApi.WebAPICallResult>>;
 
 /** Slack's client. Not loaded by the ingress; a worker loads it before its first run, which would wait 0.3 s for it. */
@@ -19,8 +19,9 @@ export const loadSlackClient = () => import('@slack/bolt');
 
 /** `apiUrl` is `SLACK_API_URL`. */
 export function createWebApi(apiUrl: string): CallWebApi {
-  return async ({ method, token, arguments: options, signal, post }) => {
+  return async ({ method, token, arguments: options, signal, begin }) => {
     const { WebClient } = (await loadSlackClient()).webApi;
+    const post = await begin?.();
     let response: Response | undefined;
     const client = new WebClient(token, {
       slackApiUrl: apiUrl,
