@@ -1,10 +1,8 @@
 import { z } from 'zod';
+import { programSchema } from './program.node.ts';
 import { bytes, durationBetween, hostPattern, integer, listOf } from './values.ts';
 
-const programName = z
-  .string()
-  .regex(/^[a-z][a-z0-9_.+-]{0,30}$/, { message: 'must be a short name like rg or python3' });
-const program = z.string().regex(/^\/[\x21-\x7e]{1,500}$/, { message: 'must be an absolute path' });
+const programName = z.string().regex(/^[a-z][a-z0-9_.+-]{0,30}$/, { message: 'must be a short name like wc or sort' });
 
 /** Of `fetch_url`. */
 export const fetchUrlSchema = z.strictObject({
@@ -23,8 +21,8 @@ export const toolsSchema = z
         /** Of all files of a run together. */
         size: bytes.prefault('10MiB'),
         files: integer(1, 10_000).default(200),
-        /** What `workspace_run` may start. */
-        programs: z.record(programName, program).default({}),
+        /** What `workspace_run` may start: a path, or `{ path, options }` with the options a model may give. */
+        programs: z.record(programName, programSchema).default({}),
         /** For one program. */
         timeout: durationBetween('100ms', '10m').prefault('30s'),
       })

@@ -105,7 +105,7 @@ async function openWorld() {
       throw error;
     });
   const toolFetch = Object.assign(counting, { close: () => guarded.close() });
-  const programs = { cat: execFileSync('which', ['cat'], { encoding: 'utf8' }).trim() };
+  const programs = { cat: { path: execFileSync('which', ['cat'], { encoding: 'utf8' }).trim(), options: [] } };
   const workspace = createWorkspace({
     folders: createFolders(join(folder, 'runs')),
     maxBytes: 10_000,

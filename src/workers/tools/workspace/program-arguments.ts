@@ -10,15 +10,37 @@ const UNCLEAN = /[\u0000\\]/;
 
 /**
  * Refuses what could name a file outside the folder: absolute paths, also behind an option or inside a list, `..`, home
- * folders, NUL and backslashes. It keeps honest programs inside; a program that takes code (an interpreter) is kept
- * inside by nothing but what the operator starts it with. @throws ToolRefusal
+ * folders, NUL and backslashes; and every option that is not among `options`. An option begins with `-`, with `+` (older
+ * programs) or with `@` (a file of further arguments), before and after `--`, because not every program heeds that. Its
+ * value is an argument of its own, or follows `=` after a long name. Nothing else is read into an argument: no bundle of
+ * letters, no abbreviation. @throws ToolRefusal
  */
-export function checkArguments(given: readonly string[]): void {
+export function checkArguments(given: readonly string[], options: readonly string[]): void {
   for (const argument of given) {
     const value = argument.replace(OPTION, '');
     const isGlued = value.startsWith('-') && (value.includes('/') || value.includes('..'));
     if (isGlued || UNCLEAN.test(value) || ABSOLUTE_INSIDE.test(value) || PARENT.test(value)) {
       throw new ToolRefusal('arguments may only name files of the workspace, by relative paths');
     }
+    if (isOption(argument) && !isListed(argument, options)) throw new ToolRefusal(optionRule(options));
   }
 }
+
+/** `-` is standard input, which is empty, and `--` ends options: neither makes a program do anything. */
+const isOption = (argument: string): boolean => /^[-+@]/.test(argument) && argument !== '-' && argument !== '--';
+
+function isListed(argument: string, options: readonly string[]): boolean {
+  const [name = '', value] = argument.startsWith('--') ? splitOnce(argument) : [argument];
+  return options.includes(argument) || (value !== undefined && options.includes(name));
+}
+
+function splitOnce(argument: string): readonly [string, string?] {
+  const at = argument.indexOf('=');
+  return at === -1 ? [argument] : [argument.slice(0, at), argument.slice(at + 1)];
+}
+
+/** What a model is told, before and after it gets it wrong. */
+export const optionRule = (options: readonly string[]): string =>
+  options.length === 0
+    ? 'this program takes no options: no argument may begin with -, + or @'
+    : `this program takes these options and no others, each as an argument of its own: ${options.join(' ')}`;

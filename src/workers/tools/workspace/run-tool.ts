@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { ToolRefusal } from '../refusal.ts';
 import { defineTool, type Tool } from '../tool.ts';
-import { checkArguments } from './program-arguments.ts';
+import { checkArguments, optionRule } from './program-arguments.ts';
 import { runProgram } from './run-program.ts';
 import { survey } from './survey.ts';
-import type { WorkspaceDeps } from './workspace-deps.ts';
+import type { WorkspaceDeps, WorkspaceOptions } from './workspace-deps.ts';
 
 const MAX_ARGUMENTS = 32;
 /** Of each of a program's two outputs: both together are half of what a result may have. */
@@ -21,7 +21,7 @@ export function runTool({ options, folderOf }: WorkspaceDeps): Tool {
   };
   return defineTool({
     name: 'workspace_run',
-    description: 'Runs a program in the workspace, without a shell: each argument is passed as it is.',
+    description: `Runs a program in the workspace, without a shell: each argument is passed as it is.${told(programs)}`,
     input: z.strictObject({
       program: z.enum(Object.keys(programs)),
       arguments: z.array(z.string().max(4096)).max(MAX_ARGUMENTS).default([]),
@@ -31,16 +31,22 @@ export function runTool({ options, folderOf }: WorkspaceDeps): Tool {
     maxCalls: 10,
     timeoutMs: programTimeoutMs + 5_000,
     async run({ program: name, arguments: given }, { signal, run }) {
-      checkArguments(given);
       const program = Object.hasOwn(programs, name) ? programs[name] : undefined;
       if (program === undefined) throw new ToolRefusal('there is no such program');
+      checkArguments(given, program.options);
       const folder = await folderOf(run);
       const before = await survey(folder, maxFiles * 2);
       if (before.isCut || before.bytes > maxBytes) throw new ToolRefusal('the workspace is full');
-      const ended = await runProgram({ program, arguments: given, folder, signal }, limits);
+      const ended = await runProgram({ program: program.path, arguments: given, folder, signal }, limits);
       // Links and special files a program left would lead the next reader out.
       const { removed } = await survey(folder, maxFiles * 2);
       return { ...ended, ...(removed === 0 ? {} : { removedLinks: removed }) };
     },
   });
 }
+
+/** So that a model need not guess which options will be refused. */
+const told = (programs: WorkspaceOptions['programs']): string =>
+  Object.entries(programs)
+    .map(([name, { options }]) => `\n${name}: ${optionRule(options)}`)
+    .join('');
