@@ -10,6 +10,8 @@ export const auditActions = [
   'event.redriven',
   /** Somebody said what became of an effect with an unknown outcome. */
   'event.resolved',
+  /** A call a model asked for was made. */
+  'tool.called',
   /** A call a model asked for was not made, or came to nothing. */
   'tool.refused',
   /** The outbound guard opened no socket for a URL. */

@@ -35,10 +35,10 @@ export function createAudit({ store, scrub, clock, logger }: AuditDeps): RecordA
 /** Notes that were found clean and are remembered: of a run that ended they differ in ids, figures and who asked. */
 const MAX_KNOWN = 2_000;
 /**
- * What differs from one note to the next and cannot be a secret: our own ids, and figures. Not what looks like them inside
+ * What differs from one note to the next and cannot be a secret: our own ids, digests, and figures. Not what looks like them inside
  * a string, where each `"` has a backslash before it.
  */
-const VARYING = /(?<!\\)"ev_[0-9A-Z]{26}"|(?<=[^\\]":)\d{1,15}(?=[,}])/g;
+const VARYING = /(?<!\\)"ev_[0-9A-Z]{26}"|(?<=[^\\]"argumentsSha256":)"[0-9a-f]{64}"|(?<=[^\\]":)\d{1,15}(?=[,}])/g;
 
 /** Scrubs what was not scrubbed before: doing so for each run would take as long as all the rest of its entry. */
 function createCleaner(scrub: AuditDeps['scrub']): (note: AuditNote) => AuditNote {

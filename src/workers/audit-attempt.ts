@@ -5,7 +5,7 @@ import type { HeldLease, Outcome } from '../queue/lease.ts';
 import type { AttemptTrail } from './trail.ts';
 
 /**
- * Tells the audit of one attempt, in one step: what it was refused, and how it ended with what it used.
+ * Tells the audit of one attempt, in one step: the calls it made, what it was refused, and how it ended with what it used.
  * @throws SallyportError ERR_STORE_UNAVAILABLE: the attempt must then not count as ended
  */
 export async function auditAttempt(
@@ -27,10 +27,10 @@ function notesOf(record: EventRecord, { run: number }: HeldLease, outcome: Outco
   const actor: Actor = agent === undefined ? 'system' : `agent:${agent}`;
   const which = { generation, attempt: attempts };
   const about = { actor, subject: event.id };
-  const refusals = trail.noted.map(({ action, data }) => ({ ...about, action, data: { ...which, ...data } }));
+  const noted = trail.noted.map(({ action, data }) => ({ ...about, action, data: { ...which, ...data } }));
   const dropped = trail.dropped === 0 ? {} : { refusalsDropped: trail.dropped };
   const data = { ...which, run: number, ...dropped, ...endOf(record, outcome.run) };
-  return [...refusals, { ...about, action: 'run.finished', data }, ...consequences(record, outcome)];
+  return [...noted, { ...about, action: 'run.finished', data }, ...consequences(record, outcome)];
 }
 
 function endOf({ event, generation, review }: EventRecord, run: Run): JsonObject {

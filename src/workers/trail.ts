@@ -16,20 +16,23 @@ export type Refusal = Extract<
   | 'budget.exhausted'
 >;
 
-/** What an attempt was refused, for the audit. It is durable before the attempt counts as ended. */
+/** What an attempt tells the audit before its end. */
+export type TrailAction = Refusal | 'tool.called';
+
+/** The calls an attempt made and what it was refused, for the audit. It is durable before the attempt counts as ended. */
 export interface Trail {
-  /** Names, codes and figures of ours; nothing that was read or written. `agent` where it is a delegate's. */
-  note(action: Refusal, data: JsonObject): void;
+  /** Names, codes, digests and figures; nothing that was read or written. `agent` where it is a delegate's. */
+  note(action: TrailAction, data: JsonObject): void;
 }
 
 export interface Noted {
-  readonly action: Refusal;
+  readonly action: TrailAction;
   readonly data: JsonObject;
 }
 
 export interface AttemptTrail extends Trail {
   readonly noted: readonly Noted[];
-  /** Refusals beyond those that are kept. */
+  /** Notes beyond those that are kept. */
   readonly dropped: number;
 }
 

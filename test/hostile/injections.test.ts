@@ -239,12 +239,15 @@ describe.skipIf(process.platform !== 'linux')('a model that obeys everything it 
     }
     expect(world.ran).toEqual([]);
 
-    // The audit has each refusal of a tool and of a guardrail, and each run; and no word of theirs.
+    // The audit has each call, each refusal of a tool and of a guardrail, and each run; and no word of theirs.
     const audited = await world.audited();
     const entriesOf = (action: string) => audited.filter((entry) => entry.action === action);
     const linesOf = (name: string) => world.notes.lines.filter((line) => line.name === name);
     const beyond = entriesOf('tool.refused').filter(({ data }) => data.calls !== undefined);
     expect(entriesOf('tool.refused').length - beyond.length).toBe(linesOf('tool.refused').length);
+    const called = entriesOf('tool.called').filter(({ data }) => data.outcome !== 'interrupted');
+    expect(called.length).toBe(linesOf('tool.called').length);
+    expect(called.length).toBeGreaterThan(100);
     // What is about to be read or called is judged in the agent, and a reply once, after it.
     const judged = entriesOf('guardrail.refused');
     const replies = judged.filter(({ data }) => data.stage === 'output').map(({ subject }) => subject);

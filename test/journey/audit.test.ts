@@ -126,6 +126,7 @@ describe('a run that was talked into something', () => {
       ['outbound.refused', 'address-metadata'],
       ['tool.refused', 'refused'],
       ['outbound.refused', 'address-private'],
+      ['tool.called', undefined],
       ['secret.leak_blocked', ['github-token']],
       ['guardrail.refused', 'word'],
       ['run.finished', 'ERR_GUARDRAIL_BLOCKED'],
@@ -136,8 +137,9 @@ describe('a run that was talked into something', () => {
     expect(entries.at(-1)).toMatchObject({ actor: 'system', subject: event.id });
     expect(entries[1]?.data).toMatchObject({ tool: 'send_money', step: 'tool:1.0', generation: 1, attempt: 1 });
     expect(entries[3]?.data).toMatchObject({ tool: 'unknown' });
-    expect(entries[10]?.data).toMatchObject({ guardrail: 'words', stage: 'output' });
-    expect(entries[11]?.data).toMatchObject({
+    expect(entries[9]?.data).toMatchObject({ tool: 'look', step: 'tool:5.0', outcome: 'done' });
+    expect(entries[11]?.data).toMatchObject({ guardrail: 'words', stage: 'output' });
+    expect(entries[12]?.data).toMatchObject({
       ...{ channel: 'slack', user: 'U1', agent: 'assistant', generation: 1, attempt: 1, run: 1, outcome: 'parked' },
       usage: { usdMicros: 6 * 140, inputTokens: 600, outputTokens: 120, modelCalls: 6, toolCalls: 2 },
     });
@@ -160,16 +162,17 @@ describe('a run that was talked into something', () => {
     );
     await world.write('go');
     const entries = await audit();
-    expect(actionsOf(entries).slice(0, 5)).toEqual([
+    expect(actionsOf(entries).slice(0, 6)).toEqual([
       'outbound.refused',
+      'tool.called',
       'guardrail.refused',
       'guardrail.refused',
       'tool.refused',
       'tool.refused',
     ]);
-    expect(entries[1]?.data).toMatchObject({ stage: 'input', guardrail: 'g', reason: 'no' });
-    expect(entries[2]?.data).toMatchObject({ stage: 'tool-call', tool: 'look', guardrail: 'g', reason: 'no' });
-    expect(entries[4]?.data).toMatchObject({ code: 'too-many-calls', calls: 3 });
+    expect(entries[2]?.data).toMatchObject({ stage: 'input', guardrail: 'g', reason: 'no' });
+    expect(entries[3]?.data).toMatchObject({ stage: 'tool-call', tool: 'look', guardrail: 'g', reason: 'no' });
+    expect(entries[5]?.data).toMatchObject({ code: 'too-many-calls', calls: 3 });
     expect(entries.filter(({ data }) => data.code === 'unknown-tool')).toHaveLength(16);
     expect(entries.at(-1)).toMatchObject({ action: 'run.finished', data: { outcome: 'replied', reply: 'delivered' } });
   });

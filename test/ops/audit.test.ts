@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
 import { silentLogger } from '../../src/core/logger.ts';
+import { sha256 } from '../../src/core/sha256.node.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { auditOver, wholeChain } from '../support/audit.ts';
@@ -35,6 +36,7 @@ test('figures and ids of ours stay what they are', async () => {
   const notes = [1, 2].map((run) => ({
     run,
     of: `ev_${String(run).padStart(26, '0')}`,
+    argumentsSha256: sha256(String(run)),
     usage: { usdMicros: run * 1e6 },
   }));
   expect(await kept(...notes)).toEqual(notes);

@@ -2,13 +2,13 @@ import { SallyportError } from '../../core/errors.ts';
 import { createCallCounts } from './call-counts.ts';
 import { describeTools } from './describe-tools.ts';
 import { makeCall, repeatLocally } from './make-call.ts';
-import { recordedResult } from './recorded-call.ts';
+import { recordedInput, recordedResult } from './recorded-call.ts';
 import { refusable } from './refusable.ts';
 import { Refused } from './refusal.ts';
-import { reportCall } from './report-call.ts';
+import { argumentsDigest, createCallFacts, reportCall, reportInterrupted } from './report-call.ts';
 import { stopped } from './run-tool.ts';
 import type { Tool } from './tool.ts';
-import type { Toolbox, ToolboxDeps } from './toolbox.ts';
+import type { Toolbox, ToolboxDeps, ToolResult } from './toolbox.ts';
 
 /** Calls of one run over all tools: more than any task of a chat needs. */
 const MAX_CALLS = 50;
@@ -37,21 +37,28 @@ export function createToolbox(given: ToolboxDeps): Toolbox {
       if (taken.has(id)) throw new SallyportError('ERR_INTERNAL', 'a step was used for two calls');
       taken.add(id);
       const startedAt = performance.now();
-      const result = await refusable(async () => {
+      const facts = createCallFacts();
+      const told = { step: id, tool: known.has(name) ? name : 'unknown', facts };
+      const work = async (): Promise<ToolResult> => {
         counts.count(name, input);
         // First of all: what happened has happened, whatever is allowed by now.
         const recorded = recordedResult(steps.earlier(id), name);
         if (recorded !== null) {
+          facts.outcome = 'recorded';
+          facts.data = argumentsDigest(recordedInput(steps.earlier(id)));
           const local = allowed.has(name) && recorded.kind !== 'refused' ? known.get(name) : undefined;
-          if (local?.isLocal === true) await repeatLocally(local, id, input, deps);
+          if (local?.isLocal === true) await repeatLocally({ tool: local, step: id, given: input, facts }, deps);
           return recorded;
         }
         const tool = find(name);
         counts.check(tool, input);
-        return makeCall(tool, id, input, deps);
+        return makeCall({ tool, step: id, given: input, facts }, deps);
+      };
+      const result = await refusable(work).catch((error: unknown) => {
+        reportInterrupted({ ...told, error }, deps);
+        throw error;
       });
-      const ms = Math.round(performance.now() - startedAt);
-      reportCall({ step: id, tool: known.has(name) ? name : 'unknown', result, ms }, deps);
+      reportCall({ ...told, result, ms: Math.round(performance.now() - startedAt) }, deps);
       return result;
     },
   };

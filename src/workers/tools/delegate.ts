@@ -56,6 +56,7 @@ export function createDelegate({ delegates, budget, runSub }: DelegateDeps): Too
     description: `Has another agent do a part of the task and returns its answer. Agents:\n${told.join('\n')}`,
     input: z.strictObject({ agent: z.enum([...delegates.keys()]), task: z.string().min(1) }),
     effect: 'idempotent',
+    auditedArguments: ['agent'],
     maxCalls: 3,
     timeoutMs: TIMEOUT_MS,
     async run({ agent, task }, { step, signal }) {

@@ -4,27 +4,38 @@ import { type Arguments, parseArguments, readArguments } from './arguments.ts';
 import { type RecordedCall, recordEnd, recordIntent, recordNotBegun } from './recorded-call.ts';
 import { refusable } from './refusable.ts';
 import { Refused } from './refusal.ts';
-import { meterFindings } from './report-call.ts';
+import { argumentsDigest, auditedArguments, type CallFacts, meterFindings } from './report-call.ts';
 import { cleanResult } from './result.ts';
 import { runTool, stopped, TIMEOUT_MS } from './run-tool.ts';
 import type { Tool } from './tool.ts';
 import type { ToolboxDeps, ToolResult } from './toolbox.ts';
 
+/** One call of an allowed tool. */
+export interface ToMake {
+  readonly tool: Tool;
+  readonly step: string;
+  /** As the model sent it. */
+  readonly given: unknown;
+  /** Filled in on the way. */
+  readonly facts: CallFacts;
+}
+
 /**
  * Checks, reserves, makes and records one call of an allowed tool.
  * @throws as `Toolbox.call`, and Refused for what the next attempt will find wrong again
  */
-export async function makeCall(tool: Tool, step: string, given: unknown, deps: ToolboxDeps): Promise<ToolResult> {
+export async function makeCall({ tool, step, given, facts }: ToMake, deps: ToolboxDeps): Promise<ToolResult> {
   const written = readArguments(given, deps.scrub);
   meterFindings(written.findings, deps);
   parseArguments(tool, written.value);
   const call: RecordedCall = { step, tool: tool.name, input: written.value };
+  facts.data = argumentsDigest(written.value);
   // Whatever comes of it from here on may come out differently next time, and the model goes on from how it came out now.
   const outcome = await refusable(async () => {
     const input = parseArguments(tool, await judged(tool, written, deps));
     const held = await deps.budget.reserve({ toolCalls: 1 });
     try {
-      return toResult(tool, await act(tool, input, call, deps), deps);
+      return toResult(tool, await act(tool, input, call, facts, deps), deps);
     } finally {
       await held.settle({});
     }
@@ -33,7 +44,13 @@ export async function makeCall(tool: Tool, step: string, given: unknown, deps: T
   return outcome;
 }
 
-async function act(tool: Tool, input: unknown, call: RecordedCall, deps: ToolboxDeps): Promise<JsonValue> {
+async function act(
+  tool: Tool,
+  input: unknown,
+  call: RecordedCall,
+  facts: CallFacts,
+  deps: ToolboxDeps,
+): Promise<JsonValue> {
   const { steps, tenant, agent, eventId, trail, signal, fetch } = deps;
   if (tool.effect === 'once') {
     // Half as long again as the call may take: by then its worker has noticed that it is over, alive or not.
@@ -52,17 +69,20 @@ async function act(tool: Tool, input: unknown, call: RecordedCall, deps: Toolbox
     signal,
     fetch,
   };
+  facts.isBegun = true;
+  facts.data = { ...facts.data, ...auditedArguments(tool, input) };
   return runTool(tool, input, context, (error) =>
     noteBlocked(error, trail, { agent, tool: tool.name, step: call.step }),
   );
 }
 
 /** Does again what an earlier attempt did to its own surroundings, unless it would not be done now. Nobody sees what comes of it. */
-export async function repeatLocally(tool: Tool, step: string, given: unknown, deps: ToolboxDeps): Promise<void> {
+export async function repeatLocally({ tool, step, given, facts }: ToMake, deps: ToolboxDeps): Promise<void> {
   await refusable(async () => {
     const written = readArguments(given, deps.scrub);
     const input = parseArguments(tool, await judged(tool, written, deps));
-    await act(tool, input, { step, tool: tool.name, input: written.value }, deps);
+    facts.outcome = 'repeated';
+    await act(tool, input, { step, tool: tool.name, input: written.value }, facts, deps);
     return { kind: 'result', value: null };
   });
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SallyportError } from '../../core/errors.ts';
-import type { JsonObject, JsonValue } from '../../core/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 import type { JournalEntry } from '../../queue/journal.ts';
 import type { Steps } from '../agent/steps.ts';
 import { refusalCodes } from './refusal.ts';
@@ -33,6 +33,12 @@ export function recordedResult(entry: JournalEntry | undefined, tool: string): T
   }
   // Settled by a person: it happened, and what it gave back is not known; or it did not, and may be made now.
   return entry.kind === 'result' ? { kind: 'result', value: 'It was done; what it gave back is not known.' } : null;
+}
+
+/** The arguments of a recorded call, if the journal has them. */
+export function recordedInput(entry: JournalEntry | undefined): JsonObject | undefined {
+  const value = entry?.value;
+  return isJsonObject(value) && isJsonObject(value.input) ? value.input : undefined;
 }
 
 /** A call as the journal sees it. */

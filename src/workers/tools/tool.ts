@@ -38,6 +38,11 @@ export interface Tool<Input = unknown> {
   /** What it gives back, a text, is the run's reply, and the run ends with it. */
   readonly isFinal?: boolean;
   /**
+   * Arguments whose values the audit records beside the digest of all: for words of your own, like those of an enum. Values
+   * that are not short text are left out.
+   */
+  readonly auditedArguments?: readonly string[];
+  /**
    * What it does lives in the attempt alone (a file in the run's folder): a later attempt makes the call again before it
    * gives back the recorded result, so that what follows finds it done.
    */

@@ -447,3 +447,107 @@ describe('a second attempt', () => {
     expect(other.inputs).toEqual([]);
   });
 });
+
+describe('the audit', () => {
+  /** SHA-256 of {"text":"x"} */
+  const X = 'fcd1ccec08db6f78a81fee6c26da9e6b8d0d3ba58b4403713fffebcfaa6cf119';
+
+  test('has one entry for every call that was made, with a digest of its arguments and none of them', async () => {
+    const answers: Record<string, () => unknown> = {
+      fails: () => Promise.reject(new Error('no')),
+      refuses: () => Promise.reject(new ToolRefusal('no')),
+      hangs: never,
+    };
+    const { tool } = spy({ timeoutMs: 20, run: ({ text }) => (answers[text]?.() ?? 'done') as string });
+    const final = spy({ name: 'end', isFinal: true });
+    const { toolbox, trail } = await run.attempt([tool, final.tool]);
+    for (const [n, text] of ['x', 'fails', 'refuses', 'hangs', SECRET].entries()) {
+      await toolbox.call(call(`tool:1.${n}`, text));
+    }
+    await toolbox.call(call('tool:2.0', 'bye', 'end'));
+    const about = (tool: string, step: string) => ({ agent: 'assistant', tool, step });
+    const argumentsSha256 = expect.stringMatching(/^[0-9a-f]{64}$/);
+    expect(trail.noted).toEqual([
+      { action: 'tool.called', data: { ...about('say', 'tool:1.0'), outcome: 'done', argumentsSha256: X } },
+      { action: 'tool.refused', data: { ...about('say', 'tool:1.1'), code: 'failed', argumentsSha256 } },
+      { action: 'tool.refused', data: { ...about('say', 'tool:1.2'), code: 'refused', argumentsSha256 } },
+      { action: 'tool.refused', data: { ...about('say', 'tool:1.3'), code: 'timeout', argumentsSha256 } },
+      { action: 'tool.called', data: { ...about('say', 'tool:1.4'), outcome: 'done', argumentsSha256 } },
+      { action: 'tool.called', data: { ...about('end', 'tool:2.0'), outcome: 'done', argumentsSha256 } },
+    ]);
+    expect(JSON.stringify(trail.noted)).not.toMatch(new RegExp(`refuses|bye|${SECRET}`));
+  });
+
+  test('has no digest of a call that was not made, because no tool was started with those arguments', async () => {
+    const { toolbox, trail } = await run.attempt([spy().tool], { allowed: [] });
+    await toolbox.call(call('tool:1.0', 'x'));
+    await toolbox.call(call('tool:1.1', 'x', 'made up'));
+    expect(trail.noted.map(({ action, data }) => [action, data.code, data.argumentsSha256])).toEqual([
+      ['tool.refused', 'not-allowed', undefined],
+      ['tool.refused', 'unknown-tool', undefined],
+    ]);
+  });
+
+  test('tells what an earlier attempt did from what this one does', async () => {
+    const once = spy({ name: 'once', effect: 'once' });
+    const local = spy({ name: 'local', isLocal: true });
+    const tools = [once.tool, local.tool];
+    const outcomes = async () => {
+      const { toolbox, trail } = await run.attempt(tools);
+      await toolbox.call(call('tool:1.0', 'x', 'once'));
+      await toolbox.call(call('tool:1.1', 'x', 'local'));
+      return trail.noted.map(({ data }) => [data.tool, data.outcome, data.argumentsSha256]);
+    };
+    expect(await outcomes()).toEqual([
+      ['once', 'done', X],
+      ['local', 'done', X],
+    ]);
+    expect(await outcomes()).toEqual([
+      ['once', 'recorded', X],
+      ['local', 'repeated', X],
+    ]);
+    expect([once.inputs.length, local.inputs.length]).toEqual([1, 2]);
+  });
+
+  test('has a call within which the attempt ended: it may have had its effect', async () => {
+    const { tool, inputs } = spy({ effect: 'once', run: never });
+    const killed = await run.attempt([tool]);
+    const pending = codeOf(killed.toolbox.call(call('tool:1.0', 'x')));
+    await expect.poll(() => inputs).toHaveLength(1);
+    killed.abort(new SallyportError('ERR_KILLED', 'the kill switch is on'));
+    await pending;
+    const late = spy({ name: 'late', effect: 'once', timeoutMs: 20, run: never });
+    const unknown = await run.attempt([late.tool]);
+    await codeOf(unknown.toolbox.call(call('tool:2.0', 'x', 'late')));
+    const noted = [...killed.trail.noted, ...unknown.trail.noted];
+    expect(noted.map(({ action, data }) => [action, data.tool, data.outcome, data.code, data.argumentsSha256])).toEqual(
+      [
+        ['tool.called', 'say', 'interrupted', 'ERR_KILLED', X],
+        ['tool.called', 'late', 'interrupted', 'ERR_AMBIGUOUS_EFFECT', X],
+      ],
+    );
+  });
+
+  test('has the values of arguments a tool names, as the tool gets them, if they are short texts', async () => {
+    const input = z.looseObject({ program: z.string() });
+    const tool = defineTool({
+      ...{
+        name: 'start',
+        description: '',
+        input,
+        effect: 'none',
+        auditedArguments: ['program', 'n', 'absent', 'toString'],
+      },
+      run: () => null,
+    } as const) as Tool;
+    const change = {
+      name: 'editor',
+      stages: ['tool-call' as const],
+      check: ({ text }: { text: string }) => ({ kind: 'change' as const, text: text.replace('wc', 'cat') }),
+    };
+    const { toolbox, trail } = await run.attempt([tool], { guardrails: [change] });
+    await toolbox.call({ id: 'tool:1.0', name: 'start', input: { program: 'wc', n: 1, more: 'words' } });
+    await toolbox.call({ id: 'tool:1.1', name: 'start', input: { program: 'long '.repeat(20) } });
+    expect(trail.noted.map(({ data }) => data.arguments)).toEqual([{ program: 'cat' }, undefined]);
+  });
+});

@@ -28,6 +28,7 @@ export function runTool({ options, folderOf }: WorkspaceDeps): Tool {
     }),
     effect: 'none',
     isLocal: true,
+    auditedArguments: ['program'],
     maxCalls: 10,
     timeoutMs: programTimeoutMs + 5_000,
     async run({ program: name, arguments: given }, { signal, run }) {
