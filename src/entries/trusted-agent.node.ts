@@ -1,6 +1,8 @@
 import type { AgentDefinitionConfig } from '../config/agent.ts';
+import type { Config, SlackConfig } from '../config/schema.ts';
 import type { Agent } from '../workers/agent/agent.ts';
 import type { BoltDeps } from '../workers/agent/bolt/agent.ts';
+import type { TenantSlack } from '../workers/agent/bolt/tenant-app.ts';
 import { allowEntry } from '../workers/outbound/check-url.ts';
 import { createGuardedFetch } from '../workers/outbound/guarded-fetch.ts';
 import { createDnsResolve } from '../workers/outbound/resolve.ts';
@@ -12,18 +14,34 @@ const SLACK_API_URL = 'https://slack.com/api/';
 /** An adapter that gets the capabilities of its events. What it spends is its own affair, so its runs cost nothing here. */
 export function trustedAgent({ name, trusted }: AgentDefinitionConfig, runtime: Runtime): Agent {
   const { config, sealer, log: logger } = runtime;
-  const urls = Object.values(config.tenants).flatMap(({ slack }) => slack?.apiUrl ?? []);
-  const slackApiUrl = urls.find((url) => url !== SLACK_API_URL);
-  const allow = [allowEntry(slackApiUrl ?? SLACK_API_URL)].filter((entry) => entry !== null);
   const deps: BoltDeps = {
     open({ tenant, id: eventId, sealed }, capability) {
       const text = sealed[capability];
       return text === undefined ? null : sealer.open(text, { tenant, eventId, name: capability });
     },
-    fetch: createGuardedFetch({ resolve: createDnsResolve(), allow }),
-    slackApiUrl,
+    slack: slackByTenant(config),
     logger,
   };
   const open = trusted as (given: BoltDeps) => Pick<Agent, 'run'>;
   return { name, isFree: true, run: open(deps).run };
 }
+
+/** Each tenant's own address, and a client that may reach it and no other tenant's. */
+function slackByTenant({ tenants }: Config): ReadonlyMap<string, TenantSlack> {
+  const found = Object.entries(tenants).flatMap(([tenant, { slack }]) => (slack ? [[tenant, slack] as const] : []));
+  const isOneSlack = new Set(found.map(([, { apiUrl }]) => apiUrl)).size === 1;
+  const open = (slack: SlackConfig): TenantSlack => {
+    const allow = [allowEntry(slack.apiUrl)].filter((entry) => entry !== null);
+    return {
+      apiUrl: slack.apiUrl === SLACK_API_URL ? undefined : slack.apiUrl,
+      fetch: createGuardedFetch({ resolve: createDnsResolve(), allow }),
+      mayHave: (token) => isOneSlack || tokensOf(slack).includes(token),
+    };
+  };
+  return new Map(found.map(([tenant, slack]) => [tenant, open(slack)]));
+}
+
+const tokensOf = ({ botToken, installations = [] }: SlackConfig): readonly (string | undefined)[] => [
+  botToken,
+  ...installations.map((one) => one.botToken),
+];

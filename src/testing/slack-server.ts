@@ -50,6 +50,8 @@ export interface SlackServer {
   readonly posts: readonly SlackPost[];
   /** The methods called, in order, those that failed included. */
   readonly calls: readonly string[];
+  /** The bearer tokens that came with calls, in order, those that were refused included. */
+  readonly tokens: readonly string[];
   /** Makes the next matching request go wrong; several queue up. */
   failNext(fault: SlackFault): void;
   /** Posts as the bot, or as who `more` says, past all faults; answers the `ts`. */
@@ -86,7 +88,10 @@ export async function startSlackServer(options: SlackServerOptions = {}): Promis
   };
   const faults: SlackFault[] = [];
   const calls: string[] = [];
+  const tokens: string[] = [];
   const server = createServer((request, response) => {
+    const bearer = request.headers.authorization?.replace(/^Bearer /, '');
+    if (bearer !== undefined) tokens.push(bearer);
     serve(request, response, world, faults, calls).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -100,6 +105,7 @@ export async function startSlackServer(options: SlackServerOptions = {}): Promis
     },
     posts: world.posts,
     calls,
+    tokens,
     failNext: (fault) => void faults.push(fault),
     say: (channel, text, more = {}) => world.store.add(channel, { ...author(world), text, ...more }).ts,
     stop: () =>

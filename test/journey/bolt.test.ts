@@ -1,9 +1,13 @@
 import { App, type AppOptions, LogLevel } from '@slack/bolt';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { loadConfig } from '../../src/config/load.ts';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import { codeOf } from '../../src/core/errors.ts';
 import type { EventRecord } from '../../src/core/event.ts';
 import type { LogFields, Logger } from '../../src/core/logger.ts';
 import { silentLogger } from '../../src/core/logger.ts';
+import type { Runtime } from '../../src/entries/runtime.node.ts';
+import { trustedAgent } from '../../src/entries/trusted-agent.node.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
 import {
@@ -15,6 +19,7 @@ import {
 } from '../../src/testing/slack-signer.ts';
 import { createBoltAgent } from '../../src/workers/agent/bolt/agent.ts';
 import type { AppSource } from '../../src/workers/agent/bolt/app.ts';
+import { boltAgent as defineBoltAgent } from '../../src/workers/agent/bolt/define.ts';
 import { boltReceiver } from '../../src/workers/agent/bolt/receiver.ts';
 import { allowEntry } from '../../src/workers/outbound/check-url.ts';
 import { createGuardedFetch } from '../../src/workers/outbound/guarded-fetch.ts';
@@ -55,13 +60,13 @@ const newApp = (options: AppOptions = {}): App =>
 function boltAgent(source: AppSource) {
   const sealer = createSealer(nodeCrypto, [new Uint8Array(32).fill(7)]);
   const allow = [allowEntry(slack.url)].filter((entry) => entry !== null);
+  const guarded = createGuardedFetch({ resolve: createDnsResolve(), allow });
   return createBoltAgent(source, {
     open({ tenant, id: eventId, sealed }, name) {
       const text = sealed[name];
       return text === undefined ? null : sealer.open(text, { tenant, eventId, name });
     },
-    fetch: createGuardedFetch({ resolve: createDnsResolve(), allow }),
-    slackApiUrl: slack.url,
+    slack: new Map([['default', { apiUrl: slack.url, fetch: guarded, mayHave: () => true }]]),
     logger,
   });
 }
@@ -369,4 +374,68 @@ test('an app with its own receiver and error handling works as it is, and keeps 
   expect(await write('hello')).toMatchObject({ state: 'done' });
   expect(slack.posts).toHaveLength(1);
   expect(slack.calls.filter((method) => method === 'chat.postMessage')).toHaveLength(2);
+});
+
+describe('an app with one token, between tenants whose Slack is elsewhere', () => {
+  const KEY = Buffer.alloc(32, 7).toString('base64');
+  const TOKEN = 'xoxb-of-one-workspace';
+
+  /** The adapter as a configuration of two tenants makes it; only `acme` has the app's token. */
+  function adapterOf(other: SlackServer, source: AppSource) {
+    const signingSecrets = [SIGNING_SECRET];
+    const file = {
+      keys: { seal: [KEY], id: KEY },
+      tenants: {
+        acme: { slack: { signingSecrets, apiUrl: slack.url, botToken: TOKEN } },
+        globex: { slack: { signingSecrets, apiUrl: other.url, botToken: 'xoxb-of-another-workspace' } },
+      },
+      agents: [defineBoltAgent({ app: source })],
+    };
+    const loaded = loadConfig(file, {}, 'all');
+    if (!loaded.ok) throw new Error(loaded.problems.join());
+    const { config } = loaded;
+    const [definition] = config.agents;
+    if (definition === undefined) throw new Error('no agent');
+    const sealer = createSealer(nodeCrypto, [Buffer.from(KEY, 'base64')]);
+    return trustedAgent(definition, { config, sealer, log: logger } as unknown as Runtime);
+  }
+
+  test('answers the tenant whose token it is and shows it to no other: those events fail', async () => {
+    const other = await startSlackServer();
+    onTestFinished(() => other.stop());
+    // Without the verification that would ask Slack's own address, which a test cannot reach.
+    const single = new App({ receiver: boltReceiver(), logger: quiet, token: TOKEN, tokenVerificationEnabled: false });
+    single.message(async ({ say }) => void (await say('hello')));
+    const adapter = adapterOf(other, () => single);
+    const { event } = await write('hello');
+    const context = { signal: new AbortController().signal } as Parameters<typeof adapter.run>[1];
+    const runAs = (tenant: string) =>
+      adapter.run({ event: { ...event, tenant }, generation: 1, attempt: 1 }, context).catch(codeOf);
+    expect(await runAs('globex')).toBe('ERR_CONFIG_INVALID');
+    expect(await runAs('acme')).toEqual({ kind: 'silent' });
+    expect(await runAs('globex')).toBe('ERR_CONFIG_INVALID');
+    expect(new Set(slack.tokens)).toEqual(new Set([TOKEN]));
+    expect([slack.posts.length, other.calls]).toEqual([1, []]);
+  });
+
+  test('gives what a listener gave to ack to the Slack of the event’s tenant only', async () => {
+    const other = await startSlackServer();
+    onTestFinished(() => other.stop());
+    app.command('/ask', async ({ ack }) => ack('working on it'));
+    const adapter = adapterOf(other, () => app);
+    const { event } = await run(slackForm(command()));
+    const before = slack.posts.length;
+    const steps = { earlier: () => undefined, record: async () => {} };
+    const context = { signal: new AbortController().signal, steps } as unknown as Parameters<typeof adapter.run>[1];
+    // Sealed for the tenant it came to, so each gets one of its own.
+    const runAs = async (tenant: string, url: string) => {
+      const sealer = createSealer(nodeCrypto, [Buffer.from(KEY, 'base64')]);
+      const sealed = { response_url: sealer.seal(url, { tenant, eventId: event.id, name: 'response_url' }) };
+      return adapter.run({ event: { ...event, tenant, sealed }, generation: 1, attempt: 1 }, context).catch(codeOf);
+    };
+    expect(await runAs('acme', slack.responseUrl())).toEqual({ kind: 'silent' });
+    expect(await runAs('globex', other.responseUrl())).toEqual({ kind: 'silent' });
+    expect(await runAs('globex', slack.responseUrl())).not.toEqual({ kind: 'silent' });
+    expect([slack.posts.length - before, other.posts.length]).toEqual([1, 1]);
+  });
 });

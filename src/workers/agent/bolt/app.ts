@@ -1,8 +1,8 @@
-import type { App } from '@slack/bolt';
+import type { App, webApi } from '@slack/bolt';
 import { SallyportError } from '../../../core/errors.ts';
 
 /** What of an app is used; apps of any Bolt 4 or 5 have it. */
-export type BoltApp = Pick<App, 'processEvent' | 'error' | 'webClientOptions'>;
+export type BoltApp = Pick<App, 'processEvent' | 'error' | 'webClientOptions' | 'client'>;
 
 type AppModule = { readonly app: BoltApp } | { readonly default: BoltApp };
 
@@ -26,16 +26,26 @@ const isApp = (value: unknown): value is BoltApp => typeof partOf(value, 'proces
  * Settles what a worker needs and an app that listens by itself does not: failures that show, and calls that are not
  * repeated behind the worker's back. What the app's author chose stays.
  */
-export function adaptApp(app: BoltApp, slackApiUrl: string | undefined): void {
-  const options = app.webClientOptions;
+export function adaptApp(app: BoltApp): void {
   // Clients are made with each event, so options that are set now reach all of them.
-  if (slackApiUrl !== undefined) options.slackApiUrl ??= slackApiUrl;
+  const options = app.webClientOptions;
   if (options.retryConfig === undefined) {
     // Bolt's default repeats a call up to ten times in half an hour, after timeouts too: each could post again.
     options.retryConfig = { retries: 0 };
     options.rejectRateLimitedCalls ??= true;
   }
+  giveFreshHeaders(options);
   rethrowAfterHandler(app);
+}
+
+/**
+ * Slack's client writes its token to the headers it is given: with an object that all clients share, each of them would
+ * send the token of the first.
+ */
+export function giveFreshHeaders(options: webApi.WebClientOptions): void {
+  if (options.headers === undefined) return;
+  const headers = { ...options.headers };
+  Object.defineProperty(options, 'headers', { enumerable: true, get: () => ({ ...headers }) });
 }
 
 /** An error handler of the app's own that returns makes a failed event look like a good one; Bolt's default rethrows. */
