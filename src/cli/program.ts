@@ -14,10 +14,16 @@ import { type Roles, registerServe } from './commands/serve.ts';
 import { registerSubscriptions } from './commands/subscriptions.ts';
 import { registerToken } from './commands/token.ts';
 import { errorLine } from './error-line.ts';
-import { EXIT, Exit, type Io } from './io.ts';
+import { EXIT, Exit, escapingIo, type Io } from './io.ts';
 
 /** Runs one command line. Resolves with the exit code; never throws. `args` is without node and script. */
-export async function runCommandLine(args: readonly string[], io: Io, roles: Roles, version: string): Promise<number> {
+export async function runCommandLine(
+  args: readonly string[],
+  outside: Io,
+  roles: Roles,
+  version: string,
+): Promise<number> {
+  const io = escapingIo(outside);
   const program = new Command('sallyport')
     .description('The self-hosted gate between chat webhooks and an AI agent.')
     .version(version)

@@ -26,6 +26,7 @@ const code = await runCommandLine(
     environment: process.env,
     folder: process.cwd(),
     input: process.stdin,
+    isTerminal: process.stdout.isTTY === true,
     write: write(process.stdout, ''),
     print: write(process.stdout, '\n'),
     complain: write(process.stderr, '\n'),

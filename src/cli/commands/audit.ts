@@ -6,9 +6,10 @@ import { type Checkpoint, checkpointSchema, checkpointText } from '../../core/ch
 import { verifierOf } from '../../core/ed25519.node.ts';
 import { hasMembersBeside, parseJsonText } from '../../core/json-text.ts';
 import { sha256 } from '../../core/sha256.node.ts';
+import { trimEndOf } from '../../core/trim.ts';
 import { type ChainCheck, type ChainFault, type ChainVerdict, createChainCheck } from '../../core/verify-chain.ts';
 import { callApiForText } from '../access.ts';
-import { EXIT, Exit, type Io } from '../io.ts';
+import { EXIT, Exit, type Io, inLine } from '../io.ts';
 
 interface ExportOptions {
   readonly tenant: string;
@@ -51,7 +52,7 @@ async function exportEntries({ tenant, from, limit, all }: ExportOptions, io: Io
   const page = async (first: number | string, most: number | string): Promise<string> => {
     const query = new URLSearchParams({ from: String(first), limit: String(most) });
     const text = await callApiForText(io, tenant, `/audit?${query}`);
-    io.write(text);
+    if (text !== '') io.print(trimEndOf(text, '\n'));
     return text;
   };
   if (all !== true) {
@@ -145,7 +146,7 @@ const WORDS: Readonly<Record<ChainFault, string>> = {
 function summary({ entries, chain }: Extract<ChainVerdict, { ok: true }>): string {
   if (chain === undefined) return '0 entries: nothing to verify';
   const { tenant, first, head } = chain;
-  return `${entries} entries of ${tenant}, ${first} to ${head.seq}, whole; head ${head.hash}`;
+  return `${entries} entries of ${inLine(tenant)}, ${first} to ${head.seq}, whole; head ${head.hash}`;
 }
 
 async function* linesOf(file: string, io: Io): AsyncGenerator<string> {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { callApi } from '../access.ts';
-import { EXIT, Exit, type Io } from '../io.ts';
+import { columns, EXIT, Exit, type Io } from '../io.ts';
 
 const row = z.object({
   scope: z.string(),
@@ -58,14 +58,14 @@ function show(found: unknown, json: boolean | undefined, io: Io): void {
 function line({ scope, channel, resource, window, max, setBy, spent, reserved, resetsAt }: Row): string {
   const isMoney = resource === 'usdMicros';
   const amount = (count: number): string => (isMoney ? (count / 1e6).toFixed(6).replace(/0{1,4}$/, '') : String(count));
-  return [
+  return columns([
     channel === undefined ? scope : `${scope}:${channel}`,
     `${isMoney ? 'usd' : resource}/${window}`,
     `max=${max === 'unlimited' ? max : amount(max)}`,
     ...(spent === undefined ? [] : [`spent=${amount(spent)}`, `reserved=${amount(reserved ?? 0)}`]),
     ...(resetsAt ? [`resets=${resetsAt}`] : []),
     ...(setBy === 'operator' ? ['set-by-operator'] : []),
-  ].join('  ');
+  ]);
 }
 
 /** `usd/day=2.50` and the like, as the API takes them. @throws Exit 2 */

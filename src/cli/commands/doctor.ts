@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { unknownSettings } from '../../config/environment.ts';
 import type { Config } from '../../config/schema.ts';
 import { readDevSecrets } from '../dev-secrets.ts';
-import { EXIT, Exit, type Io } from '../io.ts';
+import { EXIT, Exit, type Io, inLine } from '../io.ts';
 import { loadSettings } from '../settings.ts';
 
 /** One thing to check. @throws an error whose text says what is wrong and which setting to change. */
@@ -21,15 +21,16 @@ export function registerDoctor(program: Command, io: Io, examine: () => Promise<
     .action(async () => {
       const config = await loadSettings(io, 'all', (await readDevSecrets(io)) ?? {});
       io.print('ok    configuration');
-      for (const name of unknownSettings(io.environment)) io.print(`WARN  ${name}: is not a setting, and ignored`);
+      for (const name of unknownSettings(io.environment))
+        io.print(inLine(`WARN  ${name}: is not a setting, and ignored`));
       let failures = 0;
       for (const { name, run } of (await examine())(config)) {
         try {
           const detail = await run();
-          io.print(detail === null ? `-     ${name}: not configured` : `ok    ${name}: ${detail}`);
+          io.print(inLine(detail === null ? `-     ${name}: not configured` : `ok    ${name}: ${detail}`));
         } catch (error) {
           failures += 1;
-          io.print(`FAIL  ${name}: ${error instanceof Error ? error.message : 'unknown failure'}`);
+          io.print(inLine(`FAIL  ${name}: ${error instanceof Error ? error.message : 'unknown failure'}`));
         }
       }
       if (failures > 0) throw new Exit(EXIT.failed, `${failures} of the checks failed`);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { callApi } from '../access.ts';
-import type { Io } from '../io.ts';
+import { columns, type Io, inLine } from '../io.ts';
 
 const row = z.object({
   id: z.string(),
@@ -30,7 +30,7 @@ interface ResolveOptions extends Common {
 }
 
 const line = ({ id, channel, kind, state, attempts, receivedAt, failure }: z.output<typeof row>): string =>
-  [id, receivedAt, channel, kind, state, `attempts=${attempts}`, failure?.code ?? ''].join('  ').trimEnd();
+  columns([id, receivedAt, channel, kind, state, `attempts=${attempts}`, failure?.code ?? '']);
 
 export function registerEvents(program: Command, io: Io): void {
   const events = program.command('events').description('what was accepted and what became of it (over HTTP)');
@@ -48,7 +48,7 @@ export function registerEvents(program: Command, io: Io): void {
       const { events: rows, cursor } = page.parse(answer);
       for (const one of rows) io.print(line(one));
       if (rows.length === 0) io.complain('no events');
-      if (cursor !== null) io.complain(`more: --cursor ${cursor}`);
+      if (cursor !== null) io.complain(`more: --cursor ${inLine(cursor)}`);
     });
   common(events.command('show <id>'))
     .description('one event with its runs')

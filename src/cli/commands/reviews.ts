@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { callApi } from '../access.ts';
-import { EXIT, Exit, type Io } from '../io.ts';
+import { columns, EXIT, Exit, type Io, inLine } from '../io.ts';
 
 const row = z.object({
   id: z.string(),
@@ -75,7 +75,7 @@ async function list(
   const { reviews, cursor } = page.parse(answer);
   for (const one of reviews) io.print(line(one));
   if (reviews.length === 0) io.complain('nothing waits for a review');
-  if (cursor !== null) io.complain(`more: --cursor ${cursor}`);
+  if (cursor !== null) io.complain(`more: --cursor ${inLine(cursor)}`);
 }
 
 /** Without a digest, decides about what it has just shown: a text that changes in between is refused by the gate. */
@@ -111,14 +111,7 @@ async function confirmed(io: Io): Promise<void> {
 const path = (id: string): string => `/reviews/${encodeURIComponent(id)}`;
 
 const line = ({ id, channel, conversation, state, requester, expiresAt, digest }: Row): string =>
-  [id, channel, conversation, state, `asked-by=${requester.id}`, `expires=${expiresAt}`, `digest=${digest}`].join('  ');
+  columns([id, channel, conversation, state, `asked-by=${requester.id}`, `expires=${expiresAt}`, `digest=${digest}`]);
 
 const describe = (shown: Row): string =>
-  [line(shown), `to: ${JSON.stringify(shown.destination)}`, '', visible(shown.text), ''].join('\n');
-
-/** A model's text could move the cursor and show something else than what would be sent. */
-const visible = (text: string): string =>
-  text.replace(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  [line(shown), `to: ${JSON.stringify(shown.destination)}`, '', shown.text, ''].join('\n');

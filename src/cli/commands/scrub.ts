@@ -17,7 +17,8 @@ export function registerScrub(program: Command, io: Io): void {
       const text = await readText(file ?? '-', io);
       const report = createScrubReporter({ crypto: nodeCrypto, key: await digestKey(io) })(text);
       const { findings } = report;
-      io.write(json ? `${JSON.stringify({ findings, text: report.text }, null, 2)}\n` : report.text);
+      if (json) io.print(JSON.stringify({ findings, text: report.text }, null, 2));
+      else io.write(report.text);
       if (findings.length === 0) return;
       if (!json) for (const { rule, line, count } of findings) io.complain(`line ${line}: ${rule} (${count})`);
       throw new Exit(EXIT.failed);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { callApi } from '../access.ts';
-import { EXIT, Exit, type Io } from '../io.ts';
+import { columns, EXIT, Exit, type Io } from '../io.ts';
 
 const row = z.object({
   channel: z.string(),
@@ -26,9 +26,7 @@ const EVERY_MS = 500;
 const TIMEOUT_MS = 60_000;
 
 const line = ({ channel, name, state, expiresAt, lastEventAt, code }: z.output<typeof row>): string =>
-  [channel, name, state, `expires=${expiresAt ?? '-'}`, `last-event=${lastEventAt ?? '-'}`, code ?? '']
-    .join('  ')
-    .trimEnd();
+  columns([channel, name, state, `expires=${expiresAt ?? '-'}`, `last-event=${lastEventAt ?? '-'}`, code ?? '']);
 
 export function registerSubscriptions(program: Command, io: Io): void {
   const subscriptions = program

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { callApi } from '../access.ts';
-import { EXIT, Exit, type Io } from '../io.ts';
+import { EXIT, Exit, type Io, inLine } from '../io.ts';
 
 const shape = z.object({
   state: z.string(),
@@ -38,7 +38,7 @@ export async function awaitReply(io: Io, tenant: string, eventId: string): Promi
       return reply.state === 'unsent' ? `${reply.text}\n(not posted: the channel has no credentials here)` : reply.text;
     }
     if (['parked', 'ignored', 'conflict', 'expired', 'review'].includes(event.state)) {
-      throw new Exit(EXIT.failed, `the event is ${event.state} ${event.failure?.code ?? ''}`.trim());
+      throw new Exit(EXIT.failed, inLine(`the event is ${event.state} ${event.failure?.code ?? ''}`.trim()));
     }
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
   }
