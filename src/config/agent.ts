@@ -101,6 +101,8 @@ export const agentsSchema = z
   .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, { message: 'have the same name' })
   .default([]);
 
+const maxTokensFields = ['auto', 'max_tokens', 'max_completion_tokens'] as const;
+
 const llm = z
   .strictObject({
     /** Of an OpenAI-compatible API, e.g. `https://api.openai.com/v1`. */
@@ -111,6 +113,8 @@ const llm = z
     timeout: durationBetween('1s', '10m').prefault('60s'),
     /** Longest answer; what is reserved of the budget before each call. */
     maxOutputTokens: integer(1, 1_000_000).default(4096),
+    /** What requests call that limit; `auto`: by the model's name. */
+    maxTokensField: z.enum(maxTokensFields, { error: `must be one of ${maxTokensFields.join(', ')}` }).default('auto'),
   })
   .prefault({});
 
@@ -176,11 +180,13 @@ export const agentEnvironment: Readonly<Record<string, readonly string[]>> = {
   LLM_BASE_URL: ['agent', 'llm', 'baseUrl'],
   LLM_API_KEY: ['agent', 'llm', 'apiKey'],
   LLM_MODEL: ['agent', 'llm', 'model'],
+  LLM_MAX_TOKENS_FIELD: ['agent', 'llm', 'maxTokensField'],
   ...httpAgentEnvironment,
 };
 
 export const agentRefinements: Readonly<Record<string, string>> = {
   LLM_API_KEY: 'LLM_BASE_URL',
+  LLM_MAX_TOKENS_FIELD: 'LLM_BASE_URL',
 };
 
 type BuiltInAgent = (typeof builtInAgents)[number];

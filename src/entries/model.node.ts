@@ -6,12 +6,13 @@ import { createPrices, type PriceOf } from '../workers/budget/prices.ts';
 
 /** The models of the configured endpoint by name. The AI SDK is loaded with the first call. */
 export function openModels({ llm }: AgentConfig): (model: string | undefined) => AskModel {
-  const { baseUrl, apiKey, timeout } = llm;
+  const { baseUrl, apiKey, timeout, maxTokensField: field } = llm;
+  const maxTokensField = field === 'auto' ? undefined : field;
   const open = async () => {
     if (baseUrl === undefined) throw missing('LLM_BASE_URL');
     const { openModels: openEndpoint } = await import('../workers/agent/assistant/ask-model.ts');
     const { modelFetch } = await import('./model-fetch.node.ts');
-    return openEndpoint({ baseUrl, apiKey, fetch: modelFetch(baseUrl, timeout) });
+    return openEndpoint({ baseUrl, apiKey, maxTokensField, fetch: modelFetch(baseUrl, timeout) });
   };
   let opened: ReturnType<typeof open> | undefined;
   return (model = llm.model) =>

@@ -35,6 +35,7 @@ export interface LlmRequest {
   readonly tools?: readonly { readonly function: { readonly name: string; readonly parameters: unknown } }[];
   readonly tool_choice?: unknown;
   readonly max_tokens?: number;
+  readonly max_completion_tokens?: number;
   readonly stream?: boolean;
 }
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type LlmServer, startLlmServer } from '../../src/testing/llm-server.ts';
+import { type LlmServer, type LlmServerOptions, startLlmServer } from '../../src/testing/llm-server.ts';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
 import { type SlackMessageOptions, signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
 import { freshKeys } from '../support/campaign.ts';
@@ -18,9 +18,12 @@ const eventually = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(ch
 
 let slack: SlackServer;
 let llm: LlmServer;
+let answer: LlmServerOptions['answer'];
 beforeEach(async () => {
   slack = await startSlackServer();
-  llm = await startLlmServer({ apiKey: 'sk-local' });
+  answer = undefined;
+  const sayBack = { text: 'nothing was scripted' };
+  llm = await startLlmServer({ apiKey: 'sk-local', answer: (request, n) => answer?.(request, n) ?? sayBack });
 });
 afterEach(() => Promise.all([slack.stop(), llm.stop()]));
 
@@ -153,6 +156,23 @@ function journeys(store: () => Setting): void {
       expect(await metrics.text()).toMatch(/sallyport_runs_total\{agent="assistant",outcome="replied"\} 2/);
       expect(await get('/ready')).toMatchObject({ checks: { model: { status: 'ok' } } });
     }));
+
+  test('a model of OpenAI that takes no max_tokens answers, and the budget holds what it was told', () =>
+    withWorld(
+      { ...store(), environment: { ...store().environment, LLM_MODEL: 'gpt-5-mini' } },
+      async ({ post, get }) => {
+        const refused = { error: { message: 'no', type: 'invalid_request_error', code: 'unsupported_parameter' } };
+        answer = (request) =>
+          Reflect.has(request, 'max_tokens') || Reflect.has(request, 'temperature')
+            ? { status: 400, body: JSON.stringify(refused) }
+            : { text: 'Thought about it.' };
+        const { event } = await post('think');
+        await eventually(async () => expect((await get(`/events/${event}`)).state).not.toMatch(/queued|running/));
+        expect(await get(`/events/${event}`)).toMatchObject({ state: 'done', runs: [{ usage: { modelCalls: 1 } }] });
+        expect(texts()).toEqual(['Thought about it.']);
+        expect(llm.requests.map((request) => request.max_completion_tokens)).toEqual([4096]);
+      },
+    ));
 
   test('a worker killed in the middle of a run leaves one that goes on without asking the model again', () =>
     withWorld({ ...store(), file: slowTool }, async ({ post, roles, folder }) => {

@@ -3,6 +3,7 @@ import { generateText, jsonSchema, type LanguageModel, type ModelMessage, type T
 import { SallyportError } from '../../../core/errors.ts';
 import { meteredModel } from '../../budget/metered-model.ts';
 import type { ToolDescription } from '../../tools/toolbox.ts';
+import { type MaxTokensField, nameLimit } from './max-tokens.ts';
 import type { AskModel, Message, Question, Said } from './model.ts';
 import { modelFailure } from './model-failure.ts';
 
@@ -11,15 +12,18 @@ export interface Endpoint {
   readonly apiKey?: string | undefined;
   /** The guarded client that may open this endpoint. */
   readonly fetch: typeof globalThis.fetch;
+  /** What requests call the limit of an answer; absent: the model's name decides. */
+  readonly maxTokensField?: MaxTokensField | undefined;
 }
 
 /** The models of an OpenAI-compatible endpoint, through the AI SDK; every call is metered. */
-export function openModels({ baseUrl, apiKey, fetch }: Endpoint): (model: string) => AskModel {
+export function openModels({ baseUrl, apiKey, fetch, maxTokensField }: Endpoint): (model: string) => AskModel {
   const provider = createOpenAICompatible({
     name: 'llm',
     baseURL: baseUrl,
     fetch,
     ...(apiKey === undefined ? {} : { apiKey }),
+    transformRequestBody: (body) => nameLimit(body, maxTokensField),
   });
   return (model) => (question) => ask(provider(model), question);
 }
