@@ -1,3 +1,5 @@
+// Kept in the declarations: they use Node's types, whatever `types` the reading project sets.
+/// <reference types="node" preserve="true" />
 /** The library: what a `sallyport.config.ts` imports. */
 export { defineConfig } from './config/define.ts';
 export type { Config, ConfigInput } from './config/schema.ts';

@@ -1,3 +1,5 @@
+// Kept in the declarations: they use Node's types, whatever `types` the reading project sets.
+/// <reference types="node" preserve="true" />
 /** `sallyport/testing`: signers and local vendor servers, for tests of what stands behind the gate. */
 export {
   type BotConnectorFault,

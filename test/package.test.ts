@@ -1,0 +1,204 @@
+import { spawn } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '..');
+/** What a clone has that packing reads. */
+const sources = [
+  'bin',
+  'scripts',
+  'src',
+  'LICENSE',
+  'README.md',
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.types.json',
+];
+
+interface Finished {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+function run(command: string, args: readonly string[], folder: string): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    const offline = { npm_config_offline: 'true', npm_config_update_notifier: 'false' };
+    const env = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...offline };
+    const child = spawn(command, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    }
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, output }));
+  });
+}
+
+async function succeed(command: string, args: readonly string[], folder: string): Promise<string> {
+  const { code, output } = await run(command, args, folder);
+  if (code !== 0) throw new Error(`${command} ${args[0]} ended with ${code}: ${output}`);
+  return output;
+}
+
+let folder: string;
+/** A project that has installed the tarball and its dependencies, and nothing else. */
+let project: string;
+
+/** Packs a copy of the checkout: `npm pack` runs the build, and other tests use the checkout's own bundle meanwhile. */
+async function pack(): Promise<string> {
+  const clone = join(folder, 'clone');
+  for (const name of sources) await cp(join(root, name), join(clone, name), { recursive: true });
+  await symlink(join(root, 'node_modules'), join(clone, 'node_modules'));
+  await succeed('npm', ['pack', '--pack-destination', folder], clone);
+  const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz'));
+  return join(folder, tarball ?? 'no tarball');
+}
+
+/** Installs without a network: what a registry would deliver is in the checkout's own node_modules. */
+async function install(tarball: string): Promise<void> {
+  const installed = join(project, 'node_modules', 'sallyport');
+  await mkdir(installed, { recursive: true });
+  await succeed('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1'], folder);
+  const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as {
+    readonly dependencies: Readonly<Record<string, string>>;
+    readonly peerDependencies: Readonly<Record<string, string>>;
+  };
+  for (const name of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
+    const link = join(project, 'node_modules', name);
+    await mkdir(dirname(link), { recursive: true });
+    await symlink(join(root, 'node_modules', name), link);
+  }
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sallyport-package-'));
+  project = join(folder, 'project');
+  await mkdir(project);
+  await writeFile(join(project, 'package.json'), '{ "type": "module" }');
+  await install(await pack());
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const resolutions = [
+  ['nodenext', 'nodenext'],
+  ['preserve', 'bundler'],
+] as const;
+
+/** Runs the compiler as strictly as a project can, declarations of packages included. */
+async function check(name: string, text: string, [module, moduleResolution] = resolutions[0] as readonly string[]) {
+  await writeFile(join(project, name), text);
+  const options = ['--strict', '--noEmit', '--skipLibCheck', 'false', '--target', 'es2023'];
+  const resolution = ['--module', module ?? '', '--moduleResolution', moduleResolution ?? ''];
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  return run(process.execPath, [compiler, ...options, ...resolution, name], project);
+}
+
+const CONFIG = `
+import { boltAgent, defineAgent, defineConfig, defineTool, type InboundEvent, type Tool } from 'sallyport';
+import { signSlackRequest, slackMessage } from 'sallyport/testing';
+import { z } from 'zod';
+
+const orderStatus = defineTool({
+  name: 'order_status',
+  description: 'Where an order is.',
+  effect: 'none',
+  input: z.strictObject({ order: z.string(), most: z.number().default(3) }),
+  run: ({ order, most }, { signal }) => (signal.aborted ? null : order.slice(0, most)),
+});
+
+defineTool({
+  name: 'order_date',
+  description: 'When an order was made.',
+  effect: 'none',
+  input: z.strictObject({ order: z.string() }),
+  // @ts-expect-error: the schema has no such field.
+  run: ({ oder }) => oder,
+});
+
+// @ts-expect-error: not an effect.
+export const noEffect: Tool['effect'] = 'nothing';
+
+export const isPlain = ({ text }: InboundEvent): boolean => text.length < 100;
+
+// @ts-expect-error: not a field of a message.
+export const message = () => slackMessage({ txt: 'hello' });
+
+export const request = () => signSlackRequest;
+
+export default defineConfig({
+  server: { port: 4321 },
+  // @ts-expect-error: not a setting.
+  sevrer: {},
+  api: { jwtSecret: 'a-secret-of-at-least-thirty-two-bytes' },
+  retention: '30d',
+  agents: [
+    defineAgent({
+      name: 'orders',
+      match: ({ mentioned }) => mentioned,
+      instructions: 'You answer questions about orders.',
+      tools: [orderStatus, 'fetch_url'],
+      // @ts-expect-error: a budget is in dollars.
+      budget: { eur: 5 },
+    }),
+    defineAgent({ name: 'greeter', run: async () => ({ kind: 'reply', text: 'Hi!' }) }),
+    boltAgent({ app: () => Promise.reject(new Error('not started here')) }),
+  ],
+  tenants: { default: { slack: { signingSecrets: ['a-signing-secret'] } } },
+});
+`;
+
+test.each(resolutions)(
+  'a configuration is checked against the declarations: module %s, resolution %s',
+  async (...how) => {
+    // An @ts-expect-error that is not needed is an error itself: each of the wrong fields above must be found.
+    expect(await check('checked.ts', CONFIG, how)).toEqual({ code: 0, output: '' });
+  },
+);
+
+test.each(['sallyport', 'sallyport/testing'])(
+  'the declarations of %s alone are whole, with no package besides',
+  async (entry) => {
+    const text = `import * as all from '${entry}';\nexport const names: string[] = Object.keys(all);\n`;
+    expect(await check('alone.ts', text)).toEqual({ code: 0, output: '' });
+  },
+);
+
+test('the declarations import only packages that are installed with the package', async () => {
+  const installed = join(project, 'node_modules', 'sallyport');
+  const types = join(installed, 'dist', 'types');
+  const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as {
+    readonly dependencies: Readonly<Record<string, string>>;
+  };
+  const names = (await readdir(types, { recursive: true })).filter((name) => name.endsWith('.d.ts'));
+  expect(names).toEqual(expect.arrayContaining(['index.d.ts', join('testing', 'index.d.ts')]));
+  const imported = new Set<string>();
+  for (const name of names) {
+    const text = (await readFile(join(types, name), 'utf8')).replace(/\/\*[\s\S]*?\*\//g, '');
+    for (const [, specifier = ''] of text.matchAll(/(?:from |import\()['"]([^'"]+)['"]/g)) {
+      if (specifier.startsWith('.')) expect(names).toContain(join(dirname(name), specifier.replace(/\.js$/, '.d.ts')));
+      else if (!specifier.startsWith('node:')) imported.add(specifier);
+    }
+  }
+  expect([...imported].filter((name) => manifest.dependencies[name] === undefined)).toEqual([]);
+});
+
+test('the installed command runs, and loads a configuration that imports the library', async () => {
+  const command = join(project, 'node_modules', 'sallyport', 'bin', 'sallyport.js');
+  expect(await succeed(process.execPath, [command, '--help'], project)).toMatch(/^Usage: sallyport/);
+  const loadable = CONFIG.replace('sevrer: {},', '').replace('budget: { eur: 5 },', '');
+  await writeFile(join(project, 'sallyport.config.ts'), loadable);
+  // A token can be made only with the secret that the file holds.
+  const token = await succeed(process.execPath, [command, 'token', '--scope', 'events:read'], project);
+  expect(token).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+});
+
+test('the package holds the command, the bundle and the declarations, and no sources', async () => {
+  const installed = join(project, 'node_modules', 'sallyport');
+  expect((await readdir(installed)).sort()).toEqual(['LICENSE', 'README.md', 'bin', 'dist', 'package.json']);
+  const files = await readdir(join(installed, 'dist'), { recursive: true });
+  expect(files.filter((name) => /(?<!\.d)\.ts$/.test(name))).toEqual([]);
+});
