@@ -3,14 +3,18 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Environment } from '../config/environment.ts';
+import type { Config } from '../config/schema.ts';
 import { EXIT, Exit } from './io.ts';
 
 const FILE = 'secrets.json';
 
+/** 32 bytes in base64, as `key` makes them. */
+const keyText = z.string().regex(/^[A-Za-z0-9+/]{43}=$/);
+
 const shape = z.object({
   SLACK_SIGNING_SECRET: z.string(),
-  SALLYPORT_SEAL_KEY: z.string(),
-  SALLYPORT_ID_KEY: z.string(),
+  SALLYPORT_SEAL_KEY: keyText,
+  SALLYPORT_ID_KEY: keyText,
   SALLYPORT_JWT_SECRET: z.string(),
 });
 export type DevSecrets = z.output<typeof shape>;
@@ -52,6 +56,29 @@ export async function ensureDevSecrets(io: { environment: Environment; folder: s
   const secrets = await readDevSecrets(io);
   if (secrets === null) throw new Exit(EXIT.failed, 'SALLYPORT_DATA_DIR: cannot be read');
   return secrets;
+}
+
+/** The keys `dev` may open its store with. */
+export interface DevKeys {
+  /** Those that are configured; the development seal key opens what it has sealed. */
+  readonly configured: Config['keys'];
+  /** For a store that was made with the development keys; null where their id key is the configured one. */
+  readonly own: Config['keys'] | null;
+}
+
+/**
+ * A store keeps the id key it was made with, and `keygen` may have written another one to `.env` since. Either way every
+ * seal key opens what it has sealed; the first seals.
+ */
+export function devKeys({ keys }: Config, secrets: DevSecrets): DevKeys {
+  const id = Buffer.from(secrets.SALLYPORT_ID_KEY, 'base64');
+  const seal = Buffer.from(secrets.SALLYPORT_SEAL_KEY, 'base64');
+  const given = keys.seal ?? [];
+  const others = given.filter((one) => !seal.equals(one));
+  return {
+    configured: { ...keys, seal: others.length < given.length ? given : [...given, seal] },
+    own: keys.id !== undefined && id.equals(keys.id) ? null : { id, seal: [seal, ...others] },
+  };
 }
 
 function parseJson(text: string): unknown {

@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import { nodeCrypto } from '../core/crypto.node.ts';
-import { SallyportError } from '../core/errors.ts';
+import { codeOf, SallyportError } from '../core/errors.ts';
 import { createIdentifier } from '../core/identity.ts';
 import { silentLogger } from '../core/logger.ts';
 import { openStore } from './store.node.ts';
@@ -12,6 +12,7 @@ export async function storeIsDurable(config: Config): Promise<string> {
   const store = await openStore(config, createIdentifier(nodeCrypto, id), silentLogger);
   try {
     await store.check().catch((error: Error) => {
+      if (codeOf(error) === 'ERR_STORE_MISMATCH') throw error;
       const setting = config.store.redisUrl === undefined ? 'SALLYPORT_DATA_DIR' : 'SALLYPORT_REDIS_URL';
       throw new Error(`${setting}: ${error.message}`);
     });

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { ensureDevSecrets } from '../dev-secrets.ts';
+import { devKeys, ensureDevSecrets } from '../dev-secrets.ts';
 import { startDevVendors } from '../dev-vendors.ts';
 import type { Io } from '../io.ts';
 import { loadSettings } from '../settings.ts';
@@ -15,7 +15,8 @@ export function registerDev(program: Command, io: Io, roles: Roles): void {
       const settings = { HOST: '127.0.0.1', SALLYPORT_OUTCOME_HEADERS: '1', SALLYPORT_BUDGET_USER_RUNS_HOUR: '60' };
       const defaults = { ...settings, ...secrets, ...vendors.settings };
       try {
-        await roles.dev(await loadSettings(io, 'dev', defaults), io);
+        const config = await loadSettings(io, 'dev', defaults);
+        await roles.dev(config, io, devKeys(config, secrets));
       } finally {
         await vendors.close();
       }

@@ -7,13 +7,25 @@ import type { Io } from '../io.ts';
 export function registerKeygen(program: Command, io: Io): void {
   program
     .command('keygen')
-    .description('print fresh secrets for .env (the Slack signing secret comes from your Slack app)')
+    .description(
+      'print fresh secrets for .env, those that it and the environment lack (the Slack signing secret comes from your Slack app)',
+    )
     .action(() => {
       const { SALLYPORT_SEAL_KEY, SALLYPORT_ID_KEY, SALLYPORT_JWT_SECRET } = freshSecrets();
       const SALLYPORT_METRICS_TOKEN = randomBytes(24).toString('base64url');
       const { privateKey: SALLYPORT_AUDIT_KEY, publicKey: SALLYPORT_AUDIT_PUBLIC_KEY } = freshKeyPair();
       const audit = { SALLYPORT_AUDIT_KEY, SALLYPORT_AUDIT_PUBLIC_KEY };
-      const keys = { SALLYPORT_SEAL_KEY, SALLYPORT_ID_KEY, SALLYPORT_JWT_SECRET, SALLYPORT_METRICS_TOKEN, ...audit };
-      for (const [name, value] of Object.entries(keys)) io.print(`${name}=${value}`);
+      const isSet = (name: string): boolean => (io.environment[name] ?? '').trim() !== '';
+      const keys = {
+        SALLYPORT_SEAL_KEY,
+        SALLYPORT_ID_KEY,
+        SALLYPORT_JWT_SECRET,
+        SALLYPORT_METRICS_TOKEN,
+        // A pair: half of a fresh one would not fit the half that is set.
+        ...(Object.keys(audit).some(isSet) ? {} : audit),
+      };
+      const missing = Object.entries(keys).filter(([name]) => !isSet(name));
+      for (const [name, value] of missing) io.print(`${name}=${value}`);
+      if (missing.length === 0) io.complain('every secret that keygen makes is set already');
     });
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config/schema.ts';
+import type { DevKeys } from '../dev-secrets.ts';
 import type { Io } from '../io.ts';
 import { loadSettings } from '../settings.ts';
 import type { Examine } from './doctor.ts';
@@ -10,7 +11,8 @@ export interface Roles {
   readonly ingress: StartRole;
   readonly worker: StartRole;
   readonly all: StartRole;
-  readonly dev: StartRole;
+  /** Opens its store with one of the two. */
+  readonly dev: (config: Config, io: Io, keys: DevKeys) => Promise<void>;
   /** Loads the doctor's checks. */
   readonly examine: () => Promise<Examine>;
 }

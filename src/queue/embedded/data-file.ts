@@ -57,7 +57,8 @@ function prepare(connection: Connection, idCheck: string): Connection {
 function openingFailure(error: unknown): unknown {
   if (error instanceof SallyportError) return error;
   if (isNoDatabase(error)) {
-    return new SallyportError('ERR_STORE_MISMATCH', 'the data file belongs to another program', { cause: error });
+    const message = 'SALLYPORT_DATA_DIR: the data file belongs to another program; set another folder';
+    return new SallyportError('ERR_STORE_MISMATCH', message, { cause: error });
   }
   const known = unavailable(error);
   if (known instanceof SallyportError) return known;

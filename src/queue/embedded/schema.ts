@@ -122,10 +122,16 @@ export function versionOf(connection: Connection): number {
   const version = Number(connection.pragma('user_version'));
   const isFresh = version === 0 && connection.query('SELECT 1 FROM sqlite_schema').get() === undefined;
   if (!isFresh && (connection.pragma('application_id') !== APPLICATION_ID || version === 0)) {
-    throw new SallyportError('ERR_STORE_MISMATCH', 'the data file belongs to another program');
+    throw new SallyportError(
+      'ERR_STORE_MISMATCH',
+      'SALLYPORT_DATA_DIR: the data file belongs to another program; set another folder',
+    );
   }
   if (version > migrations.length) {
-    throw new SallyportError('ERR_STORE_MISMATCH', 'the data file was written by a newer release');
+    throw new SallyportError(
+      'ERR_STORE_MISMATCH',
+      'SALLYPORT_DATA_DIR: the data file was written by a newer release; start that release, or set another folder',
+    );
   }
   return version;
 }
@@ -148,6 +154,10 @@ export function claimIdentity(connection: Connection, idCheck: string): void {
   connection.query(`INSERT OR IGNORE INTO meta VALUES ('id_check', ?)`).run(idCheck);
   const kept = connection.query<{ value: string }>(`SELECT value FROM meta WHERE name = 'id_check'`).get();
   if (kept?.value !== idCheck) {
-    throw new SallyportError('ERR_STORE_MISMATCH', 'SALLYPORT_ID_KEY is not the one this data file was made with');
+    throw new SallyportError(
+      'ERR_STORE_MISMATCH',
+      'SALLYPORT_ID_KEY: is not the key this data file was made with; set that key again (dev keeps its keys in ' +
+        'secrets.json beside the file), or set another SALLYPORT_DATA_DIR',
+    );
   }
 }

@@ -26,4 +26,7 @@ export function createAgreement(client: Client, key: string, shards: number, idC
 }
 
 const mismatch = (variable: string): SallyportError =>
-  new SallyportError('ERR_STORE_MISMATCH', `This Redis was first used with another ${variable}; it cannot be changed`);
+  new SallyportError(
+    'ERR_STORE_MISMATCH',
+    `${variable}: is not the value this Redis was first used with; set that value again, or set another SALLYPORT_REDIS_PREFIX`,
+  );
