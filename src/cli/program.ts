@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
+import { codeOf } from '../core/errors.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerBudgets } from './commands/budgets.ts';
 import { registerCheckUrl } from './commands/check-url.ts';
@@ -13,7 +14,7 @@ import { registerSend } from './commands/send.ts';
 import { type Roles, registerServe } from './commands/serve.ts';
 import { registerSubscriptions } from './commands/subscriptions.ts';
 import { registerToken } from './commands/token.ts';
-import { errorLine } from './error-line.ts';
+import { errorLine, oneLine } from './error-line.ts';
 import { EXIT, Exit, escapingIo, type Io } from './io.ts';
 
 /** Runs one command line. Resolves with the exit code; never throws. `args` is without node and script. */
@@ -72,6 +73,10 @@ function exitCode(error: unknown, io: Io): number {
   if (error instanceof Exit) {
     if (error.message !== '') io.complain(error.message);
     return error.code;
+  }
+  if (codeOf(error) === 'ERR_CONFIG_INVALID') {
+    io.complain(oneLine((error as Error).message));
+    return EXIT.config;
   }
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   io.complain(isListenFailure(error) ? listenFailure(error) : describe(error));

@@ -1,8 +1,9 @@
 import { readConfigFile } from '../config/file.node.ts';
 import { loadConfig, type Role } from '../config/load.ts';
+import { ConfigFileError } from '../config/load-failure.node.ts';
 import type { Config } from '../config/schema.ts';
-import { SallyportError } from '../core/errors.ts';
 import { readDevSecrets } from './dev-secrets.ts';
+import { oneLine } from './error-line.ts';
 import { EXIT, Exit, type Io } from './io.ts';
 
 /**
@@ -13,12 +14,24 @@ export async function loadSettings(io: Io, role: Role, defaults: Io['environment
   const file = await readConfigFile(io.folder, io.environment.SALLYPORT_CONFIG).catch((error: unknown) => {
     throw new Exit(
       EXIT.config,
-      error instanceof SallyportError ? error.message : 'the configuration file is unreadable',
+      error instanceof ConfigFileError ? explained(error) : 'the configuration file is unreadable',
     );
   });
   const loaded = loadConfig(file, io.environment, role, defaults);
   if (!loaded.ok) throw new Exit(EXIT.config, ['configuration is not valid:', ...loaded.problems].join('\n  '));
   return loaded.config;
+}
+
+/** Longest message of an error that is shown. Some quote whole documents. */
+const MESSAGE_CHARS = 500;
+
+/** What went wrong in the file and where. Whatever is quoted of it passes the scrubber. */
+function explained({ message, failure }: ConfigFileError): string {
+  if (failure === null) return message;
+  const said = oneLine(failure.message.slice(0, MESSAGE_CHARS));
+  return [said === '' ? message : `${message}: ${said}`, ...failure.frame.map((line) => `  ${oneLine(line)}`)].join(
+    '\n',
+  );
 }
 
 const known = new WeakMap<Io, Promise<Config>>();

@@ -21,10 +21,12 @@ const text = (most: number) =>
 
 const instructions = text(100_000);
 
+const AGENT_NAME = /^[a-z][a-z0-9-]{0,30}$/;
+
 /** It becomes a metric label and a part of names, so it is short and plain. */
 const agentName = z
   .string({ error: 'is required' })
-  .regex(/^[a-z][a-z0-9-]{0,30}$/, { message: 'must be 1 to 31 of a-z, 0-9 and -, starting with a letter' })
+  .regex(AGENT_NAME, { message: 'must be 1 to 31 of a-z, 0-9 and -, starting with a letter' })
   .refine((name) => !builtInAgents.some((known) => known === name), { message: 'is the name of a built-in agent' });
 
 const isFunction = (value: unknown): boolean => typeof value === 'function';
@@ -163,11 +165,13 @@ export function checkTenantAgents(
 ): void {
   const known = new Set<string>([...builtInAgents, ...agents.map(({ name }) => name)]);
   for (const [tenant, { agents: allowed = [] }] of Object.entries(tenants)) {
-    if (allowed.every((name) => known.has(name))) continue;
+    const unknown = allowed.filter((name) => !known.has(name));
+    if (unknown.length === 0) continue;
+    const named = unknown.map((name) => (AGENT_NAME.test(name) ? name : 'one whose name is not valid'));
     context.addIssue({
       code: 'custom',
       path: ['tenants', tenant, 'agents'],
-      message: 'names an agent that does not exist',
+      message: `names an agent that does not exist: ${named.join(', ')} (there are ${[...known].join(', ')})`,
     });
   }
 }

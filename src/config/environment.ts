@@ -145,22 +145,25 @@ export function settingName(path: readonly PropertyKey[], environment: Environme
   for (const [name, known] of Object.entries(environmentPaths)) {
     const place = known.join('.');
     const named = dotted === place || dotted.startsWith(`${place}.`);
-    if (named && (environment[name] !== undefined || known.length <= 2 || isFromEnvironment(known, environment))) {
+    if (
+      named &&
+      (environment[name] !== undefined || known.length <= 2 || settingsBeside(known, environment).length > 0)
+    ) {
       return name;
     }
   }
   return dotted === '' ? 'configuration' : dotted;
 }
 
-/** Whether the part of the configuration that a setting belongs to was begun by variables; then one more is missing. */
-function isFromEnvironment(path: Path, environment: Environment): boolean {
-  const branch = path.slice(0, -1).join('.');
-  return Object.entries(environmentPaths).some(
-    ([name, known]) => environment[name] !== undefined && known.slice(0, -1).join('.') === branch,
-  );
+/** The variables that set something beside a place in the configuration; with any, one that is missing is named like them. */
+export function settingsBeside(path: readonly PropertyKey[], environment: Environment): string[] {
+  const branch = path.slice(0, -1).map(String).join('.');
+  return Object.entries(environmentPaths)
+    .filter(([name, known]) => isGiven(name, environment) && known.slice(0, -1).join('.') === branch)
+    .map(([name]) => name);
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Copies the branches; the leaves may be anything a program wrote, functions too. */

@@ -1,37 +1,99 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { basename, dirname, extname, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { SallyportError } from '../core/errors.ts';
+import { ConfigFileError, explainFailure, jsonFailure, type LoadFailure, type Transform } from './load-failure.node.ts';
 
-const NAMES = ['sallyport.config.ts', 'sallyport.config.js', 'sallyport.config.json'] as const;
+const NAMES = ['ts', 'mts', 'js', 'mjs', 'json'].map((extension) => `sallyport.config.${extension}`);
+
+/** What a person may have meant to be read. */
+const OTHER_NAMES = ['cts', 'cjs', 'yaml', 'yml', 'toml', 'json5', 'jsonc'].map((end) => `sallyport.config.${end}`);
+
+/** What `SALLYPORT_CONFIG` may name. */
+const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json'];
 
 /**
  * The configuration file's value, or undefined where there is none. `named` is `SALLYPORT_CONFIG`; empty counts as absent.
- * @throws SallyportError ERR_CONFIG_INVALID when the file is missing, unreadable or throws; nothing of it is quoted.
+ * @throws ConfigFileError when the file is missing, unreadable or throws, or holds something else than settings
  */
 export async function readConfigFile(folder: string, named: string | undefined): Promise<unknown> {
-  const found = named ? resolve(folder, named) : NAMES.map((name) => resolve(folder, name)).find(existsSync);
-  if (found === undefined) return undefined;
-  const refuse = (what: string, cause?: unknown): never => {
-    throw new SallyportError('ERR_CONFIG_INVALID', `${named || basename(found)}: ${what}`, { cause });
-  };
-  if (!existsSync(found)) refuse('does not exist');
-  if (found.endsWith('.json')) {
-    return readFile(found, 'utf8')
-      .then(JSON.parse)
-      .catch((cause: unknown) => refuse('is not JSON', cause));
+  const found = named ? resolve(folder, named) : firstOf(NAMES, folder);
+  if (found === undefined) {
+    const other = firstOf(OTHER_NAMES, folder);
+    if (other === undefined) return undefined;
+    throw new ConfigFileError(
+      `${basename(other)}: is not read; write it as sallyport.config.ts or sallyport.config.json`,
+    );
   }
-  const module = await load(found).catch((cause: unknown) =>
-    refuse(`cannot be loaded (${cause instanceof Error ? cause.name : typeof cause})`, cause),
-  );
-  return module.default ?? refuse('has no default export');
+  const name = named || basename(found);
+  if (!existsSync(found)) throw new ConfigFileError(`${name}: does not exist`);
+  if (!EXTENSIONS.includes(extname(found))) {
+    throw new ConfigFileError(`${name}: is not read; its name must end in ${EXTENSIONS.join(', ')}`);
+  }
+  return found.endsWith('.json') ? readJson(found, name) : settingsOf(await load(found, name), name);
 }
 
-async function load(path: string): Promise<{ readonly default?: unknown }> {
+const firstOf = (names: readonly string[], folder: string): string | undefined =>
+  names.map((name) => resolve(folder, name)).find(existsSync);
+
+const readJson = (path: string, name: string): Promise<unknown> =>
+  readFile(path, 'utf8')
+    .then(JSON.parse)
+    .catch((error: unknown) => {
+      const isSyntax = error instanceof SyntaxError;
+      throw isSyntax
+        ? failed(name, path, 'is not JSON', jsonFailure(error, path))
+        : new ConfigFileError(`${name}: cannot be read`, null, error);
+    });
+
+/** A function, a promise or a list where settings are expected would make each missing setting a problem of its own. */
+function settingsOf({ default: settings }: { readonly default?: unknown }, name: string): unknown {
+  if (settings === undefined) throw new ConfigFileError(`${name}: has no default export`);
+  if (typeof settings === 'object' && settings !== null && !Array.isArray(settings) && !('then' in settings)) {
+    return settings;
+  }
+  throw new ConfigFileError(
+    `${name}: the default export must be an object of settings, as defineConfig({ … }) returns it, and not ${kindOf(settings)}`,
+  );
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value === 'function') return 'a function: call it';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object' && value !== null) return 'a promise: await it';
+  return value === null ? 'null' : `a ${typeof value}`;
+}
+
+/** No copy of a file that may hold secrets is left in a cache. */
+const OPTIONS = { interopDefault: false, fsCache: false };
+
+async function load(path: string, name: string): Promise<{ readonly default?: unknown }> {
   const { href } = pathToFileURL(path);
-  if (!path.endsWith('.ts')) return import(href);
-  // Node 20 cannot run TypeScript by itself; loaded only here, because it costs 60 ms.
-  const { createJiti } = await import('jiti');
-  return createJiti(href, { interopDefault: false }).import(path);
+  const isTypeScript = /\.[cm]?ts$/.test(path);
+  try {
+    if (!isTypeScript) return await import(href);
+    // Node 20 cannot run TypeScript by itself; loaded only here, because it costs 60 ms.
+    const { createJiti } = await import('jiti');
+    return await createJiti(href, OPTIONS).import(path);
+  } catch (error) {
+    const { createJiti } = await import('jiti');
+    const jiti = createJiti(href, { ...OPTIONS, sourceMaps: true });
+    const parse: Transform = (source, filename) => jiti.transform({ source, filename, ts: isTypeScript, async: true });
+    const failure = explainFailure(error, path, parse, isTypeScript);
+    throw failed(
+      name,
+      path,
+      failure.name === 'Error' ? 'cannot be loaded' : `cannot be loaded (${failure.name})`,
+      failure,
+      error,
+    );
+  }
+}
+
+/** With the position in front, as editors and terminals make a link of it. */
+function failed(name: string, path: string, what: string, failure: LoadFailure, cause?: unknown): ConfigFileError {
+  const { place } = failure;
+  const file = place === null || place.path === path ? name : relative(dirname(path), place.path);
+  const position = place === null ? '' : `:${place.line}${place.column === undefined ? '' : `:${place.column}`}`;
+  return new ConfigFileError(`${file}${position}: ${what}`, failure, cause);
 }

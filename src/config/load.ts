@@ -1,6 +1,14 @@
 import type { z } from 'zod';
 import { needModel } from './agent.ts';
-import { type Environment, overlayEnvironment, settingAt, settingName, withDefaults } from './environment.ts';
+import {
+  type Environment,
+  isRecord,
+  overlayEnvironment,
+  settingAt,
+  settingName,
+  settingsBeside,
+  withDefaults,
+} from './environment.ts';
 import { type Config, configSchema } from './schema.ts';
 
 /** What a role cannot do without, beyond what the schema asks of everybody. */
@@ -15,19 +23,38 @@ export type Loaded =
 export function loadConfig(file: unknown, environment: Environment, role: Role, defaults: Environment = {}): Loaded {
   const effective = withDefaults(file, environment, defaults);
   const input = overlayEnvironment(file, effective);
-  const parsed = configSchema.safeParse(input);
-  const wrong = parsed.error?.issues.flatMap((issue) => problemsOf(issue, effective)) ?? [];
+  // What is missing from something that holds no settings at all would only hide the one mistake.
+  if (!isRecord(input)) return { ok: false, problems: [`configuration: ${EXPECTED.object}`] };
+  const parsed = configSchema.safeParse(input, { error: plainly });
+  const wrong = parsed.error?.issues.flatMap((issue) => problemsOf(issue, effective, input)) ?? [];
   const problems = [...new Set([...wrong, ...missingFor(role, input)])];
   return parsed.success && problems.length === 0
     ? { ok: true, config: deepFreeze(parsed.data) }
     : { ok: false, problems };
 }
 
-function problemsOf(issue: z.core.$ZodIssue, environment: Environment): string[] {
+const EXPECTED: Readonly<Record<string, string>> = {
+  string: 'must be text',
+  number: 'must be a number',
+  boolean: 'must be true or false',
+  array: 'must be a list',
+  object: 'must be an object of settings',
+  record: 'must be an object',
+};
+
+/** For what the schema has no words of its own. The library's speak of its own types. */
+const plainly = ({ code, expected }: z.core.$ZodRawIssue): string | undefined =>
+  code === 'invalid_type' ? (EXPECTED[String(expected)] ?? 'is not of the right type') : undefined;
+
+function problemsOf(issue: z.core.$ZodIssue, environment: Environment, input: unknown): string[] {
   const at = (path: readonly PropertyKey[], message: string): string => `${settingName(path, environment)}: ${message}`;
   // An unknown key's name is the operator's own spelling, not a value; without it the message would help nobody.
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => at([...issue.path, key], 'is not a setting'));
+  }
+  if (issue.code === 'invalid_type' && settingAt(input, issue.path.map(String)) === undefined) {
+    const given = settingsBeside(issue.path, environment);
+    return [at(issue.path, given.length === 0 ? 'is required' : `is required with ${given.join(', ')}`)];
   }
   return [at(issue.path, issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message)];
 }

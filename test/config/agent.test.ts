@@ -138,7 +138,7 @@ describe('agents of the file', () => {
       tools: ['fetch_url'],
     });
     expect(problemsOf(model, { agents: [support], tenants: tenants(['suport']) })).toEqual([
-      'tenants.acme.agents: names an agent that does not exist',
+      'tenants.acme.agents: names an agent that does not exist: suport (there are echo, assistant, http, support)',
     ]);
   });
 });

@@ -13,6 +13,8 @@ const settings = { server: { port: 4321 }, tenants: { acme: { slack: { signingSe
 const written: readonly (readonly [name: string, text: string])[] = [
   ['sallyport.config.json', JSON.stringify(settings)],
   ['sallyport.config.js', `export default ${JSON.stringify(settings)};`],
+  ['sallyport.config.mjs', `export default ${JSON.stringify(settings)};`],
+  ['sallyport.config.mts', `export default ${JSON.stringify(settings)} satisfies object;`],
   [
     'sallyport.config.ts',
     `interface Port { port: number }
@@ -51,9 +53,9 @@ test('SALLYPORT_CONFIG names the file, from the working folder or absolutely; em
 
 test.each([
   ['a missing file', 'missing.json', undefined, /missing\.json: does not exist/],
-  ['broken JSON', 'gate.json', '{ "c4n4ry": ', /gate\.json: is not JSON/],
-  ['a program that throws', 'gate.mjs', 'throw new Error("c4n4ry");', /gate\.mjs: cannot be loaded \(Error\)/],
-  ['a broken program', 'gate.ts', 'export default {{ c4n4ry', /gate\.ts: cannot be loaded/],
+  ['broken JSON', 'gate.json', '{ "c4n4ry": ', /gate\.json:1:12: is not JSON$/],
+  ['a program that throws', 'gate.mjs', 'throw new Error("c4n4ry");', /gate\.mjs:1:7: cannot be loaded$/],
+  ['a broken program', 'gate.ts', 'export default {{ c4n4ry', /gate\.ts:1:17: cannot be loaded \(SyntaxError\)$/],
   [
     'a program without a default export',
     'gate.mjs',
@@ -66,7 +68,7 @@ test.each([
     'export const config = { c4n4ry: 1 };',
     /gate\.ts: has no default export/,
   ],
-])('%s is told in one line that names the file and quotes nothing of it', async (_, name, text, expected) => {
+])('%s is told by an error whose message names the file and quotes nothing of it', async (_, name, text, expected) => {
   const folder = await testFolder();
   if (text !== undefined) await writeFile(join(folder, name), text);
   const error: unknown = await readConfigFile(folder, name).catch((thrown: unknown) => thrown);

@@ -39,10 +39,16 @@ export interface Equipment {
 export function createToolboxes(deps: ToolboxesDeps): (equipment: Equipment) => (part: Part) => Toolbox | null {
   return ({ agent, tools, delegates, delegateTools, guardrails }) => {
     const builtIn = new Map(deps.builtIn(agent).map((tool) => [tool.name, tool]));
+    const unknown = [...tools, ...delegateTools].filter((given) => typeof given === 'string' && !builtIn.has(given));
+    if (unknown.length > 0) {
+      const known = [...builtIn.keys()].join(', ');
+      const message = `agent ${agent}: names a tool that does not exist: ${unknown.join(', ')} (there are ${known}, and tools made by defineTool)`;
+      throw new SallyportError('ERR_CONFIG_INVALID', message);
+    }
     const find = (given: string | object): Tool => {
       const tool = typeof given === 'string' ? builtIn.get(given) : given;
       if (tool !== undefined && isTool(tool)) return tool;
-      throw new SallyportError('ERR_CONFIG_INVALID', `agent ${agent}: names a tool that does not exist`);
+      throw new SallyportError('ERR_CONFIG_INVALID', `agent ${agent}: has a tool that was not made by defineTool`);
     };
     const own = tools.map(find);
     delegateTools.forEach(find);
