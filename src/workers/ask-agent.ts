@@ -8,6 +8,7 @@ import {
   noUsage,
   type Usage,
 } from '../core/event.ts';
+import { linkSignals } from '../core/linked-signal.ts';
 import type { Agent, AgentContext, AgentOutcome, Task } from './agent/agent.ts';
 import { noteTurn } from './agent/memory/remember-turn.ts';
 import type { Steps } from './agent/steps.ts';
@@ -57,8 +58,9 @@ const READ_MS = 120_000;
 export async function askAgent(asking: Asking, deps: AskDeps): Promise<Answered> {
   const { record, signal } = asking;
   const { tenant, channel } = record.event;
-  const reading = AbortSignal.any([signal, AbortSignal.timeout(READ_MS)]);
-  const prepared: PreparedTask = await prepareTask(record, reading, { ...deps, reader: deps.reader(tenant, channel) });
+  const reading = linkSignals([signal], { ms: READ_MS });
+  const preparing = prepareTask(record, reading.signal, { ...deps, reader: deps.reader(tenant, channel) });
+  const prepared: PreparedTask = await preparing.finally(reading.release);
   if (prepared.kind === 'ignored') return { kind: 'ignored', usage: noUsage };
   if (prepared.kind === 'handled') return { kind: 'silent', usage: noUsage };
   const agent = deps.agentFor(prepared.event);
@@ -83,11 +85,16 @@ async function withinBudget(
     noteBudget('budget.refused', error, trail);
     return { kind: 'failed', error, usage: noUsage };
   }
-  const context = { signal: AbortSignal.any([signal, budget.run.signal]), budget: budget.run, steps, trail };
+  const linked = linkSignals([signal, budget.run.signal]);
+  const context = { signal: linked.signal, budget: budget.run, steps, trail };
   const task: Task = { event, generation: record.generation, attempt: record.attempts };
-  const answer = await runAgent(agent, task, context, budget, deps);
-  await budget.close();
-  return { ...answer, usage: budget.run.usage };
+  try {
+    const answer = await runAgent(agent, task, context, budget, deps);
+    await budget.close();
+    return { ...answer, usage: budget.run.usage };
+  } finally {
+    linked.release();
+  }
 }
 
 async function runAgent(

@@ -2,6 +2,7 @@ import type { Replier } from '../channels/channel.ts';
 import { codeOf, type ErrorCode } from '../core/errors.ts';
 import { type ChannelName, type EventRecord, noUsage, type Run } from '../core/event.ts';
 import { isJsonObject } from '../core/json.ts';
+import { linkSignals } from '../core/linked-signal.ts';
 import { type Journal, REPLY_STEP } from '../queue/journal.ts';
 import type { HeldLease, Lease, Outcome } from '../queue/lease.ts';
 import { type RememberDeps, rememberTurn } from './agent/memory/remember-turn.ts';
@@ -35,7 +36,7 @@ export interface AttemptDeps extends AskDeps, ReviewDeps, RememberDeps, Pick<Tel
 export async function attempt(record: EventRecord, held: HeldLease, trail: Trail, deps: AttemptDeps): Promise<Outcome> {
   const startedAt = deps.clock();
   const heartbeat = startHeartbeat(deps.lease, held, deps.leaseMs);
-  const signal = AbortSignal.any([heartbeat.signal, deps.shutdown]);
+  const { signal, release } = linkSignals([heartbeat.signal, deps.shutdown]);
   const { channel } = record.event;
   let asked: Pick<Run, 'usage' | 'agent'> = { usage: noUsage };
   try {
@@ -71,6 +72,7 @@ export async function attempt(record: EventRecord, held: HeldLease, trail: Trail
     return failureOutcome({ error, attempt: record.attempts, asked, startedAt, finishedAt, random: deps.random });
   } finally {
     heartbeat.stop();
+    release();
   }
 }
 

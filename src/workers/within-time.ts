@@ -1,3 +1,5 @@
+import { linkSignals } from '../core/linked-signal.ts';
+
 /** The work took longer than it may. */
 export class TimeLimitPassed extends Error {
   override readonly name = 'TimeLimitPassed';
@@ -14,12 +16,8 @@ export async function withinTime<T>(
   work: (signal: AbortSignal) => Promise<T> | T,
 ): Promise<T> {
   caller.throwIfAborted();
-  // Not AbortSignal.any: the caller's signal lives as long as its run, and Node 20 keeps every composite of it.
-  const controller = new AbortController();
-  const { signal } = controller;
-  const forward = (): void => controller.abort(caller.reason);
-  const timer = setTimeout(() => controller.abort(new TimeLimitPassed('the time limit has passed')), ms);
-  caller.addEventListener('abort', forward, { once: true });
+  const linked = linkSignals([caller], { ms, reason: () => new TimeLimitPassed('the time limit has passed') });
+  const { signal } = linked;
   try {
     return await new Promise<T>((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
@@ -31,8 +29,6 @@ export async function withinTime<T>(
         .then(resolve, reject);
     });
   } finally {
-    clearTimeout(timer);
-    caller.removeEventListener('abort', forward);
-    controller.abort(new TimeLimitPassed('the work is over'));
+    linked.abort(new TimeLimitPassed('the work is over'));
   }
 }

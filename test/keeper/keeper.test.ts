@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { KeeperTask } from '../../src/channels/keeper-task.ts';
 import { SallyportError } from '../../src/core/errors.ts';
 import type { KeptSource } from '../../src/core/kept-source.ts';
@@ -12,6 +12,7 @@ import { createKeeperReports } from '../../src/queue/keeper-reports.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { type Keeper, type KeeperDeps, startKeeper } from '../../src/workers/keeper/keeper.ts';
 import { createFakeClock, type FakeClock, sleep } from '../support/clock.ts';
+import { attachedTo, nothingAttached } from '../support/signals.ts';
 
 /** Sources stay alive whoever runs: one worker leads, and everybody can see what it found. */
 
@@ -101,6 +102,33 @@ describe('the keeper', () => {
     expect(runs).toBe(1);
     clock.advance(1);
     await until(() => runs === 2);
+  });
+
+  it('leaves nothing on the signals that live as long as it does', async () => {
+    const made: AbortSignal[] = [];
+    vi.stubGlobal(
+      'AbortController',
+      class extends AbortController {
+        constructor() {
+          super();
+          made.push(this.signal);
+        }
+      },
+    );
+    try {
+      let runs = 0;
+      const count = (): KeptSource[] => {
+        runs += 1;
+        return [source()];
+      };
+      start([taskOf(count), taskOf(count, 'other')], { everyMs: 0 });
+      await until(() => runs >= 40);
+      await keepers[0]?.close();
+      expect(made.length).toBeGreaterThan(1);
+      expect(made.map(attachedTo)).toEqual(made.map(() => nothingAttached));
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   it('is one of many workers: the others take over only when it goes', async () => {

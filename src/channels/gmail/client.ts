@@ -1,6 +1,7 @@
 import { gmail, type gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js';
 import type { z } from 'zod';
 import { SallyportError } from '../../core/errors.ts';
+import { linkSignals } from '../../core/linked-signal.ts';
 import type { PostCall } from '../channel.ts';
 import type { Credentials } from './credentials.ts';
 import { toFailure } from './failure.ts';
@@ -58,11 +59,6 @@ export function createGmailClient({ baseUrl, credentials, fetch, timeoutMs }: Gm
     return opened;
   };
 
-  const readOptions = (signal: AbortSignal): CallOptions => ({
-    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-    retry: false,
-  });
-
   const postOptions = ({ signal, fence }: PostCall): CallOptions => ({
     signal,
     retry: false,
@@ -74,8 +70,10 @@ export function createGmailClient({ baseUrl, credentials, fetch, timeoutMs }: Gm
 
   return {
     async call(mailbox, schema, request, limit) {
-      const options = 'fence' in limit ? postOptions(limit) : readOptions(limit);
-      const data = await answerOf(clientOf(mailbox), request, options);
+      const isPost = 'fence' in limit;
+      const limited = isPost ? null : linkSignals([limit], { ms: timeoutMs });
+      const options = isPost ? postOptions(limit) : { signal: limited?.signal ?? limit, retry: false as const };
+      const data = await answerOf(clientOf(mailbox), request, options).finally(() => limited?.release());
       const parsed = schema.safeParse(data);
       if (parsed.success) return parsed.data;
       throw new SallyportError('ERR_SOURCE_REJECTED', 'the answer is not what Gmail documents');

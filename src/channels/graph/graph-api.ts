@@ -1,6 +1,7 @@
 import type { Client, Context, Middleware, ResponseType } from '@microsoft/microsoft-graph-client';
 import { SallyportError } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
+import { linkSignals } from '../../core/linked-signal.ts';
 import { trimEndOf } from '../../core/trim.ts';
 import { type PostCall, VENDOR_CALL_MS } from '../channel.ts';
 import type { AccessTokens } from './access-token.ts';
@@ -74,12 +75,13 @@ export function createGraphApi({ baseUrl, tokens, fetch, timeoutMs = VENDOR_CALL
     opened ??= open();
     const client = await opened;
     const call = await begin?.();
+    const limited = call === undefined ? linkSignals([signal], { ms: timeoutMs }) : null;
     const request = client
       .api(path)
       // The client joins queries without encoding them.
       .query(Object.fromEntries(Object.entries(query).map(([name, value]) => [name, encodeURIComponent(value)])))
       .headers({ authorization: `Bearer ${token}`, ...(prefer.length > 0 && { prefer: prefer.join(', ') }) })
-      .option('signal', call?.signal ?? AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]))
+      .option('signal', limited?.signal ?? call?.signal)
       .option(FENCE, call?.fence)
       .responseType(RAW);
     try {
@@ -89,6 +91,8 @@ export function createGraphApi({ baseUrl, tokens, fetch, timeoutMs = VENDOR_CALL
       return { status: response.status, body: parse(text), retryAfterMs: retryAfterOf(response) };
     } catch (cause) {
       throw new SallyportError('ERR_OUTBOUND_FAILED', 'Graph gave no answer', { cause });
+    } finally {
+      limited?.release();
     }
   };
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SallyportError } from '../../core/errors.ts';
+import { linkSignals } from '../../core/linked-signal.ts';
 import type { Meter } from '../../core/meter.ts';
 import { BudgetExhausted } from './exhausted.ts';
 
@@ -53,8 +54,8 @@ function createRefusal(signal: AbortSignal): () => Promise<never> {
 
 /** A part that ends alone when its own `account` is used up, and together with the whole in every other case. */
 export function endingOfPart(whole: Ending, account: string): Ending {
-  const own = new AbortController();
-  const signal = AbortSignal.any([whole.signal, own.signal]);
+  // Never released: the whole ends with the run, and its signal is aborted then.
+  const { signal, abort } = linkSignals([whole.signal]);
   return {
     signal,
     refuse: createRefusal(signal),
@@ -62,7 +63,7 @@ export function endingOfPart(whole: Ending, account: string): Ending {
       return whole.reason;
     },
     stop(why) {
-      if (why instanceof BudgetExhausted && why.refusal.limit.account === account) own.abort(why);
+      if (why instanceof BudgetExhausted && why.refusal.limit.account === account) abort(why);
       else whole.stop(why);
     },
     end: () => whole.end(),

@@ -1,4 +1,5 @@
 import { APICallError, type LanguageModelMiddleware, wrapLanguageModel } from 'ai';
+import { linkSignals } from '../../core/linked-signal.ts';
 import type { HeldCall, RunBudget } from './budget.ts';
 import { type CallOptions, describeInput } from './describe-input.ts';
 import type { TokenUse } from './price.ts';
@@ -30,19 +31,25 @@ export function meteredModel(model: Model, budget: RunBudget): MeteredModel {
     transformParams: async ({ params }) => ({
       ...params,
       maxOutputTokens: params.maxOutputTokens ?? MAX_OUTPUT_TOKENS,
-      abortSignal: AbortSignal.any([budget.signal, ...(params.abortSignal === undefined ? [] : [params.abortSignal])]),
     }),
-    async wrapGenerate({ doGenerate, params, model: { modelId } }) {
-      const call = await reserve(params, modelId);
-      const result = await orSettle(call, doGenerate);
+    async wrapGenerate({ params, model }) {
+      const call = await reserve(params, model.modelId);
+      const { signal: abortSignal, release } = linkSignals([budget.signal, params.abortSignal]);
+      const result = await orSettle(call, () => model.doGenerate({ ...params, abortSignal })).finally(release);
       await call.settle(tokensOf(result.usage));
       budget.signal.throwIfAborted();
       return result;
     },
-    async wrapStream({ doStream, params, model: { modelId } }) {
-      const call = await reserve(params, modelId);
-      const result = await orSettle(call, doStream);
-      return { ...result, stream: settledAtEnd(result.stream, call, budget) };
+    async wrapStream({ params, model }) {
+      const call = await reserve(params, model.modelId);
+      const { signal: abortSignal, release } = linkSignals([budget.signal, params.abortSignal]);
+      try {
+        const result = await orSettle(call, () => model.doStream({ ...params, abortSignal }));
+        return { ...result, stream: settledAtEnd(result.stream, call, budget, release) };
+      } catch (error) {
+        release();
+        throw error;
+      }
     },
   };
   return wrapLanguageModel({ model, middleware });
@@ -60,8 +67,12 @@ async function orSettle<T>(call: HeldCall, request: () => PromiseLike<T>): Promi
 }
 
 /** Usage comes with the last part. A stream that breaks or is left before it costs the worst case. */
-function settledAtEnd(stream: Parts, call: HeldCall, budget: RunBudget): Parts {
+function settledAtEnd(stream: Parts, call: HeldCall, budget: RunBudget, onEnd: () => void): Parts {
   const reader = stream.getReader();
+  const settle = async (): Promise<void> => {
+    onEnd();
+    await call.settle();
+  };
   return new ReadableStream({
     async pull(controller) {
       try {
@@ -69,10 +80,10 @@ function settledAtEnd(stream: Parts, call: HeldCall, budget: RunBudget): Parts {
         if (value?.type === 'finish') await call.settle(tokensOf(value.usage));
         budget.signal.throwIfAborted();
         if (!done) return controller.enqueue(value);
-        await call.settle();
+        await settle();
         controller.close();
       } catch (error) {
-        await call.settle();
+        await settle();
         await reader.cancel(error).catch(() => {
           // It is broken already.
         });
@@ -80,7 +91,7 @@ function settledAtEnd(stream: Parts, call: HeldCall, budget: RunBudget): Parts {
       }
     },
     async cancel(reason) {
-      await call.settle();
+      await settle();
       await reader.cancel(reason);
     },
   });

@@ -1,6 +1,7 @@
 import type { KeeperTask } from '../../channels/keeper-task.ts';
 import type { Clock } from '../../core/clock.ts';
 import { codeOf } from '../../core/errors.ts';
+import { linkSignals } from '../../core/linked-signal.ts';
 import type { Logger } from '../../core/logger.ts';
 import { createKeeperReports, type KeeperReports } from '../../queue/keeper-reports.ts';
 import type { Lease } from '../../queue/lease.ts';
@@ -60,8 +61,12 @@ export function startKeeper(deps: KeeperDeps): Keeper {
   };
   const look = async (): Promise<void> => {
     const lost = await leadership.claim();
-    if (lost === null) turn.lastRuns.clear();
-    else await runDue(turn, AbortSignal.any([lost, stopping.signal]), deps);
+    if (lost === null) {
+      turn.lastRuns.clear();
+      return;
+    }
+    const { signal, release } = linkSignals([lost, stopping.signal]);
+    await runDue(turn, signal, deps).finally(release);
   };
   let timer: NodeJS.Timeout | undefined;
   const loop = async (): Promise<void> => {
@@ -98,12 +103,15 @@ async function runTask(task: KeeperTask, turn: Turn, signal: AbortSignal, deps: 
   const { name, tenant, channel } = task;
   const at = deps.clock();
   turn.lastRuns.set(name, at);
+  const limited = linkSignals([signal], { ms: RUN_MS });
   try {
-    const { sources } = await task.run(AbortSignal.any([signal, AbortSignal.timeout(RUN_MS)]));
+    const { sources } = await task.run(limited.signal);
     await turn.reports.write(tenant, name, { channel, at, sources });
     turn.watch(task, sources, deps.clock());
   } catch (error) {
     if (signal.aborted) return;
     deps.logger.warn({ tenant, channel, code: codeOf(error), error }, 'keeper.task-failed');
+  } finally {
+    limited.release();
   }
 }

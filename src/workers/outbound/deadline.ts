@@ -1,3 +1,4 @@
+import { linkSignals } from '../../core/linked-signal.ts';
 import { OutboundError } from './reasons.ts';
 
 /** One signal for everything a request does; aborts for the caller's reason or with ERR_OUTBOUND_TIMEOUT. */
@@ -10,13 +11,8 @@ export interface Deadline {
 }
 
 export function startDeadline(timeoutMs: number, caller: AbortSignal | undefined): Deadline {
-  // Not AbortSignal.any: a caller's signal may live as long as a worker, and Node 20 keeps every composite of it.
-  const controller = new AbortController();
-  const { signal } = controller;
-  const forward = (): void => controller.abort(caller?.reason);
-  const timer = setTimeout(() => controller.abort(new OutboundError('ERR_OUTBOUND_TIMEOUT', 'timeout')), timeoutMs);
-  caller?.addEventListener('abort', forward, { once: true });
-  if (caller?.aborted) forward();
+  const reason = (): OutboundError => new OutboundError('ERR_OUTBOUND_TIMEOUT', 'timeout');
+  const { signal, release } = linkSignals([caller], { ms: timeoutMs, reason });
   const aborted = new Promise<never>((_, reject) => {
     if (signal.aborted) reject(signal.reason);
     else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
@@ -26,9 +22,6 @@ export function startDeadline(timeoutMs: number, caller: AbortSignal | undefined
   return {
     signal,
     race: (work) => Promise.race([work, aborted]),
-    end() {
-      clearTimeout(timer);
-      caller?.removeEventListener('abort', forward);
-    },
+    end: release,
   };
 }

@@ -1,4 +1,5 @@
 import { SallyportError } from '../../core/errors.ts';
+import { linkSignals } from '../../core/linked-signal.ts';
 import { createCallCounts } from './call-counts.ts';
 import { describeTools } from './describe-tools.ts';
 import { makeCall, repeatLocally } from './make-call.ts';
@@ -15,9 +16,10 @@ const MAX_CALLS = 50;
 
 /** The tools of one attempt. @throws TypeError for two tools of one name, or a schema no model could be told */
 export function createToolbox(given: ToolboxDeps): Toolbox {
-  // The part of a budget a sub-agent has may end before its run does.
-  const deps = { ...given, signal: AbortSignal.any([given.signal, given.budget.signal]) };
-  const { tools, allowed, signal, steps } = deps;
+  // The part of a budget a sub-agent has may end before its run does. Never released: both are aborted when the run ends.
+  const { signal } = linkSignals([given.signal, given.budget.signal]);
+  const deps = { ...given, signal };
+  const { tools, allowed, steps } = deps;
   const known = new Map(tools.map((tool) => [tool.name, tool]));
   if (known.size !== tools.length) throw new TypeError('two tools have the same name');
   const counts = createCallCounts(deps.maxCalls ?? MAX_CALLS);

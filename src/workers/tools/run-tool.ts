@@ -1,5 +1,6 @@
 import { SallyportError } from '../../core/errors.ts';
 import type { JsonValue } from '../../core/json.ts';
+import { linkSignals } from '../../core/linked-signal.ts';
 import { TimeLimitPassed, withinTime } from '../within-time.ts';
 import { ambiguous } from './recorded-call.ts';
 import { Refused, ToolRefusal } from './refusal.ts';
@@ -52,11 +53,13 @@ export const stopped = ({ reason }: AbortSignal): SallyportError =>
 const boundTo =
   (signal: AbortSignal, fetch: ToolContext['fetch'], onFailed: (error: unknown) => void): ToolContext['fetch'] =>
   async (input, init) => {
-    const either = init?.signal == null ? signal : AbortSignal.any([signal, init.signal]);
+    const linked = linkSignals([signal, init?.signal]);
     try {
-      return await fetch(input, { ...init, signal: either });
+      return await fetch(input, { ...init, signal: linked.signal });
     } catch (error) {
       onFailed(error);
       throw error;
+    } finally {
+      linked.release();
     }
   };
