@@ -144,6 +144,11 @@ test('files stay small: none over 400 lines, composition roots 60, the median 90
   expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThanOrEqual(90);
 });
 
+test('signals are combined by `linkSignals`, which gives its parents back', () => {
+  const combining = sources('src').filter((file) => /AbortSignal\.any\(/.test(code(file)));
+  expect(combining).toEqual([]);
+});
+
 test('nothing is left undone or untyped', () => {
   const marked = sources('src').filter((file) => /\b(TODO|FIXME|XXX)\b|@ts-ignore|@ts-nocheck/.test(read(file)));
   const untyped = sources('src').filter((file) => /\bas any\b|: any\b/.test(code(file)));

@@ -2,6 +2,7 @@ import type { PostCall } from '../channels/channel.ts';
 import type { Clock } from '../core/clock.ts';
 import { SallyportError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
+import { type LinkedSignal, linkSignals } from '../core/linked-signal.ts';
 import { START_MS } from '../core/reply-timing.ts';
 import type { Journal } from '../queue/journal.ts';
 import type { HeldLease } from '../queue/lease.ts';
@@ -51,9 +52,7 @@ export function createPostCall({
   clock,
   signal,
 }: PostCallOptions): PendingCall {
-  const limit = new AbortController();
-  const stop = (): void => limit.abort();
-  let timer: NodeJS.Timeout | undefined;
+  let limit: LinkedSignal | undefined;
   let begunAt: { readonly wall: number; readonly monotonic: number } | undefined;
   let hasPassed = false;
   let refusal: unknown;
@@ -88,15 +87,11 @@ export function createPostCall({
         refusal = error;
         throw error;
       });
-      signal.addEventListener('abort', stop, { once: true });
-      timer = setTimeout(stop, timeoutMs);
+      limit = linkSignals([signal], { ms: timeoutMs });
       return { signal: limit.signal, fence };
     },
     hasBegun: () => begunAt !== undefined,
     refusal: () => (hasPassed ? undefined : refusal),
-    end() {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', stop);
-    },
+    end: () => limit?.release(),
   };
 }

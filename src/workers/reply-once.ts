@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { codeOf, SallyportError } from '../core/errors.ts';
 import type { EventRecord, RunReply } from '../core/event.ts';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { linkSignals } from '../core/linked-signal.ts';
 import { settleMs } from '../core/reply-timing.ts';
 import { type Journal, type JournalEntry, REPLY_STEP } from '../queue/journal.ts';
 import type { HeldLease } from '../queue/lease.ts';
@@ -97,20 +98,22 @@ function recordedTexts(entry: JournalEntry | undefined, text: string): readonly 
 
 async function postOnce(part: Part, task: ReplyTask, deps: ReplyDeps): Promise<'delivered' | 'unsent'> {
   const { lease, signal } = task;
-  const context = replyContext(part, task, AbortSignal.any([signal, AbortSignal.timeout(deps.timeoutMs)]));
-  const earlier = task.earlier(part.step);
-  if (earlier?.kind === 'intent' && (await wasDelivered(earlier, context, task, deps))) {
-    return delivered(part, task, deps);
-  }
-  // An intent without a call would be asked about by the next attempt.
-  if (signal.aborted) throw leaseLost();
   const { journal, timeoutMs, clock } = deps;
+  const limited = linkSignals([signal], { ms: timeoutMs });
+  const context = replyContext(part, task, limited.signal);
   const call = createPostCall({ journal, lease, step: part.step, value: part.value, timeoutMs, clock, signal });
   try {
+    const earlier = task.earlier(part.step);
+    if (earlier?.kind === 'intent' && (await wasDelivered(earlier, context, task, deps))) {
+      return await delivered(part, task, deps);
+    }
+    // An intent without a call would be asked about by the next attempt.
+    if (signal.aborted) throw leaseLost();
     const { kind } = await sendOrTakeBack(part, task, context, call, deps);
-    return kind === 'unsent' ? 'unsent' : delivered(part, task, deps);
+    return kind === 'unsent' ? 'unsent' : await delivered(part, task, deps);
   } finally {
     call.end();
+    limited.release();
   }
 }
 

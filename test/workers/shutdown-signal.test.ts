@@ -32,7 +32,6 @@ async function open({ gate, ...options }: AssistantOptions = {}): Promise<void> 
     apiUrl: slack.url,
     botToken: 'bot-token',
     sealer: createSealer(nodeCrypto, [new Uint8Array(32).fill(9)]),
-    clock: Date.now,
     logger: silentLogger,
   });
   world = await openAssistant({ ...options, gate: { replier, shutdown: shutdown.signal, ...gate } });

@@ -1,4 +1,5 @@
 import type { webApi } from '@slack/bolt';
+import { linkSignals } from '../../core/linked-signal.ts';
 import { type PostCall, VENDOR_CALL_MS } from '../channel.ts';
 import { type CallOutcome, failureOfError, failureOfStatus, failureOfThrown } from './outcome.ts';
 
@@ -23,6 +24,7 @@ export function createWebApi(apiUrl: string): CallWebApi {
     const { WebClient } = (await loadSlackClient()).webApi;
     const post = await begin?.();
     let response: Response | undefined;
+    const released: (() => void)[] = [];
     const client = new WebClient(token, {
       slackApiUrl: apiUrl,
       timeout: post === undefined ? VENDOR_CALL_MS : 0,
@@ -33,9 +35,10 @@ export function createWebApi(apiUrl: string): CallWebApi {
       logger: silent,
       // A client for each call is the only way to hand it our signal.
       fetch: async (input, init) => {
-        const signals = init?.signal ? [signal, init.signal] : [signal];
+        const linked = linkSignals([post?.signal ?? signal, init?.signal]);
+        released.push(linked.release);
         post?.fence();
-        response = await fetch(input, { ...init, signal: post?.signal ?? AbortSignal.any(signals) });
+        response = await fetch(input, { ...init, signal: linked.signal });
         return response;
       },
     });
@@ -45,6 +48,8 @@ export function createWebApi(apiUrl: string): CallWebApi {
       if (response === undefined) return failureOfThrown(error);
       if (response.status !== 200) return failureOfStatus(response.status, response.headers.get('retry-after'));
       return hasErrorName(error) ? failureOfError(error.data.error) : failureOfThrown(error);
+    } finally {
+      for (const release of released) release();
     }
   };
 }
