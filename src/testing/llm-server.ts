@@ -16,8 +16,8 @@ export interface LlmAnswer {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent instead of what the API would say. */
   readonly body?: string;
-  /** Never answers, or cuts the connection. */
-  readonly fault?: 'hang' | 'drop';
+  /** Never answers; cuts the connection without an answer; or cuts it after half of the answer's body. */
+  readonly fault?: 'hang' | 'drop' | 'cut';
 }
 
 /** A request as the endpoint got it. */
@@ -78,6 +78,7 @@ export async function startLlmServer(options: LlmServerOptions = {}): Promise<Ll
     if (answer.delayMs !== undefined) await delay(answer.delayMs);
     if (answer.fault === 'hang') return;
     if (answer.fault === 'drop') return void request.socket.destroy();
+    if (answer.fault === 'cut') return cut(response, answer.status ?? 200, completion(asked, answer, requests.length));
     for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
     if (answer.body !== undefined) return void response.writeHead(answer.status ?? 200).end(answer.body);
     if (answer.status !== undefined) return problem(response, answer.status, 'scripted');
@@ -109,6 +110,13 @@ async function readText(request: IncomingMessage): Promise<string> {
 
 function json(response: ServerResponse, body: object): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+/** Announces a whole body, sends half of it and closes the connection. */
+function cut(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.write(text.slice(0, text.length / 2), () => response.destroy());
 }
 
 function problem(response: ServerResponse, status: number, code: string): void {

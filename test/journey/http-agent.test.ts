@@ -280,7 +280,10 @@ describe('the budget', () => {
     ['a 500, in full', { status: 500 }, 50_000],
     ['an answer that is none, in full', { status: 200, body: '{' }, 50_000],
     ['a connection that ends, in full', 'drop', 50_000],
+    ['a 502, in full', { status: 502 }, 50_000],
+    ['a 503, nothing', { status: 503 }, 0],
     ['a 429, nothing', { status: 429 }, 0],
+    ['a 404, nothing', { status: 404 }, 0],
   ])('is charged for %s', async (_, reaction, micros) => {
     await open({ ...responding(reaction), budget: { limits } });
     await ask();
@@ -292,6 +295,16 @@ describe('the budget', () => {
     await http.agent.stop();
     expect(await ask()).toMatchObject({ state: 'waiting', runs: [{ code: 'ERR_AGENT_FAILED' }] });
     expect(await spent()).toBe(0);
+  });
+
+  test('lasts through an outage of the agent', async () => {
+    let isDown = true;
+    await open({ react: () => (isDown ? { status: 503 } : { reply: { text: 'back' } }), budget: { limits } });
+    for (let n = 0; n < 5; n += 1) expect(await ask(`message ${n}`)).toMatchObject({ state: 'waiting' });
+    expect(await spent()).toBe(0);
+    isDown = false;
+    expect(await ask('again')).toMatchObject({ state: 'done' });
+    expect(await spent()).toBe(50_000);
   });
 
   test('ends a request under way when the kill switch is thrown', async () => {

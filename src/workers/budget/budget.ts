@@ -20,7 +20,7 @@ export interface HeldCall {
    * first word counts. Never throws: when the ledger is away the worst case stays.
    */
   settle(use?: TokenUse): Promise<void>;
-  /** The vendor certainly did not serve it: it counts as a call and costs nothing. */
+  /** It was certainly not served: money and tokens are given back in full, and it counts as a call. */
   refused(): Promise<void>;
 }
 

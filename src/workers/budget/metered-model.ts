@@ -14,11 +14,15 @@ type Parts = Awaited<ReturnType<StreamOptions['doStream']>>['stream'];
 /** Longest answer where the caller names none: about 3,000 words. */
 const MAX_OUTPUT_TOKENS = 4_096;
 
+/** Whether a call that failed with this error certainly cost nothing. */
+export type IsUnserved = (error: unknown) => boolean;
+
 /**
  * The model, with every call reserved before it is made and settled by what the vendor reports. Its output is always
- * limited, and the calls end with the run. A retry by the SDK is another call.
+ * limited, and the calls end with the run. A retry by the SDK is another call. `isUnserved` is asked about each failure;
+ * by default, where nobody watches the model's connection, only an answer 4xx costs nothing.
  */
-export function meteredModel(model: Model, budget: RunBudget): MeteredModel {
+export function meteredModel(model: Model, budget: RunBudget, isUnserved: IsUnserved = isRefusal): MeteredModel {
   const reserve = (params: CallOptions, modelId: string): Promise<HeldCall> =>
     budget.reserveCall({
       ...describeInput(params),
@@ -35,7 +39,9 @@ export function meteredModel(model: Model, budget: RunBudget): MeteredModel {
     async wrapGenerate({ params, model }) {
       const call = await reserve(params, model.modelId);
       const { signal: abortSignal, release } = linkSignals([budget.signal, params.abortSignal]);
-      const result = await orSettle(call, () => model.doGenerate({ ...params, abortSignal })).finally(release);
+      const result = await orSettle(call, isUnserved, () => model.doGenerate({ ...params, abortSignal })).finally(
+        release,
+      );
       await call.settle(tokensOf(result.usage));
       budget.signal.throwIfAborted();
       return result;
@@ -44,7 +50,7 @@ export function meteredModel(model: Model, budget: RunBudget): MeteredModel {
       const call = await reserve(params, model.modelId);
       const { signal: abortSignal, release } = linkSignals([budget.signal, params.abortSignal]);
       try {
-        const result = await orSettle(call, () => model.doStream({ ...params, abortSignal }));
+        const result = await orSettle(call, isUnserved, () => model.doStream({ ...params, abortSignal }));
         return { ...result, stream: settledAtEnd(result.stream, call, budget, release) };
       } catch (error) {
         release();
@@ -56,12 +62,17 @@ export function meteredModel(model: Model, budget: RunBudget): MeteredModel {
 }
 
 /** A request the vendor answered with 4xx was not served. Whether any other failure cost something is not known. */
-async function orSettle<T>(call: HeldCall, request: () => PromiseLike<T>): Promise<T> {
+function isRefusal(error: unknown): boolean {
+  const status = APICallError.isInstance(error) ? (error.statusCode ?? 0) : 0;
+  return status >= 400 && status < 500;
+}
+
+/** What was certainly not served costs nothing; any other failure costs the worst case. */
+async function orSettle<T>(call: HeldCall, isUnserved: IsUnserved, request: () => PromiseLike<T>): Promise<T> {
   try {
     return await request();
   } catch (error) {
-    const status = APICallError.isInstance(error) ? (error.statusCode ?? 0) : 0;
-    await (status >= 400 && status < 500 ? call.refused() : call.settle());
+    await (isUnserved(error) ? call.refused() : call.settle());
     throw error;
   }
 }

@@ -8,6 +8,12 @@ import type { Message } from './redirect.ts';
 /** Addresses tried for one hop: enough for one dead family, few enough for the time limit. */
 const MAX_ATTEMPTS = 3;
 
+export interface ExchangeContext {
+  readonly signal: AbortSignal;
+  /** Called before the first byte is written. */
+  readonly onSending: (() => void) | undefined;
+}
+
 /**
  * Sends one message to one of the target's addresses and waits for the response's head. The next address is tried only
  * when no connection came about, so nothing is ever sent twice.
@@ -17,13 +23,15 @@ export async function exchange(
   pools: Pools,
   { url, addresses }: Target,
   message: Message,
-  signal: AbortSignal,
+  { signal, onSending }: ExchangeContext,
 ): Promise<Dispatcher.ResponseData> {
   const known = addresses.filter((address) => pools.has(url.origin, address));
   const attempts = [...new Set([...known, ...interleaved(addresses)])].slice(0, MAX_ATTEMPTS);
   for (const [index, address] of attempts.entries()) {
     try {
-      return await pools.get(url.origin, address).request({
+      const pool = pools.get(url.origin, address);
+      const dispatcher = onSending === undefined ? pool : pool.compose(announcing(onSending));
+      return await dispatcher.request({
         path: url.pathname + url.search,
         method: message.method,
         headers: message.headers,
@@ -40,6 +48,23 @@ export async function exchange(
   }
   throw failed('connect-failed');
 }
+
+/** undici calls `onRequestStart` when a request has a socket, before it writes to it. */
+const announcing =
+  (onSending: () => void): Dispatcher.DispatcherComposeInterceptor =>
+  (dispatch) =>
+  (options, handler) =>
+    dispatch(options, {
+      onRequestStart(controller, context) {
+        onSending();
+        handler.onRequestStart?.(controller, context);
+      },
+      onRequestUpgrade: (...given) => handler.onRequestUpgrade?.(...given),
+      onResponseStart: (...given) => handler.onResponseStart?.(...given),
+      onResponseData: (...given) => handler.onResponseData?.(...given),
+      onResponseEnd: (...given) => handler.onResponseEnd?.(...given),
+      onResponseError: (...given) => handler.onResponseError?.(...given),
+    });
 
 /** IPv4 and IPv6 in turn (RFC 8305, 4), IPv4 first: a host without IPv6 is more common than one without IPv4. */
 function interleaved(addresses: readonly string[]): readonly string[] {

@@ -3,7 +3,7 @@ import { admit, type Hop, type Target } from './admit.ts';
 import { discard, readBody } from './body.ts';
 import type { HostPort, UrlPolicy } from './check-url.ts';
 import { startDeadline } from './deadline.ts';
-import { exchange, outboundError } from './exchange.ts';
+import { type ExchangeContext, exchange, outboundError } from './exchange.ts';
 import { type Connector, createPools, type Pools } from './pools.ts';
 import { blocked, OutboundError } from './reasons.ts';
 import { afterRedirect, isRedirect, type Message, type Method } from './redirect.ts';
@@ -38,6 +38,11 @@ export interface GuardedInit {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   readonly signal?: AbortSignal;
+  /**
+   * Called before the first byte of a message is written, once per hop. Not called for what was refused, could not be
+   * resolved or connected to, or was still waiting for a connection when its time was over: nothing of it was sent.
+   */
+  readonly onSending?: () => void;
   /** Default: `follow` for GET and HEAD, `manual` (the 3xx is the response) for the rest. */
   readonly redirect?: 'follow' | 'manual';
 }
@@ -89,7 +94,8 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
     const deadline = startDeadline(timeoutMs, init.signal);
     try {
       const mayFollow = init.redirect === undefined ? isSafe(message.method) : init.redirect === 'follow';
-      return await deadline.race(follow(client, url, message, mayFollow, deadline.signal));
+      const { signal } = deadline;
+      return await deadline.race(follow(client, url, message, mayFollow, { signal, onSending: init.onSending }));
     } catch (error) {
       deadline.signal.throwIfAborted();
       throw outboundError(error);
@@ -112,8 +118,9 @@ async function follow(
   text: string,
   first: Message,
   mayFollow: boolean,
-  signal: AbortSignal,
+  context: ExchangeContext,
 ): Promise<GuardedResponse> {
+  const { signal } = context;
   let hop: Hop = { text };
   let message = first;
   let policy = client.policy;
@@ -125,7 +132,7 @@ async function follow(
     if (hop.base !== undefined) message = afterRedirect(message, lastStatus, hop.base, target.url);
     // A lookup that ignored the signal may come back late; no socket is opened for it any more.
     signal.throwIfAborted();
-    const response = await exchange(client.pools, target, message, signal);
+    const response = await exchange(client.pools, target, message, context);
     const location = mayFollow && isRedirect(response.statusCode) ? locationOf(response) : undefined;
     if (location === undefined) return read(response, target, message, client.maxBytes);
     await response.body.dump({ limit: REDIRECT_BODY_BYTES, signal });

@@ -1,7 +1,8 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, jsonSchema, type LanguageModel, type ModelMessage, type ToolSet, tool } from 'ai';
 import { SallyportError } from '../../../core/errors.ts';
-import { meteredModel } from '../../budget/metered-model.ts';
+import { type IsUnserved, meteredModel } from '../../budget/metered-model.ts';
+import type { WatchableFetch } from '../../outbound/as-fetch.ts';
 import type { ToolDescription } from '../../tools/toolbox.ts';
 import { type MaxTokensField, nameLimit } from './max-tokens.ts';
 import type { AskModel, Message, Question, Said } from './model.ts';
@@ -11,29 +12,32 @@ export interface Endpoint {
   readonly baseUrl: string;
   readonly apiKey?: string | undefined;
   /** The guarded client that may open this endpoint. */
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: WatchableFetch;
   /** What requests call the limit of an answer; absent: the model's name decides. */
   readonly maxTokensField?: MaxTokensField | undefined;
 }
 
 /** The models of an OpenAI-compatible endpoint, through the AI SDK; every call is metered. */
 export function openModels({ baseUrl, apiKey, fetch, maxTokensField }: Endpoint): (model: string) => AskModel {
-  const provider = createOpenAICompatible({
+  const settings = {
     name: 'llm',
     baseURL: baseUrl,
-    fetch,
     ...(apiKey === undefined ? {} : { apiKey }),
-    transformRequestBody: (body) => nameLimit(body, maxTokensField),
-  });
-  return (model) => (question) => ask(provider(model), question);
+    transformRequestBody: (body: Record<string, unknown>) => nameLimit(body, maxTokensField),
+  };
+  return (model) => (question) => {
+    const watched = fetch.watch();
+    const provider = createOpenAICompatible({ ...settings, fetch: watched.fetch });
+    return ask(provider(model), question, watched.isUnserved);
+  };
 }
 
-async function ask(model: Exclude<LanguageModel, string>, question: Question): Promise<Said> {
+async function ask(model: Exclude<LanguageModel, string>, question: Question, isUnserved: IsUnserved): Promise<Said> {
   const { system, messages, tools, mayCall, maxOutputTokens, budget, signal } = question;
   if (model.specificationVersion !== 'v3') throw new SallyportError('ERR_INTERNAL', 'a model of another version');
   try {
     const { text, toolCalls } = await generateText({
-      model: meteredModel(model, budget),
+      model: meteredModel(model, budget, isUnserved),
       system,
       messages: messages.map(toModelMessage),
       ...(tools.length === 0 ? {} : { tools: toolSet(tools), toolChoice: mayCall ? 'auto' : 'none' }),

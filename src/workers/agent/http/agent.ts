@@ -7,7 +7,6 @@ import type { Meter } from '../../../core/meter.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
 import type { Held } from '../../budget/budget.ts';
 import type { GuardedFetch, GuardedResponse } from '../../outbound/guarded-fetch.ts';
-import { OutboundError } from '../../outbound/reasons.ts';
 import type { Agent, AgentContext, AgentOutcome, Task } from '../agent.ts';
 import { isUnserved, readAnswer, requestError } from './answer.ts';
 import { readCallback, readProgress } from './progress.ts';
@@ -95,10 +94,14 @@ async function post(
   settings: HttpAgentSettings,
   { fetch, clock }: HttpAgentDeps,
 ): Promise<GuardedResponse> {
+  let isSent = false;
+  const onSending = (): void => {
+    isSent = true;
+  };
   try {
-    return await fetch(settings.url, { method: 'POST', ...signRequest(task, settings, clock()), signal });
+    return await fetch(settings.url, { method: 'POST', ...signRequest(task, settings, clock()), signal, onSending });
   } catch (error) {
-    await held.settle(error instanceof OutboundError && isUnserved(error) ? noUsage : {});
+    await held.settle(isSent ? {} : noUsage);
     throw requestError(error);
   }
 }

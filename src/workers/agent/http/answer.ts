@@ -57,13 +57,11 @@ export function requestError(error: unknown): unknown {
   }
 }
 
-/** Whether the agent certainly did nothing: it was not reached, or is busy with others. */
-export const isUnserved = (result: GuardedResponse | OutboundError): boolean =>
-  result instanceof OutboundError
-    ? result.code === 'ERR_OUTBOUND_BLOCKED' || unreached.has(result.reason)
-    : result.status === 429;
-
-const unreached: ReadonlySet<string> = new Set(['dns-failed', 'dns-empty', 'connect-failed', 'tls-failed']);
+/**
+ * Whether a complete answer says that the agent did nothing: it refused the request (4xx) or cannot take any now (503).
+ * Any other 5xx may come after its work, or from a proxy that does not know what became of the request.
+ */
+export const isUnserved = ({ status }: GuardedResponse): boolean => (status >= 400 && status < 500) || status === 503;
 
 const failed = (code: ErrorCode, message: string, cause?: unknown, retryAfterMs?: number): SallyportError =>
   new SallyportError(code, message, { cause, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
