@@ -82,7 +82,13 @@ export async function startExecutor({ client, prefix, consume, onFree, logger }:
       const jobs = wakes.map(({ conversation, number }) => ({
         name: 'wake',
         data: conversation,
-        opts: { jobId: `${conversation.key}-${number}`, removeOnComplete: true, removeOnFail: true },
+        // Every shard has a counter of its own, so the number alone does not tell two tenants' wakes apart: BullMQ
+        // would take the second for a copy of the first and drop it. A job id must not contain a colon.
+        opts: {
+          jobId: `${conversation.tenant}/${conversation.key}/${number}`,
+          removeOnComplete: true,
+          removeOnFail: true,
+        },
       }));
       await queue.addBulk(jobs);
     },
