@@ -13,6 +13,7 @@ import { callbacksContract } from './callbacks.contract.ts';
 import { eventsContract } from './events.contract.ts';
 import type { StoreHarness } from './harness.ts';
 import { inboxContract } from './inbox.contract.ts';
+import { isolationContract } from './isolation.contract.ts';
 import { jobsContract } from './jobs.contract.ts';
 import { journalContract } from './journal.contract.ts';
 import { leaseContract } from './lease.contract.ts';
@@ -22,7 +23,8 @@ import { resolveContract } from './resolve.contract.ts';
 import { retentionContract } from './retention.contract.ts';
 import { reviewsContract } from './reviews.contract.ts';
 
-describeRedis('redis', () => {
+// One shard is the default, and the only place where tenants could meet; several are what a cluster has.
+describeRedis.each([1, 2])('redis, %i shard(s)', (shards) => {
   let server: RedisServer;
   beforeAll(async () => {
     server = await startRedis();
@@ -41,7 +43,7 @@ describeRedis('redis', () => {
       open({
         url: server.url,
         prefix: randomUUID(),
-        shards: 2,
+        shards,
         minReplicas: 0,
         allowUnsafe: false,
         limits: { ...defaultLimits, ...limits },
@@ -83,4 +85,5 @@ describeRedis('redis', () => {
   reviewsContract('redis', harness);
   resolveContract('redis', harness);
   auditContract('redis', harness);
+  isolationContract('redis', harness);
 });
