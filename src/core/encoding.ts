@@ -50,3 +50,13 @@ export function fromBase64(text: string): Uint8Array | null {
   }
   return bytes;
 }
+
+/**
+ * 32 bytes in padded standard base64. The last character before the padding holds two bits that count for nothing: it is
+ * one of 16, so that every digest has exactly one spelling.
+ */
+const SHA256_BASE64 = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
+
+/** A SHA-256 digest or MAC in standard base64; null for anything else, other spellings of the same bytes included. */
+export const sha256FromBase64 = (text: string): Uint8Array | null =>
+  SHA256_BASE64.test(text) ? fromBase64(text) : null;

@@ -1,6 +1,6 @@
 import type { DeliveryHeaders } from '../channels/channel.ts';
 import type { Crypto } from '../core/crypto.ts';
-import { fromBase64, toUtf8 } from '../core/encoding.ts';
+import { sha256FromBase64, toUtf8 } from '../core/encoding.ts';
 import { SallyportError } from '../core/errors.ts';
 
 /** Standard Webhooks, "Verifying webhook authenticity": five minutes, both ways. In seconds. */
@@ -45,9 +45,6 @@ export function proveCallback(
 }
 
 function signaturesOf(header: string): Uint8Array[] {
-  const signatures = header
-    .split(' ', MAX_SIGNATURES)
-    .map((one) => fromBase64(SIGNATURE.exec(one)?.[1] ?? ''))
-    .filter((bytes) => bytes !== null);
-  return signatures.filter(({ length }) => length === 32);
+  const signatures = header.split(' ', MAX_SIGNATURES).map((one) => sha256FromBase64(SIGNATURE.exec(one)?.[1] ?? ''));
+  return signatures.filter((bytes) => bytes !== null);
 }

@@ -30,6 +30,7 @@ type Cases = { readonly [P in keyof Ports]: { readonly [M in keyof Ports[P]]: Ca
 interface Tenant {
   readonly name: string;
   readonly queued: InboundEvent;
+  readonly conflict: InboundEvent;
   readonly parked: InboundEvent;
   readonly ambiguous: InboundEvent;
   readonly held: InboundEvent;
@@ -101,9 +102,13 @@ async function populate(store: Store, clock: FakeClock, name: string): Promise<T
   ]);
   const reserved = await store.ledger.reserve(requestOf(`${name}-1`, name));
   if (reserved.kind !== 'reserved') throw new Error(`expected a reservation, got ${reserved.kind}`);
+  const queued = await accept('queued');
+  const conflict = altered(queued);
+  await store.inbox.accept([conflict]);
   return {
     name,
-    queued: await accept('queued'),
+    queued,
+    conflict,
     parked,
     ambiguous: ambiguous.accepted,
     held: held.accepted,
@@ -136,10 +141,12 @@ const cases: Cases = {
       const event = createEventMaker(clock.now);
       const mine = ['queued', 'done', 'running'].map((line) => event(sameIn('globex', line)));
       const twins = mine.map((one) => ({ ...one, id: event().id, mentioned: true }));
-      const answers = await store.inbox.accept([...mine, ...twins, ...mine.map((one) => altered(one))]);
-      const outcomes = answers.map(({ outcome }) => outcome);
-      const [accepted, duplicate, conflict] = ['accepted', 'duplicate', 'conflict'].map((word) => Array(3).fill(word));
-      expect(outcomes).toEqual([accepted, duplicate, conflict].flat());
+      const others = mine.map((one) => altered(one));
+      expect(await store.inbox.accept([...mine, ...twins, ...others])).toEqual([
+        ...mine.map(({ id }) => ({ outcome: 'accepted', id })),
+        ...mine.map(({ id }) => ({ outcome: 'duplicate', id })),
+        ...others.map(({ id }) => ({ outcome: 'conflict', id })),
+      ]);
       expect((await store.events.list('globex', { limit: 200 })).events).toHaveLength(6);
       expect((await recordOf(store, acme.queued)).event.mentioned).toBe(false);
     },
@@ -282,7 +289,7 @@ const cases: Cases = {
 };
 
 const eventsOf = (tenant: Tenant): InboundEvent[] => [
-  ...[tenant.queued, tenant.parked, tenant.ambiguous, tenant.held],
+  ...[tenant.queued, tenant.conflict, tenant.parked, tenant.ambiguous, tenant.held],
   ...[tenant.waiting, tenant.done, tenant.running],
 ];
 
@@ -305,7 +312,7 @@ export function isolationContract(name: string, harness: StoreHarness): void {
     it.each(table)('%s shows another tenant nothing and changes nothing of it', async (_, act) => {
       const acme = await populate(store, clock, 'acme');
       const before = await snapshot(store, acme);
-      expect(before.events).toHaveLength(7);
+      expect(before.events).toHaveLength(8);
       await act({ store, clock, acme });
       expect(await snapshot(store, acme)).toEqual(before);
       expect(await store.lease.extend(acme.lease)).toBe(true);

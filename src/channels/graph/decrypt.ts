@@ -1,5 +1,5 @@
 import type { Crypto } from '../../core/crypto.ts';
-import { fromBase64 } from '../../core/encoding.ts';
+import { fromBase64, sha256FromBase64 } from '../../core/encoding.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { JsonValue } from '../../core/json.ts';
 import { decodeText, parseJsonText } from '../../core/json-text.ts';
@@ -59,7 +59,8 @@ function createImport(pem: string): () => Promise<PrivateKey> {
 
 /** Null unless it was made for our certificate and nobody changed it since. */
 async function open(rsa: PrivateKey, content: EncryptedContent, crypto: Crypto): Promise<JsonValue | null> {
-  const [wrapped, data, signature] = [content.dataKey, content.data, content.dataSignature].map(fromBase64);
+  const [wrapped, data] = [content.dataKey, content.data].map(fromBase64);
+  const signature = sha256FromBase64(content.dataSignature);
   if (!wrapped || !data || !signature) return null;
   const { subtle } = globalThis.crypto;
   const key = new Uint8Array(await subtle.decrypt(RSA.name, rsa, Uint8Array.from(wrapped)));
