@@ -6,6 +6,7 @@ import type { Outcome } from '../../src/queue/lease.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { sleep } from '../support/clock.ts';
 import { conversationNamed, conversationOf, createEventMaker, runEnding } from '../support/events.ts';
+import { within } from '../support/until.ts';
 import { acceptOne, finishHead, recordOf, type StoreHarness, takeHead } from './harness.ts';
 
 const done: Outcome = { kind: 'done', run: runEnding('replied') };
@@ -299,14 +300,20 @@ export function jobsContract(name: string, harness: StoreHarness): void {
       const stuck = new Promise<void>((resolve) => {
         letGo = resolve;
       });
+      let hasEnded = false;
       const consumer = consume(async () => {
         started();
         await stuck;
+        hasEnded = true;
       });
       await acceptOne(store, event());
       await running;
-      await consumer.close(50);
+      const closed = consumer.close(50);
+      await within('the consumer to give up what runs', 10_000, closed);
+      // It was not waited for: nothing has let it go yet.
+      expect(hasEnded).toBe(false);
       letGo();
+      await eventually(() => expect(hasEnded).toBe(true));
     });
   });
 

@@ -13,6 +13,7 @@ import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { type Keeper, type KeeperDeps, startKeeper } from '../../src/workers/keeper/keeper.ts';
 import { createFakeClock, type FakeClock, sleep } from '../support/clock.ts';
 import { attachedTo, nothingAttached } from '../support/signals.ts';
+import { until } from '../support/until.ts';
 
 /** Sources stay alive whoever runs: one worker leads, and everybody can see what it found. */
 
@@ -81,10 +82,6 @@ const start = (tasks: readonly KeeperTask[], overrides: Partial<KeeperDeps> = {}
   return keeper;
 };
 
-const until = async (isDone: () => boolean | Promise<boolean>): Promise<void> => {
-  while (!(await isDone())) await sleep(5);
-};
-
 describe('the keeper', () => {
   it('runs its tasks at once, then as often as it should', async () => {
     let runs = 0;
@@ -94,14 +91,14 @@ describe('the keeper', () => {
         return [source()];
       }),
     ]);
-    await until(() => runs === 1);
+    await until('the task ran', () => runs === 1);
     await sleep(50);
     expect(runs).toBe(1);
     clock.advance(59_999);
     await sleep(50);
     expect(runs).toBe(1);
     clock.advance(1);
-    await until(() => runs === 2);
+    await until('the task ran again', () => runs === 2);
   });
 
   it('leaves nothing on the signals that live as long as it does', async () => {
@@ -122,7 +119,7 @@ describe('the keeper', () => {
         return [source()];
       };
       start([taskOf(count), taskOf(count, 'other')], { everyMs: 0 });
-      await until(() => runs >= 40);
+      await until('the tasks ran 40 times', () => runs >= 40);
       await keepers[0]?.close();
       expect(made.length).toBeGreaterThan(1);
       expect(made.map(attachedTo)).toEqual(made.map(() => nothingAttached));
@@ -139,7 +136,7 @@ describe('the keeper', () => {
         return [];
       });
     const first = start([taskFor('first')]);
-    await until(() => running.length > 0);
+    await until('a worker leads', () => running.length > 0);
     start([taskFor('second')]);
     start([taskFor('third')]);
     for (let i = 0; i < 5; i += 1) {
@@ -149,7 +146,7 @@ describe('the keeper', () => {
     expect(new Set(running)).toEqual(new Set(['first']));
     await first.close();
     clock.advance(60_000);
-    await until(() => running.some((worker) => worker !== 'first'));
+    await until('another worker leads', () => running.some((worker) => worker !== 'first'));
     const [heir] = running.filter((worker) => worker !== 'first');
     clock.advance(60_000);
     await sleep(50);
@@ -174,20 +171,36 @@ describe('the keeper', () => {
     expect(aborted).toBe(true);
   });
 
-  it('stops its tasks when its lease is lost', async () => {
+  it('stops its tasks when its lease is lost, and leads no more', async () => {
+    let isLost = false;
+    let acquired = 0;
+    let begun = 0;
     let stopped = 0;
     const wait = (signal: AbortSignal): Promise<KeptSource[]> =>
       new Promise((resolve) => {
+        begun += 1;
         signal.addEventListener('abort', () => {
           stopped += 1;
           resolve([]);
         });
       });
     start([taskOf(wait)], {
-      acquire: async () => ({ renew: async () => false, release: async () => {} }),
+      acquire: async () => {
+        acquired += 1;
+        return acquired === 1 ? { renew: async () => !isLost, release: async () => {} } : null;
+      },
       leaseMs: 30,
     });
-    await until(() => stopped > 0);
+    await until('the task runs', () => begun === 1);
+    await sleep(100);
+    // As long as the lease is ours nothing is stopped.
+    expect([begun, stopped]).toEqual([1, 0]);
+    isLost = true;
+    await until('the task is stopped', () => stopped === 1);
+    await until('the keeper asks for the lease again', () => acquired > 1);
+    clock.advance(120_000);
+    await sleep(50);
+    expect([begun, stopped]).toEqual([1, 1]);
   });
 
   it('goes on after a task that failed, and after a store that was away', async () => {
@@ -203,14 +216,17 @@ describe('the keeper', () => {
         return store.lease.acquire(name, ttlMs);
       },
     });
-    await until(() => lines.some(({ name }) => name === 'keeper.failed'));
+    await until('the failure is logged', () => lines.some(({ name }) => name === 'keeper.failed'));
     isAway = false;
-    await until(async () => (await createKeeperReports(store.records).read('acme')).size === 1);
+    await until(
+      'the other task has reported',
+      async () => (await createKeeperReports(store.records).read('acme')).size === 1,
+    );
     expect(lines.find(({ name }) => name === 'keeper.task-failed')?.fields).toMatchObject({
       code: 'ERR_SOURCE_UNAVAILABLE',
     });
     clock.advance(60_000);
-    await until(() => runs === 2);
+    await until('the task ran again', () => runs === 2);
   });
 
   it("runs a tenant's tasks at once when an operator wishes so, once a wish", async () => {
@@ -221,10 +237,10 @@ describe('the keeper', () => {
         return [];
       }, tenant);
     start([count('default'), count('acme')]);
-    await until(() => runs.acme === 1 && runs.default === 1);
+    await until('both tasks ran', () => runs.acme === 1 && runs.default === 1);
     clock.advance(1);
     await createKeeperReports(store.records).requestSync('acme', clock.now());
-    await until(() => runs.acme === 2);
+    await until('the task ran at the operator’s wish', () => runs.acme === 2);
     await sleep(50);
     expect(runs).toEqual({ default: 1, acme: 2 });
   });
@@ -274,7 +290,7 @@ describe('what it found', () => {
     const next = async (): Promise<void> => {
       const before = runs;
       clock.advance(60_000);
-      await until(() => runs > before);
+      await until('the task ran again', () => runs > before);
       await sleep(20);
     };
     const alarms = (): unknown[] =>
