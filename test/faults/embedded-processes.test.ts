@@ -1,8 +1,12 @@
-import { expect, test, vi } from 'vitest';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import Database from 'libsql';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { InboundEvent } from '../../src/core/event.ts';
 import { acceptAll } from '../contracts/harness.ts';
 import { type EmbeddedProcess, openAt, startEmbedded, withDataFile } from '../support/embedded-process.ts';
 import { createEventMaker, deliveredAgain, runEnding } from '../support/events.ts';
+import { until } from '../support/until.ts';
 
 const eventually = (assertion: () => void | Promise<void>) => vi.waitFor(assertion, { timeout: 30_000, interval: 25 });
 const acknowledged = (process: EmbeddedProcess): InboundEvent[] =>
@@ -82,6 +86,55 @@ test('two processes that make the file at the same time both open it', { timeout
     await Promise.all([...stores.map((store) => store.close()), ...children.map((child) => child.kill())]);
   }),
 );
+
+describe('eight processes that open one file', () => {
+  /** What became of each of the eight; those that open the file begin to work on what is in it. */
+  async function openEight(path: string, onFirst: () => void = () => {}): Promise<readonly string[]> {
+    const children = Array.from({ length: 8 }, () => startEmbedded('work', path));
+    const end = (child: EmbeddedProcess) => child.facts.find((fact) => fact === 'open' || fact.startsWith('refused'));
+    try {
+      await until('one of them is opening', () => children.some(({ facts }) => facts.includes('opening')));
+      onFirst();
+      await until('all have opened it or given up', () => children.every((child) => end(child) !== undefined));
+      return children.map((child) => end(child) ?? '');
+    } finally {
+      await Promise.all(children.map((child) => child.kill()));
+    }
+  }
+  const opened = Array(8).fill('open');
+
+  test('all do while a ninth holds it, because that changes nothing in it', { timeout: 120_000 }, () =>
+    withDataFile(async (path) => {
+      await (await openAt(path)).close();
+      const holder = new Database(path);
+      holder.exec('BEGIN IMMEDIATE');
+      expect(await openEight(path)).toEqual(opened);
+      holder.exec('COMMIT');
+      holder.close();
+    }),
+  );
+
+  test('all do while a ninth holds for three seconds what they have to make', { timeout: 120_000 }, () =>
+    withDataFile(async (path) => {
+      await mkdir(dirname(path), { recursive: true });
+      const holder = new Database(path);
+      holder.exec('PRAGMA journal_mode = WAL; BEGIN IMMEDIATE');
+      expect(await openEight(path, () => setTimeout(() => holder.exec('COMMIT'), 3_000))).toEqual(opened);
+      holder.close();
+    }),
+  );
+
+  test('all do while a ninth accepts without a pause', { timeout: 120_000 }, () =>
+    withDataFile(async (path) => {
+      const writer = startEmbedded('accept', path);
+      onTestFinished(() => writer.kill());
+      await until('the ninth accepts', () => writer.said('accepted').length > 20);
+      expect(await openEight(path)).toEqual(opened);
+      const before = writer.said('accepted').length;
+      await until('the ninth still accepts', () => writer.said('accepted').length > before);
+    }),
+  );
+});
 
 test(
   'a disk that is full refuses, keeps what it acknowledged, and accepts again when there is room',

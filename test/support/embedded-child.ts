@@ -1,6 +1,6 @@
 /**
  * A second process on one data file: `embedded-child.ts <accept|work> <path>`. Started by the fault tests, killed by
- * them too. Each line it writes is a fact: `accepted <event>` once the store said so, `ran <id>`, `refused <code>`.
+ * them too. Each line it writes is a fact: `opening`, `open`, `accepted <event>` once the store said so, `ran <id>`, `refused <code>`.
  */
 import { randomUUID } from 'node:crypto';
 import { writeSync } from 'node:fs';
@@ -42,6 +42,7 @@ function workForEver(store: Store): void {
 }
 
 try {
+  say('opening');
   const store = await openEmbeddedStore({ path, limits: defaultLimits, idCheck: 'check', logger: silentLogger });
   say('open');
   if (mode === 'accept') await acceptForEver(store);

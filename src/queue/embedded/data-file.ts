@@ -1,28 +1,42 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SallyportError } from '../../core/errors.ts';
 import { type Connection, connect, isBusy, isNoDatabase, makeDurable, unavailable } from './connection.ts';
-import { claimIdentity, migrate, versionOf } from './schema.ts';
-
-/** Two processes that start at once wait for each other this long: making the tables takes a few milliseconds. */
-const START_MS = 1_000;
-const RETRY_MS = 20;
+import { claimIdentity, isPrepared, migrate, versionOf } from './schema.ts';
 
 /**
- * Opens the data file, private to its owner (events hold what people wrote), at this release's version.
- * @throws SallyportError ERR_STORE_UNAVAILABLE, ERR_STORE_MISMATCH
+ * How long opening waits for the file, in ms. Making the tables takes milliseconds, but several processes may start at
+ * once beside one that writes all the time, or that copies the file (`VACUUM INTO`, a backup): a start that fails for
+ * that would only be tried again by whatever supervises the process.
  */
-export async function openDataFile(path: string, idCheck: string): Promise<Connection> {
+const OPEN_WITHIN_MS = 30_000;
+
+/** Between two tries, in ms: from as long as a transaction takes to a pause that costs nobody anything. */
+const PAUSES_MS = { first: 10, longest: 250, factor: 1.5 } as const;
+
+/**
+ * Opens the data file, private to its owner (events hold what people wrote), at this release's version. Waits for other
+ * processes without blocking this one. @throws SallyportError ERR_STORE_UNAVAILABLE, ERR_STORE_MISMATCH
+ */
+export async function openDataFile(path: string, idCheck: string, withinMs = OPEN_WITHIN_MS): Promise<Connection> {
   createPrivately(path);
-  const givesUpAt = performance.now() + START_MS;
-  for (;;) {
+  const givesUpAt = performance.now() + withinMs;
+  let connection: Connection | undefined;
+  for (let pauseMs: number = PAUSES_MS.first; ; pauseMs = Math.min(pauseMs * PAUSES_MS.factor, PAUSES_MS.longest)) {
     try {
-      return prepare(connect(path), idCheck);
+      connection ??= connect(path);
+      prepare(connection, idCheck);
+      return connection;
     } catch (error) {
-      if (!isBusy(error) || performance.now() > givesUpAt) throw openingFailure(error);
+      const isOver = performance.now() >= givesUpAt;
+      if (!isBusy(error) || isOver) {
+        connection?.close();
+        throw isBusy(error) ? heldTooLong(path, withinMs, error) : openingFailure(error);
+      }
     }
-    await sleep(RETRY_MS);
+    // Processes that start together must not meet again at each try.
+    await sleep(pauseMs * (0.5 + Math.random()));
   }
 }
 
@@ -37,22 +51,30 @@ function createPrivately(path: string): void {
   }
 }
 
-function prepare(connection: Connection, idCheck: string): Connection {
+/** @throws what the library throws, also SQLITE_BUSY; then nothing was changed and it may be tried again */
+function prepare(connection: Connection, idCheck: string): void {
+  // A file that is not ours is left as it was found.
+  versionOf(connection);
+  makeDurable(connection);
+  // Reading never waits for a writer, so a file that needs nothing is opened however busy others keep it.
+  if (isPrepared(connection, idCheck)) return;
   try {
-    // A file that is not ours is left as it was found.
-    versionOf(connection);
-    makeDurable(connection);
     connection.exec('BEGIN IMMEDIATE');
     migrate(connection);
     claimIdentity(connection, idCheck);
     connection.exec('COMMIT');
-    return connection;
   } catch (error) {
     if (connection.inTransaction) connection.exec('ROLLBACK');
-    connection.close();
     throw error;
   }
 }
+
+const heldTooLong = (path: string, withinMs: number, cause: unknown): SallyportError =>
+  new SallyportError(
+    'ERR_STORE_UNAVAILABLE',
+    `${basename(path)} has been locked by another process for ${withinMs / 1_000} s; end that process or wait for it`,
+    { cause },
+  );
 
 function openingFailure(error: unknown): unknown {
   if (error instanceof SallyportError) return error;

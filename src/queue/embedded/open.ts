@@ -32,6 +32,8 @@ export interface EmbeddedStoreOptions {
   readonly idCheck: string;
   readonly logger: Logger;
   readonly clock?: Clock;
+  /** How long opening waits for other processes that hold the file, in ms. */
+  readonly openWithinMs?: number;
   /** How often workers look for what other processes accepted; this process's own accepts ring them at once. */
   readonly pollMs?: number;
   /** How often workers look for what is to be forgotten. */
@@ -50,8 +52,8 @@ function openQuickly(path: string): LedgerParts['quick'] {
  * @throws SallyportError ERR_STORE_UNAVAILABLE, or ERR_STORE_MISMATCH for another key's, program's or release's file.
  */
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<Store> {
-  const { path, limits, idCheck, logger, clock = Date.now, pollMs = 50, sweepMs = 5_000 } = options;
-  const connection = await openDataFile(path, idCheck);
+  const { path, limits, idCheck, logger, clock = Date.now, openWithinMs, pollMs = 50, sweepMs = 5_000 } = options;
+  const connection = await openDataFile(path, idCheck, openWithinMs);
   const writer = createWriter(connection);
   const quick = openQuickly(path);
   const parts: StoreParts = {

@@ -152,12 +152,19 @@ export function migrate(connection: Connection): void {
  */
 export function claimIdentity(connection: Connection, idCheck: string): void {
   connection.query(`INSERT OR IGNORE INTO meta VALUES ('id_check', ?)`).run(idCheck);
-  const kept = connection.query<{ value: string }>(`SELECT value FROM meta WHERE name = 'id_check'`).get();
-  if (kept?.value !== idCheck) {
+  if (storedIdCheck(connection) !== idCheck) {
     throw new SallyportError(
       'ERR_STORE_MISMATCH',
       'SALLYPORT_ID_KEY: is not the key this data file was made with; set that key again (dev keeps its keys in ' +
         'secrets.json beside the file), or set another SALLYPORT_DATA_DIR',
     );
   }
+}
+
+const storedIdCheck = (connection: Connection): string | undefined =>
+  connection.query<{ value: string }>(`SELECT value FROM meta WHERE name = 'id_check'`).get()?.value;
+
+/** Whether the file is at this release's version and belongs to the key already, so that opening it changes nothing. */
+export function isPrepared(connection: Connection, idCheck: string): boolean {
+  return versionOf(connection) === migrations.length && storedIdCheck(connection) === idCheck;
 }
