@@ -10,6 +10,7 @@ import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
 import { type SlackFault, type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
 import { sendable } from '../support/post-call.ts';
+import { until } from '../support/until.ts';
 
 const THREAD = '1700000000.000100';
 const inThread = { via: 'message', channel: 'C0GENERAL', thread: THREAD, workspace: 'T0HOME', app: 'A0OURS' };
@@ -181,7 +182,7 @@ describe('what a failure means', () => {
     slack.failNext({ kind: 'delay', ms: 2_000 });
     const stop = new AbortController();
     const sending = fateOf(replier().send(hello, context(inThread, { signal: stop.signal })));
-    while (slack.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until('Slack is called', () => slack.calls.length > 0, { everyMs: 5 });
     stop.abort();
     expect(await sending).toBe('ambiguous');
   });

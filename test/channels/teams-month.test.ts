@@ -15,9 +15,10 @@ import {
   type TeamsActivity,
 } from '../../src/testing/teams-signer.ts';
 import { seeded } from '../support/campaign.ts';
-import { createFakeClock, type FakeClock, sleep } from '../support/clock.ts';
+import { createFakeClock, type FakeClock } from '../support/clock.ts';
 import { seeds } from '../support/seeds.ts';
 import { type Answered, APP_ID, openTeamsGate, SECURITY_TOKEN, said, type TeamsGate } from '../support/teams.ts';
+import { until } from '../support/until.ts';
 
 const DAY_MS = 86_400_000;
 const DAYS = 28;
@@ -245,13 +246,14 @@ async function makeNoise({ gate, clock, key }: World, index: number, message: Me
 
 /** Waits until nothing is queued or running; lets back-off pass in seconds. */
 async function settle({ gate, clock }: World): Promise<void> {
-  for (;;) {
+  const isSettled = async (): Promise<boolean> => {
     const { states } = await gate.store.jobs.stats();
     const busy = (states.queued ?? 0) + (states.running ?? 0);
-    if (busy === 0 && (states.waiting ?? 0) === 0) return;
-    if (busy === 0) clock.advance(1_000);
-    await sleep(5);
-  }
+    const isWaiting = (states.waiting ?? 0) > 0;
+    if (busy === 0 && isWaiting) clock.advance(1_000);
+    return busy === 0 && !isWaiting;
+  };
+  await until('nothing is queued, running or waiting', isSettled, { everyMs: 5 });
 }
 
 async function recordsOf({ gate }: World): Promise<EventRecord[]> {

@@ -12,6 +12,7 @@ import { createGuardedFetch, type GuardedFetch } from '../../src/workers/outboun
 import { createFakeClock } from '../support/clock.ts';
 import { sendable } from '../support/post-call.ts';
 import { APP_ID, APP_PASSWORD, botKey, openTeamsGate, said, signed, type TeamsGate } from '../support/teams.ts';
+import { until } from '../support/until.ts';
 
 const clock = createFakeClock();
 const sealer = createSealer(nodeCrypto, [new Uint8Array(32).fill(7)]);
@@ -287,7 +288,7 @@ describe('what a failure means', () => {
     connector.failNext({ at: 'conversations', kind: 'delay', ms: 1_000 });
     const stop = new AbortController();
     const sending = fateOf(replier().send(hello, context(reference(), { signal: stop.signal })));
-    while (connector.tokenRequests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until('a token is asked for', () => connector.tokenRequests.length > 0, { everyMs: 5 });
     await new Promise((resolve) => setTimeout(resolve, 100));
     stop.abort();
     expect(await sending).toBe('ambiguous');

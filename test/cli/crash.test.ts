@@ -6,10 +6,10 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
 import { ensureBuilt } from '../support/built.ts';
 import { freshKeys } from '../support/campaign.ts';
-import { sleep } from '../support/clock.ts';
 import { sallyport } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
 import { startRole } from '../support/role.ts';
+import { until } from '../support/until.ts';
 
 const token = ['gh', 'p_', 'q7Xw2LmZ9v', 'b1C2d3E4f5', 'G6h7J8k9L0mNpQrS'].join('');
 
@@ -84,7 +84,7 @@ describe('a role that runs', () => {
     const payload = slackJson(slackMessage({ text: 'hello', channel: 'D0', at: Date.now() }));
     const signed = signSlackRequest(payload, { signingSecret: keys.SLACK_SIGNING_SECRET, at: Date.now() });
     await fetch(`${role.url}/hooks/slack/default`, { ...signed, body: new Uint8Array(signed.body) });
-    while (role.child.exitCode === null && role.child.signalCode === null) await sleep(20);
+    await until('the role has ended', () => role.child.exitCode !== null || role.child.signalCode !== null);
     expect(role.child.exitCode).toBe(1);
     const text = await readFile(join(folder, `all-${role.port}.log`), 'utf8');
     expect(text).not.toContain(token);

@@ -2,16 +2,16 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { freshKeys } from '../support/campaign.ts';
-import { sleep } from '../support/clock.ts';
 import { sallyport } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
 import { freePort, type RoleProcess, startRole } from '../support/role.ts';
+import { until } from '../support/until.ts';
 
 /** Starts it and waits for its banner, which comes after it listens. */
 async function dev(folder: string): Promise<RoleProcess> {
   const role = await startRole({ role: 'dev', folder, environment: {} });
   onTestFinished(() => role.kill());
-  while (!(await logOf(folder, role)).includes('npx sallyport send')) await sleep(20);
+  await until('the hint is logged', async () => (await logOf(folder, role)).includes('npx sallyport send'));
   return role;
 }
 

@@ -7,9 +7,9 @@ import type { Io } from '../../src/cli/io.ts';
 import { runCommandLine } from '../../src/cli/program.ts';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
 import { freshKeys } from '../support/campaign.ts';
-import { sleep } from '../support/clock.ts';
 import { sallyport } from '../support/command.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
+import { until } from '../support/until.ts';
 
 let folder: string;
 let gate: RoleProcess;
@@ -41,11 +41,9 @@ const reviews = (...args: string[]) => run('reviews', ...args);
 async function hold(text: string): Promise<string> {
   const sent = await run('send', 'slack', '--url', gate.url, '--text', text);
   const id = /ev_[0-9A-Z]{26}/.exec(sent.out)?.[0] ?? '';
-  for (;;) {
-    const shown = JSON.parse((await run('events', 'show', id)).out);
-    if (shown.state === 'review') return id;
-    await sleep(50);
-  }
+  const isHeld = async (): Promise<boolean> => JSON.parse((await run('events', 'show', id)).out).state === 'review';
+  await until('the reply is held', isHeld, { everyMs: 50 });
+  return id;
 }
 
 test('list shows what waits, in one line each, and is what `reviews` alone does', async () => {
@@ -73,7 +71,7 @@ test('approve shows the text before it decides about just that', async () => {
   const { code, out, err } = await reviews('approve', id);
   expect([code, err]).toEqual([0, expect.stringContaining('echo: second')]);
   expect(out).toContain('  approved  ');
-  while (slack.posts.length === 0) await sleep(50);
+  await until('the reply is posted', () => slack.posts.length > 0);
   expect(slack.posts.map(({ text }) => text)).toEqual(['echo: second']);
 });
 
@@ -116,7 +114,7 @@ test('a digest decides about the text it stands for and no other', async () => {
   expect(stale.err).toBe('Another text is held than the one the digest names (ERR_REVIEW_CHANGED)\n');
   const approved = await reviews('approve', id, '--digest', edited.digest, '--json');
   expect([approved.err, JSON.parse(approved.out).state]).toEqual(['', 'approved']);
-  while (slack.posts.at(-1)?.text !== 'better') await sleep(50);
+  await until('the edited reply is posted', () => slack.posts.at(-1)?.text === 'better');
 });
 
 test('reject ends it, with a reason', async () => {
@@ -165,7 +163,7 @@ test('an agent’s own wish for a review counts, and its own guardrails check wh
     const { out } = await call('send', 'slack', '--url', other.url, '--text', 'money');
     const id = /ev_[0-9A-Z]{26}/.exec(out)?.[0] ?? '';
     const waiting = async () => JSON.parse((await call('reviews', '--json')).out).reviews;
-    while ((await waiting()).length === 0) await sleep(50);
+    await until('a reply is held', async () => (await waiting()).length > 0);
     expect(await waiting()).toMatchObject([{ id, text: 'about money (mine)' }]);
     const refused = await call('reviews', 'edit', id, '--text', 'damn money', '--json');
     expect([refused.code, refused.out]).toEqual([1, '']);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { ensureBuilt } from '../support/built.ts';
+import { endWithParent } from '../support/children.ts';
 import { sallyport } from '../support/command.ts';
 
 const folder = tmpdir();
@@ -44,7 +45,7 @@ test('without arguments it prints its help and fails as bad usage', async () => 
 
 test('a reader that closes the pipe early gets no stack trace', async () => {
   const binary = join(import.meta.dirname, '..', '..', 'bin', 'sallyport.js');
-  const child = spawn(process.execPath, [binary, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = endWithParent(spawn(process.execPath, [binary, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] }));
   child.stdout.destroy();
   let err = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

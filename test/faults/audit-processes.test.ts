@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, expect, it } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
@@ -9,10 +8,12 @@ import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { wholeChain } from '../support/audit.ts';
 import type { AuditPlan } from '../support/audit-plan.ts';
 import { bundle } from '../support/bundle.ts';
+import { endWithParent } from '../support/children.ts';
 import { testFolder } from '../support/folder.ts';
 import { describeRedis, startRedis, startRedisCluster } from '../support/redis.ts';
 import { createTestStores } from '../support/redis-store.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { until } from '../support/until.ts';
 
 let program: string;
 beforeAll(async () => {
@@ -34,9 +35,9 @@ async function tellAll(store: AuditPlan['store'], folder: string, kills: number)
       const child = spawn(process.execPath, [program, JSON.stringify(plan)], {
         stdio: ['ignore', 'inherit', 'inherit'],
       });
-      const ended = once(child, 'exit');
+      const ended = once(endWithParent(child), 'exit');
       if (n < kills) {
-        while (linesOf(plan).length < 10) await delay(10);
+        await until('it has told a few', () => linesOf(plan).length >= 10, { everyMs: 10 });
         child.kill('SIGKILL');
       }
       const [code] = await ended;

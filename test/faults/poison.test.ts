@@ -5,10 +5,10 @@ import { afterEach, expect, test } from 'vitest';
 import { startSlackServer } from '../../src/testing/slack-server.ts';
 import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
 import { freshKeys } from '../support/campaign.ts';
-import { sleep } from '../support/clock.ts';
 import { sallyport } from '../support/command.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
 import { startSlackFront } from '../support/slack-front.ts';
+import { until } from '../support/until.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -66,9 +66,9 @@ test('an event that kills its worker every time is parked, the others run on, an
 
   const id = await send('poison', 'D0POISON');
   await send('next in line', 'D0POISON');
-  while (kills === 0) await sleep(20);
+  await until('a worker was killed', () => kills > 0);
   await send('elsewhere', 'D0OTHER');
-  while (repliesTo('elsewhere') + repliesTo('next in line') < 2) await sleep(50);
+  await until('the others are answered', () => repliesTo('elsewhere') + repliesTo('next in line') >= 2);
   await restarted;
 
   // On a loaded machine an attempt may lose its lease before it gets to its call.
@@ -81,7 +81,7 @@ test('an event that kills its worker every time is parked, the others run on, an
 
   isPoisonous = false;
   expect(await events('redrive', id)).toMatchObject({ state: 'queued', generation: 2, attempts: 0 });
-  while (repliesTo('poison') === 0) await sleep(50);
-  while ((await events('show', id)).state !== 'done') await sleep(50);
+  await until('the redriven event is answered', () => repliesTo('poison') > 0);
+  await until('the event is done', async () => (await events('show', id)).state === 'done');
   for (const text of ['poison', 'next in line', 'elsewhere']) expect([text, repliesTo(text)]).toEqual([text, 1]);
 }, 240_000);

@@ -1,10 +1,10 @@
 import { Redis } from 'ioredis';
 import { afterEach, expect, it, vi } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
-import { sleep } from '../support/clock.ts';
 import { createEventMaker } from '../support/events.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { consumeInto, createTestStores } from '../support/redis-store.ts';
+import { until } from '../support/until.ts';
 
 describeRedis('a Redis that may lose events', () => {
   const stores = createTestStores();
@@ -55,15 +55,13 @@ describeRedis('a Redis that may lose events', () => {
     const store = await stores.open(server.url);
     const event = createEventMaker(Date.now);
     const accepted: string[] = [];
-    for (;;) {
+    const fill = async (): Promise<boolean> => {
       const [answer] = await store.inbox.accept([event({ text: 'x'.repeat(40_000) })]);
-      if (answer?.outcome !== 'accepted') {
-        expect(answer).toEqual({ outcome: 'full' });
-        break;
-      }
-      accepted.push(answer.id);
-      await sleep(2);
-    }
+      if (answer?.outcome === 'accepted') accepted.push(answer.id);
+      else expect(answer).toEqual({ outcome: 'full' });
+      return answer?.outcome === 'full';
+    };
+    await until('Redis is nearly full', fill, { everyMs: 2 });
     const ran: string[] = [];
     consumeInto(store, ran);
     await vi.waitFor(() => expect(ran).toHaveLength(accepted.length), { timeout: 15_000 });

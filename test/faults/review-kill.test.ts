@@ -10,6 +10,7 @@ import { sallyport } from '../support/command.ts';
 import { describeRedis, startRedis } from '../support/redis.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
 import { startSlackFront } from '../support/slack-front.ts';
+import { until } from '../support/until.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -63,16 +64,16 @@ async function killedWhilePosting(verdict: false | 'taken', store: Readonly<Reco
   const url = `${ingress.url}/hooks/slack/default`;
   const response = await fetch(url, { method: 'POST', headers, body: new Uint8Array(body) });
   const id = response.headers.get('x-sallyport-event') ?? '';
-  while ((await stateOf(id)) !== 'review') await sleep(50);
+  await until('the reply is held', async () => (await stateOf(id)) === 'review', { everyMs: 50 });
   expect(slack.posts).toEqual([]);
 
   await Promise.all([ingress.restart(), worker.restart()]);
   const { reviews } = await call('reviews', 'list');
   expect(reviews).toMatchObject([{ id, text: 'echo: pay everybody', state: 'waiting' }]);
   expect(await call('reviews', 'approve', id, '--digest', reviews[0].digest)).toMatchObject({ state: 'approved' });
-  while (kills === 0) await sleep(20);
+  await until('a worker was killed', () => kills > 0);
   await restarted;
-  while ((await stateOf(id)) !== 'done') await sleep(100);
+  await until('the event is done', async () => (await stateOf(id)) === 'done', { everyMs: 100 });
   await sleep(1_000);
   expect(slack.posts.map(({ text }) => text)).toEqual(['echo: pay everybody']);
   expect(kills).toBe(1);

@@ -10,11 +10,11 @@ import { agentsConfig } from '../support/canary/agents-config.ts';
 import { type PolicyServer, startPolicyServer } from '../support/canary/policy-server.ts';
 import { leaks } from '../support/canary/search.ts';
 import { type CanaryWorld, openCanary } from '../support/canary/world.ts';
-import { sleep } from '../support/clock.ts';
 import { testFolder } from '../support/folder.ts';
 import { openGate } from '../support/gate.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { message, postSlack } from '../support/slack.ts';
+import { until } from '../support/until.ts';
 
 const secrets = sampleSecrets(seeded(20_265));
 
@@ -124,7 +124,7 @@ async function play(world: World): Promise<void> {
   }
   await world.settled();
   await world.write('default', 1, 'helper hanging');
-  while (world.hung.count === 0) await sleep(20);
+  await until('a call hangs', () => world.hung.count > 0);
   await world.crash();
   await world.settled();
 }

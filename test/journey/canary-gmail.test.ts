@@ -10,9 +10,9 @@ import { seeded } from '../support/campaign.ts';
 import { holds, leaks } from '../support/canary/search.ts';
 import { wordsOf } from '../support/canary/words.ts';
 import { type CanaryRequest, type CanaryWorld, openCanary } from '../support/canary/world.ts';
-import { sleep } from '../support/clock.ts';
 import { AUDIENCE, googleKey, MAILBOX, SERVICE_ACCOUNT, SUBSCRIPTION, tokenAt } from '../support/gmail.ts';
 import { AGENT_SECRET } from '../support/http-agent.ts';
+import { until } from '../support/until.ts';
 
 const secrets = sampleSecrets(seeded(20_263));
 const KINDS_A_PUSH = 12;
@@ -64,7 +64,7 @@ interface Hold {
 /** Mails come, pushes follow; some of Gmail's answers fail, and the worker is killed while it reads messages. */
 async function play(world: CanaryWorld, gmail: GmailServer, hold: Hold): Promise<Record<string, string>> {
   const proofs: Record<string, string> = {};
-  while (gmail.watchedUntil(MAILBOX) === undefined) await sleep(20);
+  await until('the mailbox is watched', () => gmail.watchedUntil(MAILBOX) !== undefined);
   // A push takes its time, and pushes of one mailbox stand in line: several kinds share one.
   for (let first = 0; first < secrets.length; first += KINDS_A_PUSH) {
     const texts = secrets.slice(first, first + KINDS_A_PUSH).map(({ text }) => text);
@@ -75,7 +75,10 @@ async function play(world: CanaryWorld, gmail: GmailServer, hold: Hold): Promise
     expect([status, outcome]).toEqual([204, 'accepted']);
     if (!hold.isOn) continue;
     // Not while it holds the mailbox: nobody else gets that for half a minute.
-    while (hold.held === 0 || (await world.read('/events?state=running')).includes('"push"')) await sleep(50);
+    await until(
+      'the pushes are read and their agents are held',
+      async () => hold.held > 0 && !(await world.read('/events?state=running')).includes('"push"'),
+    );
     await world.crash();
     hold.isOn = false;
   }
@@ -122,7 +125,7 @@ describe('secrets of every kind in every field of Gmail’s pushes and mails', (
       },
     });
     const proofs = await play(world, gmail, hold);
-    while (gmail.sent.length < secrets.length) await sleep(50);
+    await until('every mail is answered', () => gmail.sent.length >= secrets.length);
     const states = await world.settled();
     expect(states.size).toBeGreaterThan(secrets.length * 3);
     const places = new Map(await world.places());

@@ -14,7 +14,7 @@ import { seeded } from '../support/campaign.ts';
 import { holds, leaks } from '../support/canary/search.ts';
 import { wordsOf } from '../support/canary/words.ts';
 import { type CanaryWorld, openCanary } from '../support/canary/world.ts';
-import { sleep } from '../support/clock.ts';
+import { until } from '../support/until.ts';
 
 const MAILBOX = 'agent@example.com';
 const CERTIFICATE = 'sallyport';
@@ -158,7 +158,7 @@ describe('secrets of every kind in every field of Graph’s notifications, mails
         GRAPH_JWKS_URL: graph.jwksUrl,
       },
     });
-    while (graph.subscriptions().length < 2) await sleep(20);
+    await until('both subscriptions are made', () => graph.subscriptions().length >= 2);
     let proofs: Record<string, string> = {};
     for (const [index, secret] of secrets.entries()) {
       proofs = await deliver(world, graph, secret, index);

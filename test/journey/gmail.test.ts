@@ -6,10 +6,10 @@ import { type GmailServer, startGmailServer } from '../../src/testing/gmail-serv
 import { type KeyServer, startKeyServer } from '../../src/testing/key-server.ts';
 import { gmailPush, withToken } from '../../src/testing/pubsub-sender.ts';
 import { ensureBuilt } from '../support/built.ts';
-import { sleep } from '../support/clock.ts';
 import { sallyport } from '../support/command.ts';
 import { AUDIENCE, googleKey, MAILBOX, SERVICE_ACCOUNT, SUBSCRIPTION, tokenAt } from '../support/gmail.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
+import { until } from '../support/until.ts';
 
 /** The built product as an operator starts it, with Pub/Sub in front of it and Gmail behind it. */
 const KEY = Buffer.alloc(32, 7).toString('base64');
@@ -54,14 +54,14 @@ describe('in production', () => {
   });
 
   test('the keeper has the mailbox watched, and mail is answered in its thread', async () => {
-    while (gmail.watchedUntil(MAILBOX) === undefined) await sleep(20);
+    await until('the mailbox is watched', () => gmail.watchedUntil(MAILBOX) !== undefined);
     const mail = gmail.mailbox(MAILBOX).deliver({ subject: 'Hello', text: 'how are you?' });
     const historyId = pushed.at(-1) ?? '';
     const push = gmailPush({ subscription: SUBSCRIPTION, mailbox: MAILBOX, historyId, at: Date.now() });
     const { headers, body } = withToken(push, tokenAt(Date.now()));
     const response = await fetch(`${gate.url}/hooks/gmail`, { method: 'POST', headers, body: new Uint8Array(body) });
     expect([response.status, response.headers.get('x-sallyport-outcome')]).toEqual([204, 'accepted']);
-    while (gmail.sent.length === 0) await sleep(20);
+    await until('the mail is answered', () => gmail.sent.length > 0);
     expect(gmail.sent).toMatchObject([{ threadId: mail.threadId, text: 'echo: Hello\r\n\r\nhow are you?' }]);
   });
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type GraphServer, startGraphServer } from '../../src/testing/graph-server.ts';
 import { ensureBuilt } from '../support/built.ts';
-import { sleep } from '../support/clock.ts';
 import { sallyport } from '../support/command.ts';
 import { freePort, type RoleProcess, startRole } from '../support/role.ts';
+import { until } from '../support/until.ts';
 
 /** The built product as an operator starts it, and Microsoft Graph behind it. */
 const KEY = Buffer.alloc(32, 7).toString('base64');
@@ -20,10 +20,6 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sallyport-graph-journey-'));
 }, 60_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-const until = async (isDone: () => boolean | Promise<boolean>): Promise<void> => {
-  while (!(await isDone())) await sleep(20);
-};
 
 describe('in production', () => {
   let graph: GraphServer;
@@ -50,7 +46,7 @@ describe('in production', () => {
       GRAPH_JWKS_URL: graph.jwksUrl,
     };
     gate = await startRole({ role: 'all', environment, folder, port });
-    await until(() => graph.subscriptions().length === 1);
+    await until('the subscription is made', () => graph.subscriptions().length === 1);
   }, 60_000);
   afterAll(async () => {
     await gate.stop();
@@ -63,7 +59,7 @@ describe('in production', () => {
 
   test('a mail is answered in its thread, through a subscription the worker made when it started', async () => {
     graph.mail('agent@example.com', { text: 'are you there?', subject: 'Question' });
-    await until(() => graph.replies.length > 0);
+    await until('the reply is posted', () => graph.replies.length > 0);
     expect(graph.replies).toMatchObject([{ mailbox: 'agent@example.com', text: 'echo: Question\n\nare you there?' }]);
   });
 
@@ -95,15 +91,15 @@ describe('in production', () => {
     const [subscription] = graph.subscriptions();
     graph.failWith(({ path }) => path === '/subscriptions');
     if (subscription !== undefined) graph.removeSubscription(subscription);
-    await until(async () => (await command('subscriptions', 'sync', '--json')).code === 1);
-    await until(async () => (await ready()).subscriptions?.status === 'degraded');
+    await until('the sync fails', async () => (await command('subscriptions', 'sync', '--json')).code === 1);
+    await until('readiness is degraded', async () => (await ready()).subscriptions?.status === 'degraded');
     expect((await ready()).subscriptions).toMatchObject({ code: 'ERR_SUBSCRIPTION_LAPSED' });
     expect((await fetch(`${gate.url}/ready`)).status).toBe(200);
     graph.failWith(() => false);
     // Not at once: what has just failed is left alone for ten seconds.
-    await until(async () => (await command('subscriptions', 'sync')).code === 0);
+    await until('the sync succeeds', async () => (await command('subscriptions', 'sync')).code === 0);
     expect(graph.subscriptions()).toHaveLength(1);
-    await until(async () => (await ready()).subscriptions?.status === 'ok');
+    await until('readiness is restored', async () => (await ready()).subscriptions?.status === 'ok');
   }, 180_000);
 });
 

@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
+import { endWithParent } from '../support/children.ts';
 import { testFolder } from '../support/folder.ts';
 import { AGENT_SECRET, type HttpGate, openHttpGate } from '../support/http-agent.ts';
 
@@ -41,7 +42,7 @@ test.each([
   await writeFile(join(folder, file), example(language));
   const port = await freePort();
   const env = { PATH: process.env.PATH, PORT: String(port), SALLYPORT_AGENT_SECRET: AGENT_SECRET };
-  child = spawn(program, [file], { cwd: folder, env, stdio: 'ignore' });
+  child = endWithParent(spawn(program, [file], { cwd: folder, env, stdio: 'ignore' }));
   const url = `http://127.0.0.1:${port}/`;
   const forged = { method: 'POST', headers: forgery(), body: '{}' };
   await vi.waitFor(async () => expect((await fetch(url, forged)).status).toBe(401), { timeout: 20_000, interval: 50 });

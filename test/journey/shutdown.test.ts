@@ -13,6 +13,7 @@ import { testFolder } from '../support/folder.ts';
 import { exchange, rawRequest } from '../support/raw-http.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
 import { type SlackCall, startSlackFront } from '../support/slack-front.ts';
+import { until } from '../support/until.ts';
 
 const keys = { ...freshKeys(), SALLYPORT_JWT_SECRET: 'a-secret-of-at-least-thirty-two-bytes' };
 
@@ -53,15 +54,11 @@ async function send(gate: RoleProcess, text: string): Promise<string> {
   return response.headers.get('x-sallyport-event') ?? '';
 }
 
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await sleep(20);
-}
-
 /** Sends SIGTERM and waits until the process has taken note. */
 async function terminate({ gate, log }: World): Promise<{ readonly exited: Promise<number | null> }> {
   const exited = once(gate.child, 'exit').then(([code]) => code as number | null);
   gate.child.kill('SIGTERM');
-  await until(async () => (await log()).includes('process.stopping'));
+  await until('the process is stopping', async () => (await log()).includes('process.stopping'));
   return { exited };
 }
 
@@ -90,7 +87,7 @@ test('SIGTERM under load: every answer given holds after the restart, and nothin
     }
   };
   const clients = Array.from({ length: CONNECTIONS }, (_, name) => client(name));
-  await until(() => answers.size > 500);
+  await until('500 requests were answered', () => answers.size > 500);
   const code = await gate.stop();
   isOver = true;
   await Promise.all(clients);
@@ -129,7 +126,7 @@ test('a request in flight is answered, the next on its connection is not taken, 
     yield Buffer.concat([bytes.subarray(-10), requestOf(second)]);
   }
   const exchanging = exchange(gate.port, script(), { untilClosed: true });
-  await until(async () => (await fetch(`${gate.url}/health`)).ok);
+  await until('the gate is up again', async () => (await fetch(`${gate.url}/health`)).ok);
   const { exited } = await terminate(world);
   const refused = await new Promise<string>((resolve) => {
     const socket = connect(gate.port, '127.0.0.1', () => resolve('connected'));
@@ -169,7 +166,7 @@ test('a second SIGTERM ends the process at once', async () => {
   const world = await startWorld('60s', passes);
   const { gate } = world;
   await send(gate, 'hangs');
-  await until(() => state.calls === 1);
+  await until('Slack is called', () => state.calls === 1);
   const { exited } = await terminate(world);
   await sleep(500);
   expect(gate.child.exitCode).toBeNull();
@@ -183,7 +180,7 @@ test('a run that hangs is given back within the grace period: not counted, compl
   const world = await startWorld('4s', passes);
   const { gate, slack, folder } = world;
   const id = await send(gate, 'hangs');
-  await until(() => state.calls === 1);
+  await until('Slack is called', () => state.calls === 1);
   expect(await gate.stop()).toBe(0);
   expect(await world.log()).toMatch(/process\.stopped/);
   expect(slack.posts).toEqual([]);
@@ -193,8 +190,8 @@ test('a run that hangs is given back within the grace period: not counted, compl
     const environment = { ...keys, SALLYPORT_URL: gate.url };
     return JSON.parse((await sallyport(['events', 'show', id], { folder, environment })).out);
   };
-  await until(() => slack.posts.length > 0);
-  await until(async () => (await show()).state === 'done');
+  await until('the reply is posted', () => slack.posts.length > 0);
+  await until('the event is done', async () => (await show()).state === 'done');
   expect(slack.posts.map(({ text }) => text)).toEqual(['echo: hangs']);
   expect(await show()).toMatchObject({ attempts: 1, runs: [{ outcome: 'released' }, { outcome: 'replied' }] });
 }, 60_000);

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BotConnectorServer, startBotConnectorServer } from '../../src/testing/bot-connector-server.ts';
 import { signTeamsActivity, signTeamsOutgoing, teamsMessage } from '../../src/testing/teams-signer.ts';
 import { ensureBuilt } from '../support/built.ts';
-import { sleep } from '../support/clock.ts';
 import { sallyport } from '../support/command.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
+import { until } from '../support/until.ts';
 
 /** The built product as an operator starts it, and Teams in front of it. */
 const KEY = Buffer.alloc(32, 7).toString('base64');
@@ -51,7 +51,7 @@ describe('in production', () => {
     const { headers, body } = signTeamsActivity(activity, { key: connector.signingKey, appId: APP_ID, at });
     const response = await fetch(`${gate.url}/hooks/teams`, { method: 'POST', headers, body: new Uint8Array(body) });
     expect(response.status).toBe(202);
-    while (connector.posts.length === 0) await sleep(20);
+    await until('the reply is posted', () => connector.posts.length > 0);
     expect(connector.posts).toMatchObject([{ replyTo: activity.id, activity: { text: 'echo: hello' } }]);
   });
 

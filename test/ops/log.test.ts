@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
 import { freshKeys } from '../support/campaign.ts';
-import { sleep } from '../support/clock.ts';
 import { testFolder } from '../support/folder.ts';
 import { exchange, rawRequest } from '../support/raw-http.ts';
 import { startRole } from '../support/role.ts';
+import { until } from '../support/until.ts';
 
 /** Ends a line, hides one, moves the cursor, or turns the reading direction. */
 const CONTROLS = [
@@ -92,7 +92,7 @@ test('a delivery and its run are one line each, joined by the event’s id; what
   expect((await post('c4n4ry-forgery', 'wrong-key'))?.status).toBe(401);
   const id = accepted?.headers.get('x-sallyport-event') ?? '';
   const read = () => readFile(join(folder, `all-${gate.port}.log`), 'utf8');
-  while (!(await read()).includes('attempt.finished')) await sleep(20);
+  await until('the attempt is logged', async () => (await read()).includes('attempt.finished'));
   expect(await gate.stop()).toBe(0);
   const text = await read();
   expect(text).not.toMatch(UNSAFE);

@@ -12,9 +12,9 @@ import type { QueueStats } from '../../src/queue/jobs.ts';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
 import { type SlackTamper, signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
 import { freshKeys } from '../support/campaign.ts';
-import { sleep } from '../support/clock.ts';
 import { testFolder } from '../support/folder.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
+import { until } from '../support/until.ts';
 
 const METRICS_TOKEN = 'a-token-for-metrics-only';
 const TENANT = 'c4n4ry-tenant';
@@ -77,9 +77,12 @@ test('what happened is counted under the documented names', async () => {
   expect(await post(happening('reaction_added'))).toBe(200);
   expect(await post(say('x'), 'wrong-key')).toBe(401);
   expect(await post(say('x'), 'stale')).toBe(401);
-  while (slack.posts.length < 2) await sleep(20);
+  await until('two replies are posted', () => slack.posts.length >= 2);
   let samples = await scrape(gate.url);
-  while (samples.get('sallyport_queue_events{state="done"}') !== 2) samples = await scrape(gate.url);
+  await until('both events are counted as done', async () => {
+    samples = await scrape(gate.url);
+    return samples.get('sallyport_queue_events{state="done"}') === 2;
+  });
   expect(Object.fromEntries(samples)).toMatchObject({
     'sallyport_deliveries_total{channel="slack",outcome="accepted",reason=""}': 2,
     'sallyport_deliveries_total{channel="slack",outcome="duplicate",reason=""}': 1,

@@ -11,10 +11,11 @@ import { probeWorkers, startWorkerBeat } from '../../src/ops/worker-beat.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { defaultLimits } from '../../src/queue/store.ts';
 import { freshKeys } from '../support/campaign.ts';
-import { createFakeClock, sleep } from '../support/clock.ts';
+import { createFakeClock } from '../support/clock.ts';
 import { testFolder } from '../support/folder.ts';
 import { describeRedis, startRedis } from '../support/redis.ts';
 import { startRole } from '../support/role.ts';
+import { until } from '../support/until.ts';
 
 const monitors: ReadyMonitor[] = [];
 afterEach(() => {
@@ -120,7 +121,7 @@ test('a worker that beats is heard of; one that stopped, or was killed 15 s ago,
   await expect(probeWorkers(deps)).rejects.toMatchObject(silent);
   const stopFirst = startWorkerBeat('first', deps);
   const stopSecond = startWorkerBeat('second', deps);
-  while (!(await records.list('_system', 'workers')).has('second')) await sleep(5);
+  await until('the second worker has beaten', async () => (await records.list('_system', 'workers')).has('second'));
   await stopFirst();
   await probeWorkers(deps);
   clock.advance(15_000);
@@ -140,12 +141,14 @@ const checksOf = async (url: string) => {
   };
 };
 
-async function until(url: string, holds: (now: Awaited<ReturnType<typeof checksOf>>) => boolean) {
-  for (;;) {
-    const now = await checksOf(url);
-    if (holds(now)) return now;
-    await sleep(50);
-  }
+async function untilChecks(url: string, holds: (now: Awaited<ReturnType<typeof checksOf>>) => boolean) {
+  let now = await checksOf(url);
+  const look = async (): Promise<boolean> => {
+    now = await checksOf(url);
+    return holds(now);
+  };
+  await until('readiness is as expected', look, { everyMs: 50 });
+  return now;
 }
 
 test('an ingress is ready without a worker, says that none is heard of, and hears the one that comes', async () => {
@@ -165,7 +168,7 @@ test('an ingress is ready without a worker, says that none is heard of, and hear
   const worker = await startRole({ role: 'worker', folder, environment });
   onTestFinished(() => worker.kill());
   expect(await (await fetch(`${worker.url}/health`)).json()).toEqual({ status: 'ok' });
-  const after = await until(ingress.url, ({ json }) => json.checks.worker?.status === 'ok');
+  const after = await untilChecks(ingress.url, ({ json }) => json.checks.worker?.status === 'ok');
   expect(after.json.checks.worker).not.toHaveProperty('code');
 });
 
@@ -180,13 +183,13 @@ describeRedis('ready and Redis', () => {
     });
     expect((await checksOf(gate.url)).status).toBe(200);
     await redis.kill();
-    const without = await until(gate.url, ({ status }) => status === 503);
+    const without = await untilChecks(gate.url, ({ status }) => status === 503);
     expect(without.json).toMatchObject({
       status: 'failed',
       checks: { store: { status: 'failed', code: 'ERR_STORE_UNAVAILABLE' } },
     });
     expect(without.text).not.toMatch(new RegExp(`redis|127\\.0\\.0\\.1|${redis.port}`, 'i'));
     await redis.restart();
-    await until(gate.url, ({ status }) => status === 200);
+    await untilChecks(gate.url, ({ status }) => status === 200);
   });
 });

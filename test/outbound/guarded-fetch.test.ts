@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createGuardedFetch, type GuardedFetchOptions } from '../../src/workers/outbound/guarded-fetch.ts';
+import { until } from '../support/until.ts';
 import { dialling, fixedNames, redirecting, startCounting, startWeb } from './support/web.ts';
 
 const PUBLIC = '93.184.216.34';
@@ -163,7 +164,7 @@ describe('abort and time', () => {
 
     const controller = new AbortController();
     const pending = fetch(url, { signal: controller.signal });
-    while (web.requests.length === 0) await turn();
+    await until('the request has come', () => web.requests.length > 0, { everyMs: 0 });
     const late = Object.assign(new Error('late'), { code: 'ECONNRESET' });
     controller.abort(late);
     await expect(pending).rejects.toBe(late);

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createGuardedFetch } from '../../src/workers/outbound/guarded-fetch.ts';
+import { until } from '../support/until.ts';
 import { fixedNames, startCounting, startWeb } from './support/web.ts';
 
 const MAX = 64 * 1024;
@@ -53,7 +54,7 @@ describe('the size of a response', () => {
       push();
     });
     await expect(clientFor(web.port)()).rejects.toMatchObject(tooLarge);
-    while (!closed) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until('the connection is closed', () => closed, { everyMs: 5 });
     expect(sent).toBeLessThan(100 * 1024 * 1024);
   });
 

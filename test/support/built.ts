@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { sleep } from './clock.ts';
+import { until } from './until.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const bundle = join(root, 'dist', 'cli.js');
@@ -19,17 +19,19 @@ export function ensureBuilt(): Promise<void> {
 }
 
 async function build(): Promise<void> {
-  while (!isFresh()) {
-    if (takeLock()) {
-      try {
-        if (!isFresh()) run();
-      } finally {
-        rmdirSync(lock);
-      }
-    } else await sleep(50);
-  }
+  const isBuilt = (): boolean => {
+    if (isFresh()) return true;
+    if (!takeLock()) return false;
+    try {
+      if (!isFresh()) run();
+    } finally {
+      rmdirSync(lock);
+    }
+    return isFresh();
+  };
+  await until('the bundle is built', isBuilt, { everyMs: 50 });
   // A bundle that looks fresh may still be being written.
-  while (isLocked()) await sleep(50);
+  await until('the bundle is written', () => !isLocked());
 }
 
 function run(): void {

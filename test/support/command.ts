@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { vi } from 'vitest';
+import { endWithParent } from './children.ts';
 
 const binary = join(import.meta.dirname, '..', '..', 'bin', 'sallyport.js');
 
@@ -38,6 +39,7 @@ export function sallyport(
       timeout: TIMEOUT_MS,
       killSignal: 'SIGKILL',
     });
+    endWithParent(child);
     let out = '';
     let err = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { silentLogger } from '../../src/core/logger.ts';
 import { type EmbeddedStoreOptions, openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
+import { endWithParent } from './children.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const JITI = join(ROOT, 'node_modules', 'jiti', 'lib', 'jiti-cli.mjs');
@@ -14,6 +15,7 @@ const CHILD = join(ROOT, 'test', 'support', 'embedded-child.ts');
 
 /** Another process on the data file, and what it has said so far. */
 export interface EmbeddedProcess {
+  readonly pid: number | undefined;
   readonly facts: readonly string[];
   /** What followed that word, in order. */
   said(word: string): string[];
@@ -31,10 +33,11 @@ export function startEmbedded(mode: 'accept' | 'work', path: string, shell = 'tr
       stdio: ['ignore', 'pipe', 'inherit'],
     },
   );
-  const ended = once(child, 'close');
+  const ended = once(endWithParent(child), 'close');
   const facts: string[] = [];
   if (child.stdout !== null) createInterface(child.stdout).on('line', (line) => facts.push(line));
   return {
+    pid: child.pid,
     facts,
     said: (word) => facts.filter((fact) => fact.startsWith(`${word} `)).map((fact) => fact.slice(word.length + 1)),
     kill: async () => {

@@ -29,6 +29,7 @@ import { openGmailWorker, prepared, TENANT } from './gmail-worker.ts';
 import { reviewing } from './review.ts';
 import { shakyStore } from './shaky-store.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
+import { until } from './until.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -298,7 +299,12 @@ async function live(world: World, gate: Gate, server: GmailServer, keys: KeyServ
   const noise: string[] = [];
   const write = (): void => void written.push(mailbox.deliver({ text: `message ${written.length}` }).id);
   // The month begins when the keeper has found its mailbox; whether Gmail could be asked by then is another matter.
-  while (!(await gate.isBegun())) await gate.tick();
+  const begin = async (): Promise<boolean> => {
+    const isBegun = await gate.isBegun();
+    if (!isBegun) await gate.tick();
+    return isBegun;
+  };
+  await until('the keeper has found its mailbox', begin, { everyMs: 0 });
   for (let time = start + HOUR; time < end + 4 * DAY; time += HOUR) timeline.at(time, gate.tick);
   for (let day = 1; day <= 34; day += 1) timeline.at(start + day * DAY, gate.redrive);
   for (let at = start + MINUTE; at < end; at += random() * 30 * HOUR) {

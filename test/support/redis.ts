@@ -4,11 +4,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { describe } from 'vitest';
+import { endWithParent } from './children.ts';
+import { until } from './until.ts';
 
-/** A private redis-server in its own folder on its own port. Ends with the test process at the latest. */
+/** A private redis-server in its own folder on its own port. Ends with the test process at the latest, also when that is killed. */
 export interface RedisServer {
   readonly url: string;
   readonly port: number;
@@ -41,11 +42,6 @@ const isInstalled = spawnSync('redis-server', ['--version']).status === 0;
  * in CI, where they run and fail: a pipeline without Redis must not be green.
  */
 export const describeRedis = isInstalled || process.env.CI === 'true' ? describe : describe.skip;
-
-const running = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
 
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const port = await freePort();
@@ -116,11 +112,10 @@ export async function startSentinel(masterPort: number): Promise<RedisServer> {
 async function untilClusterReady(port: number): Promise<void> {
   const client = new Redis(port, '127.0.0.1');
   try {
-    for (;;) {
+    await until('the cluster is formed', async () => {
       const info = String(await client.cluster('INFO'));
-      if (info.includes('cluster_state:ok') && info.includes('cluster_slots_ok:16384')) return;
-      await delay(50);
-    }
+      return info.includes('cluster_state:ok') && info.includes('cluster_slots_ok:16384');
+    });
   } finally {
     client.disconnect();
   }
@@ -130,7 +125,8 @@ async function untilClusterReady(port: number): Promise<void> {
 async function untilReplicated(port: number): Promise<void> {
   const client = new Redis(port, '127.0.0.1');
   try {
-    while (!/state=online|master_link_status:up/.test(await client.info('replication'))) await delay(50);
+    const isInStep = async () => /state=online|master_link_status:up/.test(await client.info('replication'));
+    await until('master and replica are in step', isInStep);
   } finally {
     client.disconnect();
   }
@@ -150,8 +146,7 @@ async function launch(port: number, folder: string, { args = [], sentinel }: Red
         ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );
-  running.add(child);
-  child.once('exit', () => running.delete(child));
+  endWithParent(child);
   await untilReady(child, port);
   return child;
 }
@@ -179,7 +174,7 @@ async function end(child: ChildProcess): Promise<void> {
 
 /** A port that was free a moment ago, below the range from which the system picks outgoing ports. */
 async function freePort(): Promise<number> {
-  for (;;) {
+  for (let tries = 0; tries < 1_000; tries += 1) {
     const port = 10_000 + Math.floor(Math.random() * 20_000);
     const server = createServer();
     const isFree = await new Promise<boolean>((resolve) => {
@@ -190,4 +185,5 @@ async function freePort(): Promise<number> {
     await new Promise((resolve) => server.close(resolve));
     return port;
   }
+  throw new Error('found no free port');
 }

@@ -4,6 +4,7 @@ import { openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { ensureBuilt } from './built.ts';
+import { endWithParent } from './children.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -38,11 +39,6 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-const running = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
-
 /** Starts a role and waits until its health page answers. */
 export async function startRole(options: RoleOptions): Promise<RoleProcess> {
   await ensureBuilt();
@@ -76,9 +72,7 @@ function launch({ role, environment, folder }: RoleOptions, port: number): Child
     env: { PATH: process.env.PATH ?? '', HOST: '127.0.0.1', PORT: String(port), ...environment },
     stdio: ['ignore', log, log],
   });
-  running.add(child);
-  child.once('exit', () => running.delete(child));
-  return child;
+  return endWithParent(child);
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { bundle } from './bundle.ts';
+import { endWithParent } from './children.ts';
 
 /** What one process that spends is to do. */
 export interface SpenderPlan {
@@ -36,18 +37,9 @@ export interface Spender {
   kill(): Promise<void>;
 }
 
-const running = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
-
 export function startSpender(program: string, plan: SpenderPlan): Spender {
   const child = spawn(process.execPath, [program, JSON.stringify(plan)], { stdio: ['ignore', 'inherit', 'inherit'] });
-  running.add(child);
-  const ended = once(child, 'exit').then(([code]) => {
-    running.delete(child);
-    return code as number | null;
-  });
+  const ended = once(endWithParent(child), 'exit').then(([code]) => code as number | null);
   return {
     plan,
     ended,

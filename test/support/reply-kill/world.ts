@@ -11,6 +11,7 @@ import { startGmailServer } from '../../../src/testing/gmail-server.ts';
 import { startGraphServer } from '../../../src/testing/graph-server.ts';
 import { startSlackServer } from '../../../src/testing/slack-server.ts';
 import { seeded, sleep } from '../campaign.ts';
+import { endWithParent } from '../children.ts';
 import { conversationNamed, createEventMaker } from '../events.ts';
 import { type Fact, points, SEAL_KEY, type Target, type Vendor, vendors, type WorkerPlan } from './plan.ts';
 
@@ -109,7 +110,6 @@ function partOf(vendor: Vendor, seed: number): Target['part'] {
 }
 
 const running = new Set<ChildProcess>();
-process.once('exit', () => killWorkers());
 
 /** Whatever a test that failed has left. */
 export const killWorkers = (): void => {
@@ -119,7 +119,7 @@ export const killWorkers = (): void => {
 /** A worker process of a plan. */
 export function startWorkerOf(program: string, plan: WorkerPlan) {
   const child = spawn(process.execPath, [program, JSON.stringify(plan)], { stdio: ['ignore', 'inherit', 'inherit'] });
-  running.add(child);
+  running.add(endWithParent(child));
   const ended = once(child, 'exit').then(([code, signal]) => {
     running.delete(child);
     return { code: code as number | null, signal: signal as NodeJS.Signals | null };

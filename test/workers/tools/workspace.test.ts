@@ -10,6 +10,7 @@ import type { ToolContext } from '../../../src/workers/tools/tool.ts';
 import { createFolders } from '../../../src/workers/tools/workspace/folders.ts';
 import { createWorkspace } from '../../../src/workers/tools/workspace/workspace.ts';
 import type { WorkspaceOptions } from '../../../src/workers/tools/workspace/workspace-deps.ts';
+import { endWithParent } from '../../support/children.ts';
 import { testFolder } from '../../support/folder.ts';
 
 interface Opened {
@@ -256,7 +257,7 @@ describe.skipIf(!isLinux)('what a program left in the folder', () => {
     const swap = `const { renameSync } = require('node:fs'); const [d] = process.argv.slice(1);
       for (;;) { try { renameSync(d + '/real', d + '/at'); renameSync(d + '/at', d + '/real');
       renameSync(d + '/link', d + '/at'); renameSync(d + '/at', d + '/link'); } catch {} }`;
-    const racer = spawn(process.execPath, ['-e', swap, root], { stdio: 'ignore' });
+    const racer = endWithParent(spawn(process.execPath, ['-e', swap, root], { stdio: 'ignore' }));
     onTestFinished(() => void racer.kill('SIGKILL'));
     const seen = new Set<string>();
     const until = Date.now() + 3_000;
