@@ -143,6 +143,54 @@ describe('a push that is what it claims to be', () => {
   });
 });
 
+describe('a push by another account', () => {
+  const [name = '', domain = ''] = SERVICE_ACCOUNT.split('@');
+  const claims = pushClaims({ audience: AUDIENCE, serviceAccount: SERVICE_ACCOUNT, at: now() });
+  const pushWith = (overrides: object) => {
+    const push = gmailPush({ subscription: SUBSCRIPTION, mailbox: MAILBOX, historyId: '1', at: now() });
+    const issuedAt = Math.floor(now() / 1000);
+    return withToken(push, signToken({ ...claims, iat: issuedAt, exp: issuedAt + 3_600, ...overrides }, googleKey));
+  };
+
+  test.each([
+    ['of the same project', `other@${domain}`],
+    ['of the same project, whose name ends like ours', `my${SERVICE_ACCOUNT}`],
+    ['of the same project, whose name begins like ours', `${name}er@${domain}`],
+    ['of the same project, with a tag', `${name}+x@${domain}`],
+    ['of another project', `${name}@other-project.iam.gserviceaccount.com`],
+    ['of a domain that begins like ours', `${SERVICE_ACCOUNT}.attacker.example`],
+    ['of a domain that ends like ours', `${name}@attacker.example.${domain}`],
+    ['in capitals', SERVICE_ACCOUNT.toUpperCase()],
+    ['with white space', ` ${SERVICE_ACCOUNT} `],
+    ['with a line break behind it', `${SERVICE_ACCOUNT}\n`],
+    ['beside ours', `${SERVICE_ACCOUNT},other@${domain}`],
+    ['of the domain alone', `@${domain}`],
+    ['without a name', ''],
+  ])('%s is refused, although Google signed it for our audience', async (_, email) => {
+    expect(await deliver(app, pushWith({ email }))).toMatchObject({ status: 401, outcome: null });
+    expect(counts).toEqual(new Map([['rejected token_sender', 1]]));
+    expect((await deliver(app, pushWith({}))).status).toBe(204);
+  });
+
+  test.each([[false], ['true'], ['false'], [1], [0], [null], [[true]], [{}], ['']])(
+    'is what ours is taken for when its e-mail is verified only by %j',
+    async (verified) => {
+      expect((await deliver(app, pushWith({ email_verified: verified }))).status).toBe(401);
+      expect((await deliver(app, pushWith({}))).status).toBe(204);
+    },
+  );
+
+  test('is one without an e-mail, or whose e-mail is no text', async () => {
+    for (const email of [undefined, null, 7, true, [SERVICE_ACCOUNT], { email: SERVICE_ACCOUNT }]) {
+      expect((await deliver(app, pushWith({ email }))).status).toBe(401);
+    }
+    expect(
+      (await deliver(app, pushWith({ email: undefined, sub: SERVICE_ACCOUNT, azp: SERVICE_ACCOUNT }))).status,
+    ).toBe(401);
+    expect((await deliver(app, pushWith({}))).status).toBe(204);
+  });
+});
+
 describe('published samples', () => {
   test('with a number, and with data whose two base64 alphabets differ', async () => {
     await open({ channel: { mailboxes: [MAILBOX, 'a?b>c~@example.com'] } });
