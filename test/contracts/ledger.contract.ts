@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Amounts } from '../../src/core/budget.ts';
+import { type Amounts, type ScopeKind, scopeKinds } from '../../src/core/budget.ts';
+import { accountLimits, type Spender } from '../../src/queue/accounts.ts';
 import type { AccountLimit, Ledger, Reservation, ReserveRequest } from '../../src/queue/ledger.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { createFakeClock, type FakeClock } from '../support/clock.ts';
@@ -312,6 +313,81 @@ export function ledgerContract(name: string, harness: StoreHarness): void {
         for (let n = 0; n < 3; n += 1) expect((await spend(20)).warnings).toEqual([]);
         expect((await spend(20)).warnings).toHaveLength(1);
       });
+    });
+
+    // Windows are those of the UTC calendar wherever the process runs: the two zones that are farthest from it, and one
+    // whose hours do not begin with those of UTC.
+    describe.each([
+      ['Pacific/Kiritimati', -14 * 60],
+      ['Pacific/Pago_Pago', 11 * 60],
+      ['Asia/Kathmandu', -(5 * 60 + 45)],
+    ])('in the time zone %s', (zone, offsetMinutes) => {
+      let before: string | undefined;
+      beforeEach(() => {
+        before = process.env.TZ;
+        process.env.TZ = zone;
+      });
+      afterEach(() => {
+        if (before === undefined) delete process.env.TZ;
+        else process.env.TZ = before;
+      });
+
+      it.each([
+        ['a month', 'month', Date.UTC(2030, 2, 1), Date.UTC(2030, 3, 1)],
+        ['a leap February', 'month', Date.UTC(2028, 1, 1), Date.UTC(2028, 2, 1)],
+        ['a December', 'month', Date.UTC(2029, 11, 1), Date.UTC(2030, 0, 1)],
+        ['a day', 'day', Date.UTC(2030, 2, 1), Date.UTC(2030, 2, 2)],
+        ['the last day of a year', 'day', Date.UTC(2029, 11, 31), Date.UTC(2030, 0, 1)],
+        ['an hour', 'hour', Date.UTC(2030, 2, 1, 10), Date.UTC(2030, 2, 1, 11)],
+      ] as const)('%s begins and ends with that of UTC, to the millisecond', async (_, window, start, end) => {
+        expect(new Date(start).getTimezoneOffset()).toBe(offsetMinutes);
+        // Where local time would begin a window of its own.
+        const local = start + offsetMinutes * 60_000 + (offsetMinutes < 0 ? end - start : 0);
+        const limit = day(10, { window });
+        const at = (time: number) => clock.advance(time - clock.now());
+        at(start - 1);
+        await hold({ usdMicros: 10 }, [limit], 1);
+        expect(await ledger.reserve(request({ usdMicros: 1 }, [limit]))).toMatchObject({ resetsAt: start });
+        at(start);
+        await hold({ usdMicros: 10 }, [limit], 1);
+        for (const time of [start + 1, local - 1, local, local + 1, end - 1].filter(
+          (one) => one > start && one < end,
+        )) {
+          at(time);
+          expect(await ledger.reserve(request({ usdMicros: 1 }, [limit]))).toMatchObject({
+            kind: 'exhausted',
+            resetsAt: end,
+          });
+          expect(await useOf(limit)).toMatchObject({ spent: 10, resetsAt: end });
+        }
+        at(end);
+        expect(await kindOf({ usdMicros: 10 }, [limit])).toBe('reserved');
+      });
+    });
+
+    it.each(scopeKinds)('refuses by the limit of the scope %s alone, for those who share it', async (scope) => {
+      const window = scope === 'run' ? 'run' : 'day';
+      const limits = { [scope]: { tokens: { [window]: 10 } } };
+      const spender: Spender = { tenant: 'acme', channel: 'slack', user: 'u1', conversation: 'c1', run: 'ev_1:1' };
+      const ask = (one: Spender) =>
+        ledger.reserve(request({ tokens: 10 }, accountLimits(limits, one), { tenant: one.tenant }));
+      expect(await ask(spender)).toMatchObject({ kind: 'reserved', reservation: { lines: 1 } });
+      expect(await ask(spender)).toMatchObject({ kind: 'exhausted', limit: { scope, resource: 'tokens', window } });
+
+      // Everything that may differ without leaving the scope, and everything that leaves it.
+      const members: Readonly<Record<ScopeKind, readonly (keyof Spender)[]>> = {
+        global: [],
+        tenant: ['tenant'],
+        channel: ['tenant', 'channel'],
+        user: ['tenant', 'user'],
+        conversation: ['tenant', 'conversation'],
+        run: ['tenant', 'run'],
+      };
+      for (const part of ['tenant', 'channel', 'user', 'conversation', 'run'] as const) {
+        const other = { ...spender, [part]: 'other' };
+        const isShared = !members[scope].includes(part);
+        expect((await ask(other)).kind, part).toBe(isShared ? 'exhausted' : 'reserved');
+      }
     });
 
     describe('kill switch', () => {

@@ -44,6 +44,8 @@ export interface GateOptions {
   readonly failuresPerMinute?: number;
   readonly bodyTimeoutMs?: number;
   readonly isDraining?: () => boolean;
+  /** The worker takes no more heads. */
+  readonly isStopping?: () => boolean;
   readonly clock?: () => number;
   readonly agent?: Agent;
   /** Made over the gate's store, instead of `agent`. */
@@ -175,7 +177,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     shutdown: options.shutdown ?? new AbortController().signal,
     logger: options.workerLogger ?? silentLogger,
     ...reviews,
-    isStopping: () => false,
+    isStopping: options.isStopping ?? (() => false),
     audit,
   };
   return {

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import type { Replier } from '../../src/channels/channel.ts';
 import type { EventRecord } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { Agent } from '../../src/workers/agent/agent.ts';
@@ -93,4 +94,53 @@ test('waits triple, are spread by half, stay under their cap and never undercut 
   ]);
   expect(backoffMs(3, undefined, () => 0)).toBe(4500);
   expect(backoffMs(1, 7_000, () => 0)).toBe(7000);
+});
+
+test('what an agent says is scrubbed before it is recorded anywhere and before it is sent', async () => {
+  const secret = ['gh', 'p_', 'q7Xw2LmZ9v', 'b1C2d3E4f5', 'G6h7J8k9L0mNpQrS'].join('');
+  const sent: string[] = [];
+  const replier: Replier = {
+    send: async ({ text }) => {
+      sent.push(text);
+      return { kind: 'delivered' };
+    },
+    find: async () => 'absent',
+  };
+  // An agent of the operator's own, with none of the checks that assistants pass.
+  const record = await attempts(1, {
+    replier,
+    agent: agentThat(async () => ({ kind: 'reply', text: `it is ${secret}` })),
+  });
+  expect(sent).toHaveLength(1);
+  expect(sent[0]).toMatch(/^it is \[secret:/);
+  expect(record).toMatchObject({ state: 'done', runs: [{ reply: { text: sent[0], state: 'delivered' } }] });
+  expect(JSON.stringify(record)).not.toContain(secret);
+});
+
+test('a worker that is stopping ends the head it has, takes no other and leaves the rest to the next', async () => {
+  let isStopping = false;
+  const asked: string[] = [];
+  const agent = agentThat(async ({ event }) => {
+    asked.push(event.text);
+    isStopping = true;
+    return { kind: 'silent' };
+  });
+  gate = await openGate({ clock: clock.now, agent, isStopping: () => isStopping });
+  const ids: string[] = [];
+  for (const text of ['one', 'two', 'three']) {
+    const at = clock.now();
+    ids.push((await postSlack(gate.app, message({ text, channel: 'D0', at }), { at })).eventId ?? '');
+    clock.advance(1_000);
+  }
+  const records = await Promise.all(ids.map((id) => gate.store.events.get('default', id)));
+  const [key = '', ...others] = new Set(records.map((record) => record?.event.conversation.key ?? ''));
+  expect(others).toEqual([]);
+  await gate.drain({ tenant: 'default', key });
+  expect(asked).toEqual(['one']);
+  const states = async () =>
+    (await Promise.all(ids.map((id) => gate.store.events.get('default', id)))).map((record) => record?.state);
+  expect(await states()).toEqual(['done', 'queued', 'queued']);
+  isStopping = false;
+  await gate.drain({ tenant: 'default', key });
+  expect(asked).toEqual(['one', 'two']);
 });
