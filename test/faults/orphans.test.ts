@@ -32,7 +32,7 @@ async function startRunner(): Promise<Pids> {
   await ensureBuilt();
   const folder = await testFolder();
   const config = join(folder, 'vitest.config.mjs');
-  const include = ['test/support/orphans/leave-children.ts'];
+  const include = ['test/support/orphans-child.ts'];
   await writeFile(config, `export default { test: { include: ${JSON.stringify(include)} } };`);
   const env = { ...process.env, ORPHANS_FOLDER: folder };
   endWithParent(spawn(process.execPath, [vitest, 'run', '--root', root, '--config', config], { env, stdio: 'ignore' }));

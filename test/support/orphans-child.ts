@@ -6,14 +6,14 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'vitest';
-import { freshKeys } from '../campaign.ts';
-import { endWithParent } from '../children.ts';
-import { startEmbedded } from '../embedded-process.ts';
-import { startRedis } from '../redis.ts';
-import { startRole } from '../role.ts';
-import { until } from '../until.ts';
+import { freshKeys } from './campaign.ts';
+import { endWithParent } from './children.ts';
+import { startEmbedded } from './embedded-process.ts';
+import { startRedis } from './redis.ts';
+import { startRole } from './role.ts';
+import { until } from './until.ts';
 
-test('starts children and goes on for ever', async () => {
+test('starts children and does not end', async () => {
   const folder = process.env.ORPHANS_FOLDER ?? '';
   const redis = await startRedis();
   const environment = { ...freshKeys(), LOG_LEVEL: 'silent' };
