@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
 import type { Replier } from '../../src/channels/channel.ts';
-import type { EventRecord } from '../../src/core/event.ts';
+import { type EventRecord, noUsage } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/logger.ts';
+import { REPLY_STEP } from '../../src/queue/journal.ts';
 import type { Agent } from '../../src/workers/agent/agent.ts';
 import { backoffMs } from '../../src/workers/backoff.ts';
 import { createFakeClock } from '../support/clock.ts';
@@ -96,8 +97,10 @@ test('waits triple, are spread by half, stay under their cap and never undercut 
   expect(backoffMs(1, 7_000, () => 0)).toBe(7000);
 });
 
-test('what an agent says is scrubbed before it is recorded anywhere and before it is sent', async () => {
-  const secret = ['gh', 'p_', 'q7Xw2LmZ9v', 'b1C2d3E4f5', 'G6h7J8k9L0mNpQrS'].join('');
+const secret = ['gh', 'p_', 'q7Xw2LmZ9v', 'b1C2d3E4f5', 'G6h7J8k9L0mNpQrS'].join('');
+
+/** A vendor that takes everything; `sent` is what it was given. */
+function taking() {
   const sent: string[] = [];
   const replier: Replier = {
     send: async ({ text }) => {
@@ -106,14 +109,37 @@ test('what an agent says is scrubbed before it is recorded anywhere and before i
     },
     find: async () => 'absent',
   };
+  return { sent, replier };
+}
+
+test('what an agent says is scrubbed before it is recorded anywhere and before it is sent', async () => {
+  const { sent, replier } = taking();
   // An agent of the operator's own, with none of the checks that assistants pass.
-  const record = await attempts(1, {
-    replier,
-    agent: agentThat(async () => ({ kind: 'reply', text: `it is ${secret}` })),
-  });
-  expect(sent).toHaveLength(1);
-  expect(sent[0]).toMatch(/^it is \[secret:/);
+  const agent = agentThat(async () => ({ kind: 'reply', text: `it is ${secret}` }));
+  const record = await attempts(1, { replier, agent });
+  expect(sent).toEqual([expect.stringMatching(/^it is \[secret:/)]);
   expect(record).toMatchObject({ state: 'done', runs: [{ reply: { text: sent[0], state: 'delivered' } }] });
+  expect(JSON.stringify(record)).not.toContain(secret);
+});
+
+test('a reply that an earlier attempt recorded is scrubbed again before it is sent: its rules may have been others', async () => {
+  const { sent, replier } = taking();
+  gate = await openGate({ clock: clock.now, replier, agent: agentThat(() => Promise.reject(new Error('not asked'))) });
+  const at = clock.now();
+  const { eventId } = await postSlack(gate.app, message({ text: 'hi', at }), { at });
+  const { store } = gate;
+  const key = (await store.events.get('default', eventId ?? ''))?.event.conversation.key ?? '';
+  const taken = await store.lease.take({ tenant: 'default', key });
+  if (taken.kind !== 'head') throw new Error(`expected a head, got ${taken.kind}`);
+  // As a release before this one may have left it when the vendor refused the reply.
+  const entry = { kind: 'refused', value: { text: `it is ${secret}` } } as const;
+  expect(await store.journal.record(taken.lease, REPLY_STEP, entry, 0)).toBe(true);
+  const run = { startedAt: at, finishedAt: at, outcome: 'released', usage: noUsage } as const;
+  await store.lease.finish(taken.lease, { kind: 'released', run }, false);
+  await gate.drain({ tenant: 'default', key });
+  expect(sent).toEqual([expect.stringMatching(/^it is \[secret:/)]);
+  const record = await store.events.get('default', eventId ?? '');
+  expect(record).toMatchObject({ state: 'done', runs: [{}, { outcome: 'replied', reply: { text: sent[0] } }] });
   expect(JSON.stringify(record)).not.toContain(secret);
 });
 
