@@ -227,6 +227,7 @@ const cases: Cases = {
       const lease = { ...acme.lease, conversation: foreign(acme.running) };
       expect(await store.journal.replay(lease)).toEqual(new Map());
     },
+    now: 'no tenant: it is the clock of the store',
   },
   callbacks: {
     async accept({ store, acme }) {
