@@ -14,10 +14,10 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     reporters: ['default', './test/support/closing-line.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    // Fault tests kill real processes in real time, on shared machines with two cores. A retry shows as one.
-    retry: process.env.CI === 'true' ? 2 : 0,
+    // Room for several waits for a condition (PATIENCE_MS in test/support/clock.ts) on a machine that is loaded.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 50_000 } },
     // Two cores: more workers than that only makes the fault tests noisy.
     maxWorkers: 2,
   },

@@ -25,7 +25,7 @@ test('the README stays short and shows the two commands', () => {
   const text = read('README.md');
   expect(text.split('\n').length).toBeLessThanOrEqual(150);
   expect(text).toContain('npm install && npm start');
-  expect(text).toContain('npm install && npm test');
+  expect(text).toContain('npm run setup && npm test');
 });
 
 test('error codes are unique and in one form', () => {

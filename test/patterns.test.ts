@@ -10,8 +10,8 @@ interface Pattern {
   readonly flags: string;
 }
 
-/** Milliseconds; the slowest pattern takes three seconds on one core. */
-const TIMEOUT_MS = 60_000;
+/** For one pattern, in ms; the slowest takes three seconds on a core of its own, and much longer on a shared one. */
+const TIMEOUT_MS = 300_000;
 
 const SOURCES = new URL('../src', import.meta.url).pathname;
 
@@ -33,6 +33,16 @@ const patterns = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts'))
   .flatMap((name) => patternsIn(join(SOURCES, name)));
 
+/**
+ * The default limits also call a pattern vulnerable that only took long on a loaded machine. The second check is slower and
+ * counts the characters that were read, so that its verdict is the same on any machine.
+ */
+async function statusOf(source: string, flags: string): Promise<string> {
+  const quick = await check(source, flags, { timeout: TIMEOUT_MS });
+  if (quick.status === 'safe') return quick.status;
+  return (await check(source, flags, { timeout: TIMEOUT_MS, attackTimeout: null, incubationTimeout: null })).status;
+}
+
 it('there are patterns to check', () => {
   expect(patterns.length).toBeGreaterThan(450);
 });
@@ -40,7 +50,7 @@ it('there are patterns to check', () => {
 it('no pattern can be made to backtrack', { timeout: 1_800_000 }, async () => {
   const unsafe: string[] = [];
   for (const { file, source, flags } of patterns) {
-    const { status } = await check(source, flags, { timeout: TIMEOUT_MS });
+    const status = await statusOf(source, flags);
     if (status !== 'safe') unsafe.push(`${file}: ${status}: /${source}/${flags}`);
   }
   expect(unsafe).toEqual([]);

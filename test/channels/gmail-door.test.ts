@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +34,7 @@ import {
   SUBSCRIPTION,
   tokenAt,
 } from '../support/gmail.ts';
+import { samples } from '../support/needs.ts';
 
 const { now, advance } = createFakeClock();
 let keys: KeyServer;
@@ -229,10 +229,11 @@ describe('published samples', () => {
   });
 });
 
-const shared = new URL('../../../shared/vectors/protocol-vectors.json', import.meta.url);
-describe.skipIf(!existsSync(shared))('the shared vectors', () => {
+const collected = samples('vectors/protocol-vectors.json');
+collected.describe('the collected vectors', () => {
   interface Vector {
     readonly id: string;
+    readonly channel: string;
     readonly input: {
       body?: unknown;
       headers?: Record<string, string>;
@@ -242,10 +243,10 @@ describe.skipIf(!existsSync(shared))('the shared vectors', () => {
     };
     readonly expect?: { decoded?: { emailAddress: string; historyId: string }; both_decode_to?: string };
   }
-  const vectors: Vector[] = existsSync(shared)
-    ? JSON.parse(readFileSync(shared, 'utf8')).vectors.filter(({ channel }: { channel: string }) => channel === 'gmail')
-    : [];
-  const find = (id: string): Vector => vectors.find((vector) => vector.id === id) ?? { id, input: {} };
+  const all = collected.json<{ vectors: readonly Vector[] }>()?.vectors ?? [];
+  const vectors = all.filter(({ channel }) => channel === 'gmail');
+  const find = (id: string): Vector =>
+    vectors.find((vector) => vector.id === id) ?? { id, channel: 'gmail', input: {} };
 
   test('are all known here', () => {
     expect(vectors.map(({ id }) => id).sort()).toEqual([

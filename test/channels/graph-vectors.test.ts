@@ -1,11 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createContentOpener } from '../../src/channels/graph/index.ts';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
 import { encryptGraphContent, signGraphToken } from '../../src/testing/graph-signer.ts';
 import { lifecycleSample, mailSample, richSample, SAMPLE_CLIENT, SAMPLE_TENANT } from '../fixtures/graph-samples.ts';
 import { certificate, type GraphGate, type GraphGateOptions, openGraphGate } from '../support/graph-gate.ts';
+import { samples } from '../support/needs.ts';
 
 /** Microsoft's published examples, through the front door. */
 
@@ -101,10 +100,10 @@ interface Vector {
   readonly expect: { readonly plaintext: string };
 }
 
-const shared = join(import.meta.dirname, '..', '..', '..', 'shared', 'vectors', 'protocol-vectors.json');
+const collected = samples('vectors/protocol-vectors.json');
 
-describe.skipIf(!existsSync(shared))("the vectors of Microsoft's own SDK", () => {
-  const vectors: readonly Vector[] = existsSync(shared) ? JSON.parse(readFileSync(shared, 'utf8')).vectors : [];
+collected.describe("the vectors of Microsoft's own SDK", () => {
+  const vectors = collected.json<{ vectors: readonly Vector[] }>()?.vectors ?? [];
   const vector = (id: string): Vector => vectors.find((one) => one.id === id) as Vector;
 
   it('decrypts the encrypted message of the test-suite', async () => {

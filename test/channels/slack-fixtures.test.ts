@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { slackInteraction, slackJson } from '../../src/testing/slack-signer.ts';
 import { slackKinds } from '../fixtures/slack-kinds.ts';
+import { samples } from '../support/needs.ts';
 import { outcomeOf, receive } from './slack-harness.ts';
 
 describe('every kind of payload Slack sends', () => {
@@ -78,10 +78,10 @@ interface Recorded {
   readonly items: readonly { readonly kind: string; readonly inner: string | null; readonly payload: unknown }[];
 }
 
-const recorded = new URL('../../../shared/fixtures/slack-payloads.json', import.meta.url);
+const recorded = samples('fixtures/slack-payloads.json');
 
-describe.skipIf(!existsSync(recorded))('payloads collected from Slack SDKs', () => {
-  const items = existsSync(recorded) ? (JSON.parse(readFileSync(recorded, 'utf8')) as Recorded).items : [];
+recorded.describe('payloads collected from Slack SDKs', () => {
+  const items = recorded.json<Recorded>()?.items ?? [];
 
   it.each(expected.map((row, index) => [index, ...row] as const))('%i: %s is %s', (index, kind, outcome) => {
     const item = items[index];

@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createVerifier } from '../../src/channels/slack/verify.ts';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
 import { type SlackTamper, signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
 import { official, spoiled } from '../fixtures/slack-signatures.ts';
+import { samples } from '../support/needs.ts';
 import { codeThrownBy, delivery, NOW, SECRET, slackChannel } from './slack-harness.ts';
 
 interface Attempt {
@@ -121,10 +121,10 @@ interface Vector {
   readonly expect: { readonly accept: boolean; readonly signature?: string };
 }
 
-const collected = new URL('../../../shared/vectors/protocol-vectors.json', import.meta.url);
+const collected = samples('vectors/protocol-vectors.json');
 
-describe.skipIf(!existsSync(collected))('collected signature vectors', () => {
-  const all = existsSync(collected) ? (JSON.parse(readFileSync(collected, 'utf8')).vectors as Vector[]) : [];
+collected.describe('collected signature vectors', () => {
+  const all = collected.json<{ vectors: readonly Vector[] }>()?.vectors ?? [];
   const vectors = all.filter(({ id }) => id.startsWith('slack.sig.'));
 
   it.each(vectors.map((vector) => [vector.id, vector] as const))('%s', (_, { input, expect: wanted }) => {

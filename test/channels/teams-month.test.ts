@@ -16,7 +16,7 @@ import {
 } from '../../src/testing/teams-signer.ts';
 import { seeded } from '../support/campaign.ts';
 import { createFakeClock, type FakeClock } from '../support/clock.ts';
-import { seeds } from '../support/seeds.ts';
+import { CAMPAIGN_MS, seeds } from '../support/seeds.ts';
 import { type Answered, APP_ID, openTeamsGate, SECURITY_TOKEN, said, type TeamsGate } from '../support/teams.ts';
 import { until } from '../support/until.ts';
 
@@ -73,7 +73,7 @@ it.each(seeds())(
     await expectOneRunEach(world, messages);
     await expectFaultsFired(world, messages);
   },
-  120_000,
+  CAMPAIGN_MS,
 );
 
 async function openWorld(seed: number): Promise<World> {

@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTeamsOutgoingChannel } from '../../src/channels/teams/index.ts';
 import { nodeCrypto } from '../../src/core/crypto.node.ts';
@@ -14,6 +13,7 @@ import {
   teamsRequest,
 } from '../../src/testing/teams-signer.ts';
 import { createFakeClock } from '../support/clock.ts';
+import { samples } from '../support/needs.ts';
 import { openTeamsGate, SECURITY_TOKEN, said, type TeamsGate } from '../support/teams.ts';
 
 /** The time in the vectors. */
@@ -205,10 +205,10 @@ interface Vector {
   readonly expect: { readonly authorization: string; readonly wrong_if_key_not_base64_decoded?: string };
 }
 
-const collected = new URL('../../../shared/vectors/protocol-vectors.json', import.meta.url);
+const collected = samples('vectors/protocol-vectors.json');
 
-describe.skipIf(!existsSync(collected))('collected signature vectors', () => {
-  const all = existsSync(collected) ? (JSON.parse(readFileSync(collected, 'utf8')).vectors as Vector[]) : [];
+collected.describe('collected signature vectors', () => {
+  const all = collected.json<{ vectors: readonly Vector[] }>()?.vectors ?? [];
   const vectors = all.filter(({ id }) => id.startsWith('teams.outgoing.'));
 
   it.each(vectors.map((vector) => [vector.id, vector] as const))('%s', async (_, { input, expect: wanted }) => {

@@ -285,11 +285,12 @@ describe('what a failure means', () => {
   });
 
   it('stopping while the connector works leaves it open, stopping before does not', async () => {
-    connector.failNext({ at: 'conversations', kind: 'delay', ms: 1_000 });
+    connector.failNext({ at: 'conversations', kind: 'delay', ms: 5_000 });
     const stop = new AbortController();
     const sending = fateOf(replier().send(hello, context(reference(), { signal: stop.signal })));
     await until('a token is asked for', () => connector.tokenRequests.length > 0, { everyMs: 5 });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    // The token has been given out; the call that it is for follows at once.
+    await new Promise((resolve) => setTimeout(resolve, 500));
     stop.abort();
     expect(await sending).toBe('ambiguous');
     expect(await fateOf(replier().send(hello, context(reference(), { signal: stop.signal })))).toBe(

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { freshKeys } from '../support/campaign.ts';
+import { PATIENCE_MS } from '../support/clock.ts';
 import { sallyport } from '../support/command.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
 
@@ -27,7 +28,7 @@ beforeAll(async () => {
       lines = (await audit(['export', '--all'])).out.split('\n').filter(Boolean);
       expect(lines).toHaveLength(5);
     },
-    { timeout: 30_000, interval: 200 },
+    { timeout: PATIENCE_MS, interval: 200 },
   );
 });
 afterAll(async () => {

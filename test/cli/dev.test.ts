@@ -4,7 +4,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { freshKeys } from '../support/campaign.ts';
 import { sallyport } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
-import { freePort, type RoleProcess, startRole } from '../support/role.ts';
+import { freePort } from '../support/free-port.ts';
+import { type RoleProcess, startRole } from '../support/role.ts';
 import { until } from '../support/until.ts';
 
 /** Starts it and waits for its banner, which comes after it listens. */

@@ -10,8 +10,8 @@ import { ensureBuilt } from '../support/built.ts';
 import { freshKeys } from '../support/campaign.ts';
 import { sallyport } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
+import { freePort } from '../support/free-port.ts';
 import { describeRedis, startRedis } from '../support/redis.ts';
-import { freePort } from '../support/role.ts';
 
 const keys = freshKeys();
 

@@ -35,7 +35,7 @@ test('every command has --help, on standard output, and every page names its own
     ...['send', 'send slack', 'events', 'events list', 'events show', 'events redrive', 'events park'],
   ];
   expect(seen).toEqual(expect.arrayContaining(known));
-}, 60_000);
+});
 
 test('without arguments it prints its help and fails as bad usage', async () => {
   const { code, out, err } = await run();

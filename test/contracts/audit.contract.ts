@@ -3,7 +3,7 @@ import { type AuditEntry, EMPTY, GENESIS, type TimedNote } from '../../src/core/
 import { sha256 } from '../../src/core/sha256.node.ts';
 import { verifyChain } from '../../src/core/verify-chain.ts';
 import type { Store } from '../../src/queue/store.ts';
-import { createFakeClock } from '../support/clock.ts';
+import { createFakeClock, PATIENCE_MS } from '../support/clock.ts';
 import { conversationOf, createEventMaker, runEnding } from '../support/events.ts';
 import { acceptOne, type StoreHarness, takeHead } from './harness.ts';
 
@@ -136,17 +136,17 @@ export function auditContract(name: string, harness: StoreHarness): void {
       await store.audit.append('acme', [note('new1', clock.now()), note('new2', clock.now())]);
       expect(await whole(store)).toHaveLength(452);
       clock.advance(1_800_001);
-      await vi.waitFor(async () => expect(await whole(store)).toHaveLength(2), { timeout: 15_000, interval: 50 });
+      await vi.waitFor(async () => expect(await whole(store)).toHaveLength(2), { timeout: PATIENCE_MS, interval: 50 });
       const left = await whole(store);
       expect(left.map(({ seq }) => seq)).toEqual([451, 452]);
       expect(verifyChain(left, sha256)).toMatchObject({ ok: true, entries: 2, chain: { first: 451 } });
       expect((await store.audit.read('acme', { from: 452, limit: 10 })).map(({ seq }) => seq)).toEqual([452]);
 
       // Nothing is left, and the chain goes on.
-      await vi.waitFor(async () => expect(await whole(store, 'globex')).toEqual([]), { timeout: 15_000 });
+      await vi.waitFor(async () => expect(await whole(store, 'globex')).toEqual([]), { timeout: PATIENCE_MS });
       expect((await store.audit.head('globex')).seq).toBe(1);
       clock.advance(3_600_001);
-      await vi.waitFor(async () => expect(await whole(store)).toEqual([]), { timeout: 15_000, interval: 50 });
+      await vi.waitFor(async () => expect(await whole(store)).toEqual([]), { timeout: PATIENCE_MS, interval: 50 });
       const { hash: prev } = await store.audit.head('acme');
       await store.audit.append('acme', [note('later', clock.now())]);
       expect(await whole(store)).toMatchObject([{ seq: 453, subject: 'later', prev }]);
@@ -163,7 +163,7 @@ export function auditContract(name: string, harness: StoreHarness): void {
         times.map((later, n) => note(`e${n}`, clock.now() + later)),
       );
       clock.advance(3_600_001);
-      await vi.waitFor(async () => expect(await whole(store)).toHaveLength(3), { timeout: 15_000, interval: 50 });
+      await vi.waitFor(async () => expect(await whole(store)).toHaveLength(3), { timeout: PATIENCE_MS, interval: 50 });
       expect(verifyChain(await whole(store), sha256)).toMatchObject({ ok: true, entries: 3, chain: { first: 3 } });
       await consumer.close(1_000);
     });
@@ -196,7 +196,7 @@ export function auditContract(name: string, harness: StoreHarness): void {
       clock.advance(1_001);
 
       const consumers = [store, other].map(({ jobs }) => jobs.consume({ concurrency: 1, run: async () => {} }));
-      await vi.waitFor(async () => expect(await whole(store)).toHaveLength(3), { timeout: 15_000, interval: 50 });
+      await vi.waitFor(async () => expect(await whole(store)).toHaveLength(3), { timeout: PATIENCE_MS, interval: 50 });
       const entries = await whole(store);
       expect(verifyChain(entries, sha256).ok).toBe(true);
       expect(entries.map(({ actor, action, subject, data }) => [actor, action, subject, data])).toEqual([

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ErrorCode } from '../../src/core/errors.ts';
 import type { InboundEvent } from '../../src/core/event.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
-import { createFakeClock, type FakeClock } from '../support/clock.ts';
+import { createFakeClock, type FakeClock, PATIENCE_MS } from '../support/clock.ts';
 import { conversationOf, createEventMaker, type EventMaker, runEnding } from '../support/events.ts';
 import { acceptOne, recordOf, type StoreHarness, takeHead } from './harness.ts';
 
@@ -45,7 +45,7 @@ export function resolveContract(name: string, harness: StoreHarness): void {
       expect(await store.events.redrive('acme', one.id)).toEqual({ kind: 'wrong_state', state: 'done' });
       clock.advance(defaultLimits.retentionMs + 1);
       const consumer = store.jobs.consume({ concurrency: 1, run: async () => {} });
-      await vi.waitFor(async () => expect(await store.events.get('acme', one.id)).toBeNull(), { timeout: 15_000 });
+      await vi.waitFor(async () => expect(await store.events.get('acme', one.id)).toBeNull(), { timeout: PATIENCE_MS });
       await consumer.close(1_000);
     });
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { InboundEvent } from '../../src/core/event.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
-import { createFakeClock } from '../support/clock.ts';
+import { createFakeClock, PATIENCE_MS } from '../support/clock.ts';
 import { altered, conversationOf, createEventMaker, deliveredAgain, runEnding } from '../support/events.ts';
 import { acceptOne, finishHead, parkOne, recordOf, type StoreHarness, takeHead } from './harness.ts';
 
@@ -20,7 +20,7 @@ export function retentionContract(name: string, harness: StoreHarness): void {
     };
     const gone = (store: Store, event: InboundEvent) =>
       vi.waitFor(async () => expect(await store.events.get(event.tenant, event.id)).toBeNull(), {
-        timeout: 15_000,
+        timeout: PATIENCE_MS,
         interval: 50,
       });
 

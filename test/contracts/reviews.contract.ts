@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { HeldReply, InboundEvent } from '../../src/core/event.ts';
 import type { ReviewAction } from '../../src/queue/reviews.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
-import { createFakeClock, type FakeClock } from '../support/clock.ts';
+import { createFakeClock, type FakeClock, PATIENCE_MS } from '../support/clock.ts';
 import { conversationOf, createEventMaker, type EventMaker, runEnding } from '../support/events.ts';
 import { acceptOne, finishHead, recordOf, type StoreHarness, takeHead } from './harness.ts';
 
@@ -131,7 +131,7 @@ export function reviewsContract(name: string, harness: StoreHarness): void {
         run: async (ref) => void ran.push((await finishHead(store, ref)).event.id),
       });
       await store.reviews.decide('acme', one.id, 'digest-1', approve());
-      await vi.waitFor(() => expect(ran).toEqual([one.id]), { timeout: 15_000 });
+      await vi.waitFor(() => expect(ran).toEqual([one.id]), { timeout: PATIENCE_MS });
       await consumer.close(1_000);
     });
 
@@ -216,7 +216,7 @@ export function reviewsContract(name: string, harness: StoreHarness): void {
       expect(await store.events.redrive('acme', one.id)).toEqual({ kind: 'wrong_state', state: 'done' });
       clock.advance(defaultLimits.retentionMs + 1);
       const consumer = store.jobs.consume({ concurrency: 1, run: async () => {} });
-      await vi.waitFor(async () => expect(await store.events.get('acme', one.id)).toBeNull(), { timeout: 15_000 });
+      await vi.waitFor(async () => expect(await store.events.get('acme', one.id)).toBeNull(), { timeout: PATIENCE_MS });
       await consumer.close(1_000);
     });
 
@@ -281,7 +281,7 @@ export function reviewsContract(name: string, harness: StoreHarness): void {
       const one = await holdOne();
       clock.advance(HOUR_MS);
       const consumer = store.jobs.consume({ concurrency: 1, run: async () => {} });
-      await vi.waitFor(async () => expect((await recordOf(store, one)).state).toBe('parked'), { timeout: 15_000 });
+      await vi.waitFor(async () => expect((await recordOf(store, one)).state).toBe('parked'), { timeout: PATIENCE_MS });
       await consumer.close(1_000);
     });
 

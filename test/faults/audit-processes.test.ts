@@ -57,9 +57,7 @@ async function expectWhole(store: Store, acknowledged: readonly string[]): Promi
   }
 }
 
-it('of eight processes over one file the audit is one chain, though some are killed', {
-  timeout: 120_000,
-}, async () => {
+it('of eight processes over one file the audit is one chain, though some are killed', async () => {
   const folder = await testFolder();
   const path = `${folder}/store.db`;
   const options = { path, limits: defaultLimits, idCheck: 'check', logger: silentLogger };
@@ -69,7 +67,7 @@ it('of eight processes over one file the audit is one chain, though some are kil
 });
 
 describeRedis('over Redis the audit', () => {
-  it('of eight processes is one chain, though some are killed', { timeout: 120_000 }, async () => {
+  it('of eight processes is one chain, though some are killed', async () => {
     const folder = await testFolder();
     const server = await startRedis();
     const stores = createTestStores();
@@ -106,7 +104,7 @@ describeRedis('over Redis the audit', () => {
     await server.stop();
   });
 
-  it('works on a Cluster', { timeout: 120_000 }, async () => {
+  it('works on a Cluster', async () => {
     const cluster = await startRedisCluster();
     const stores = createTestStores();
     const store = await stores.open(cluster.url, { shards: 8 });

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import type { AccountLimit } from '../../src/queue/ledger.ts';
+import { PATIENCE_MS } from '../support/clock.ts';
 import { openAt, withDataFile } from '../support/embedded-process.ts';
 
 const limit: AccountLimit = { scope: 'tenant', account: 'acme', resource: 'usdMicros', window: 'day', max: 100 };
@@ -13,7 +14,7 @@ it('a reservation is answered first and followed by a synced commit, which nobod
     expect((await store.ledger.reserve(request)).kind).toBe('reserved');
     const reserved = await logBytes();
     // The log only grows by commits, and nothing else writes here.
-    await expect.poll(logBytes, { timeout: 10_000 }).toBeGreaterThan(reserved);
+    await expect.poll(logBytes, { timeout: PATIENCE_MS }).toBeGreaterThan(reserved);
     await store.close();
   }));
 

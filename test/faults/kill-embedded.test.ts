@@ -6,7 +6,6 @@ import { startSlackServer } from '../../src/testing/slack-server.ts';
 import {
   freshKeys,
   isAcknowledged,
-  PATIENCE_MS,
   repliesPosted,
   type Sent,
   seeded,
@@ -16,7 +15,7 @@ import {
 } from '../support/campaign.ts';
 import { MIN_KILLS, pick, underFire } from '../support/nemesis.ts';
 import { startRole } from '../support/role.ts';
-import { seeds } from '../support/seeds.ts';
+import { CAMPAIGN_MS, seeds } from '../support/seeds.ts';
 
 describe('kill -9 of the processes on one embedded store', () => {
   test.each(seeds())(
@@ -44,7 +43,7 @@ describe('kill -9 of the processes on one embedded store', () => {
           random,
           pending: () => history.filter(isAcknowledged).length - slack.posts.length,
         });
-        await repliesPosted(slack, history.length, PATIENCE_MS);
+        await repliesPosted(slack, history.length);
         await sleep(1_000);
         expect(violations(history, slack)).toEqual([]);
         expect(history).toHaveLength(600);
@@ -56,6 +55,6 @@ describe('kill -9 of the processes on one embedded store', () => {
         await rm(folder, { recursive: true, force: true });
       }
     },
-    240_000,
+    CAMPAIGN_MS,
   );
 });

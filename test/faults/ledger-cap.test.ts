@@ -6,10 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AccountLimit } from '../../src/queue/ledger.ts';
 import type { Store } from '../../src/queue/store.ts';
+import { PATIENCE_MS } from '../support/clock.ts';
 import { openAt } from '../support/embedded-process.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { createTestStores } from '../support/redis-store.ts';
-import { seeds } from '../support/seeds.ts';
+import { CAMPAIGN_MS, seeds } from '../support/seeds.ts';
 import { buildSpender, readHistory, type SpenderPlan, startSpender } from '../support/spenders.ts';
 import { judge, runsInFlight } from '../support/spending-history.ts';
 
@@ -90,7 +91,7 @@ async function check(campaign: Campaign): Promise<void> {
 
   // Every reservation has an end, also one whose worker has none.
   const use = async () => (await campaign.watching.ledger.usage([cap]))[0];
-  await expect.poll(async () => (await use())?.reserved, { timeout: 10_000 }).toBe(0);
+  await expect.poll(async () => (await use())?.reserved, { timeout: PATIENCE_MS }).toBe(0);
   const spent = (await use())?.spent ?? Number.NaN;
   expect(spent).toBeLessThanOrEqual(CAP);
   expect(spent).toBeGreaterThanOrEqual(verdict.spent.least);
@@ -113,7 +114,7 @@ describe('500 runs in four processes under a cap of one dollar, workers killed',
         await watching.close();
       }
     },
-    120_000,
+    CAMPAIGN_MS,
   );
 
   describeRedis('Redis', () => {
@@ -134,7 +135,7 @@ describe('500 runs in four processes under a cap of one dollar, workers killed',
           await stores.close();
         }
       },
-      120_000,
+      CAMPAIGN_MS,
     );
   });
 });

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createKeys } from '../../src/queue/redis/keys.ts';
 import type { Store } from '../../src/queue/store.ts';
+import { PATIENCE_MS } from '../support/clock.ts';
 import { createEventMaker, deliveredAgain } from '../support/events.ts';
 import { describeRedis, type RedisClusterServers, startRedisCluster } from '../support/redis.ts';
 import { consumeInto, createTestStores, type TestStores } from '../support/redis-store.ts';
@@ -21,7 +22,7 @@ describeRedis('Redis Cluster', () => {
   let store: Store;
   beforeAll(async () => {
     cluster = await startRedisCluster();
-  }, 60_000);
+  });
   afterAll(() => cluster?.stop());
   beforeEach(async () => {
     stores = createTestStores();
@@ -47,8 +48,8 @@ describeRedis('Redis Cluster', () => {
 
     const ran: string[] = [];
     consumeInto(store, ran);
-    await vi.waitFor(() => expect(ran).toHaveLength(160), { timeout: 30_000 });
-    await vi.waitFor(async () => expect((await store.jobs.stats()).states.done).toBe(160), { timeout: 10_000 });
+    await vi.waitFor(() => expect(ran).toHaveLength(160), { timeout: PATIENCE_MS });
+    await vi.waitFor(async () => expect((await store.jobs.stats()).states.done).toBe(160), { timeout: PATIENCE_MS });
     expect(new Set(ran)).toEqual(new Set(events.map(({ id }) => id)));
     const one = events[0]?.id ?? '';
     expect((await store.events.list(tenants[0] ?? '', { limit: 10 })).events).toHaveLength(4);
@@ -60,7 +61,7 @@ describeRedis('Redis Cluster', () => {
     consumeInto(store, ran);
     const acknowledged: string[] = [];
     const send = async (each: ReturnType<typeof event>) => {
-      const [answer] = await vi.waitFor(() => store.inbox.accept([each]), { timeout: 50_000, interval: 100 });
+      const [answer] = await vi.waitFor(() => store.inbox.accept([each]), { timeout: PATIENCE_MS, interval: 100 });
       if (answer && answer.outcome !== 'full') acknowledged.push(answer.id);
     };
     await Promise.all(eventOfEach().map(send));
@@ -68,7 +69,9 @@ describeRedis('Redis Cluster', () => {
     await victim?.kill();
     const sending = Promise.all(eventOfEach().map(send));
     const admin = new Redis(witness?.port ?? 0);
-    await vi.waitFor(async () => expect(await mastersSeenBy(admin)).not.toContain(victim?.port), { timeout: 30_000 });
+    await vi.waitFor(async () => expect(await mastersSeenBy(admin)).not.toContain(victim?.port), {
+      timeout: PATIENCE_MS,
+    });
     admin.disconnect();
     // Without it the new master would have no replica, and the store would rightly refuse.
     await victim?.restart();
@@ -76,5 +79,5 @@ describeRedis('Redis Cluster', () => {
     expect(acknowledged).toHaveLength(80);
     // A run's end may die with the master before a replica has it, and is then run again: what was accepted may not.
     await vi.waitFor(() => expect(new Set(ran)).toEqual(new Set(acknowledged)), { timeout: 60_000 });
-  }, 120_000);
+  });
 });

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { PATIENCE_MS } from '../support/clock.ts';
 import { altered, conversationNamed, createEventMaker, deliveredAgain } from '../support/events.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { consumeInto, createTestStores } from '../support/redis-store.ts';
@@ -29,7 +30,7 @@ describeRedis('what Redis sees', () => {
     const before = await admin.keys('*');
     const ran: string[] = [];
     consumeInto(store, ran);
-    await vi.waitFor(() => expect(ran).toHaveLength(2), { timeout: 15_000 });
+    await vi.waitFor(() => expect(ran).toHaveLength(2), { timeout: PATIENCE_MS });
     const names = [...before, ...(await admin.keys('*'))];
     admin.disconnect();
     expect(names.length).toBeGreaterThan(10);

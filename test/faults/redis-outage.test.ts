@@ -1,14 +1,15 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { InboundEvent } from '../../src/core/event.ts';
 import type { Store } from '../../src/queue/store.ts';
-import { sleep } from '../support/clock.ts';
+import { PATIENCE_MS, sleep } from '../support/clock.ts';
 import { createEventMaker, deliveredAgain } from '../support/events.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { consumeInto, createTestStores, type TestStores } from '../support/redis-store.ts';
 
 const event = createEventMaker(Date.now);
 const unavailable = { code: 'ERR_STORE_UNAVAILABLE' };
-const eventually = (assertion: () => void | Promise<void>) => vi.waitFor(assertion, { timeout: 15_000, interval: 50 });
+const eventually = (assertion: () => void | Promise<void>) =>
+  vi.waitFor(assertion, { timeout: PATIENCE_MS, interval: 50 });
 
 /** Outcomes by kind; a promise that is still open after 5 s counts as hanging. */
 async function settle(attempts: readonly Promise<unknown>[]): Promise<string[]> {
@@ -27,7 +28,7 @@ async function settle(attempts: readonly Promise<unknown>[]): Promise<string[]> 
 }
 
 const acceptUntilAnswered = (store: Store, each: InboundEvent) =>
-  vi.waitFor(() => store.inbox.accept([each]), { timeout: 15_000, interval: 20 });
+  vi.waitFor(() => store.inbox.accept([each]), { timeout: PATIENCE_MS, interval: 20 });
 
 describeRedis('a Redis outage', () => {
   let server: RedisServer;

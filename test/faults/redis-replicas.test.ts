@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Store } from '../../src/queue/store.ts';
+import { PATIENCE_MS } from '../support/clock.ts';
 import { createEventMaker, deliveredAgain } from '../support/events.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { createTestStores, type TestStores } from '../support/redis-store.ts';
@@ -18,13 +19,13 @@ describeRedis('a store that must be replicated', () => {
     replica = await startRedis({ args: ['--replicaof', `127.0.0.1 ${master.port}`] });
     const admin = new Redis(master.port);
     await vi.waitFor(async () => expect(await admin.info('replication')).toContain('state=online'), {
-      timeout: 15_000,
+      timeout: PATIENCE_MS,
     });
     admin.disconnect();
     stores = createTestStores();
     store = await stores.open(master.url, { minReplicas: 1 });
     // Online is not yet prompt: it may still be loading what it was sent.
-    await vi.waitFor(() => store.inbox.accept([event()]), { timeout: 15_000 });
+    await vi.waitFor(() => store.inbox.accept([event()]), { timeout: PATIENCE_MS });
   });
   afterEach(async () => {
     replica.resume();
@@ -49,7 +50,7 @@ describeRedis('a store that must be replicated', () => {
     replica.resume();
     await vi.waitFor(
       async () => expect(await other.inbox.accept([deliveredAgain(first)])).toMatchObject([{ outcome: 'duplicate' }]),
-      { timeout: 15_000 },
+      { timeout: PATIENCE_MS },
     );
   });
 
@@ -62,7 +63,7 @@ describeRedis('a store that must be replicated', () => {
     await expect(callBack()).rejects.toMatchObject(missing);
     await expect(callBack()).rejects.toMatchObject(missing);
     replica.resume();
-    await vi.waitFor(async () => expect(await callBack()).toEqual({ kind: 'duplicate' }), { timeout: 15_000 });
+    await vi.waitFor(async () => expect(await callBack()).toEqual({ kind: 'duplicate' }), { timeout: PATIENCE_MS });
   });
 
   it('refuses when more replicas are demanded than there are', async () => {

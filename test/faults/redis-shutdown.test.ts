@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { freshKeys } from '../support/campaign.ts';
+import { PATIENCE_MS } from '../support/clock.ts';
 import { testFolder } from '../support/folder.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { startRole } from '../support/role.ts';
@@ -22,7 +23,7 @@ describeRedis('SIGTERM while Redis is away', () => {
       const worker = await startRole({ role: 'worker', folder, environment });
       onTestFinished(() => worker.kill());
       const log = () => readFile(join(folder, `worker-${worker.port}.log`), 'utf8');
-      await expect.poll(log, { timeout: 20_000 }).toContain('process.working');
+      await expect.poll(log, { timeout: PATIENCE_MS }).toContain('process.working');
       await leave(redis);
       const exited = once(worker.child, 'exit');
       worker.child.kill('SIGTERM');

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterEach, expect, it, vi } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
+import { PATIENCE_MS } from '../support/clock.ts';
 import { createEventMaker } from '../support/events.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { consumeInto, createTestStores } from '../support/redis-store.ts';
@@ -64,15 +65,19 @@ describeRedis('a Redis that may lose events', () => {
     await until('Redis is nearly full', fill, { everyMs: 2 });
     const ran: string[] = [];
     consumeInto(store, ran);
-    await vi.waitFor(() => expect(ran).toHaveLength(accepted.length), { timeout: 15_000 });
-    await vi.waitFor(async () => expect((await store.jobs.stats()).states.done).toBe(accepted.length));
+    await vi.waitFor(() => expect(ran).toHaveLength(accepted.length), { timeout: PATIENCE_MS });
+    await vi.waitFor(async () => expect((await store.jobs.stats()).states.done).toBe(accepted.length), {
+      timeout: PATIENCE_MS,
+    });
     expect(new Set(ran)).toEqual(new Set(accepted));
 
     const admin = new Redis(server.port);
     await admin.config('SET', 'maxmemory', '128mb');
     admin.disconnect();
     const late = event();
-    await vi.waitFor(async () => expect(await store.inbox.accept([late])).toMatchObject([{ outcome: 'accepted' }]));
+    await vi.waitFor(async () => expect(await store.inbox.accept([late])).toMatchObject([{ outcome: 'accepted' }]), {
+      timeout: PATIENCE_MS,
+    });
   });
 
   it.each([

@@ -5,13 +5,14 @@ import { noUsage } from '../../src/core/event.ts';
 import { createKeys } from '../../src/queue/redis/keys.ts';
 import { runScript, scripts } from '../../src/queue/redis/scripts.ts';
 import type { Store } from '../../src/queue/store.ts';
-import { sleep } from '../support/clock.ts';
+import { PATIENCE_MS, sleep } from '../support/clock.ts';
 import { createEventMaker } from '../support/events.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { consumeInto, createTestStores, type TestStores } from '../support/redis-store.ts';
 
 const event = createEventMaker(Date.now);
-const eventually = (assertion: () => void | Promise<void>) => vi.waitFor(assertion, { timeout: 30_000, interval: 50 });
+const eventually = (assertion: () => void | Promise<void>) =>
+  vi.waitFor(assertion, { timeout: PATIENCE_MS, interval: 50 });
 
 describeRedis('wakes', () => {
   let server: RedisServer;

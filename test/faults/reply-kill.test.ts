@@ -35,7 +35,7 @@ beforeAll(async () => {
   program = await bundle('test/support/reply-kill/reply-kill-child.ts');
   folder = await mkdtemp(join(tmpdir(), 'sallyport-reply-kill-'));
   world = await startWorld();
-}, 60_000);
+});
 afterAll(async () => {
   killWorkers();
   await Promise.all(opened.map((store) => store.close()));

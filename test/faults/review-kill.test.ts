@@ -85,17 +85,13 @@ const moments: [string, false | 'taken'][] = [
 ];
 
 describe('kill -9 of the worker that posts an approved reply, on the embedded store', () => {
-  test.each(moments)('%s: it is posted exactly once', (_, verdict) => killedWhilePosting(verdict, {}), 120_000);
+  test.each(moments)('%s: it is posted exactly once', (_, verdict) => killedWhilePosting(verdict, {}));
 });
 
 describeRedis('kill -9 of the worker that posts an approved reply, on Redis', () => {
-  test.each(moments)(
-    '%s: it is posted exactly once',
-    async (_, verdict) => {
-      const redis = await startRedis();
-      cleanups.push(() => redis.stop());
-      await killedWhilePosting(verdict, { SALLYPORT_REDIS_URL: redis.url });
-    },
-    120_000,
-  );
+  test.each(moments)('%s: it is posted exactly once', async (_, verdict) => {
+    const redis = await startRedis();
+    cleanups.push(() => redis.stop());
+    await killedWhilePosting(verdict, { SALLYPORT_REDIS_URL: redis.url });
+  });
 });

@@ -6,6 +6,7 @@ import { type LlmServer, type LlmServerOptions, startLlmServer } from '../../src
 import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
 import { type SlackMessageOptions, signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
 import { freshKeys } from '../support/campaign.ts';
+import { PATIENCE_MS } from '../support/clock.ts';
 import { testFolder } from '../support/folder.ts';
 import { describeRedis, startRedis } from '../support/redis.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
@@ -14,7 +15,8 @@ const JWT_SECRET = 'agents-journey-secret-of-32-bytes-or-more';
 const METRICS_TOKEN = 'metrics-token-of-the-journey';
 const ZOD = import.meta.resolve('zod');
 
-const eventually = <T>(check: () => T | Promise<T>): Promise<T> => vi.waitFor(check, { timeout: 30_000, interval: 50 });
+const eventually = <T>(check: () => T | Promise<T>): Promise<T> =>
+  vi.waitFor(check, { timeout: PATIENCE_MS, interval: 50 });
 
 let slack: SlackServer;
 let llm: LlmServer;

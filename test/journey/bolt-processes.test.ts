@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
 import { type SlackMessageOptions, signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
+import { PATIENCE_MS } from '../support/clock.ts';
 import { testFolder } from '../support/folder.ts';
 import { SIGNING_SECRET } from '../support/gate.ts';
 import { startRole } from '../support/role.ts';
@@ -48,7 +49,7 @@ async function post(url: string, message: Partial<SlackMessageOptions>, tenant =
 async function say(slack: SlackServer, url: string, text: string): Promise<void> {
   await post(url, { text });
   await vi.waitFor(() => expect(slack.posts.map((post) => post.text)).toContain(`bolt: ${text}`), {
-    timeout: 30_000,
+    timeout: PATIENCE_MS,
     interval: 50,
   });
 }

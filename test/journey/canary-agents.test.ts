@@ -13,6 +13,7 @@ import { type CanaryWorld, openCanary } from '../support/canary/world.ts';
 import { testFolder } from '../support/folder.ts';
 import { openGate } from '../support/gate.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
+import { CAMPAIGN_MS } from '../support/seeds.ts';
 import { message, postSlack } from '../support/slack.ts';
 import { until } from '../support/until.ts';
 
@@ -149,26 +150,30 @@ async function review(world: World): Promise<string[]> {
 }
 
 function agents(redis: () => Promise<RedisServer | undefined>): void {
-  test('none is in the store, the logs, a prompt, a service’s question, a tool, a review or a reply', async () => {
-    const world = await open(await redis());
-    await play(world);
-    const said = await review(world);
-    const places = new Map(await world.places());
-    const posted = world.slack.posts.map(({ text }) => text);
-    for (const phrase of ['so it is', 'final', 'said', 'changed', 'rather say']) {
-      expect(
-        posted.some((text) => text.includes(phrase)),
-        phrase,
-      ).toBe(true);
-    }
-    expect(String(places.get(join(world.folder, 'seen')))).toContain('[secret:');
-    expect(world.llm.requests.some((request) => request.messages.length > 4)).toBe(true);
-    places.set('prompts', Buffer.from(JSON.stringify(world.llm.requests)));
-    places.set('questions of the service', Buffer.from(world.policy.asked.join('\n')));
-    places.set('replies', Buffer.from(JSON.stringify(world.slack.posts)));
-    places.set('reviewing', Buffer.from(said.join('\n')));
-    expect(leaks(secrets, places)).toEqual([]);
-  }, 180_000);
+  test(
+    'none is in the store, the logs, a prompt, a service’s question, a tool, a review or a reply',
+    async () => {
+      const world = await open(await redis());
+      await play(world);
+      const said = await review(world);
+      const places = new Map(await world.places());
+      const posted = world.slack.posts.map(({ text }) => text);
+      for (const phrase of ['so it is', 'final', 'said', 'changed', 'rather say']) {
+        expect(
+          posted.some((text) => text.includes(phrase)),
+          phrase,
+        ).toBe(true);
+      }
+      expect(String(places.get(join(world.folder, 'seen')))).toContain('[secret:');
+      expect(world.llm.requests.some((request) => request.messages.length > 4)).toBe(true);
+      places.set('prompts', Buffer.from(JSON.stringify(world.llm.requests)));
+      places.set('questions of the service', Buffer.from(world.policy.asked.join('\n')));
+      places.set('replies', Buffer.from(JSON.stringify(world.slack.posts)));
+      places.set('reviewing', Buffer.from(said.join('\n')));
+      expect(leaks(secrets, places)).toEqual([]);
+    },
+    CAMPAIGN_MS,
+  );
 }
 
 describe('secrets of every kind in what people, models, tools and guardrails say', () => agents(async () => undefined));

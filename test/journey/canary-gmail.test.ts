@@ -12,6 +12,7 @@ import { wordsOf } from '../support/canary/words.ts';
 import { type CanaryRequest, type CanaryWorld, openCanary } from '../support/canary/world.ts';
 import { AUDIENCE, googleKey, MAILBOX, SERVICE_ACCOUNT, SUBSCRIPTION, tokenAt } from '../support/gmail.ts';
 import { AGENT_SECRET } from '../support/http-agent.ts';
+import { CAMPAIGN_MS } from '../support/seeds.ts';
 import { until } from '../support/until.ts';
 
 const secrets = sampleSecrets(seeded(20_263));
@@ -86,54 +87,58 @@ async function play(world: CanaryWorld, gmail: GmailServer, hold: Hold): Promise
 }
 
 describe('secrets of every kind in every field of Gmail’s pushes and mails', () => {
-  test('none is in the store, the logs, the metrics, the command line or a request to an agent or a reply', async () => {
-    const google = await startKeyServer([googleKey]);
-    onTestFinished(() => google.close());
-    const agent = await startHttpAgentServer({ secret: AGENT_SECRET });
-    onTestFinished(() => agent.stop());
-    const hold: Hold = { isOn: true, held: 0 };
-    let calls = 0;
-    const gmail = await startGmailServer({
-      clock: Date.now,
-      // One message cannot be read at first, and one reply is refused for good.
-      fault: ({ method }) => {
-        if (hold.isOn && method === 'messages.get') {
-          hold.held += 1;
-          return 'timeout';
-        }
-        calls += method === 'messages.get' || method === 'messages.send' ? 1 : 0;
-        if (method === 'messages.get' && calls === 5) return 503;
-        return method === 'messages.send' && calls % 40 === 0 ? 403 : undefined;
-      },
-    });
-    onTestFinished(() => gmail.close());
-    const world = await openCanary({
-      environment: {
-        GMAIL_PUSH_AUDIENCE: AUDIENCE,
-        GMAIL_PUSH_SERVICE_ACCOUNT: SERVICE_ACCOUNT,
-        GMAIL_PUSH_SUBSCRIPTION: SUBSCRIPTION,
-        GMAIL_TOPIC: 'projects/myproject/topics/gmail',
-        GMAIL_MAILBOXES: MAILBOX,
-        GOOGLE_JWKS_URL: google.jwksUrl,
-        GMAIL_BASE_URL: gmail.url,
-        SALLYPORT_AGENT: 'http',
-        SALLYPORT_AGENT_URL: agent.url,
-        SALLYPORT_AGENT_SECRET: AGENT_SECRET,
-        SALLYPORT_BUDGET_USD_DAY: 'unlimited',
-        SALLYPORT_BUDGET_USER_RUNS_HOUR: 'unlimited',
-        GOOGLE_APPLICATION_CREDENTIALS: `/no-such-file-${randomBytes(4).toString('hex')}.json`,
-      },
-    });
-    const proofs = await play(world, gmail, hold);
-    await until('every mail is answered', () => gmail.sent.length >= secrets.length);
-    const states = await world.settled();
-    expect(states.size).toBeGreaterThan(secrets.length * 3);
-    const places = new Map(await world.places());
-    const replies = JSON.stringify(gmail.sent);
-    expect(replies.match(/\[secret:/g)?.length).toBeGreaterThan(secrets.length);
-    places.set('replies', Buffer.from(replies));
-    places.set('requests to the agent', Buffer.from(agent.requests.map(({ body }) => body).join('\n')));
-    expect(leaks(secrets, places)).toEqual([]);
-    expect(holds(places, proofs)).toEqual([]);
-  }, 180_000);
+  test(
+    'none is in the store, the logs, the metrics, the command line or a request to an agent or a reply',
+    async () => {
+      const google = await startKeyServer([googleKey]);
+      onTestFinished(() => google.close());
+      const agent = await startHttpAgentServer({ secret: AGENT_SECRET });
+      onTestFinished(() => agent.stop());
+      const hold: Hold = { isOn: true, held: 0 };
+      let calls = 0;
+      const gmail = await startGmailServer({
+        clock: Date.now,
+        // One message cannot be read at first, and one reply is refused for good.
+        fault: ({ method }) => {
+          if (hold.isOn && method === 'messages.get') {
+            hold.held += 1;
+            return 'timeout';
+          }
+          calls += method === 'messages.get' || method === 'messages.send' ? 1 : 0;
+          if (method === 'messages.get' && calls === 5) return 503;
+          return method === 'messages.send' && calls % 40 === 0 ? 403 : undefined;
+        },
+      });
+      onTestFinished(() => gmail.close());
+      const world = await openCanary({
+        environment: {
+          GMAIL_PUSH_AUDIENCE: AUDIENCE,
+          GMAIL_PUSH_SERVICE_ACCOUNT: SERVICE_ACCOUNT,
+          GMAIL_PUSH_SUBSCRIPTION: SUBSCRIPTION,
+          GMAIL_TOPIC: 'projects/myproject/topics/gmail',
+          GMAIL_MAILBOXES: MAILBOX,
+          GOOGLE_JWKS_URL: google.jwksUrl,
+          GMAIL_BASE_URL: gmail.url,
+          SALLYPORT_AGENT: 'http',
+          SALLYPORT_AGENT_URL: agent.url,
+          SALLYPORT_AGENT_SECRET: AGENT_SECRET,
+          SALLYPORT_BUDGET_USD_DAY: 'unlimited',
+          SALLYPORT_BUDGET_USER_RUNS_HOUR: 'unlimited',
+          GOOGLE_APPLICATION_CREDENTIALS: `/no-such-file-${randomBytes(4).toString('hex')}.json`,
+        },
+      });
+      const proofs = await play(world, gmail, hold);
+      await until('every mail is answered', () => gmail.sent.length >= secrets.length);
+      const states = await world.settled();
+      expect(states.size).toBeGreaterThan(secrets.length * 3);
+      const places = new Map(await world.places());
+      const replies = JSON.stringify(gmail.sent);
+      expect(replies.match(/\[secret:/g)?.length).toBeGreaterThan(secrets.length);
+      places.set('replies', Buffer.from(replies));
+      places.set('requests to the agent', Buffer.from(agent.requests.map(({ body }) => body).join('\n')));
+      expect(leaks(secrets, places)).toEqual([]);
+      expect(holds(places, proofs)).toEqual([]);
+    },
+    CAMPAIGN_MS,
+  );
 });

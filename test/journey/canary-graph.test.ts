@@ -14,6 +14,7 @@ import { seeded } from '../support/campaign.ts';
 import { holds, leaks } from '../support/canary/search.ts';
 import { wordsOf } from '../support/canary/words.ts';
 import { type CanaryWorld, openCanary } from '../support/canary/world.ts';
+import { CAMPAIGN_MS } from '../support/seeds.ts';
 import { until } from '../support/until.ts';
 
 const MAILBOX = 'agent@example.com';
@@ -130,47 +131,51 @@ async function deliver(
 }
 
 describe('secrets of every kind in every field of Graph’s notifications, mails and Teams messages', () => {
-  test('none is in the store, the logs, the metrics, the command line or a reply', async () => {
-    let replies = 0;
-    const graph = await startGraphServer({
-      // Our own notifications say more than Graph's do.
-      disturb: () => ({ copies: 0 }),
-      fault: ({ method, path }) => {
-        if (method !== 'POST' || !path.endsWith('/reply')) return undefined;
-        replies += 1;
-        if (replies % 10 === 3) return { kind: 'status', status: 503 };
-        return replies % 10 === 7 ? { kind: 'status', status: 400 } : undefined;
-      },
-    });
-    onTestFinished(() => graph.stop());
-    const world = await openCanary({
-      publicUrlIn: ['SALLYPORT_PUBLIC_URL'],
-      environment: {
-        GRAPH_TENANT_ID: graph.tenantId,
-        GRAPH_CLIENT_ID: graph.clientId,
-        GRAPH_CLIENT_SECRET: graph.clientSecret,
-        GRAPH_SUBSCRIPTIONS: `users/${MAILBOX}/messages,chats/getAllMessages`,
-        GRAPH_ENCRYPTION_CERT: certificate.certificate,
-        GRAPH_ENCRYPTION_KEY: certificate.privateKey,
-        GRAPH_ENCRYPTION_KEY_ID: CERTIFICATE,
-        GRAPH_BASE_URL: graph.url,
-        GRAPH_AUTHORITY_URL: graph.url,
-        GRAPH_JWKS_URL: graph.jwksUrl,
-      },
-    });
-    await until('both subscriptions are made', () => graph.subscriptions().length >= 2);
-    let proofs: Record<string, string> = {};
-    for (const [index, secret] of secrets.entries()) {
-      proofs = await deliver(world, graph, secret, index);
-      if (index === 20) await world.crash();
-    }
-    const states = await world.settled();
-    expect(states.size).toBeGreaterThanOrEqual(secrets.length * 4);
-    const places = new Map(await world.places());
-    expect(JSON.stringify(graph.replies).match(/\[secret:/g)?.length).toBeGreaterThan(secrets.length);
-    places.set('replies', Buffer.from(JSON.stringify(graph.replies.map(({ text, message }) => [text, message]))));
-    expect(leaks(secrets, places)).toEqual([]);
-    const ours = { 'our token': 'graph-token-', 'our secret': graph.clientSecret, 'our key': 'BEGIN PRIVATE KEY' };
-    expect(holds(places, { ...proofs, ...ours })).toEqual([]);
-  }, 180_000);
+  test(
+    'none is in the store, the logs, the metrics, the command line or a reply',
+    async () => {
+      let replies = 0;
+      const graph = await startGraphServer({
+        // Our own notifications say more than Graph's do.
+        disturb: () => ({ copies: 0 }),
+        fault: ({ method, path }) => {
+          if (method !== 'POST' || !path.endsWith('/reply')) return undefined;
+          replies += 1;
+          if (replies % 10 === 3) return { kind: 'status', status: 503 };
+          return replies % 10 === 7 ? { kind: 'status', status: 400 } : undefined;
+        },
+      });
+      onTestFinished(() => graph.stop());
+      const world = await openCanary({
+        publicUrlIn: ['SALLYPORT_PUBLIC_URL'],
+        environment: {
+          GRAPH_TENANT_ID: graph.tenantId,
+          GRAPH_CLIENT_ID: graph.clientId,
+          GRAPH_CLIENT_SECRET: graph.clientSecret,
+          GRAPH_SUBSCRIPTIONS: `users/${MAILBOX}/messages,chats/getAllMessages`,
+          GRAPH_ENCRYPTION_CERT: certificate.certificate,
+          GRAPH_ENCRYPTION_KEY: certificate.privateKey,
+          GRAPH_ENCRYPTION_KEY_ID: CERTIFICATE,
+          GRAPH_BASE_URL: graph.url,
+          GRAPH_AUTHORITY_URL: graph.url,
+          GRAPH_JWKS_URL: graph.jwksUrl,
+        },
+      });
+      await until('both subscriptions are made', () => graph.subscriptions().length >= 2);
+      let proofs: Record<string, string> = {};
+      for (const [index, secret] of secrets.entries()) {
+        proofs = await deliver(world, graph, secret, index);
+        if (index === 20) await world.crash();
+      }
+      const states = await world.settled();
+      expect(states.size).toBeGreaterThanOrEqual(secrets.length * 4);
+      const places = new Map(await world.places());
+      expect(JSON.stringify(graph.replies).match(/\[secret:/g)?.length).toBeGreaterThan(secrets.length);
+      places.set('replies', Buffer.from(JSON.stringify(graph.replies.map(({ text, message }) => [text, message]))));
+      expect(leaks(secrets, places)).toEqual([]);
+      const ours = { 'our token': 'graph-token-', 'our secret': graph.clientSecret, 'our key': 'BEGIN PRIVATE KEY' };
+      expect(holds(places, { ...proofs, ...ours })).toEqual([]);
+    },
+    CAMPAIGN_MS,
+  );
 });

@@ -12,6 +12,7 @@ import { seeded } from '../support/campaign.ts';
 import { holds, leaks } from '../support/canary/search.ts';
 import { wordsOf } from '../support/canary/words.ts';
 import { type CanaryWorld, openCanary } from '../support/canary/world.ts';
+import { CAMPAIGN_MS } from '../support/seeds.ts';
 
 const APP_ID = '3851a47b-53ed-4d29-b878-6e941da61e98';
 const SECURITY_TOKEN = randomBytes(32).toString('base64');
@@ -92,34 +93,38 @@ async function play(world: CanaryWorld, connector: BotConnectorServer): Promise<
 }
 
 describe('secrets of every kind in every field of Teams activities', () => {
-  test('none is in the store, the logs, the metrics, the command line, a reply or an answer', async () => {
-    const connector = await startBotConnectorServer({ appId: APP_ID, appPassword: 'password' });
-    onTestFinished(() => connector.stop());
-    const world = await openCanary({
-      environment: {
-        TEAMS_APP_ID: APP_ID,
-        TEAMS_APP_PASSWORD: 'password',
-        TEAMS_OPENID_URL: connector.keys.openidUrl,
-        TEAMS_TOKEN_URL: connector.tokenUrl,
-        TEAMS_SERVICE_HOSTS: '127.0.0.1',
-        TEAMS_OUTGOING_SECRET: SECURITY_TOKEN,
-      },
-    });
-    const { answers, proofs } = await play(world, connector);
-    const states = await world.settled();
-    expect(states.size).toBe(secrets.length * 5);
-    expect(new Set(states.values())).toEqual(new Set(['done', 'parked']));
-    const places = new Map(await world.places());
-    expect(connector.posts.length).toBeGreaterThan(secrets.length);
-    expect(answers.filter((answer) => answer.includes('[secret:')).length).toBeGreaterThan(secrets.length);
-    places.set('replies', Buffer.from(JSON.stringify(connector.posts)));
-    places.set('answers', Buffer.from(answers.join('\n')));
-    expect(leaks(secrets, places)).toEqual([]);
-    const ours = {
-      'our token': 'connector-token-',
-      'service URL': connector.serviceUrl,
-      'webhook key': SECURITY_TOKEN,
-    };
-    expect(holds(places, { ...proofs, ...ours })).toEqual([]);
-  }, 180_000);
+  test(
+    'none is in the store, the logs, the metrics, the command line, a reply or an answer',
+    async () => {
+      const connector = await startBotConnectorServer({ appId: APP_ID, appPassword: 'password' });
+      onTestFinished(() => connector.stop());
+      const world = await openCanary({
+        environment: {
+          TEAMS_APP_ID: APP_ID,
+          TEAMS_APP_PASSWORD: 'password',
+          TEAMS_OPENID_URL: connector.keys.openidUrl,
+          TEAMS_TOKEN_URL: connector.tokenUrl,
+          TEAMS_SERVICE_HOSTS: '127.0.0.1',
+          TEAMS_OUTGOING_SECRET: SECURITY_TOKEN,
+        },
+      });
+      const { answers, proofs } = await play(world, connector);
+      const states = await world.settled();
+      expect(states.size).toBe(secrets.length * 5);
+      expect(new Set(states.values())).toEqual(new Set(['done', 'parked']));
+      const places = new Map(await world.places());
+      expect(connector.posts.length).toBeGreaterThan(secrets.length);
+      expect(answers.filter((answer) => answer.includes('[secret:')).length).toBeGreaterThan(secrets.length);
+      places.set('replies', Buffer.from(JSON.stringify(connector.posts)));
+      places.set('answers', Buffer.from(answers.join('\n')));
+      expect(leaks(secrets, places)).toEqual([]);
+      const ours = {
+        'our token': 'connector-token-',
+        'service URL': connector.serviceUrl,
+        'webhook key': SECURITY_TOKEN,
+      };
+      expect(holds(places, { ...proofs, ...ours })).toEqual([]);
+    },
+    CAMPAIGN_MS,
+  );
 });

@@ -14,6 +14,7 @@ import { holds, leaks } from '../support/canary/search.ts';
 import { wordsOf } from '../support/canary/words.ts';
 import { type CanaryWorld, openCanary } from '../support/canary/world.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
+import { CAMPAIGN_MS } from '../support/seeds.ts';
 
 const secrets = sampleSecrets(seeded(20_261));
 
@@ -88,21 +89,25 @@ async function play(world: CanaryWorld, slack: SlackServer, signingSecret: strin
 }
 
 function slackCanary(redis: () => Promise<RedisServer | undefined>): void {
-  test('none is in the store, the logs, the metrics, the command line or a reply', async () => {
-    const slack = await startSlackServer();
-    onTestFinished(() => slack.stop());
-    const { SLACK_SIGNING_SECRET, SLACK_BOT_TOKEN } = freshKeys();
-    const environment = { SLACK_SIGNING_SECRET, SLACK_BOT_TOKEN, SLACK_API_URL: slack.url };
-    const world = await openCanary({ redis: await redis(), environment });
-    const dropped = await play(world, slack, SLACK_SIGNING_SECRET);
-    const states = await world.settled();
-    expect(states.size).toBe(secrets.length * 4);
-    expect(new Set(states.values())).toEqual(new Set(['done', 'parked']));
-    const places = new Map(await world.places());
-    places.set('replies', Buffer.from(JSON.stringify(slack.posts.map(({ text, arguments: all }) => [text, all]))));
-    expect(leaks(secrets, places)).toEqual([]);
-    expect(holds(places, { ...dropped, 'bot token': SLACK_BOT_TOKEN })).toEqual([]);
-  }, 180_000);
+  test(
+    'none is in the store, the logs, the metrics, the command line or a reply',
+    async () => {
+      const slack = await startSlackServer();
+      onTestFinished(() => slack.stop());
+      const { SLACK_SIGNING_SECRET, SLACK_BOT_TOKEN } = freshKeys();
+      const environment = { SLACK_SIGNING_SECRET, SLACK_BOT_TOKEN, SLACK_API_URL: slack.url };
+      const world = await openCanary({ redis: await redis(), environment });
+      const dropped = await play(world, slack, SLACK_SIGNING_SECRET);
+      const states = await world.settled();
+      expect(states.size).toBe(secrets.length * 4);
+      expect(new Set(states.values())).toEqual(new Set(['done', 'parked']));
+      const places = new Map(await world.places());
+      places.set('replies', Buffer.from(JSON.stringify(slack.posts.map(({ text, arguments: all }) => [text, all]))));
+      expect(leaks(secrets, places)).toEqual([]);
+      expect(holds(places, { ...dropped, 'bot token': SLACK_BOT_TOKEN })).toEqual([]);
+    },
+    CAMPAIGN_MS,
+  );
 }
 
 test('there are at least 40 kinds, and the search would find them however they are written', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type MonthReport, simulateMonth } from '../support/gmail-month.ts';
-import { seeds } from '../support/seeds.ts';
+import { CAMPAIGN_MS, seeds } from '../support/seeds.ts';
 
 /** Everything that must have gone wrong in a month for its end to prove anything. */
 const required: readonly string[] = [
@@ -45,5 +45,5 @@ describe.each(seeds())(
       expect(required.filter((fault) => !report.faults.has(fault))).toEqual([]);
     });
   },
-  120_000,
+  CAMPAIGN_MS,
 );

@@ -19,7 +19,7 @@ let folder: string;
 beforeAll(async () => {
   await ensureBuilt();
   folder = await mkdtemp(join(tmpdir(), 'sallyport-gmail-journey-'));
-}, 60_000);
+});
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('in production', () => {
@@ -46,7 +46,7 @@ describe('in production', () => {
       GOOGLE_APPLICATION_CREDENTIALS: join(folder, 'no-such-file.json'),
     };
     gate = await startRole({ role: 'all', environment, folder });
-  }, 60_000);
+  });
   afterAll(async () => {
     await gate?.stop();
     await gmail.close();
@@ -86,7 +86,7 @@ describe('in development', () => {
 
   beforeAll(async () => {
     gate = await startRole({ role: 'dev', environment: {}, folder });
-  }, 60_000);
+  });
   afterAll(() => gate?.stop());
 
   const send = (...args: string[]) =>

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { graphFaults, simulateGraphMonth } from '../support/graph-month.ts';
+import { CAMPAIGN_MS } from '../support/seeds.ts';
 
 /** Each seed is another month; all of them together take half a minute of processor time. */
 const SEEDS = Array.from({ length: 20 }, (_, index) => index + 1);
@@ -24,6 +25,6 @@ describe('a month of Graph', () => {
       expect(report.leastLeft).toBeGreaterThan(0.15);
       expect(report.subscriptions.toSorted()).toEqual(report.wanted.toSorted());
     },
-    120_000,
+    CAMPAIGN_MS,
   );
 });

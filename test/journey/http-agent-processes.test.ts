@@ -9,13 +9,15 @@ import {
 import { signCallback } from '../../src/testing/http-agent-signer.ts';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
 import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
+import { PATIENCE_MS } from '../support/clock.ts';
 import { testFolder } from '../support/folder.ts';
 import { SIGNING_SECRET } from '../support/gate.ts';
 import { AGENT_SECRET } from '../support/http-agent.ts';
 import { describeRedis, startRedis } from '../support/redis.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
 
-const eventually = (assertion: () => void | Promise<void>) => vi.waitFor(assertion, { timeout: 30_000, interval: 50 });
+const eventually = (assertion: () => void | Promise<void>) =>
+  vi.waitFor(assertion, { timeout: PATIENCE_MS, interval: 50 });
 const key = (): string => randomBytes(32).toString('base64');
 
 let slack: SlackServer;

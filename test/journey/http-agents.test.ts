@@ -6,12 +6,13 @@ import { signCallback } from '../../src/testing/http-agent-signer.ts';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
 import { type SlackMessageOptions, signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
 import { freshKeys } from '../support/campaign.ts';
+import { PATIENCE_MS } from '../support/clock.ts';
 import { testFolder } from '../support/folder.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
 
 const secretOf = (fill: number): string => `whsec_${Buffer.alloc(32, fill).toString('base64')}`;
 const [NAMED, OTHERS] = [secretOf(1), secretOf(2)];
-const eventually = (assertion: () => void) => vi.waitFor(assertion, { timeout: 30_000, interval: 50 });
+const eventually = (assertion: () => void) => vi.waitFor(assertion, { timeout: PATIENCE_MS, interval: 50 });
 
 let slack: SlackServer;
 let named: HttpAgentServer;

@@ -18,7 +18,7 @@ let folder: string;
 beforeAll(async () => {
   await ensureBuilt();
   folder = await mkdtemp(join(tmpdir(), 'sallyport-teams-journey-'));
-}, 60_000);
+});
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('in production', () => {
@@ -39,7 +39,7 @@ describe('in production', () => {
       TEAMS_OUTGOING_SECRET: KEY,
     };
     gate = await startRole({ role: 'all', environment, folder });
-  }, 60_000);
+  });
   afterAll(async () => {
     await gate.stop();
     await connector.stop();
@@ -70,7 +70,7 @@ describe('in development', () => {
 
   beforeAll(async () => {
     gate = await startRole({ role: 'dev', environment: {}, folder });
-  }, 60_000);
+  });
   afterAll(() => gate.stop());
 
   const modes = ['stale', 'future', 'wrong-key', 'altered', 'replay', 'duplicate', 'reorder'] as const;

@@ -154,11 +154,13 @@ describe('the keeper', () => {
   });
 
   it('stops its tasks when it is closed', async () => {
+    let begun = false;
     let aborted = false;
     const keeper = start([
       taskOf(
         (signal) =>
           new Promise((resolve) => {
+            begun = true;
             signal.addEventListener('abort', () => {
               aborted = true;
               resolve([]);
@@ -166,7 +168,7 @@ describe('the keeper', () => {
           }),
       ),
     ]);
-    await sleep(20);
+    await until('the task runs', () => begun);
     await keeper.close();
     expect(aborted).toBe(true);
   });

@@ -9,6 +9,7 @@ import { startCheckpoints } from '../../src/ops/checkpoints.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { defaultLimits } from '../../src/queue/store.ts';
 import { ensureBuilt } from '../support/built.ts';
+import { PATIENCE_MS } from '../support/clock.ts';
 import { sallyport } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
 
@@ -44,9 +45,9 @@ test('one of several workers signs how each chain ends, once each time it has gr
   await store.audit.append('acme', [note, note]);
   await store.audit.append('globex', [note]);
   const all = [start(), start(), start()];
-  await vi.waitFor(async () => expect(await lines()).toHaveLength(2), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await lines()).toHaveLength(2), { timeout: PATIENCE_MS });
   await store.audit.append('acme', [note]);
-  await vi.waitFor(async () => expect(await lines()).toHaveLength(3), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await lines()).toHaveLength(3), { timeout: PATIENCE_MS });
   await Promise.all(all.map((one) => one.close()));
   const found = await lines();
   expect(found.map(({ tenant, seq }) => [tenant, seq])).toEqual([
@@ -72,7 +73,7 @@ test('audit verify with checkpoints sees a missing end, another chain, and a for
   await store.audit.append('acme', [note, note, note]);
   await store.audit.append('globex', [note]);
   const one = start();
-  await vi.waitFor(async () => expect(await lines()).toHaveLength(2), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await lines()).toHaveLength(2), { timeout: PATIENCE_MS });
   await one.close();
   const entries = await store.audit.read('acme', { from: 1, limit: 10 });
   await store.close();

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { probeModel } from '../../src/ops/model-endpoint.ts';
 import { type LlmServer, startLlmServer } from '../../src/testing/llm-server.ts';
-import { createFakeClock } from '../support/clock.ts';
+import { createFakeClock, PATIENCE_MS } from '../support/clock.ts';
 
 let llm: LlmServer;
 let asked = 0;
@@ -21,7 +21,7 @@ const counting: typeof fetch = async (...request) => {
 };
 /** Until what was asked is known, and what follows from it. */
 const settled = async (): Promise<void> => {
-  await vi.waitFor(() => expect(answered).toBe(asked));
+  await vi.waitFor(() => expect(answered).toBe(asked), { timeout: PATIENCE_MS });
   await new Promise((resolve) => setTimeout(resolve, 20));
 };
 
@@ -51,13 +51,19 @@ test('an endpoint that is there again is told at its next look', async () => {
   let isAway = true;
   const flaky: typeof fetch = (...request) => (isAway ? Promise.reject(new Error('away')) : fetch(...request));
   const probe = probeModel({ baseUrl: llm.url, fetch: flaky }, clock.now);
-  await vi.waitFor(async () => {
-    clock.advance(5_000);
-    await expect(probe()).rejects.toThrow();
-  });
+  await vi.waitFor(
+    async () => {
+      clock.advance(5_000);
+      await expect(probe()).rejects.toThrow();
+    },
+    { timeout: PATIENCE_MS },
+  );
   isAway = false;
-  await vi.waitFor(async () => {
-    clock.advance(5_000);
-    await probe();
-  });
+  await vi.waitFor(
+    async () => {
+      clock.advance(5_000);
+      await probe();
+    },
+    { timeout: PATIENCE_MS },
+  );
 });

@@ -1,10 +1,11 @@
 import type { TLSSocket } from 'node:tls';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { createGuardedFetch } from '../../src/workers/outbound/guarded-fetch.ts';
+import { describeWith } from '../support/needs.ts';
 import { selfSigned } from './support/certificate.ts';
 import { fixedNames, startWeb, type Web } from './support/web.ts';
 
-const identity = selfSigned(['vendor.example', '127.0.0.1']);
+let identity: ReturnType<typeof selfSigned>;
 const resolve = fixedNames({ 'vendor.example': ['127.0.0.1'], 'other.example': ['127.0.0.1'] });
 
 /** The default connector, with real sockets and real TLS, to a server whose hosts are on the allow-list. */
@@ -20,7 +21,11 @@ const start = () =>
 
 const untrusted = { code: 'ERR_OUTBOUND_FAILED', reason: 'tls-failed' };
 
-describe('TLS', () => {
+describeWith('openssl')('TLS', () => {
+  beforeAll(() => {
+    identity = selfSigned(['vendor.example', '127.0.0.1']);
+  });
+
   it('names the host of the URL to the server and checks its certificate for that name', async () => {
     const web = await start();
     const response = await clientFor(web, [identity.cert])('vendor.example');

@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { samples } from '../support/needs.ts';
 import { benign, contexts, naughty } from './corpus/contexts.ts';
 import { moreTokenKinds } from './corpus/more-tokens.ts';
 import { ALNUM, base64Of, createRandom, HEX } from './corpus/random.ts';
@@ -74,18 +74,17 @@ describe('on our own labelled corpus', () => {
   });
 });
 
-/** Labelled samples that are not part of the repository; where they lie beside it, they are judged too. */
-const SHARED = new URL('../../../shared/corpora/secrets-dev.json.gz', import.meta.url);
+const labelled = samples('corpora/secrets-dev.json.gz');
 
-describe.skipIf(!existsSync(SHARED))('on the labelled samples beside the repository', () => {
+labelled.describe('on the collected labelled samples', () => {
   interface Labelled extends Case {
     readonly tier: string;
     readonly expected: boolean;
   }
-  const cases = existsSync(SHARED)
-    ? (JSON.parse(gunzipSync(readFileSync(SHARED)).toString('utf8')) as { cases: readonly Labelled[] }).cases
-    : [];
-  const tier = (name: string): Labelled[] => cases.filter((labelled) => labelled.tier === name && labelled.expected);
+  const packed = labelled.bytes();
+  const cases =
+    packed === null ? [] : (JSON.parse(gunzipSync(packed).toString('utf8')) as { cases: readonly Labelled[] }).cases;
+  const tier = (name: string): Labelled[] => cases.filter((one) => one.tier === name && one.expected);
 
   it.each([
     ['A', 0.99],
@@ -98,7 +97,7 @@ describe.skipIf(!existsSync(SHARED))('on the labelled samples beside the reposit
   });
 
   it('at least 99.5 % of the harmless texts come back byte for byte', () => {
-    const harmless = cases.filter((labelled) => labelled.tier === 'benign');
+    const harmless = cases.filter((one) => one.tier === 'benign');
     const changed = harmless.filter(({ text }) => clean(text) !== text);
     expect(changed.length / harmless.length).toBeLessThanOrEqual(0.005);
   });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'undici';
 import type { SlackServer } from '../../src/testing/slack-server.ts';
 import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
+import { PATIENCE_MS } from './clock.ts';
 import type { RoleProcess } from './role.ts';
 
 /** Numbers from a seed (mulberry32), so that a failing history can be played again. */
@@ -38,7 +39,8 @@ export interface LoadPlan {
 
 /** Pauses before a message is sent again, as Slack's own are, only shorter (ms). */
 const RETRY_MS = 150;
-const MAX_TRIES = 200;
+/** Longer than every target needs to start again on a loaded machine, one after the other (ms). */
+const GIVE_UP_MS = 300_000;
 
 /**
  * Sends every conversation's messages one after the other, each again and again until it is acknowledged, so that the
@@ -76,7 +78,7 @@ async function retryLater(payload: unknown, plan: LoadPlan, dispatcher: Agent, s
 }
 
 async function until(deliverOnce: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+  for (const giveUpAt = Date.now() + GIVE_UP_MS; Date.now() < giveUpAt; ) {
     if (await deliverOnce()) return;
     await sleep(RETRY_MS);
   }
@@ -139,17 +141,11 @@ function repliesByConversation(slack: SlackServer): Map<string, number[]> {
   return order;
 }
 
-/**
- * Longer than nothing may happen while work is left, in ms: a call under way when its worker was killed holds its
- * conversation for 17 s, and its intent is settled 20 s after it was recorded.
- */
-export const PATIENCE_MS = 60_000;
-
-/** Waits until as many replies were posted, or nothing has been posted for `patienceMs`. */
-export async function repliesPosted(slack: SlackServer, count: number, patienceMs: number): Promise<void> {
+/** Waits until as many replies were posted, or nothing has been posted for `PATIENCE_MS`. */
+export async function repliesPosted(slack: SlackServer, count: number): Promise<void> {
   let seen = slack.posts.length;
   let lastChange = Date.now();
-  while (slack.posts.length < count && Date.now() - lastChange < patienceMs) {
+  while (slack.posts.length < count && Date.now() - lastChange < PATIENCE_MS) {
     await sleep(50);
     if (slack.posts.length !== seen) {
       seen = slack.posts.length;

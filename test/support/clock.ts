@@ -15,6 +15,13 @@ export function createFakeClock(startAt = 1_900_000_000_000): FakeClock {
   };
 }
 
+/**
+ * How long a test waits for what other processes and timers bring about (ms). It only ends tests whose condition is never
+ * met: on a machine with ten times more work than cores, a process takes ten seconds to start. It is less than the 60 s
+ * after which every conversation is looked at again, so that this does not pass for the wake a test waits for.
+ */
+export const PATIENCE_MS = 50_000;
+
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**

@@ -1,18 +1,43 @@
-import type { Reporter, TestModule } from 'vitest/node';
+import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
-/** Ends the run with one plain line that any tool can read. */
+/** Files whose skipped tests name no need are listed up to this many; `vitest -t` skips tests in all of them. */
+const MOST_FILES = 5;
+
+/** Ends the run with what was skipped and why, and then one plain line that any tool can read. */
 export default class ClosingLine implements Reporter {
-  onTestRunEnd(modules: readonly TestModule[]): void {
-    const count = { passed: 0, failed: 0, skipped: 0 };
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[] = []): void {
+    // Errors outside of any test fail the run and must show.
+    const count = { passed: 0, failed: errors.length, skipped: 0 };
+    const needs = new Map<string, number>();
+    const files = new Map<string, number>();
     for (const module of modules) {
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         if (state !== 'pending') count[state] += 1;
+        if (state !== 'skipped') continue;
+        const need = needOf(test);
+        if (need === undefined) add(files, module.relativeModuleId);
+        else add(needs, need);
       }
       // A file that does not load holds no tests and must still show.
       if (module.state() === 'failed' && module.errors().length > 0) count.failed += 1;
     }
-    const skipped = count.skipped === 0 ? '' : `, ${count.skipped} skipped`;
-    process.stdout.write(`\n${count.passed} passed, ${count.failed} failed${skipped}\n`);
+    const lines = [
+      ...[...needs].map(([need, tests]) => `skipped ${tests}: missing ${need}`),
+      ...[...files].slice(0, MOST_FILES).map(([file, tests]) => `skipped ${tests}: in ${file}`),
+      ...(files.size > MOST_FILES ? [`skipped more: in ${files.size - MOST_FILES} other files`] : []),
+      `${count.passed} passed, ${count.failed} failed${count.skipped === 0 ? '' : `, ${count.skipped} skipped`}`,
+    ];
+    process.stdout.write(`\n${lines.join('\n')}\n`);
   }
+}
+
+const add = (counts: Map<string, number>, key: string): void => void counts.set(key, (counts.get(key) ?? 0) + 1);
+
+function needOf(test: TestCase): string | undefined {
+  for (let task: TestCase | TestCase['parent'] = test; task.type !== 'module'; task = task.parent) {
+    const { needs } = task.meta();
+    if (needs !== undefined) return needs;
+  }
+  return undefined;
 }

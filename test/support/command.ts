@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { vi } from 'vitest';
 import { endWithParent } from './children.ts';
 
 const binary = join(import.meta.dirname, '..', '..', 'bin', 'sallyport.js');
@@ -20,11 +19,8 @@ export interface Finished {
   readonly err: string;
 }
 
-/** Longer than any command of a test takes on a loaded machine. */
+/** Longer than any command of a test takes on a loaded machine; tests run several of them. */
 const TIMEOUT_MS = 60_000;
-
-// Tests that run commands run several of them.
-vi.setConfig({ testTimeout: TIMEOUT_MS });
 
 /** Runs the built binary to its end, as an operator's shell does. */
 export function sallyport(

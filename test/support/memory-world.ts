@@ -8,8 +8,9 @@ import { startSlackServer } from '../../src/testing/slack-server.ts';
 import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
 import { bundle } from './bundle.ts';
 import { sleep } from './clock.ts';
+import { freePort } from './free-port.ts';
 import type { Memory } from './memory-probe-child.ts';
-import { freePort, startRole } from './role.ts';
+import { startRole } from './role.ts';
 
 /** Ingress and worker in one process on the embedded store, with a local model and a local Slack outside it. */
 export interface MemoryWorld {

@@ -30,6 +30,8 @@ export async function underFire(load: Promise<void>, { victims, random, pending 
   const done = load.finally(() => {
     isOver = true;
   });
+  // It may fail while a victim starts again; the error is thrown below.
+  done.catch(() => {});
   let struck = 0;
   let betweenAckAndEffect = 0;
   while (!isOver || struck < MIN_KILLS) {

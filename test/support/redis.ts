@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { describe } from 'vitest';
 import { endWithParent } from './children.ts';
+import { freePort } from './free-port.ts';
+import { describeWith } from './needs.ts';
 import { until } from './until.ts';
 
 /** A private redis-server in its own folder on its own port. Ends with the test process at the latest, also when that is killed. */
@@ -35,13 +35,8 @@ export interface RedisOptions {
   readonly sentinel?: string;
 }
 
-const isInstalled = spawnSync('redis-server', ['--version']).status === 0;
-
-/**
- * A `describe` for what needs a redis-server. Where none is installed the tests are skipped (vitest counts them), except
- * in CI, where they run and fail: a pipeline without Redis must not be green.
- */
-export const describeRedis = isInstalled || process.env.CI === 'true' ? describe : describe.skip;
+/** A `describe` for suites that start a redis-server; redis-cli forms clusters. */
+export const describeRedis = describeWith('redis-server', 'redis-cli');
 
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const port = await freePort();
@@ -170,20 +165,4 @@ async function end(child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit');
   child.kill('SIGKILL');
   await exited;
-}
-
-/** A port that was free a moment ago, below the range from which the system picks outgoing ports. */
-async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 1_000; tries += 1) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!isFree) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
-  throw new Error('found no free port');
 }

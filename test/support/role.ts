@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { ensureBuilt } from './built.ts';
 import { endWithParent } from './children.ts';
+import { freePort } from './free-port.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -28,15 +28,6 @@ export interface RoleOptions {
   readonly folder: string;
   /** Fixed port; a free one otherwise. */
   readonly port?: number;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Starts a role and waits until its health page answers. */
@@ -83,7 +74,7 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
 }
 
 /** Generous: a loaded machine starts several processes at once. */
-const START_MS = 30_000;
+const START_MS = 120_000;
 
 async function healthy(url: string, child: ChildProcess): Promise<void> {
   const giveUpAt = Date.now() + START_MS;

@@ -1,7 +1,4 @@
-import { sleep } from './clock.ts';
-
-/** Longer than anything a test waits for on a busy machine, shorter than the time a test may take, in ms. */
-const PATIENCE_MS = 45_000;
+import { PATIENCE_MS, sleep } from './clock.ts';
 
 export interface Patience {
   /** Ms before it gives up. */

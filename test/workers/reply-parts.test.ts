@@ -7,7 +7,7 @@ import { silentLogger } from '../../src/core/logger.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
 import { type SlackFault, type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
 import type { Agent } from '../../src/workers/agent/agent.ts';
-import { createFakeClock } from '../support/clock.ts';
+import { createFakeClock, PATIENCE_MS } from '../support/clock.ts';
 import { type Gate, openGate } from '../support/gate.ts';
 import { message, postSlack } from '../support/slack.ts';
 
@@ -126,7 +126,7 @@ test('a run that is stopped between two messages is given back at once, and the 
   const { eventId } = await postSlack(stopping.app, message({ text: 'hi', at: clock.now() }), { at: clock.now() });
   const key = (await gate.store.events.get('default', eventId ?? ''))?.event.conversation.key ?? '';
   const running = stopping.drain({ tenant: 'default', key });
-  await vi.waitFor(() => expect(sent).toBe(1), { timeout: 15_000 });
+  await vi.waitFor(() => expect(sent).toBe(1), { timeout: PATIENCE_MS });
   shutdown.abort();
   await running;
   expect(slack.posts).toHaveLength(1);

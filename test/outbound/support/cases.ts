@@ -1,6 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { ScriptedAnswer, ScriptedRedirect } from '../../../src/workers/outbound/verdict.ts';
+import { samples } from '../../support/needs.ts';
 
 export interface Case {
   readonly url: string;
@@ -113,8 +112,5 @@ export const cases: readonly Case[] = [
   leadingTo('/again', { 'open.example': { sequence: [[PUBLIC], ['10.0.0.1']] } }),
 ];
 
-/** More of the same shape where it lies beside the repository; nothing depends on it. */
-export function sharedCases(): readonly Case[] {
-  const file = join(import.meta.dirname, '../../../../shared/corpora/ssrf-dev.json');
-  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).cases : [];
-}
+/** More cases of the same shape. */
+export const collectedCases = samples('corpora/ssrf-dev.json');

@@ -3,8 +3,9 @@ import { expect, onTestFinished } from 'vitest';
 import { sleep } from '../clock.ts';
 import { sallyport } from '../command.ts';
 import { testFolder } from '../folder.ts';
+import { freePort } from '../free-port.ts';
 import type { RedisServer } from '../redis.ts';
-import { freePort, type RoleProcess, startRole } from '../role.ts';
+import { type RoleProcess, startRole } from '../role.ts';
 import { everyByte, everyKey, type Places } from './search.ts';
 
 const METRICS_TOKEN = 'metrics-token-of-the-canary-test';

@@ -5,6 +5,7 @@ import { silentLogger } from '../../../src/core/logger.ts';
 import { startForgetting } from '../../../src/workers/agent/memory/forget-old.ts';
 import { createMemory, type Memory, type MemoryBounds, within } from '../../../src/workers/agent/memory/memory.ts';
 import { type AssistantOptions, type AssistantWorld, keptTurns, openAssistant } from '../../support/assistant.ts';
+import { PATIENCE_MS } from '../../support/clock.ts';
 import { openGate } from '../../support/gate.ts';
 
 let world: AssistantWorld | undefined;
@@ -178,8 +179,8 @@ describe('memory', () => {
     const { acquire } = gate.store.lease;
     const parts = { memory, tenants: ['acme', 'empty'], ageMs: 1_000, acquire, logger };
     for (const _ of [1, 2]) startForgetting({ ...parts, clock: () => 2_000 }, stop.signal, 30);
-    await vi.waitFor(async () => expect(await keptTurns(gate.store, 'acme')).toEqual([]));
-    await vi.waitFor(() => expect(lines).toEqual(['memory.forgotten']));
+    await vi.waitFor(async () => expect(await keptTurns(gate.store, 'acme')).toEqual([]), { timeout: PATIENCE_MS });
+    await vi.waitFor(() => expect(lines).toEqual(['memory.forgotten']), { timeout: PATIENCE_MS });
     stop.abort();
     await gate.stop();
   });

@@ -7,7 +7,7 @@ import { createDelegate, type SubTask } from '../../../src/workers/tools/delegat
 import { createFetchUrl } from '../../../src/workers/tools/fetch-url.ts';
 import { replyTool } from '../../../src/workers/tools/reply.ts';
 import type { Tool } from '../../../src/workers/tools/tool.ts';
-import { cases, sharedCases } from '../../outbound/support/cases.ts';
+import { type Case, cases, collectedCases } from '../../outbound/support/cases.ts';
 import { dialling, fixedNames, startWeb } from '../../outbound/support/web.ts';
 import { testFolder } from '../../support/folder.ts';
 import { openToolRun, SECRET, type ToolRun } from '../../support/tool-run.ts';
@@ -151,9 +151,17 @@ describe('fetch_url', () => {
     await close();
   });
 
-  test('opens sockets to public addresses only, whatever it is given', async () => {
+  test('opens sockets to public addresses only, whatever it is given', () => dialsPublicOnly(cases));
+
+  collectedCases.describe('over the collected cases', () => {
+    const table = collectedCases.json<{ cases: readonly Case[] }>()?.cases ?? [];
+    test('opens sockets to public addresses only', () => dialsPublicOnly(table));
+  });
+
+  async function dialsPublicOnly(table: readonly Case[]): Promise<void> {
+    expect(table.length).toBeGreaterThan(0);
     const wrong: unknown[] = [];
-    for (const [n, one] of [...cases, ...sharedCases()].entries()) {
+    for (const [n, one] of table.entries()) {
       const { connector, dialled } = dialling({});
       const resolve = fixedNames(
         Object.fromEntries(
@@ -180,7 +188,7 @@ describe('fetch_url', () => {
       await fetch.close();
     }
     expect(wrong).toEqual([]);
-  });
+  }
 });
 
 const never = new AbortController().signal;
