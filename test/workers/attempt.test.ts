@@ -103,7 +103,8 @@ const secret = ['gh', 'p_', 'q7Xw2LmZ9v', 'b1C2d3E4f5', 'G6h7J8k9L0mNpQrS'].join
 function taking() {
   const sent: string[] = [];
   const replier: Replier = {
-    send: async ({ text }) => {
+    send: async ({ text }, { begin }) => {
+      await begin();
       sent.push(text);
       return { kind: 'delivered' };
     },

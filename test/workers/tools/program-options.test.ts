@@ -254,8 +254,8 @@ describe('programs of a configuration', () => {
 
   test.each([
     ['c4n4ry', /one\.path: must be an absolute path$/],
-    [7, /one\.path: must be an absolute path, or \{ path, options \}$/],
-    [{ options: [] }, /one\.path: must be an absolute path, or \{ path, options \}$/],
+    [7, /one\.path: is required$/],
+    [{ options: [] }, /one\.path: is required$/],
     [{ path: '/bin/cat', option: ['-n'] }, /one\.option: is not a setting$/],
     [{ path: '/bin/cat', options: ['c4n4ry'] }, /one\.options\.0: must be an option as it is written/],
     [null, /one/],
