@@ -6,8 +6,9 @@ import { isOf, SEPARATOR } from './chars.ts';
 export interface Base64Block {
   readonly start: number;
   readonly end: number;
-  readonly text: string;
-  /** The block with other content: same alphabet, padding and line width. */
+  /** What it stands for: UTF-8 or UTF-16 where the bytes are such, else one character for each byte. */
+  decode(): string;
+  /** The block with other content: same character encoding, alphabet, padding and line width. */
   encode(text: string): string;
 }
 
@@ -60,33 +61,41 @@ const isOdd = (byte: number): boolean =>
   byte === 0xc1 ||
   byte >= 0xf5;
 
-/** The blocks of text in base64 that begin in the run `start`..`end`. */
+/**
+ * The blocks of text in base64 that begin in the run `start`..`end`. Whatever their bytes turn out to be, a block is
+ * passed as a whole: what began inside it again would read the rest of it again, line by line.
+ */
 export function base64Blocks(text: string, start: number, end: number): Base64Block[] {
   const blocks: Base64Block[] = [];
   for (let at = textStart(text, start, end); at !== -1; ) {
-    let blockEnd = at;
-    while (SEXTETS[text.charCodeAt(blockEnd)] !== -1 && blockEnd < end) blockEnd += 1;
-    while (text[blockEnd] === '=' && blockEnd < end) blockEnd += 1;
-    const block = readBlock(text, at, blockEnd);
-    if (block !== null) blocks.push(block);
-    at = blockEnd < end ? textStart(text, blockEnd, end) : -1;
+    const block = readBlock(text, at, end);
+    blocks.push(block);
+    at = block.end < end ? textStart(text, block.end, end) : -1;
   }
   return blocks;
 }
 
-function readBlock(text: string, start: number, runEnd: number): Base64Block | null {
-  const lines = readLines(text, start, runEnd);
+function readBlock(text: string, start: number, limit: number): Base64Block {
+  const lines = readLines(text, start, limit);
   const body = lines.parts.join('');
-  const bytes = fromBase64(body);
-  const decoded = bytes === null ? null : decodeText(bytes);
-  if (decoded === null) return null;
   return {
     start,
     end: lines.end,
-    text: decoded.text,
-    encode: (content) => wrap(encode(decoded.toBytes(content), body), lines),
+    decode() {
+      const bytes = toBytes(body);
+      return encodingOf(bytes).decode(bytes);
+    },
+    encode: (content) => wrap(encode(encodingOf(toBytes(body)).encode(content), body), lines),
   };
 }
+
+/** One character more than whole bytes have is what a cut left of the next byte. */
+const toBytes = (body: string): Uint8Array => {
+  const plain = trimEndOf(body, '=');
+  return fromBase64(plain.length % 4 === 1 ? plain.slice(0, -1) : plain) ?? NO_BYTES;
+};
+
+const NO_BYTES = new Uint8Array(0);
 
 interface Lines {
   readonly parts: readonly string[];
@@ -94,60 +103,98 @@ interface Lines {
   readonly end: number;
 }
 
-/** Lines of equal width belong together; a shorter one ends the block. */
-function readLines(text: string, start: number, runEnd: number): Lines {
-  const parts = [text.slice(start, runEnd)];
-  const width = runEnd - start;
+/** Fewer characters in a line than any program wraps at. */
+const LEAST_WIDTH = 40;
+
+/** Lines of equal width belong together; a shorter one or padding ends the block. The first line ends before `limit`. */
+function readLines(text: string, start: number, limit: number): Lines {
+  const firstEnd = paddedEnd(text, start, limit);
+  const parts = [text.slice(start, firstEnd)];
+  const width = firstEnd - start;
   let lineBreak = '';
-  let end = runEnd;
-  while (width >= 40 && !(parts.at(-1) as string).endsWith('=')) {
+  let end = firstEnd;
+  while (width >= LEAST_WIDTH && text[end - 1] !== '=') {
     LINE_BREAK.lastIndex = end;
     const gap = LINE_BREAK.exec(text);
     if (gap === null) break;
-    let lineEnd = LINE_BREAK.lastIndex;
-    while (lineEnd < text.length && /[A-Za-z0-9+/_=-]/.test(text[lineEnd] as string)) lineEnd += 1;
-    const length = lineEnd - LINE_BREAK.lastIndex;
+    const lineStart = LINE_BREAK.lastIndex;
+    const lineEnd = paddedEnd(text, lineStart, Math.min(text.length, lineStart + width + 1));
+    const length = lineEnd - lineStart;
     if (length === 0 || length > width) break;
     lineBreak = gap[0];
-    parts.push(text.slice(lineEnd - length, lineEnd));
+    parts.push(text.slice(lineStart, lineEnd));
     end = lineEnd;
     if (length < width) break;
   }
   return { parts, lineBreak, end };
 }
 
-interface Decoded {
-  readonly text: string;
-  toBytes(text: string): Uint8Array;
+/** The end of the characters of base64 from `from` on, with up to two signs of padding. */
+function paddedEnd(text: string, from: number, limit: number): number {
+  let end = from;
+  while (end < limit && SEXTETS[text.charCodeAt(end)] !== -1) end += 1;
+  for (let padding = 0; padding < 2 && end > from && end < limit && text[end] === '='; padding += 1) end += 1;
+  return end;
 }
 
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const UTF16 = new TextDecoder('utf-16le', { ignoreBOM: true });
+interface CharacterEncoding {
+  decode(bytes: Uint8Array): string;
+  encode(text: string): Uint8Array;
+}
 
-function decodeText(bytes: Uint8Array): Decoded | null {
-  if (bytes[0] === 0 || bytes[1] === 0) return utf16(bytes);
+function encodingOf(bytes: Uint8Array): CharacterEncoding {
+  if (bytes[0] === 0) return UTF16_BE;
+  if (bytes[1] === 0) return UTF16_LE;
+  return isUtf8(bytes) ? UTF8 : SINGLE_BYTES;
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
   try {
-    return { text: UTF8.decode(bytes), toBytes: toUtf8 };
+    STRICT_UTF8.decode(bytes);
+    return true;
   } catch {
-    return null;
+    return false;
   }
 }
 
+const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+const UTF8: CharacterEncoding = { decode: (bytes) => STRICT_UTF8.decode(bytes), encode: toUtf8 };
+
 /** PowerShell's `-EncodedCommand` is UTF-16, little endian. */
-const utf16 = (bytes: Uint8Array): Decoded => ({
-  text: UTF16.decode(bytes),
-  toBytes(text) {
-    const view = new DataView(new ArrayBuffer(2 * text.length));
-    for (let i = 0; i < text.length; i += 1) view.setUint16(2 * i, text.charCodeAt(i), true);
-    return new Uint8Array(view.buffer);
+const utf16 = (label: string, isLittleEndian: boolean): CharacterEncoding => {
+  const decoder = new TextDecoder(label, { ignoreBOM: true });
+  return {
+    decode: (bytes) => decoder.decode(bytes),
+    encode(text) {
+      const view = new DataView(new ArrayBuffer(2 * text.length));
+      for (let i = 0; i < text.length; i += 1) view.setUint16(2 * i, text.charCodeAt(i), isLittleEndian);
+      return new Uint8Array(view.buffer);
+    },
+  };
+};
+const UTF16_LE = utf16('utf-16le', true);
+const UTF16_BE = utf16('utf-16be', false);
+
+/**
+ * Latin-1 and its relatives, text that was cut inside a character, and text with other bytes behind it: secrets are
+ * ASCII in all of them. Each byte is the character of its number, so that every byte can be written again.
+ */
+const SINGLE_BYTES: CharacterEncoding = {
+  decode(bytes) {
+    let text = '';
+    for (let at = 0; at < bytes.length; at += CHUNK) text += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
+    return text;
   },
-});
+  encode: (text) => Uint8Array.from(text, (char) => char.charCodeAt(0) & 0xff),
+};
+
+/** Arguments of one call. */
+const CHUNK = 8192;
 
 /** In the original's alphabet (RFC 4648, sections 4 and 5) and padded as it was. */
 function encode(bytes: Uint8Array, original: string): string {
-  let binary = '';
-  for (let at = 0; at < bytes.length; at += 8192) binary += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  const standard = btoa(binary);
+  const standard = btoa(SINGLE_BYTES.decode(bytes));
   const isUrlSafe = /[-_]/.test(original);
   const isPadded = original.endsWith('=') || (!isUrlSafe && original.length % 4 === 0);
   const alphabet = isUrlSafe ? standard.replaceAll('+', '-').replaceAll('/', '_') : standard;

@@ -1,7 +1,7 @@
 import { named } from './assignment/named.ts';
 import { kindOfName } from './assignment/names.ts';
 import { type Base64Block, base64Blocks } from './base64.ts';
-import { type Effort, isSpent } from './effort.ts';
+import { allowDecoding, type Effort, isSpent } from './effort.ts';
 import { isJsonText, jsonSplices } from './json-text.ts';
 import type { Placeholder } from './placeholder.ts';
 import { resolve } from './resolve.ts';
@@ -29,6 +29,11 @@ export type TextCleaner = (text: string, name: string, isLoose: boolean, onRound
 export function createTextCleaner(scanner: Scanner, placeholder: Placeholder, effort: Effort): TextCleaner {
   const { scan, isQuiet } = scanner;
   let lastClean = '';
+  /**
+   * What was found clean or left clean inside the string that is being cleaned, with the context it was judged in. Each
+   * round looks at all of a string, and would look again at all that is inside it, and so on inwards.
+   */
+  const judged = new Map<string, string>();
   let unreadAs: string | null = null;
   const clean = (
     original: string,
@@ -37,9 +42,14 @@ export function createTextCleaner(scanner: Scanner, placeholder: Placeholder, ef
     depth: number,
     onRound?: OnRound,
   ): Cleaned | null => {
+    const context = `${depth} ${isLoose} ${name}`;
+    if (depth > 0 && judged.get(original) === context) return null;
     if (effort.strings <= 0) return unread(original, name, onRound);
     let splices = splicesOf(original, name, isLoose, depth);
-    if (splices.length === 0) return null;
+    if (splices.length === 0) {
+      if (depth > 0 && original.length >= REMEMBERED) judged.set(original, context);
+      return null;
+    }
     effort.strings -= 1;
     const counts = new Map<string, number>();
     let text = original;
@@ -49,6 +59,7 @@ export function createTextCleaner(scanner: Scanner, placeholder: Placeholder, ef
       count(splices, counts);
       splices = round < ROUNDS ? splicesOf(text, name, isLoose, depth) : NONE;
     }
+    if (depth > 0 && text.length >= REMEMBERED) judged.set(text, context);
     return { text, counts };
   };
 
@@ -79,8 +90,13 @@ export function createTextCleaner(scanner: Scanner, placeholder: Placeholder, ef
     return encoded.length === 0 ? splices : [...splices, ...encoded].sort((a, b) => a.start - b.start);
   };
 
-  return (text, name, isLoose, onRound) =>
-    name === '' && isQuiet(text) ? null : clean(text, name, isLoose, 0, onRound);
+  return (text, name, isLoose, onRound) => {
+    if (name === '' && isQuiet(text)) return null;
+    allowDecoding(effort, text.length);
+    const cleaned = clean(text, name, isLoose, 0, onRound);
+    judged.clear();
+    return cleaned;
+  };
 }
 
 const NONE: readonly Splice[] = [];
@@ -117,7 +133,7 @@ function hitsInReadings(text: string, { marks }: Scanned, { scan, scanForForms }
   });
 }
 
-/** Text in base64 is cleaned and encoded again, so that a mail body stays one. */
+/** Text in base64 is cleaned and encoded again, so that a mail body stays one. `taken` is in order. */
 function encodedSplices(
   text: string,
   { encoded }: Scanned,
@@ -128,29 +144,37 @@ function encodedSplices(
   const splices: Splice[] = [];
   const late: Base64Block[] = [];
   let from = 0;
+  let next = 0;
   for (const run of encoded) {
     if (run.end <= from) continue;
     for (const block of base64Blocks(text, Math.max(run.start, from), run.end)) {
       from = block.end;
-      if (taken.some(({ start, end }) => start < block.end && block.start < end)) continue;
+      while ((taken[next]?.end ?? Number.POSITIVE_INFINITY) <= block.start) next += 1;
+      if ((taken[next]?.start ?? Number.POSITIVE_INFINITY) < block.end) continue;
       effort.blocks -= 1;
-      if (effort.blocks < 0) late.push(block);
-      const cleaned = effort.blocks < 0 ? null : clean(block.text);
-      if (cleaned === null) continue;
-      splices.push({ start: block.start, end: block.end, text: block.encode(cleaned.text), counts: cleaned.counts });
+      effort.decoded -= block.end - block.start;
+      if (effort.decoded < 0) splices.push({ ...stretchOf(block), text: block.encode(HIDDEN), counts: ONCE_UNREAD });
+      else if (effort.blocks < 0) late.push(block);
+      else {
+        const cleaned = clean(block.decode());
+        if (cleaned === null) continue;
+        splices.push({ ...stretchOf(block), text: block.encode(cleaned.text), counts: cleaned.counts });
+      }
     }
   }
   return [...splices, ...lateSplices(late, clean)];
 }
+
+const stretchOf = ({ start, end }: Base64Block) => ({ start, end });
 
 /** Stands, encoded, for a block that was hidden whole. */
 const HIDDEN = 'hidden';
 
 /** Too many to look at one by one: together they are clean, or hidden whole. */
 function lateSplices(blocks: readonly Base64Block[], clean: (text: string) => Cleaned | null): Splice[] {
-  const cleaned = blocks.length === 0 ? null : clean(blocks.map(({ text }) => text).join('\n'));
+  const cleaned = blocks.length === 0 ? null : clean(blocks.map((block) => block.decode()).join('\n'));
   if (cleaned === null) return [];
-  return blocks.map((block) => ({ ...block, text: block.encode(HIDDEN), counts: cleaned.counts }));
+  return blocks.map((block) => ({ ...stretchOf(block), text: block.encode(HIDDEN), counts: cleaned.counts }));
 }
 
 function count(splices: readonly Splice[], counts: Map<string, number>): void {
