@@ -1,5 +1,6 @@
 import type { ParsedEvent, Received, Refused } from '../channels/channel.ts';
 import type { InboundEvent } from '../core/event.ts';
+import { identifiersOf } from '../core/identifiers.ts';
 import type { Meter } from '../core/meter.ts';
 import type { Scrub } from '../scrub/scrub.ts';
 import type { Sealer } from '../scrub/seal.ts';
@@ -45,8 +46,9 @@ export function prepareFound(found: readonly ParsedEvent[], deps: PrepareDeps): 
   return events;
 }
 
-function clean({ event, capabilities }: ParsedEvent, { scrub, sealer, meter }: PrepareDeps): InboundEvent {
-  const scrubbed = scrub({ text: event.text, payload: event.payload });
+function clean({ event, capabilities, routingIds }: ParsedEvent, { scrub, sealer, meter }: PrepareDeps): InboundEvent {
+  const identifiers = [...routingIds, ...identifiersOf(event)];
+  const scrubbed = scrub({ text: event.text, payload: event.payload }, { identifiers });
   for (const { rule, count } of scrubbed.findings) meter.scrubbed(rule, count);
   const sealed: Record<string, string> = {};
   for (const [name, capability] of Object.entries(capabilities)) {

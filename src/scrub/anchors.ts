@@ -7,6 +7,8 @@ export interface AnchorIndex {
   find(text: string, onAnchor: (anchor: number, end: number) => void): number;
   /** The marks met when no literal occurs, else -1. Most texts hold none, and this is all that is done for them. */
   marksWithout(text: string): number;
+  /** The marks in the text, whatever else is in it. */
+  marksIn(text: string): number;
 }
 
 /** Single characters whose presence the pass reports for free, as bits. */
@@ -28,6 +30,14 @@ export function createAnchorIndex(anchors: readonly string[], marks: Marks): Anc
         if (kind >= firstMarked) seen |= markOf[kind] as number;
         state = next[state * classes + kind] as number;
         if (state >= ENDS_ANCHOR) return -1;
+      }
+      return seen;
+    },
+    marksIn(text) {
+      let seen = 0;
+      for (let i = 0; i < text.length; i += 1) {
+        const kind = classOf[text.charCodeAt(i)] as number;
+        if (kind >= firstMarked) seen |= markOf[kind] as number;
       }
       return seen;
     },

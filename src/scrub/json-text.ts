@@ -33,6 +33,10 @@ export function isJsonText(text: string): boolean {
   while (isBlank(text.charCodeAt(first))) first += 1;
   const unit = text.charCodeAt(first);
   if (unit !== OBJECT && unit !== LIST) return false;
+  // A failure to parse costs as much as ten short texts, and every text that was hidden whole begins with a bracket.
+  let second = first + 1;
+  while (isBlank(text.charCodeAt(second))) second += 1;
+  if (!(unit === OBJECT ? '"}' : STARTS).includes(text[second] ?? ' ')) return false;
   try {
     JSON.parse(text);
     return true;
@@ -43,6 +47,9 @@ export function isJsonText(text: string): boolean {
 
 const OBJECT = '{'.charCodeAt(0);
 const LIST = '['.charCodeAt(0);
+
+/** What a list's first element, or its end, begins with. */
+const STARTS = ']"{[-0123456789tfn';
 
 /** RFC 8259, section 2. */
 const isBlank = (unit: number): boolean => unit === 0x20 || (unit >= 9 && unit <= 13);

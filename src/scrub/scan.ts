@@ -8,6 +8,7 @@ import type { ContextRule, Hit, Report, TokenRule } from './rules/rule.ts';
 import type { ShapeRule } from './rules/shapes.ts';
 import { eachLongRun, hasLongRun } from './runs.ts';
 import { type Progress, tryToken } from './tokens.ts';
+import { type Reading, readingsOf } from './views/decoders.ts';
 
 /** No rule hides anything shorter than this, so shorter texts are not looked at. */
 const SHORTEST_TEXT = 6;
@@ -49,6 +50,10 @@ export interface Scanned {
 /** Finds the secrets of one text as it stands. */
 export interface Scanner {
   scan(text: string): Scanned;
+  /** The same without the hits: what is hidden already, what may be encoded, and the marks. */
+  scanNotations(text: string): Scanned;
+  /** The ways to read a text with these marks other than as it stands. */
+  readings(text: string, marks: number): readonly Reading[];
   /** The hits of rank 2 and 3 alone: what has a form of its own. */
   scanForForms(text: string): readonly Hit[];
   /** True only when `scan` certainly finds nothing in the text, and the text is no JSON. Most strings are such. */
@@ -62,12 +67,6 @@ const PLACEHOLDER_START = '[secret:';
 const CUT_SECRET = 'cut-secret';
 /** Names what was hidden without a look, because too much of a value had to be hidden already. */
 export const UNREAD = 'unread';
-
-/**
- * Hits in one text, from which on all that follows is one: a mebibyte of nothing but credentials has more, and a digest
- * for each would take longer than reading the text.
- */
-const MOST_HITS = 4096;
 
 /** What is found on the way; lists are made when there is something to put in. */
 interface Findings {
@@ -101,7 +100,7 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>, 
     const found: Findings = { hits: null, isFull: false, shields: null, encoded: null, progress: null, opened: null };
     const report: Report = ({ rule, start, end, rank }) => {
       found.hits ??= [];
-      found.isFull = found.hits.length >= MOST_HITS;
+      found.isFull = found.hits.length >= effort.hits;
       const last = found.isFull ? text.length : end;
       found.hits.push({ rule, start, end: last, rank, secret: text.slice(start, last) });
     };
@@ -112,7 +111,7 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>, 
             if (found.isFull) return;
             const start = end - (lengths[anchor] as number);
             for (const id of rulesOf[anchor] as readonly number[]) {
-              if (id < tokens.length) lookForToken(tokens[id] as TokenRule, id, text, start, found, report);
+              if (id < tokens.length) lookForToken(tokens[id] as TokenRule, id, text, start, found, report, effort);
               else if (id < tokens.length + contexts.length) {
                 const rule = contexts[id - tokens.length] as ContextRule;
                 if (!areFormsAll || rule.isFormed === true)
@@ -130,7 +129,31 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>, 
       marks: seen,
     };
   };
-  return { scan: (text) => scan(text), scanForForms: (text) => scan(text, true).hits.filter(isFormed), isQuiet };
+  const scanNotations = (text: string): Scanned => ({
+    hits: NOTHING,
+    shields: shieldsIn(text, names),
+    encoded: encodedRuns(text),
+    marks: index.marksIn(text),
+  });
+  const scanForForms = (text: string): readonly Hit[] => scan(text, true).hits.filter(isFormed);
+  return { scan: (text) => scan(text), scanNotations, readings: readingsOf, scanForForms, isQuiet };
+}
+
+function shieldsIn(text: string, names: ReadonlySet<string>): readonly Stretch[] {
+  const shields: Stretch[] = [];
+  for (let at = text.indexOf(PLACEHOLDER_START); at !== -1; at = text.indexOf(PLACEHOLDER_START, at + 1)) {
+    const shield = placeholderAt(text, at, names);
+    if (shield !== null) shields.push(shield);
+  }
+  return shields;
+}
+
+function encodedRuns(text: string): readonly Stretch[] {
+  const encoded: Stretch[] = [];
+  eachLongRun(text, LONG_RUN, (start, end) => {
+    if (textStart(text, start, end) !== -1) encoded.push({ start, end });
+  });
+  return encoded;
 }
 
 const isFormed = ({ rank }: Hit): boolean => rank > 1;
@@ -171,9 +194,17 @@ function indexRules({ tokens, contexts }: Rules, marks: ReadonlyMap<string, numb
   };
 }
 
-function lookForToken(rule: TokenRule, id: number, text: string, start: number, found: Findings, report: Report): void {
+function lookForToken(
+  rule: TokenRule,
+  id: number,
+  text: string,
+  start: number,
+  found: Findings,
+  report: Report,
+  effort: Effort,
+): void {
   const before = found.progress?.get(id) ?? null;
-  const after = tryToken(rule, text, start, before, report);
+  const after = tryToken(rule, text, start, before, report, effort);
   if (after === null || after === before) return;
   found.progress ??= new Map();
   found.progress.set(id, after);
@@ -197,13 +228,18 @@ function lookAround(
   look(start, end);
 }
 
-/** Only names of rules count: a secret must not hide by dressing up as something already hidden. */
 function shieldPlaceholder(text: string, start: number, names: ReadonlySet<string>, found: Findings): void {
+  const shield = placeholderAt(text, start, names);
+  if (shield === null) return;
+  found.shields ??= [];
+  found.shields.push(shield);
+}
+
+/** Only names of rules count: a secret must not hide by dressing up as something already hidden. */
+function placeholderAt(text: string, start: number, names: ReadonlySet<string>): Stretch | null {
   PLACEHOLDER.lastIndex = start;
   const match = PLACEHOLDER.exec(text);
-  if (match === null || !names.has(match[1] as string)) return;
-  found.shields ??= [];
-  found.shields.push({ start, end: start + match[0].length });
+  return match === null || !names.has(match[1] as string) ? null : { start, end: start + match[0].length };
 }
 
 /** A cut secret may begin with signs that no run has; its first long run is not far. */

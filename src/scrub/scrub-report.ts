@@ -21,8 +21,8 @@ export function createScrubReporter(deps: ScrubberDeps): (text: string) => Scrub
   const clean = createCleaner(deps);
   return (text) => {
     const rounds: (readonly Splice[])[] = [];
-    const cleaned = clean(text, '', false, (splices) => rounds.push(splices));
-    return cleaned === null ? { text, findings: [] } : { text: cleaned.text, findings: findingsOf(text, rounds) };
+    const cleaned = clean(text, (splices) => rounds.push(splices));
+    return { text: cleaned, findings: findingsOf(text, rounds) };
   };
 }
 

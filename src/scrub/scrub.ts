@@ -15,5 +15,17 @@ export interface Scrubbed<T> {
   readonly findings: readonly Finding[];
 }
 
-/** Strings and JSON trees of any depth; keys as well as values. */
-export type Scrub = <T>(value: T) => Scrubbed<T>;
+export interface ScrubOptions {
+  /**
+   * Whole strings that say where a record belongs (a channel, an author). They are judged like all others, but stay where
+   * they only repeat a value that was found elsewhere in the record: whoever writes a message could otherwise take the
+   * ids out of its envelope.
+   */
+  readonly identifiers?: readonly string[];
+}
+
+/**
+ * Strings and JSON trees of any depth; keys as well as values. What is given at once is one record: a value found in one
+ * of its strings is hidden in all of them.
+ */
+export type Scrub = <T>(value: T, options?: ScrubOptions) => Scrubbed<T>;

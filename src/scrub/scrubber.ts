@@ -1,13 +1,16 @@
 import type { Crypto } from '../core/crypto.ts';
-import { type Effort, fullEffort, isSpent, renew } from './effort.ts';
+import { type Effort, fullEffort, isSpent, renew, repeatEffort, unboundedEffort } from './effort.ts';
+import { createKnownValues } from './known-values.ts';
 import { createPlaceholder } from './placeholder.ts';
 import { isQuietTree } from './quiet-tree.ts';
+import { cleanRepeatedly, createRepeatCleaner } from './repeats.ts';
 import { contextRules, shapeRules, tokenRules } from './rules/all.ts';
 import { financialRules } from './rules/financial.ts';
+import type { Hit } from './rules/rule.ts';
 import { createScanner, type Scanner } from './scan.ts';
-import type { Finding, Scrub } from './scrub.ts';
-import { createTextCleaner, type TextCleaner } from './text.ts';
-import { cleanTree, type KnownKeys } from './tree.ts';
+import type { Finding, Scrub, Scrubbed } from './scrub.ts';
+import { type CleanText, createTextCleaner, type Listener, type OnRound, type TextCleaner } from './text.ts';
+import { type Cleaned, cleanTree, type KnownKeys } from './tree.ts';
 import { decoderMarks } from './views/decoders.ts';
 
 export interface ScrubberDeps {
@@ -25,19 +28,33 @@ export interface ScrubberDeps {
 export function createScrubber(deps: ScrubberDeps): Scrub {
   const effort = fullEffort();
   const scanner = scannerOf(deps, effort);
-  const clean = createTextCleaner(scanner, createPlaceholder(deps.crypto, deps.key), effort);
+  const placeholder = createPlaceholder(deps.crypto, deps.key);
+  const { found, last, forget, listener } = createFound();
+  const clean = createTextCleaner(scanner, placeholder, effort, listener);
   const keys: KnownKeys = new Map();
   const quiet = createQuiet(scanner.isQuiet, clean);
   const begin = (): void => {
     if (isSpent(effort)) keys.clear();
     renew(effort);
     quiet.begin();
+    forget();
   };
-  return (value) => {
+  return (value, { identifiers = [] } = {}) => {
     begin();
-    return typeof value === 'object' && value !== null && isQuietTree(value, quiet.isQuiet, keys)
-      ? { value, findings: NONE }
-      : cleanTree(value, clean, keys);
+    if (typeof value === 'object' && value !== null && isQuietTree(value, quiet.isQuiet, keys)) {
+      return { value, findings: NONE };
+    }
+    const cleaned = cleanRepeatedly(value, {
+      judge: (given) => cleanTree(given, clean, keys),
+      known: () => createKnownValues(found, new Set(identifiers)),
+      isSpent: () => isSpent(effort),
+      hide: (given, known) => {
+        const repeated = createRepeatCleaner(known, { scanner, last: last(), placeholder, effort: repeatEffort() });
+        return cleanTree(given, repeated, null);
+      },
+    });
+    forget();
+    return cleaned;
   };
 }
 
@@ -74,15 +91,52 @@ function createQuiet(isQuiet: (text: string) => boolean, clean: TextCleaner): Qu
   };
 }
 
-/** The part of the scrubber that deals with one string. */
-export function createCleaner(deps: ScrubberDeps): TextCleaner {
-  const effort = fullEffort();
-  const clean = createTextCleaner(scannerOf(deps, effort), createPlaceholder(deps.crypto, deps.key), effort);
-  return (...string) => {
-    renew(effort);
-    return clean(...string);
+/**
+ * The part of the scrubber that deals with one string, however long; `onRound` is called with what each round replaces.
+ */
+export function createCleaner(deps: ScrubberDeps): (text: string, onRound: OnRound) => string {
+  const effort = unboundedEffort();
+  const scanner = scannerOf(deps, effort);
+  const placeholder = createPlaceholder(deps.crypto, deps.key);
+  const { found, last, forget, listener } = createFound();
+  const clean = createTextCleaner(scanner, placeholder, effort, listener);
+  return (text, onRound) => {
+    forget();
+    const asScrubbed = (given: string, cleaned: Cleaned | null): Scrubbed<string> =>
+      cleaned === null ? { value: given, findings: NONE } : { value: cleaned.text, findings: SOMETHING };
+    return cleanRepeatedly(text, {
+      judge: (given) => asScrubbed(given, clean(given, '', false, onRound)),
+      known: () => createKnownValues(found, NO_IDENTIFIERS),
+      isSpent: () => false,
+      hide: (given, known) => {
+        const repeated = createRepeatCleaner(known, { scanner, last: last(), placeholder, effort });
+        return asScrubbed(given, repeated(given, '', false, onRound));
+      },
+    }).value;
   };
 }
+
+/** What a record's strings gave away so far. */
+function createFound() {
+  const found: Hit[] = [];
+  let last: CleanText | null = null;
+  const listener: Listener = {
+    onHidden: (hit) => {
+      found.push(hit);
+    },
+    onClean: (clean) => {
+      last = clean;
+    },
+  };
+  const forget = (): void => {
+    found.length = 0;
+    last = null;
+  };
+  return { found, last: () => last, forget, listener };
+}
+
+const SOMETHING: readonly Finding[] = [{ rule: '', path: '', count: 1 }];
+const NO_IDENTIFIERS: ReadonlySet<string> = new Set();
 
 function scannerOf({ optional }: ScrubberDeps, effort: Effort): Scanner {
   const texts = optional?.financial === true ? financialRules : [];

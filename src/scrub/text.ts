@@ -9,7 +9,7 @@ import type { Hit } from './rules/rule.ts';
 import { NOTHING_FOUND, type Scanned, type Scanner, UNREAD } from './scan.ts';
 import { applySplices, type Splice } from './splice.ts';
 import type { Cleaned } from './tree.ts';
-import { readingsOf } from './views/decoders.ts';
+import type { Reading } from './views/decoders.ts';
 
 /**
  * A replacement can bring new neighbours together, so cleaning is repeated until nothing is found; that makes it
@@ -23,11 +23,29 @@ const DEEPEST = 6;
 /** Called with what each round replaces in the text the round before left. */
 export type OnRound = (splices: readonly Splice[]) => void;
 
+/** A text in which nothing is left to hide, as it was looked at. */
+export interface CleanText {
+  readonly text: string;
+  readonly scanned: Scanned;
+  readonly readings: readonly Reading[];
+}
+
+export interface Listener {
+  readonly onHidden?: (hit: Hit) => void;
+  readonly onClean?: (clean: CleanText) => void;
+}
+const DEAF: Listener = {};
+
 /** Cleans one string; null when there is nothing to hide. */
 export type TextCleaner = (text: string, name: string, isLoose: boolean, onRound?: OnRound) => Cleaned | null;
 
-export function createTextCleaner(scanner: Scanner, placeholder: Placeholder, effort: Effort): TextCleaner {
-  const { scan, isQuiet } = scanner;
+export function createTextCleaner(
+  scanner: Scanner,
+  placeholder: Placeholder,
+  effort: Effort,
+  { onHidden, onClean }: Listener = DEAF,
+): TextCleaner {
+  const { scan, readings, isQuiet } = scanner;
   let lastClean = '';
   /**
    * What was found clean or left clean inside the string that is being cleaned, with the context it was judged in. Each
@@ -81,10 +99,22 @@ export function createTextCleaner(scanner: Scanner, placeholder: Placeholder, ef
       if (text.length >= REMEMBERED && !isSpent(effort)) lastClean = text;
       return NONE;
     }
-    const hits = [...scanned.hits, ...hitsInReadings(text, scanned, scanner)];
+    const read = scanned.marks === 0 ? NO_READINGS : readings(text, scanned.marks);
+    const hits = [...scanned.hits, ...hitsInReadings(read, scanner)];
     if (hit !== null) hits.push(hit);
-    const splices = hits.length === 0 ? NONE : hidden(hits, scanned, placeholder);
-    if (scanned.encoded.length === 0 || depth >= DEEPEST) return splices;
+    const splices = hits.length === 0 ? NONE : hidden(hits, scanned, placeholder, onHidden);
+    const all = depth >= DEEPEST ? splices : withEncoded(text, scanned, splices, depth);
+    if (all.length === 0 && depth === 0) onClean?.({ text, scanned, readings: read });
+    return all;
+  };
+
+  const withEncoded = (
+    text: string,
+    scanned: Scanned,
+    splices: readonly Splice[],
+    depth: number,
+  ): readonly Splice[] => {
+    if (scanned.encoded.length === 0) return splices;
     const cleanInner = (inner: string): Cleaned | null => clean(inner, '', false, depth + 1);
     const encoded = encodedSplices(text, scanned, splices, cleanInner, effort);
     return encoded.length === 0 ? splices : [...splices, ...encoded].sort((a, b) => a.start - b.start);
@@ -100,6 +130,7 @@ export function createTextCleaner(scanner: Scanner, placeholder: Placeholder, ef
 }
 
 const NONE: readonly Splice[] = [];
+const NO_READINGS: readonly Reading[] = [];
 
 /** Shorter strings hold no secret. */
 const SHORTEST = 4;
@@ -109,20 +140,27 @@ const ONCE_UNREAD: ReadonlyMap<string, number> = new Map([[UNREAD, 1]]);
 /** A message's text stands in the event and again in its payload. Shorter strings are looked at as fast as compared. */
 const REMEMBERED = 48;
 
-function hidden(hits: readonly Hit[], { shields }: Scanned, placeholder: Placeholder): Splice[] {
+function hidden(
+  hits: readonly Hit[],
+  { shields }: Scanned,
+  placeholder: Placeholder,
+  onHidden: Listener['onHidden'],
+): Splice[] {
   /** People repeat what they paste; a digest costs more than looking it up. */
-  const known = new Map<string, string>();
-  return resolve(hits, shields).map(({ rule, start, end, secret }) => {
-    const id = `${rule} ${secret}`;
-    const text = known.get(id) ?? placeholder(rule, secret);
-    known.set(id, text);
+  const known = new Map<string, { readonly rule: string; readonly text: string }>();
+  return resolve(hits, shields).map((hit) => {
+    const { rule, start, end, secret } = hit;
+    onHidden?.(hit);
+    // By the secret itself: a string built from it would be hashed anew for each of the parts of a long one.
+    const earlier = known.get(secret);
+    const text = earlier?.rule === rule ? earlier.text : placeholder(rule, secret);
+    known.set(secret, { rule, text });
     return { start, end, text, counts: new Map([[rule, 1]]) };
   });
 }
 
-function hitsInReadings(text: string, { marks }: Scanned, { scan, scanForForms }: Scanner): readonly Hit[] {
-  if (marks === 0) return [];
-  return readingsOf(text, marks).flatMap(({ view, isJoined }) => {
+function hitsInReadings(readings: readonly Reading[], { scan, scanForForms }: Scanner): readonly Hit[] {
+  return readings.flatMap(({ view, isJoined }) => {
     const hits = isJoined
       ? scanForForms(view.text).filter(({ start, end }) => view.isAltered(start, end))
       : scan(view.text).hits;

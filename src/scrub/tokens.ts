@@ -1,4 +1,5 @@
 import { ALNUM, isOf, RUN, STOP } from './chars.ts';
+import type { Effort } from './effort.ts';
 import { isFiller } from './randomness.ts';
 import type { Report, TokenRule } from './rules/rule.ts';
 
@@ -24,9 +25,6 @@ export interface Progress {
  */
 const MOST_FAILURES = 8;
 
-/** Near misses of one rule in one text from which on its matches are hidden without a second look. */
-const MOST_REJECTED = 2048;
-
 /** Longest stretch hidden without a look. */
 const LONGEST_UNREAD = 4096;
 
@@ -37,6 +35,7 @@ export function tryToken(
   anchorStart: number,
   progress: Progress | null,
   report: Report,
+  effort: Effort,
 ): Progress | null {
   const { lead, boundary, pattern } = rule;
   const from = lead === undefined ? anchorStart : lead === 'run' ? runStart(text, anchorStart) : anchorStart - lead;
@@ -60,7 +59,7 @@ export function tryToken(
   const secret = text.slice(secretStart, end);
   const after = known ?? start();
   after.lookedTo = end;
-  if (after.rejected > MOST_REJECTED || (rule.accept === undefined ? !isFiller(secret) : rule.accept(secret))) {
+  if (after.rejected > effort.nearMisses || (rule.accept === undefined ? !isFiller(secret) : rule.accept(secret))) {
     report({ rule: rule.name, start: secretStart, end, rank: rule.isShared === true ? 2 : 3 });
   } else after.rejected += 1;
   return after;

@@ -63,17 +63,18 @@ const LONGEST_KEY = 64;
 
 interface Walk {
   readonly clean: CleanString;
-  /** Clean ones only. */
-  readonly keys: KnownKeys;
+  /** Clean ones only; null where every string is cleaned for what it is, keys and whole numbers included. */
+  readonly keys: KnownKeys | null;
   readonly findings: Map<string, Finding>;
   readonly ancestors: Set<object>;
 }
 
 /**
  * Applies `clean` to every string and key of a JSON tree. Iterative, because a payload may nest deeper than the stack.
+ * Without `keys`, `clean` gets the key itself as the name, and whole numbers as text.
  * @throws SallyportError ERR_INTERNAL when the value contains itself: it is not a JSON tree.
  */
-export function cleanTree<T>(value: T, clean: CleanString, keys: KnownKeys): Scrubbed<T> {
+export function cleanTree<T>(value: T, clean: CleanString, keys: KnownKeys | null): Scrubbed<T> {
   const walk: Walk = { clean, keys, findings: new Map(), ancestors: new Set() };
   if (typeof value === 'string') {
     const text = cleanAt(walk, null, '', value, '', false);
@@ -110,16 +111,23 @@ function visit(walk: Walk, frame: Frame): Frame | null {
     return null;
   }
   if (!isPlainTree(value)) {
-    settle(frame, value);
+    settle(
+      frame,
+      walk.keys === null && Number.isSafeInteger(value) ? cleanNumber(walk, frame, original, value as number) : value,
+    );
     return null;
   }
   return openFrame(walk, frame, stepOf(frame), frame.keys === null ? frame.name : original, value);
 }
 
+/** What a key is called where nothing but the name of a text would matter. */
+const KEY_NAME = 'key';
+
 /** An identifier of one word or two: every secret is longer, or has other signs. */
 const PLAIN_KEY = /^[A-Za-z_$][\w$]{0,14}$/;
 
 function cleanKey(walk: Walk, frame: Frame, key: string): string {
+  if (walk.keys === null) return cleanAt(walk, frame, KEY, key, KEY_NAME, false);
   if (walk.keys.has(key)) return key;
   const cleaned = PLAIN_KEY.test(key) ? key : cleanAt(walk, frame, KEY, key, '', false);
   if (cleaned === key && key.length <= LONGEST_KEY) {
@@ -129,7 +137,16 @@ function cleanKey(walk: Walk, frame: Frame, key: string): string {
   return cleaned;
 }
 
+function cleanNumber(walk: Walk, frame: Frame, key: string, value: number): number | string {
+  const text = String(value);
+  const cleaned = cleanAt(walk, frame, stepOf(frame), text, frame.keys === null ? frame.name : key, false);
+  return cleaned === text ? value : cleaned;
+}
+
 function cleanValue(walk: Walk, frame: Frame, key: string, value: string): string {
+  if (walk.keys === null) {
+    return cleanAt(walk, frame, stepOf(frame), value, frame.keys === null ? frame.name : key, false);
+  }
   if (frame.keys === null) {
     const before = frame.at === 0 ? null : (frame.source as unknown[])[frame.at - 1];
     const isNamed = typeof before === 'string' && isTelling(before);
