@@ -1,4 +1,5 @@
 import type { AuditNote, RecordAudit } from '../core/audit.ts';
+import { capRecord, type RecordLimits } from '../core/cap.ts';
 import type { Clock } from '../core/clock.ts';
 import { codeOf } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -6,7 +7,7 @@ import type { Audit } from '../queue/audit.ts';
 
 export interface AuditDeps {
   readonly store: Pick<Audit, 'append'>;
-  readonly scrub: <T>(value: T) => { readonly value: T };
+  readonly scrub: <T>(value: T, options?: { readonly identifiers?: readonly string[] }) => { readonly value: T };
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -32,6 +33,9 @@ export function createAudit({ store, scrub, clock, logger }: AuditDeps): RecordA
   };
 }
 
+/** Of one note's data: words and figures. The longest is a reviewer's reason, whose request has at most 64 KiB. */
+const LIMITS: RecordLimits = { textChars: 64 * 1024, recordChars: 128 * 1024 };
+
 /** Notes that were found clean and are remembered: of a run that ended they differ in ids, figures and who asked. */
 const MAX_KNOWN = 2_000;
 /**
@@ -46,11 +50,14 @@ function createCleaner(scrub: AuditDeps['scrub']): (note: AuditNote) => AuditNot
   return ({ actor, action, subject, data }) => {
     const names = { actor: actor.slice(0, MAX_NAME_CHARS), subject: subject.slice(0, MAX_NAME_CHARS) };
     // Nothing undefined, and no half of a surrogate pair: RFC 8785 knows neither.
-    const text = JSON.stringify({ ...names, action, data }).replace(/\\ud[89a-f][0-9a-f]{2}/g, '\\ufffd');
+    const text = JSON.stringify({ ...names, action, data: capRecord(data, LIMITS) }).replace(
+      /\\ud[89a-f][0-9a-f]{2}/g,
+      '\\ufffd',
+    );
     const plain = JSON.parse(text) as AuditNote;
     const kind = text.replace(VARYING, '0');
     if (known.has(kind)) return plain;
-    const { value } = scrub(plain);
+    const { value } = scrub(plain, { identifiers: [plain.actor, plain.subject] });
     if (value === plain) {
       if (known.size >= MAX_KNOWN) known.clear();
       known.add(kind);

@@ -1,3 +1,4 @@
+import { capRecord, capText, type RecordLimits } from '../core/cap.ts';
 import { kindOfName } from './assignment/names.ts';
 import type { Scrub } from './scrub.ts';
 
@@ -15,10 +16,23 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066
 export function createLogScrubber(scrub: Scrub): (line: string) => string {
   return (line) => {
     const isEnded = line.endsWith('\n');
-    const { value } = scrub(isEnded ? line.slice(0, -1) : line);
+    const { value } = scrub(capped(isEnded ? line.slice(0, -1) : line));
     const safe = value.replace(UNSAFE, escaped);
     return isEnded ? `${safe}\n` : safe;
   };
+}
+
+/** Of one line: a stack of errors with their causes has some thousands. */
+const LIMITS: RecordLimits = { textChars: 16 * 1024, recordChars: 64 * 1024 };
+
+/** What an error quotes may be as large as what caused it. A line of JSON is cut inside its strings. */
+function capped(line: string): string {
+  if (line.length <= LIMITS.recordChars) return line;
+  try {
+    return JSON.stringify(capRecord(JSON.parse(line), LIMITS));
+  } catch {
+    return capText(line, LIMITS.recordChars);
+  }
 }
 
 const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;

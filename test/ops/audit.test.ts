@@ -41,3 +41,14 @@ test('figures and ids of ours stay what they are', async () => {
   }));
   expect(await kept(...notes)).toEqual(notes);
 });
+
+test('what is too large is cut, with a note, and a value told in one place is hidden in all', async () => {
+  const [long, told] = await kept(
+    { reason: 'word '.repeat(60_000), code: 'x' },
+    { reason: 'the password is Blue-Harbor-42x, they said', more: ['Blue-Harbor-42x'] },
+  );
+  expect(String(long?.reason)).toMatch(/\[cut: the whole text has 300000 characters\]$/);
+  expect(JSON.stringify(long).length).toBeLessThan(66 * 1024);
+  expect(long?.code).toBe('x');
+  expect(JSON.stringify(told)).not.toContain('Blue-Harbor-42x');
+});

@@ -23,6 +23,18 @@ describe('the last pass over a log line', () => {
     });
   });
 
+  it('cuts a line that is too large inside its strings, with a note, before it is scrubbed', () => {
+    const quoted = `${'pw: '.repeat(500_000)} ${token}`;
+    for (const line of [JSON.stringify({ level: 50, msg: 'failed', error: { message: quoted }, code: 7 }), quoted]) {
+      const written = scrubLine(`${line}\n`);
+      expect(written.length).toBeLessThan(128 * 1024);
+      expect(written).toMatch(/\[cut: the whole text has 20000\d\d characters\]/);
+      expect(written).not.toContain(token);
+    }
+    const line = scrubLine(`${JSON.stringify({ level: 50, message: quoted, code: 7 })}\n`);
+    expect(JSON.parse(line)).toMatchObject({ level: 50, code: 7 });
+  });
+
   it('writes one event on one line, whatever is in it', () => {
     for (const raw of ['a\nb', 'a\r\nb', 'a\u2028b', 'a\u0085b', 'a\u000bb']) {
       const line = scrubLine(`plain ${raw}\n`);

@@ -1,3 +1,4 @@
+import { cutBetweenWords } from '../../core/cap.ts';
 import { fromBase64 } from '../../core/encoding.ts';
 import { htmlToText } from './html-text.ts';
 import { headerOf } from './mail-headers.ts';
@@ -21,7 +22,7 @@ export function textOf(payload: MailPart): string {
     ? plain
     : parts.filter(({ mimeType }) => mimeType === 'text/html').map((part) => htmlToText(decode(part)));
   const text = texts.join('\n').replaceAll('\r\n', '\n').trim();
-  return text.length > MAX_TEXT_CHARS ? `${text.slice(0, MAX_TEXT_CHARS)}${CUT}` : text;
+  return text.length > MAX_TEXT_CHARS ? `${cutBetweenWords(text, MAX_TEXT_CHARS)}${CUT}` : text;
 }
 
 /** Breadth does not matter and depth is bounded: a list instead of recursion. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cutBetweenWords } from '../../core/cap.ts';
 import type { JsonValue } from '../../core/json.ts';
 import type { GuardedFetch, GuardedResponse } from '../outbound/guarded-fetch.ts';
 import { OutboundError } from '../outbound/reasons.ts';
@@ -57,6 +58,8 @@ function wordsFor({ code }: OutboundError): string {
 function describePage({ url, status, headers, body }: GuardedResponse): JsonValue {
   const text = pageText(headers.get('content-type') ?? '', body);
   if (text === null) throw new ToolRefusal('this is not a text');
-  const kept = cutToBytes(text, MAX_TEXT_BYTES);
+  const fitting = cutToBytes(text, MAX_TEXT_BYTES);
+  // Scrubbed after the cut, which must leave no part of a secret behind.
+  const kept = fitting.length < text.length ? cutBetweenWords(text, fitting.length) : text;
   return { url, status, text: kept, ...(kept.length < text.length ? { cut: true } : {}) };
 }

@@ -51,6 +51,21 @@ describe('a message', () => {
     expect(world.llm.requests[0]?.tools).toBeUndefined();
   });
 
+  test('answered with more than any reply holds, and with arguments no tool takes, is cut before it is scrubbed', async () => {
+    const { tool, ran } = counting();
+    await open({ tools: [tool] });
+    world.llm.script(
+      { text: 'pw: '.repeat(200_000), calls: [{ name: 'look', arguments: { what: 'word '.repeat(100_000) } }] },
+      { text: 'done' },
+    );
+    const record = await world.write('hello');
+    expect(record).toMatchObject({ state: 'done', runs: [{ outcome: 'replied' }] });
+    expect(ran).toEqual([]);
+    const asked = JSON.stringify(world.llm.requests[1]);
+    expect(asked).toContain('[cut: the whole text has 800000 characters]');
+    expect(asked.length).toBeLessThan(800_000);
+  });
+
   test('to which the model says nothing ends silently', async () => {
     await open({ answer: () => ({ text: ' \n' }) });
     expect(await world.write('ok')).toMatchObject({ state: 'done', runs: [{ outcome: 'silent' }] });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { capRecord, type RecordLimits } from '../../../core/cap.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { JsonValue } from '../../../core/json.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
@@ -71,11 +72,17 @@ async function say(n: number, messages: readonly Message[], conversation: Conver
     budget: conversation.budget,
     signal: conversation.signal,
   });
-  const { value, findings } = scrub({ text: said.text, calls: said.calls } as JsonValue);
+  const { value, findings } = scrub(capRecord({ text: said.text, calls: said.calls } as JsonValue, LIMITS));
   noteLeak(findings, trail, { agent, step });
   await steps.record(step, { kind: 'result', value });
   return recorded.parse(value);
 }
+
+/**
+ * An answer of a model is limited by the tokens it may use, if its server keeps to them; the client reads 8 MiB. No reply
+ * is as long, and arguments of a call that are cut here are too large for every tool.
+ */
+const LIMITS: RecordLimits = { textChars: 256 * 1024, recordChars: 1024 * 1024 };
 
 /** What an earlier release wrote must stay readable: the journal outlives a deployment. */
 const recorded = z.object({
