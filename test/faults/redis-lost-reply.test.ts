@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Store } from '../../src/queue/store.ts';
 import { finishHead, headOf, recordOf, takeHead } from '../contracts/harness.ts';
+import { sleep } from '../support/clock.ts';
 import { conversationOf, createEventMaker, deliveredAgain, runEnding } from '../support/events.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { createTestStores, type TestStores } from '../support/redis-store.ts';
@@ -107,6 +108,20 @@ describeRedis('a lost reply', () => {
     expect((await store.reviews.decide('acme', first.id, 'seen', approve)).kind).toBe('wrong_state');
     await finishHead(store, conversationOf(first));
     expect((await store.lease.take(conversationOf(first))).kind).toBe('empty');
+  });
+
+  it.each([0, 1])('that never comes ends one connection and not its successors (%i replicas)', async (minReplicas) => {
+    const strict = await stores.open(`redis://127.0.0.1:${proxy.port}`, { minReplicas });
+    const first = event();
+    proxy.silenceAfter(first.id);
+    await expect(strict.inbox.accept([first])).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+    // Longer than two connections live on which nothing is answered.
+    await sleep(5_000);
+    expect(proxy.silenced).toBe(1);
+    const later = minReplicas === 0 ? 'resolves' : 'rejects';
+    const answer = minReplicas === 0 ? [{ outcome: 'duplicate' }] : { code: 'ERR_REPLICAS_MISSING' };
+    proxy.silenceAfter('nothing that is sent');
+    await expect(strict.inbox.accept([deliveredAgain(first)]))[later].toMatchObject(answer);
   });
 
   it('is survived together with SCRIPT FLUSH: everything is accepted once', async () => {

@@ -50,4 +50,15 @@ describeRedis('Sentinel', () => {
     const all = [...first, ...second].map(({ id }) => id);
     await vi.waitFor(() => expect([...ran].sort()).toEqual([...all].sort()), { timeout: 20_000 });
   }, 60_000);
+
+  it('is asked through another Sentinel when one hangs', async () => {
+    const [master] = servers;
+    const frozen = await startSentinel(master?.port ?? 0);
+    servers.push(frozen);
+    frozen.pause();
+    const store = await stores.open(url.replace('127.0.0.1', `127.0.0.1:${frozen.port},127.0.0.1`));
+    const first = event();
+    const accepted = () => store.inbox.accept([first]);
+    expect(await vi.waitFor(accepted, { timeout: 10_000, interval: 50 })).toMatchObject([{ outcome: 'accepted' }]);
+  });
 });

@@ -1,12 +1,9 @@
-import type { OwnConnection } from './connection.ts';
+import { BLOCK_SECONDS, type OwnConnection } from './connection.ts';
 
 /** Listens for accepted events, so that a run begins within milliseconds and an idle relay costs nothing. */
 export interface Bell {
   stop(): void;
 }
-
-/** A blocking pop ends this often by itself, so that a listener on a dead connection notices. */
-const BLOCK_SECONDS = 1;
 
 /**
  * Blocks on the bells of `tags`, which must share a slot in Redis Cluster, on a connection of its own; `ring` is told

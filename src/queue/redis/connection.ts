@@ -1,6 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from '../../core/logger.ts';
 import { reasonOf } from './failure.ts';
+import { dropRejected } from './resend.ts';
 import { parseRedisUrl, type Target } from './url.ts';
 
 export type Client = Redis | Cluster;
@@ -27,17 +28,48 @@ export interface OwnConnection {
 }
 
 /**
+ * How long a blocking read may block, in seconds. Silence is normal for that long, so it bounds from below the time after
+ * which a blocking connection counts as dead.
+ */
+export const BLOCK_SECONDS = 1;
+
+/**
  * Fails fast, measured: with these a stopped, killed or absent Redis rejects within 1.5 s. Without `commandTimeout` a
  * hung one keeps a command for ever; without `enableOfflineQueue: false` an absent one does.
+ *
+ * `commandTimeout` rejects the command and keeps the connection. `socketTimeout` ends a connection on which a command has
+ * waited for so long and not a byte has come: the other side may be gone without a FIN or RST (a frozen master, a
+ * firewall that forgot the connection), and TCP itself would take a quarter of an hour to notice. A connection that waits
+ * for no reply is never ended by it.
  */
-const swiftOptions: Options = { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 1_500 };
-/** 10 s: the longest gap seen in a Sentinel failover was 3.1 s, and a lease lives for 30 s. */
-const patientOptions: Options = { maxRetriesPerRequest: null, commandTimeout: 10_000 };
+const swiftOptions: Options = {
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 1,
+  commandTimeout: 1_500,
+  socketTimeout: 2_000,
+};
+
+/** Two thirds of it are left to a busy host when a blocking read has used its `BLOCK_SECONDS`. */
+const PATIENT_SILENCE_MS = 3_000;
+
+/**
+ * 10 s: the longest gap seen in a Sentinel failover was 3.1 s, and a lease lives for 30 s. A command sent again over the
+ * next connection keeps its first deadline.
+ */
+const patientOptions: Options = {
+  maxRetriesPerRequest: null,
+  commandTimeout: 10_000,
+  socketTimeout: PATIENT_SILENCE_MS,
+};
 /** BullMQ requires null. */
-const blockingOptions: Options = { maxRetriesPerRequest: null };
+const blockingOptions: Options = { maxRetriesPerRequest: null, socketTimeout: PATIENT_SILENCE_MS };
 
 const common: Options = {
   connectTimeout: 1_000,
+  // Until a connection that was ended is destroyed if the other side does not answer: a dead one does not.
+  disconnectTimeout: 500,
+  // A Sentinel can be as dead as a master; the next one is asked then.
+  sentinelCommandTimeout: 1_000,
   retryStrategy: (attempt) => Math.min(50 * attempt, 500),
   // Behind a fixed address (managed Redis) a failover leaves us with what is now a replica: connect and send again.
   reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
@@ -49,6 +81,7 @@ export function openConnections(url: string, logger: Logger): Connections {
   const opened: Client[] = [];
   const open = (options: Options): Client => {
     const client = connect(target, { ...common, ...options });
+    dropRejected(client);
     logOutages(client, logger);
     opened.push(client);
     return client;
@@ -77,6 +110,7 @@ function own(client: Client): OwnConnection {
   const duplicate = client.duplicate.bind(client) as (...args: readonly unknown[]) => Client;
   const track = (...args: readonly unknown[]): Client => {
     const copy = duplicate(...args);
+    shortenBlocks(copy);
     all.push(copy);
     return copy;
   };
@@ -87,6 +121,16 @@ function own(client: Client): OwnConnection {
       for (const each of all) each.disconnect();
     },
   };
+}
+
+/**
+ * BullMQ blocks for 10 s after its blocking connection failed, whatever its `drainDelay` says. Such a read would be cut as
+ * dead again and again; one that ends early only makes BullMQ look and block anew.
+ */
+function shortenBlocks(client: Client): void {
+  const bzpopmin = client.bzpopmin.bind(client) as (key: string, seconds: number) => Promise<unknown>;
+  const shortened = (key: string, seconds: number) => bzpopmin(key, Math.min(seconds, BLOCK_SECONDS));
+  Object.assign(client, { bzpopmin: shortened });
 }
 
 function connect(target: Target, options: Options): Client {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../core/logger.ts';
 import type { ConversationRef } from '../conversation-ref.ts';
 import type { ConsumeOptions } from '../jobs.ts';
-import type { Client } from './connection.ts';
+import { BLOCK_SECONDS, type Client } from './connection.ts';
 
 /** A conversation to be looked at, under a number that is never used again. */
 export interface Wake {
@@ -46,6 +46,12 @@ const MAX_STALLED = 1_000_000;
  */
 const LOCK = { lockDuration: 6_000, stalledInterval: 3_000 };
 
+/**
+ * Seconds a blocking read waits for wakes, and ms before a failed step is taken again. BullMQ's own are 5 s and 15 s: the
+ * first is longer than the silence after which a connection counts as dead, the second than a gate may stand still.
+ */
+const PACE = { drainDelay: BLOCK_SECONDS, runRetryDelay: 1_000 };
+
 /** Nothing reads BullMQ's event stream; its default keeps 10,000 entries. */
 const STREAM_LENGTH = 100;
 
@@ -69,7 +75,7 @@ export async function startExecutor({ client, prefix, consume, onFree, logger }:
         onFree();
       }
     },
-    { ...shared, concurrency: consume.concurrency, maxStalledCount: MAX_STALLED, ...LOCK },
+    { ...shared, concurrency: consume.concurrency, maxStalledCount: MAX_STALLED, ...LOCK, ...PACE },
   );
   const onError = (): void => logger.debug({}, 'jobs.executor_failed');
   queue.on('error', onError);
