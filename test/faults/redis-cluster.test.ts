@@ -2,10 +2,11 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createKeys } from '../../src/queue/redis/keys.ts';
 import type { Store } from '../../src/queue/store.ts';
-import { PATIENCE_MS } from '../support/clock.ts';
+import { PATIENCE_MS, sleep } from '../support/clock.ts';
 import { createEventMaker, deliveredAgain } from '../support/events.ts';
 import { describeRedis, type RedisClusterServers, startRedisCluster } from '../support/redis.ts';
 import { consumeInto, createTestStores, type TestStores } from '../support/redis-store.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 const SHARDS = 8;
 const event = createEventMaker(Date.now);
@@ -80,4 +81,91 @@ describeRedis('Redis Cluster', () => {
     // A run's end may die with the master before a replica has it, and is then run again: what was accepted may not.
     await vi.waitFor(() => expect(new Set(ran)).toEqual(new Set(acknowledged)), { timeout: 60_000 });
   });
+});
+
+/** Nodes that announce a proxy, so that clients reach them through it alone. */
+async function behindProxies({ nodes }: RedisClusterServers): Promise<TcpProxy[]> {
+  const proxies = await Promise.all(nodes.map(({ port }) => startTcpProxy(port)));
+  const admins = nodes.map(({ port }) => new Redis(port));
+  await Promise.all(admins.map((admin, at) => admin.config('SET', 'cluster-announce-port', String(proxies[at]?.port))));
+  const announced = new Set(proxies.map(({ port }) => port));
+  for (const admin of admins) {
+    const masters = () => mastersSeenBy(admin);
+    await vi.waitFor(async () => expect((await masters()).every((port) => announced.has(port))).toBe(true), {
+      timeout: 20_000,
+    });
+    admin.disconnect();
+  }
+  return proxies;
+}
+
+describeRedis('Redis Cluster whose connections die without ending', () => {
+  let cluster: RedisClusterServers;
+  let proxies: TcpProxy[];
+  let stores: TestStores;
+  beforeEach(async () => {
+    cluster = await startRedisCluster();
+    proxies = await behindProxies(cluster);
+    stores = createTestStores();
+  }, 60_000);
+  afterEach(async () => {
+    await stores.close();
+    await Promise.all(proxies.map((proxy) => proxy.close()));
+    await cluster.stop();
+  });
+
+  it.each([
+    ['a firewall forgot all of them', () => proxies.reduce((sum, proxy) => sum + proxy.hold(), 0)],
+    ['a master froze', () => cluster.nodes[0]?.pause()],
+  ])(
+    'accepts for every tenant within 10 s again after %s, and within 15 s each event has run once',
+    async (_, kill) => {
+      const url = proxies.map(({ port }) => `redis://127.0.0.1:${port}`).join(',');
+      const store = await stores.open(url, { shards: SHARDS });
+      const ran: string[] = [];
+      consumeInto(store, ran);
+      const accept = (each: ReturnType<typeof event>) =>
+        vi.waitFor(() => store.inbox.accept([each]), { timeout: 30_000, interval: 50 });
+      const eventOfEach = () => tenants.map((tenant) => event({ tenant }));
+      const before = eventOfEach();
+      await Promise.all(before.map(accept));
+      await vi.waitFor(() => expect(ran).toHaveLength(40), { timeout: 20_000 });
+      const diedAt = performance.now();
+      kill();
+      const after = eventOfEach();
+      await Promise.all(after.map(accept));
+      const acceptedMs = performance.now() - diedAt;
+      await vi.waitFor(() => expect(ran).toHaveLength(80), { timeout: 30_000, interval: 20 });
+      const finishedMs = performance.now() - diedAt;
+      if (process.env.MEASURE) console.info(`MEASURED ${Math.round(acceptedMs)} ${Math.round(finishedMs)}`);
+      expect([...ran].sort()).toEqual([...before, ...after].map(({ id }) => id).sort());
+      expect(acceptedMs).toBeLessThan(10_000);
+      expect(finishedMs).toBeLessThan(15_000);
+    },
+    120_000,
+  );
+
+  it('runs what it accepted after a time without a majority of its masters', async () => {
+    const store = await stores.open(cluster.url, { shards: SHARDS });
+    const ran: string[] = [];
+    consumeInto(store, ran);
+    const accept = (each: ReturnType<typeof event>) =>
+      vi.waitFor(() => store.inbox.accept([each]), { timeout: 30_000, interval: 50 });
+    await accept(event());
+    await vi.waitFor(() => expect(ran).toHaveLength(1), { timeout: 20_000 });
+    const frozen = cluster.nodes.slice(0, 2);
+    for (const node of frozen) node.pause();
+    const witness = new Redis(cluster.nodes[2]?.port ?? 0);
+    await vi.waitFor(async () => expect(String(await witness.cluster('INFO'))).toContain('cluster_state:fail'), {
+      timeout: 20_000,
+    });
+    witness.disconnect();
+    // By then every connection of the worker has been replaced, or is being replaced.
+    await sleep(6_000);
+    for (const node of frozen) node.resume();
+    const events = tenants.map((tenant) => event({ tenant }));
+    await Promise.all(events.map(accept));
+    await vi.waitFor(() => expect(ran).toHaveLength(41), { timeout: 30_000 });
+    expect(new Set(ran).size).toBe(41);
+  }, 120_000);
 });

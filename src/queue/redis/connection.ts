@@ -75,17 +75,25 @@ const common: Options = {
   reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
 };
 
+/**
+ * Between two signs of life, in ms. Without them each dead connection would be found by the first command for it: one after
+ * the other where a step needs several, and at the cost of an event where a gate was idle.
+ */
+const PING_EVERY_MS = 1_000;
+
 /** @throws SallyportError ERR_CONFIG_INVALID when the URL cannot be read. */
 export function openConnections(url: string, logger: Logger): Connections {
   const target = parseRedisUrl(url);
-  const opened: Client[] = [];
+  const opened = new Set<Client>();
   const open = (options: Options): Client => {
     const client = connect(target, { ...common, ...options });
     dropRejected(client);
     logOutages(client, logger);
-    opened.push(client);
+    opened.add(client);
     return client;
   };
+  const pings = setInterval(() => opened.forEach(ping), PING_EVERY_MS);
+  pings.unref();
   let patient: Client | undefined;
   return {
     isCluster: target.kind === 'cluster',
@@ -94,31 +102,43 @@ export function openConnections(url: string, logger: Logger): Connections {
       patient ??= open(patientOptions);
       return patient;
     },
-    blocking: () => own(open(blockingOptions)),
+    blocking: () => own(open(blockingOptions), opened),
     close: () => {
+      clearInterval(pings);
       for (const client of opened) client.disconnect();
     },
   };
+}
+
+/** Asks each connection for a sign of life; its `socketTimeout` ends it if none comes. */
+function ping(client: Client): void {
+  const connections = client.isCluster ? (client as Cluster).nodes() : [client as Redis];
+  for (const connection of connections) if (connection.status === 'ready') connection.ping().catch(() => {});
 }
 
 /**
  * Keeps account of copies. BullMQ would close its copy itself, but waits for an event that ioredis never sends while it
  * is between two attempts to connect, and the copy would go on trying for ever.
  */
-function own(client: Client): OwnConnection {
+function own(client: Client, opened: Set<Client>): OwnConnection {
   const all: Client[] = [client];
   const duplicate = client.duplicate.bind(client) as (...args: readonly unknown[]) => Client;
   const track = (...args: readonly unknown[]): Client => {
     const copy = duplicate(...args);
     shortenBlocks(copy);
+    if (copy.isCluster) settleConnect(copy as Cluster);
     all.push(copy);
+    opened.add(copy);
     return copy;
   };
   Object.assign(client, { duplicate: track });
   return {
     client,
     close: () => {
-      for (const each of all) each.disconnect();
+      for (const each of all) {
+        each.disconnect();
+        opened.delete(each);
+      }
     },
   };
 }
@@ -131,6 +151,25 @@ function shortenBlocks(client: Client): void {
   const bzpopmin = client.bzpopmin.bind(client) as (key: string, seconds: number) => Promise<unknown>;
   const shortened = (key: string, seconds: number) => bzpopmin(key, Math.min(seconds, BLOCK_SECONDS));
   Object.assign(client, { bzpopmin: shortened });
+}
+
+/**
+ * BullMQ connects its copy anew and waits for that. Of a Cluster whose state is not ok at that moment, in a failover, ioredis
+ * leaves the promise open and tries again by itself: without this, the worker would wait for ever and take no more wakes.
+ */
+function settleConnect(cluster: Cluster): void {
+  const connect = cluster.connect.bind(cluster);
+  let ready: Promise<void> | undefined;
+  const nextReady = (): Promise<void> => {
+    ready ??= new Promise((resolve) => {
+      cluster.once('ready', () => {
+        ready = undefined;
+        resolve();
+      });
+    });
+    return ready;
+  };
+  Object.assign(cluster, { connect: () => Promise.race([connect(), nextReady()]) });
 }
 
 function connect(target: Target, options: Options): Client {

@@ -3,6 +3,9 @@ import { SallyportError } from '../../core/errors.ts';
 /** ioredis rejects with this text when `commandTimeout` has passed. */
 const TIMED_OUT = 'Command timed out';
 
+/** The beginning of ioredis' error when `socketTimeout` has passed. */
+const SILENT = 'Socket timeout';
+
 export const isTimeout = (error: unknown): boolean => error instanceof Error && error.message === TIMED_OUT;
 
 /**
@@ -17,7 +20,7 @@ export function unavailable(error: unknown): SallyportError {
 /** What kind of failure it was, from a bounded set of words: never a part of the command or of its arguments. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
-  if (isTimeout(error)) return 'timeout';
+  if (isTimeout(error) || error.message.startsWith(SILENT)) return 'timeout';
   if ('code' in error && typeof error.code === 'string' && /^E[A-Z]{2,16}$/.test(error.code)) return error.code;
   // Redis' own errors begin with a code in capitals: OOM, READONLY, LOADING, MISCONF ...
   const code = /^[A-Z]{2,16}(?= )/.exec(error.message)?.[0];
