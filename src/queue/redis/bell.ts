@@ -1,4 +1,5 @@
-import { BLOCK_SECONDS, type OwnConnection } from './connection.ts';
+import { BLOCK_SECONDS } from './blocking.ts';
+import type { OwnConnection } from './connection.ts';
 
 /** Listens for accepted events, so that a run begins within milliseconds and an idle relay costs nothing. */
 export interface Bell {

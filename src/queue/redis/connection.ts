@@ -1,5 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from '../../core/logger.ts';
+import { adaptToBullmq } from './blocking.ts';
 import { reasonOf } from './failure.ts';
 import { dropRejected } from './resend.ts';
 import { parseRedisUrl, type Target } from './url.ts';
@@ -26,12 +27,6 @@ export interface OwnConnection {
   /** Ends it together with every copy that was made of it (BullMQ makes one for its blocking reads). */
   close(): void;
 }
-
-/**
- * How long a blocking read may block, in seconds. Silence is normal for that long, so it bounds from below the time after
- * which a blocking connection counts as dead.
- */
-export const BLOCK_SECONDS = 1;
 
 /**
  * Fails fast, measured: with these a stopped, killed or absent Redis rejects within 1.5 s. Without `commandTimeout` a
@@ -125,8 +120,7 @@ function own(client: Client, opened: Set<Client>): OwnConnection {
   const duplicate = client.duplicate.bind(client) as (...args: readonly unknown[]) => Client;
   const track = (...args: readonly unknown[]): Client => {
     const copy = duplicate(...args);
-    shortenBlocks(copy);
-    if (copy.isCluster) settleConnect(copy as Cluster);
+    adaptToBullmq(copy);
     all.push(copy);
     opened.add(copy);
     return copy;
@@ -141,35 +135,6 @@ function own(client: Client, opened: Set<Client>): OwnConnection {
       }
     },
   };
-}
-
-/**
- * BullMQ blocks for 10 s after its blocking connection failed, whatever its `drainDelay` says. Such a read would be cut as
- * dead again and again; one that ends early only makes BullMQ look and block anew.
- */
-function shortenBlocks(client: Client): void {
-  const bzpopmin = client.bzpopmin.bind(client) as (key: string, seconds: number) => Promise<unknown>;
-  const shortened = (key: string, seconds: number) => bzpopmin(key, Math.min(seconds, BLOCK_SECONDS));
-  Object.assign(client, { bzpopmin: shortened });
-}
-
-/**
- * BullMQ connects its copy anew and waits for that. Of a Cluster whose state is not ok at that moment, in a failover, ioredis
- * leaves the promise open and tries again by itself: without this, the worker would wait for ever and take no more wakes.
- */
-function settleConnect(cluster: Cluster): void {
-  const connect = cluster.connect.bind(cluster);
-  let ready: Promise<void> | undefined;
-  const nextReady = (): Promise<void> => {
-    ready ??= new Promise((resolve) => {
-      cluster.once('ready', () => {
-        ready = undefined;
-        resolve();
-      });
-    });
-    return ready;
-  };
-  Object.assign(cluster, { connect: () => Promise.race([connect(), nextReady()]) });
 }
 
 function connect(target: Target, options: Options): Client {

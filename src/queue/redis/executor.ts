@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../core/logger.ts';
 import type { ConversationRef } from '../conversation-ref.ts';
 import type { ConsumeOptions } from '../jobs.ts';
-import { BLOCK_SECONDS, type Client } from './connection.ts';
+import { BLOCK_SECONDS } from './blocking.ts';
+import type { Client } from './connection.ts';
 
 /** A conversation to be looked at, under a number that is never used again. */
 export interface Wake {
@@ -48,7 +49,7 @@ const LOCK = { lockDuration: 6_000, stalledInterval: 3_000 };
 
 /**
  * Seconds a blocking read waits for wakes, and ms before a failed step is taken again. BullMQ's own are 5 s and 15 s: the
- * first is longer than the silence after which a connection counts as dead, the second than a gate may stand still.
+ * first is longer than the silence after which a connection counts as dead, the second longer than an outage should last.
  */
 const PACE = { drainDelay: BLOCK_SECONDS, runRetryDelay: 1_000 };
 
