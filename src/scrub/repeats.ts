@@ -23,10 +23,10 @@ export interface RecordPasses<T> {
   readonly hide: (value: T, known: KnownValues) => Scrubbed<T>;
 }
 
-/** What was found in one string of a record is hidden in all of them, and everywhere in the same string. */
-export function cleanRepeatedly<T>(value: T, { judge, known, isSpent, hide }: RecordPasses<T>): Scrubbed<T> {
-  let cleaned = judge(value);
-  let judged = cleaned;
+/** What was found in one string of a judged record is hidden in all of them, and everywhere in the same string. */
+export function cleanRepeatedly<T>(first: Scrubbed<T>, { judge, known, isSpent, hide }: RecordPasses<T>): Scrubbed<T> {
+  let cleaned = first;
+  let judged = first;
   for (let round = 0; round < ROUNDS && judged.findings.length > 0; round += 1) {
     const values = known();
     if (values === null) break;
@@ -83,7 +83,14 @@ export function createRepeatCleaner(
       return marks === 0 && encoded.length === 0 && known.isFreeOf(text);
     },
   };
-  const clean = createTextCleaner(search, placeholder, effort);
+  // A digest takes longer than all else that is done about a short text.
+  const markers = new Map<string, string>();
+  const remembered: Placeholder = (rule, secret) => {
+    const marker = markers.get(secret) ?? placeholder(rule, secret);
+    markers.set(secret, marker);
+    return marker;
+  };
+  const clean = createTextCleaner(search, remembered, effort);
   return (text, name, _isLoose, onRound) => {
     isProse = name === '' || PROSE_KEY.test(name);
     return clean(text, '', false, onRound);

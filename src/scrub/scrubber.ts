@@ -39,14 +39,17 @@ export function createScrubber(deps: ScrubberDeps): Scrub {
     quiet.begin();
     forget();
   };
-  return (value, { identifiers = [] } = {}) => {
+  return (value, options) => {
     begin();
     if (typeof value === 'object' && value !== null && isQuietTree(value, quiet.isQuiet, keys)) {
       return { value, findings: NONE };
     }
-    const cleaned = cleanRepeatedly(value, {
+    const judged = cleanTree(value, clean, keys);
+    if (judged.findings.length === 0) return judged;
+    const identifiers = new Set(options?.identifiers);
+    const cleaned = cleanRepeatedly(judged, {
       judge: (given) => cleanTree(given, clean, keys),
-      known: () => createKnownValues(found, new Set(identifiers)),
+      known: () => createKnownValues(found, identifiers),
       isSpent: () => isSpent(effort),
       hide: (given, known) => {
         const repeated = createRepeatCleaner(known, { scanner, last: last(), placeholder, effort: repeatEffort() });
@@ -104,8 +107,9 @@ export function createCleaner(deps: ScrubberDeps): (text: string, onRound: OnRou
     forget();
     const asScrubbed = (given: string, cleaned: Cleaned | null): Scrubbed<string> =>
       cleaned === null ? { value: given, findings: NONE } : { value: cleaned.text, findings: SOMETHING };
-    return cleanRepeatedly(text, {
-      judge: (given) => asScrubbed(given, clean(given, '', false, onRound)),
+    const judge = (given: string): Scrubbed<string> => asScrubbed(given, clean(given, '', false, onRound));
+    return cleanRepeatedly(judge(text), {
+      judge,
       known: () => createKnownValues(found, NO_IDENTIFIERS),
       isSpent: () => false,
       hide: (given, known) => {

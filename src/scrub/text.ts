@@ -60,7 +60,7 @@ export function createTextCleaner(
     depth: number,
     onRound?: OnRound,
   ): Cleaned | null => {
-    const context = `${depth} ${isLoose} ${name}`;
+    const context = depth === 0 ? '' : `${depth} ${isLoose} ${name}`;
     if (depth > 0 && judged.get(original) === context) return null;
     if (effort.strings <= 0) return unread(original, name, onRound);
     let splices = splicesOf(original, name, isLoose, depth);
