@@ -116,11 +116,15 @@ async function untilClusterReady(port: number): Promise<void> {
   }
 }
 
-/** A master has its replica in step, or this is a replica in step with its master. */
+/**
+ * A master has its replica in step, or this is a replica in step with its master. A replica is online before it has
+ * acknowledged anything, and only its first acknowledgement, up to a second later, starts the stream of commands to it.
+ */
 async function untilReplicated(port: number): Promise<void> {
   const client = new Redis(port, '127.0.0.1');
   try {
-    const isInStep = async () => /state=online|master_link_status:up/.test(await client.info('replication'));
+    const isInStep = async () =>
+      /state=online,offset=[1-9]|master_link_status:up/.test(await client.info('replication'));
     await until('master and replica are in step', isInStep);
   } finally {
     client.disconnect();
