@@ -25,7 +25,7 @@ export interface EmbeddedProcess {
 }
 
 /** `shell` runs before the process in its shell, e.g. to set limits. */
-export function startEmbedded(mode: 'accept' | 'work', path: string, shell = 'true'): EmbeddedProcess {
+export function startEmbedded(mode: 'accept' | 'insist' | 'work', path: string, shell = 'true'): EmbeddedProcess {
   const child: ChildProcess = spawn(
     'bash',
     ['-c', `${shell}; exec "$@"`, 'bash', process.execPath, JITI, CHILD, mode, path],
