@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { nodeCrypto } from '../src/core/crypto.node.ts';
+import { nodeCrypto } from '../src/core/crypto/crypto.node.ts';
 import { type InboundEvent, noUsage } from '../src/core/event.ts';
 import { createIdentifier } from '../src/core/identity.ts';
 import { silentLogger } from '../src/core/logger.ts';

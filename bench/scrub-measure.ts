@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { nodeCrypto } from '../src/core/crypto.node.ts';
+import { nodeCrypto } from '../src/core/crypto/crypto.node.ts';
 import { createScrubber } from '../src/scrub/scrubber.ts';
 import { median } from './median.ts';
 

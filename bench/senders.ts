@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { signPushToken } from '../src/testing/google-signer.ts';
-import { graphDelivery, graphItem } from '../src/testing/graph-signer.ts';
-import { type KeyServer, startKeyServer } from '../src/testing/key-server.ts';
-import { gmailPush, withToken } from '../src/testing/pubsub-sender.ts';
-import { createSigningKey } from '../src/testing/signing-key.ts';
+import { signPushToken } from '../src/testing/gmail/google-signer.ts';
+import { gmailPush, withToken } from '../src/testing/gmail/pubsub-sender.ts';
+import { graphDelivery, graphItem } from '../src/testing/graph/signer.ts';
+import { type KeyServer, startKeyServer } from '../src/testing/keys/key-server.ts';
+import { createSigningKey } from '../src/testing/keys/signing-key.ts';
 import { startRedis } from '../test/support/redis.ts';
 import { type LoadResult, load } from './load.ts';
 import { cpuSeconds, freePort, type Server, start } from './process.ts';

@@ -1,5 +1,5 @@
-import { startGraphServer } from '../src/testing/graph-server.ts';
-import { startLlmServer } from '../src/testing/llm-server.ts';
+import { startLlmServer } from '../src/testing/agents/llm-server.ts';
+import { startGraphServer } from '../src/testing/graph/server.ts';
 import { markdown, writeSection } from './report.ts';
 import { graphSender, measureSender } from './senders.ts';
 

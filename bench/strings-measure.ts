@@ -1,4 +1,4 @@
-import { nodeCrypto } from '../src/core/crypto.node.ts';
+import { nodeCrypto } from '../src/core/crypto/crypto.node.ts';
 import { makeStringsFast } from '../src/queue/redis/fast-strings.ts';
 import { createScrubber } from '../src/scrub/scrubber.ts';
 

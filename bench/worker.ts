@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { signSlackRequest, slackJson, slackMessage } from '../src/testing/slack-signer.ts';
+import { signSlackRequest, slackJson, slackMessage } from '../src/testing/slack/signer.ts';
 import { freePort } from '../test/support/free-port.ts';
 import { startRedis } from '../test/support/redis.ts';
 import { type RoleProcess, startRole } from '../test/support/role.ts';

@@ -10,7 +10,7 @@ for (const name of await readdir(dist).catch(() => [])) {
   if (name !== 'types') await rm(new URL(name, dist), { recursive: true, force: true });
 }
 await build({
-  entryPoints: { cli: 'src/entries/cli.ts', index: 'src/index.ts', testing: 'src/testing/index.ts' },
+  entryPoints: { cli: 'src/app/cli.ts', index: 'src/index.ts', testing: 'src/testing/index.ts' },
   outdir: 'dist',
   bundle: true,
   splitting: true,

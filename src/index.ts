@@ -4,10 +4,10 @@
 export { defineConfig } from './config/define.ts';
 export type { Config, ConfigInput } from './config/schema.ts';
 export type { InboundEvent } from './core/event.ts';
-export type { Agent, AgentContext, AgentOutcome, Task } from './workers/agent/agent.ts';
-export { type BoltAgentOptions, boltAgent } from './workers/agent/bolt/define.ts';
-export { boltReceiver } from './workers/agent/bolt/receiver.ts';
-export { type AgentDefinition, defineAgent } from './workers/agent/definition.ts';
+export type { Agent, AgentContext, AgentOutcome, Task } from './workers/agent.ts';
+export { type BoltAgentOptions, boltAgent } from './workers/agents/bolt/define.ts';
+export { boltReceiver } from './workers/agents/bolt/receiver.ts';
+export { type AgentDefinition, defineAgent } from './workers/agents/definition.ts';
 export type { Guardrail, GuardrailSubject, Verdict } from './workers/guardrails/guardrail.ts';
 export { ToolRefusal } from './workers/tools/refusal.ts';
 export { defineTool, type Tool, type ToolContext, type ToolEffect } from './workers/tools/tool.ts';

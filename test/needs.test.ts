@@ -27,8 +27,8 @@ async function runSuites(files: readonly string[], environment: Readonly<Record<
   return { code, out, skipped, last: lines.at(-1) ?? '' };
 }
 
-const REDIS = 'test/queue/redis-ledger.test.ts';
-const VECTORS = 'test/channels/slack-verify.test.ts';
+const REDIS = 'test/unit/queue/redis-ledger.test.ts';
+const VECTORS = 'test/unit/channels/slack-verify.test.ts';
 const MISSING_REDIS = 'missing redis-server 7 or later, redis-cli: `npm run setup` installs it';
 const MISSING_VECTORS =
   'missing collected samples, vectors/protocol-vectors.json: `SALLYPORT_TEST_SAMPLES` is their folder, or `none`';

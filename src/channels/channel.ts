@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../core/errors.ts';
 import type { ChannelName, EventRecord, InboundEvent } from '../core/event.ts';
-import type { JsonObject } from '../core/json.ts';
+import type { JsonObject } from '../core/json/json.ts';
 
 /** The headers a channel may ask for, by lower-case name. A header sent twice comes joined by ', '. */
 export interface DeliveryHeaders {
@@ -46,7 +46,7 @@ export interface Refused {
   readonly isForged?: boolean;
 }
 
-/** An answer as a channel gives it; `ingress/respond` adds the headers every answer carries. */
+/** An answer as a channel gives it; `server/http/respond` adds the headers every answer carries. */
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -97,7 +97,7 @@ export interface Channel {
   readonly authenticate?: (head: DeliveryHead) => Promise<unknown>;
   /**
    * Verifies, parses, and decides what is relevant.
-   * @throws SallyportError with the code `ingress/respond` answers.
+   * @throws SallyportError with the code `server/http/respond` answers.
    */
   readonly receive: (delivery: Delivery) => Promise<Received> | Received;
   /** The answer when every event is accepted, a duplicate, a conflict or ignored. */

@@ -1,8 +1,8 @@
 import { SignJWT } from 'jose';
 import { z } from 'zod';
 import type { Config } from '../config/schema.ts';
-import { toUtf8 } from '../core/encoding.ts';
-import { trimEndOf } from '../core/trim.ts';
+import { toUtf8 } from '../core/crypto/encoding.ts';
+import { trimEndOf } from '../core/text/trim.ts';
 import { oneLine } from './error-line.ts';
 import { EXIT, Exit, type Io } from './io.ts';
 import { toolSettings } from './settings.ts';

@@ -1,4 +1,4 @@
-import { nodeCrypto } from '../core/crypto.node.ts';
+import { nodeCrypto } from '../core/crypto/crypto.node.ts';
 import { createLogScrubber } from '../scrub/log-scrub.ts';
 import { createScrubber } from '../scrub/scrubber.ts';
 

@@ -2,7 +2,7 @@ import { readConfigFile } from '../config/file.node.ts';
 import { loadConfig, type Role } from '../config/load.ts';
 import { ConfigFileError } from '../config/load-failure.node.ts';
 import type { Config } from '../config/schema.ts';
-import { readDevSecrets } from './dev-secrets.ts';
+import { readDevSecrets } from './dev/secrets.ts';
 import { oneLine } from './error-line.ts';
 import { EXIT, Exit, type Io } from './io.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fromBase64, toHex } from '../core/encoding.ts';
+import { fromBase64, toHex } from '../core/crypto/encoding.ts';
 import { durationAtLeast, durationBetween, httpUrl } from './values.ts';
 
 /** How every Ed25519 private key begins as PKCS #8 (RFC 8410, 7); 32 bytes follow. */

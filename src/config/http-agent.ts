@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { webhookKey } from '../core/webhook-key.ts';
+import { webhookKey } from '../core/crypto/webhook-key.ts';
 import { usd } from './budget.ts';
 import { durationBetween, httpUrl, integer, listOf } from './values.ts';
 

@@ -1,4 +1,4 @@
-import { trimEndOf } from '../core/trim.ts';
+import { trimEndOf } from '../core/text/trim.ts';
 
 /** One line for each kind, because a list of names is read by columns nowhere else. */
 const words = (text: string): readonly string[] => text.split(' ');

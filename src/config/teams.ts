@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fromBase64 } from '../core/encoding.ts';
+import { fromBase64 } from '../core/crypto/encoding.ts';
 import { flag, httpUrl, listOf, secret } from './values.ts';
 
 const TENANT = ['tenants', 'default', 'teams'] as const;

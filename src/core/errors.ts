@@ -16,7 +16,7 @@ export const tokenErrorCodes = [
 ] as const;
 
 /**
- * Every error Sallyport makes carries one of these codes; texts carry no input. `ingress/respond` maps codes to HTTP
+ * Every error Sallyport makes carries one of these codes; texts carry no input. `server/http/respond` maps codes to HTTP
  * statuses, `workers/` maps them to retry or park. Nothing else may interpret them.
  */
 export const errorCodes = [

@@ -1,5 +1,5 @@
 import type { ErrorCode } from './errors.ts';
-import type { JsonObject, JsonValue } from './json.ts';
+import type { JsonObject, JsonValue } from './json/json.ts';
 
 export const channelNames = ['slack', 'graph', 'teams', 'gmail', 'chat'] as const;
 export type ChannelName = (typeof channelNames)[number];

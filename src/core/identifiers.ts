@@ -1,5 +1,5 @@
 import type { InboundEvent } from './event.ts';
-import type { JsonValue } from './json.ts';
+import type { JsonValue } from './json/json.ts';
 
 /**
  * The strings by which an event is routed, kept in order and attributed to somebody. They are stored as they are, so that

@@ -1,4 +1,4 @@
-import type { Crypto } from './crypto.ts';
+import type { Crypto } from './crypto/crypto.ts';
 import type { Conversation, Identity } from './event.ts';
 
 /** Characters of base64url, 132 bits: the birthday bound stays below 1e-19 for 10^10 events. */

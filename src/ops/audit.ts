@@ -1,8 +1,8 @@
-import type { AuditNote, RecordAudit } from '../core/audit.ts';
-import { capRecord, type RecordLimits } from '../core/cap.ts';
+import type { AuditNote, RecordAudit } from '../core/audit/entry.ts';
 import type { Clock } from '../core/clock.ts';
 import { codeOf } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { capRecord, type RecordLimits } from '../core/text/cap.ts';
 import type { Audit } from '../queue/audit.ts';
 
 export interface AuditDeps {

@@ -1,4 +1,4 @@
-import { type Checkpoint, checkpointText } from '../core/checkpoint.ts';
+import { type Checkpoint, checkpointText } from '../core/audit/checkpoint.ts';
 import type { Clock } from '../core/clock.ts';
 import { codeOf } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { SallyportError } from '../core/errors.ts';
-import { trimEndOf } from '../core/trim.ts';
+import { trimEndOf } from '../core/text/trim.ts';
 
 export interface ModelEndpoint {
   readonly baseUrl: string;

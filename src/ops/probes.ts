@@ -1,4 +1,4 @@
-import { trimEndOf } from '../core/trim.ts';
+import { trimEndOf } from '../core/text/trim.ts';
 
 /** Milliseconds a vendor or our own public URL may take to answer. */
 const ANSWER_MS = 5_000;

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { ChannelName } from '../core/event.ts';
 import { alarmsOf, isLapsed } from '../core/kept-source.ts';
-import { createKeeperReports, type StoredReport } from '../queue/keeper-reports.ts';
+import { createKeeperReports, type StoredReport } from '../queue/records/keeper-reports.ts';
 import type { Records } from '../queue/records.ts';
 import type { SourceFigures } from './source-gauges.ts';
 

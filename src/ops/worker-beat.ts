@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { SallyportError } from '../core/errors.ts';
-import { isJsonObject } from '../core/json.ts';
+import { isJsonObject } from '../core/json/json.ts';
 import type { Records } from '../queue/records.ts';
 
 /** Not a tenant's records: tenants cannot have an underscore in their name. */

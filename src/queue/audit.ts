@@ -1,4 +1,4 @@
-import type { AuditEntry, ChainHead, TimedNote } from '../core/audit-chain.ts';
+import type { AuditEntry, ChainHead, TimedNote } from '../core/audit/chain.ts';
 import type { ErrorCode } from '../core/errors.ts';
 
 export interface AuditRange {

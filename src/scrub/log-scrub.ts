@@ -1,4 +1,4 @@
-import { capRecord, capText, type RecordLimits } from '../core/cap.ts';
+import { capRecord, capText, type RecordLimits } from '../core/text/cap.ts';
 import { kindOfName } from './assignment/names.ts';
 import type { Scrub } from './scrub.ts';
 

@@ -1,5 +1,5 @@
-import type { Crypto } from '../core/crypto.ts';
-import { toHex } from '../core/encoding.ts';
+import type { Crypto } from '../core/crypto/crypto.ts';
+import { toHex } from '../core/crypto/encoding.ts';
 
 /**
  * Four hexadecimal digits: enough to see that two mentions in a conversation are the same secret, too few to confirm a

@@ -1,4 +1,4 @@
-import type { Crypto } from '../core/crypto.ts';
+import type { Crypto } from '../core/crypto/crypto.ts';
 import { type Effort, fullEffort, isSpent, renew, repeatEffort, unboundedEffort } from './effort.ts';
 import { createKnownValues } from './known-values.ts';
 import { createPlaceholder } from './placeholder.ts';

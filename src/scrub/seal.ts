@@ -1,5 +1,5 @@
-import type { Crypto } from '../core/crypto.ts';
-import { fromBase64, toBase64Url, toUtf8 } from '../core/encoding.ts';
+import type { Crypto } from '../core/crypto/crypto.ts';
+import { fromBase64, toBase64Url, toUtf8 } from '../core/crypto/encoding.ts';
 import { SallyportError } from '../core/errors.ts';
 
 /** AES-GCM nonce length in bytes (NIST SP 800-38D, 8.2: 96 bits). */

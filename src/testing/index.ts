@@ -1,34 +1,61 @@
 // Kept in the declarations: they use Node's types, whatever `types` the reading project sets.
 /// <reference types="node" preserve="true" />
 /** `sallyport/testing`: signers and local vendor servers, for tests of what stands behind the gate. */
+
 export {
-  type BotConnectorFault,
-  type BotConnectorOptions,
-  type BotConnectorServer,
-  type BotPost,
-  createBotConnectorKey,
-  startBotConnectorServer,
-} from './bot-connector-server.ts';
-export { createTestCertificate, type TestCertificate } from './certificate.ts';
-export type { LocalMailbox, MailContent, MailOptions, StoredMail } from './gmail-mailbox.ts';
-export type { GmailCall } from './gmail-routes.ts';
+  type HttpAgentReaction,
+  type HttpAgentRequest,
+  type HttpAgentServer,
+  type HttpAgentServerOptions,
+  startHttpAgentServer,
+} from './agents/http-agent-server.ts';
 export {
-  type GmailFault,
-  type GmailServer,
-  type GmailServerOptions,
-  type SentMail,
-  startGmailServer,
-} from './gmail-server.ts';
+  type CallbackSigning,
+  type CallbackTamper,
+  type HttpAgentAnswer,
+  type SignedCallback,
+  signCallback,
+} from './agents/http-agent-signer.ts';
+export {
+  type LlmAnswer,
+  type LlmRequest,
+  type LlmServer,
+  type LlmServerOptions,
+  startLlmServer,
+} from './agents/llm-server.ts';
 export {
   type PushTokenForgery,
   type PushTokenOptions,
   pushClaimForgeries,
   pushClaims,
   signPushToken,
-} from './google-signer.ts';
-export { type PostToGate, validateEndpoint } from './graph-handshake.ts';
-export type { Disturb, Disturbance, GraphPush, GraphPushes } from './graph-pushes.ts';
-export type { GraphReply } from './graph-rest.ts';
+} from './gmail/google-signer.ts';
+export type { LocalMailbox, MailContent, MailOptions, StoredMail } from './gmail/mailbox.ts';
+export {
+  type PushAttempt,
+  type PushDeliveries,
+  type PushDeliveryOptions,
+  startPushDeliveries,
+} from './gmail/pubsub-deliveries.ts';
+export {
+  gmailPush,
+  isAcknowledged,
+  newPushId,
+  type PushOptions,
+  type PushRequest,
+  withToken,
+} from './gmail/pubsub-sender.ts';
+export type { GmailCall } from './gmail/routes.ts';
+export {
+  type GmailFault,
+  type GmailServer,
+  type GmailServerOptions,
+  type SentMail,
+  startGmailServer,
+} from './gmail/server.ts';
+export { type PostToGate, validateEndpoint } from './graph/handshake.ts';
+export type { Disturb, Disturbance, GraphPush, GraphPushes } from './graph/pushes.ts';
+export type { GraphReply } from './graph/rest.ts';
 export {
   createFakeGraph,
   type FakeGraph,
@@ -38,7 +65,7 @@ export {
   type GraphServerOptions,
   startGraphServer,
   type WrittenMessage,
-} from './graph-server.ts';
+} from './graph/server.ts';
 export {
   encryptGraphContent,
   GRAPH_PUBLISHER,
@@ -56,44 +83,10 @@ export {
   graphMail,
   graphTime,
   signGraphToken,
-} from './graph-signer.ts';
-export type { GraphSubscription } from './graph-subscriptions.ts';
-export {
-  type HttpAgentReaction,
-  type HttpAgentRequest,
-  type HttpAgentServer,
-  type HttpAgentServerOptions,
-  startHttpAgentServer,
-} from './http-agent-server.ts';
-export {
-  type CallbackSigning,
-  type CallbackTamper,
-  type HttpAgentAnswer,
-  type SignedCallback,
-  signCallback,
-} from './http-agent-signer.ts';
-export { type KeyServer, type KeyServerMode, type KeyServerOptions, startKeyServer } from './key-server.ts';
-export {
-  type LlmAnswer,
-  type LlmRequest,
-  type LlmServer,
-  type LlmServerOptions,
-  startLlmServer,
-} from './llm-server.ts';
-export {
-  type PushAttempt,
-  type PushDeliveries,
-  type PushDeliveryOptions,
-  startPushDeliveries,
-} from './pubsub-deliveries.ts';
-export {
-  gmailPush,
-  isAcknowledged,
-  newPushId,
-  type PushOptions,
-  type PushRequest,
-  withToken,
-} from './pubsub-sender.ts';
+} from './graph/signer.ts';
+export type { GraphSubscription } from './graph/subscriptions.ts';
+export { createTestCertificate, type TestCertificate } from './keys/certificate.ts';
+export { type KeyServer, type KeyServerMode, type KeyServerOptions, startKeyServer } from './keys/key-server.ts';
 export {
   type Claims,
   createSigningKey,
@@ -103,15 +96,15 @@ export {
   signToken,
   type TokenForgery,
   tokenForgeries,
-} from './signing-key.ts';
-export { deliverWithRetries, type SlackAttempt, type SlackRetryOptions } from './slack-retries.ts';
+} from './keys/signing-key.ts';
+export { deliverWithRetries, type SlackAttempt, type SlackRetryOptions } from './slack/retries.ts';
 export {
   type SlackFault,
   type SlackPost,
   type SlackServer,
   type SlackServerOptions,
   startSlackServer,
-} from './slack-server.ts';
+} from './slack/server.ts';
 export {
   type SignedSlackRequest,
   type SlackBody,
@@ -123,8 +116,16 @@ export {
   slackInteraction,
   slackJson,
   slackMessage,
-} from './slack-signer.ts';
-export { deliverActivity, type TeamsAttempt, type TeamsResendOptions } from './teams-resend.ts';
+} from './slack/signer.ts';
+export {
+  type BotConnectorFault,
+  type BotConnectorOptions,
+  type BotConnectorServer,
+  type BotPost,
+  createBotConnectorKey,
+  startBotConnectorServer,
+} from './teams/bot-connector-server.ts';
+export { deliverActivity, type TeamsAttempt, type TeamsResendOptions } from './teams/resend.ts';
 export {
   BOT_FRAMEWORK_ISSUER,
   freshSecurityToken,
@@ -140,4 +141,4 @@ export {
   type TeamsTamper,
   teamsClaims,
   teamsMessage,
-} from './teams-signer.ts';
+} from './teams/signer.ts';

@@ -1,10 +1,10 @@
-import type { RecordAudit } from '../core/audit.ts';
+import type { RecordAudit } from '../core/audit/entry.ts';
 import type { EventRecord } from '../core/event.ts';
 import type { ConversationRef } from '../queue/conversation-ref.ts';
 import type { Outcome, Taken } from '../queue/lease.ts';
-import { type AttemptDeps, attempt } from './attempt.ts';
-import { auditAttempt } from './audit-attempt.ts';
-import { createTrail } from './trail.ts';
+import { type AttemptDeps, attempt } from './attempt/attempt.ts';
+import { auditAttempt } from './attempt/audit-attempt.ts';
+import { createTrail } from './audit-trail.ts';
 
 /** Heads one wake runs before the rest goes to a new wake, so that a long conversation does not keep a worker. */
 const HEADS_PER_WAKE = 8;

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
+import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { ensureBuilt } from '../support/built.ts';
 import { freshKeys } from '../support/campaign.ts';
 import { sallyport } from '../support/command.ts';

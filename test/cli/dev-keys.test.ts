@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { startSlackServer } from '../../src/testing/slack-server.ts';
+import { startSlackServer } from '../../src/testing/slack/server.ts';
 import { sleep } from '../support/clock.ts';
 import { sallyport } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';

@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Io } from '../../src/cli/io.ts';
 import { runCommandLine } from '../../src/cli/program.ts';
-import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
+import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
 import { freshKeys } from '../support/campaign.ts';
 import { sallyport } from '../support/command.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type AuditEntry, EMPTY, GENESIS, type TimedNote } from '../../src/core/audit-chain.ts';
-import { sha256 } from '../../src/core/sha256.node.ts';
-import { verifyChain } from '../../src/core/verify-chain.ts';
+import { type AuditEntry, EMPTY, GENESIS, type TimedNote } from '../../src/core/audit/chain.ts';
+import { verifyChain } from '../../src/core/audit/verify.ts';
+import { sha256 } from '../../src/core/crypto/sha256.node.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { createFakeClock, PATIENCE_MS } from '../support/clock.ts';
 import { conversationOf, createEventMaker, runEnding } from '../support/events.ts';

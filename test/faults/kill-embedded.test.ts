@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { startSlackServer } from '../../src/testing/slack-server.ts';
+import { startSlackServer } from '../../src/testing/slack/server.ts';
 import {
   freshKeys,
   isAcknowledged,

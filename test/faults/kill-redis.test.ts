@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
+import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
 import {
   freshKeys,
   isAcknowledged,

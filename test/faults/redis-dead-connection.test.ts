@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
-import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
+import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
+import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { freshKeys, repliesPosted, type Sent, seeded, sendAll, sleep, violations } from '../support/campaign.ts';
 import { testFolder } from '../support/folder.ts';
 import { describeRedis, type RedisServer, startRedis, startSentinel } from '../support/redis.ts';

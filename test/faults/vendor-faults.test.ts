@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Replier } from '../../src/channels/channel.ts';
-import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import type { EventRecord } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';

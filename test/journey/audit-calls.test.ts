@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { canonicalJson } from '../../src/core/canonical-json.ts';
+import { sha256 } from '../../src/core/crypto/sha256.node.ts';
+import { canonicalJson } from '../../src/core/json/canonical-json.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import { sha256 } from '../../src/core/sha256.node.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
-import type { LlmAnswer } from '../../src/testing/llm-server.ts';
+import type { LlmAnswer } from '../../src/testing/agents/llm-server.ts';
 import { createFolders } from '../../src/workers/tools/workspace/folders.ts';
 import { createWorkspace } from '../../src/workers/tools/workspace/workspace.ts';
 import { openAssistant } from '../support/assistant.ts';

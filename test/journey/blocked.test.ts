@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import type { Replier } from '../../src/channels/channel.ts';
 import { SallyportError } from '../../src/core/errors.ts';
-import type { Agent } from '../../src/workers/agent/agent.ts';
+import type { Agent } from '../../src/workers/agent.ts';
 import type { Guardrail } from '../../src/workers/guardrails/guardrail.ts';
 import { createFakeClock } from '../support/clock.ts';
 import { type Gate, type GateOptions, openGate } from '../support/gate.ts';

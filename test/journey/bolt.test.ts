@@ -1,29 +1,29 @@
 import { App, type AppOptions, LogLevel } from '@slack/bolt';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import type { Runtime } from '../../src/app/runtime.node.ts';
+import { trustedAgent } from '../../src/app/trusted-agent.node.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import { codeOf } from '../../src/core/errors.ts';
 import type { EventRecord } from '../../src/core/event.ts';
 import type { LogFields, Logger } from '../../src/core/logger.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import type { Runtime } from '../../src/entries/runtime.node.ts';
-import { trustedAgent } from '../../src/entries/trusted-agent.node.ts';
+import { allowEntry } from '../../src/net/guard/check-url.ts';
+import { createDnsResolve } from '../../src/net/guard/resolve.ts';
+import { createGuardedFetch } from '../../src/net/guarded-fetch.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
-import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
+import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
 import {
   type SlackBody,
   signSlackRequest,
   slackForm,
   slackInteraction,
   slackJson,
-} from '../../src/testing/slack-signer.ts';
-import { createBoltAgent } from '../../src/workers/agent/bolt/agent.ts';
-import type { AppSource } from '../../src/workers/agent/bolt/app.ts';
-import { boltAgent as defineBoltAgent } from '../../src/workers/agent/bolt/define.ts';
-import { boltReceiver } from '../../src/workers/agent/bolt/receiver.ts';
-import { allowEntry } from '../../src/workers/outbound/check-url.ts';
-import { createGuardedFetch } from '../../src/workers/outbound/guarded-fetch.ts';
-import { createDnsResolve } from '../../src/workers/outbound/resolve.ts';
+} from '../../src/testing/slack/signer.ts';
+import { createBoltAgent } from '../../src/workers/agents/bolt/agent.ts';
+import type { AppSource } from '../../src/workers/agents/bolt/app.ts';
+import { boltAgent as defineBoltAgent } from '../../src/workers/agents/bolt/define.ts';
+import { boltReceiver } from '../../src/workers/agents/bolt/receiver.ts';
 import { createFakeClock, type FakeClock } from '../support/clock.ts';
 import { type Gate, openGate, SIGNING_SECRET } from '../support/gate.ts';
 import { answered, message } from '../support/slack.ts';

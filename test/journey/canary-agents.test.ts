@@ -1,9 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type LlmAnswer, type LlmRequest, type LlmServer, startLlmServer } from '../../src/testing/llm-server.ts';
-import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
-import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
+import {
+  type LlmAnswer,
+  type LlmRequest,
+  type LlmServer,
+  startLlmServer,
+} from '../../src/testing/agents/llm-server.ts';
+import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
+import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { sampleSecrets } from '../fixtures/secrets.ts';
 import { freshKeys, seeded } from '../support/campaign.ts';
 import { agentsConfig } from '../support/canary/agents-config.ts';

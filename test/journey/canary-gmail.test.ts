@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { MailOptions } from '../../src/testing/gmail-mailbox.ts';
-import { type GmailServer, startGmailServer } from '../../src/testing/gmail-server.ts';
-import { startHttpAgentServer } from '../../src/testing/http-agent-server.ts';
-import { startKeyServer } from '../../src/testing/key-server.ts';
-import { gmailPush, withToken } from '../../src/testing/pubsub-sender.ts';
+import { startHttpAgentServer } from '../../src/testing/agents/http-agent-server.ts';
+import type { MailOptions } from '../../src/testing/gmail/mailbox.ts';
+import { gmailPush, withToken } from '../../src/testing/gmail/pubsub-sender.ts';
+import { type GmailServer, startGmailServer } from '../../src/testing/gmail/server.ts';
+import { startKeyServer } from '../../src/testing/keys/key-server.ts';
 import { sampleSecrets } from '../fixtures/secrets.ts';
 import { seeded } from '../support/campaign.ts';
 import { holds, leaks } from '../support/canary/search.ts';

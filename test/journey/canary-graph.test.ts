@@ -1,14 +1,14 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createTestCertificate } from '../../src/testing/certificate.ts';
-import { type GraphServer, startGraphServer } from '../../src/testing/graph-server.ts';
+import { type GraphServer, startGraphServer } from '../../src/testing/graph/server.ts';
 import {
   encryptGraphContent,
   type GraphItem,
   graphDelivery,
   graphItem,
   signGraphToken,
-} from '../../src/testing/graph-signer.ts';
-import type { GraphSubscription } from '../../src/testing/graph-subscriptions.ts';
+} from '../../src/testing/graph/signer.ts';
+import type { GraphSubscription } from '../../src/testing/graph/subscriptions.ts';
+import { createTestCertificate } from '../../src/testing/keys/certificate.ts';
 import { type SampleSecret, sampleSecrets } from '../fixtures/secrets.ts';
 import { seeded } from '../support/campaign.ts';
 import { holds, leaks } from '../support/canary/search.ts';

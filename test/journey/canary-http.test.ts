@@ -3,10 +3,10 @@ import {
   type HttpAgentRequest,
   type HttpAgentServerOptions,
   startHttpAgentServer,
-} from '../../src/testing/http-agent-server.ts';
-import { signCallback } from '../../src/testing/http-agent-signer.ts';
-import { startSlackServer } from '../../src/testing/slack-server.ts';
-import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
+} from '../../src/testing/agents/http-agent-server.ts';
+import { signCallback } from '../../src/testing/agents/http-agent-signer.ts';
+import { startSlackServer } from '../../src/testing/slack/server.ts';
+import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { sampleSecrets } from '../fixtures/secrets.ts';
 import { freshKeys, seeded } from '../support/campaign.ts';
 import { holds, leaks } from '../support/canary/search.ts';

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type BotConnectorServer, startBotConnectorServer } from '../../src/testing/bot-connector-server.ts';
+import { type BotConnectorServer, startBotConnectorServer } from '../../src/testing/teams/bot-connector-server.ts';
 import {
   signTeamsActivity,
   signTeamsOutgoing,
   type TeamsActivity,
   teamsMessage,
-} from '../../src/testing/teams-signer.ts';
+} from '../../src/testing/teams/signer.ts';
 import { sampleSecrets } from '../fixtures/secrets.ts';
 import { seeded } from '../support/campaign.ts';
 import { holds, leaks } from '../support/canary/search.ts';

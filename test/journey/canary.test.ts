@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
+import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
 import {
   type SlackBody,
   signSlackRequest,
@@ -7,7 +7,7 @@ import {
   slackInteraction,
   slackJson,
   slackMessage,
-} from '../../src/testing/slack-signer.ts';
+} from '../../src/testing/slack/signer.ts';
 import { type SampleSecret, sampleSecrets } from '../fixtures/secrets.ts';
 import { freshKeys, seeded } from '../support/campaign.ts';
 import { holds, leaks } from '../support/canary/search.ts';

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type GraphServer, startGraphServer } from '../../src/testing/graph-server.ts';
+import { type GraphServer, startGraphServer } from '../../src/testing/graph/server.ts';
 import { ensureBuilt } from '../support/built.ts';
 import { sallyport } from '../support/command.ts';
 import { freePort } from '../support/free-port.ts';

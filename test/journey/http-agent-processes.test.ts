@@ -5,10 +5,10 @@ import {
   type HttpAgentRequest,
   type HttpAgentServer,
   startHttpAgentServer,
-} from '../../src/testing/http-agent-server.ts';
-import { signCallback } from '../../src/testing/http-agent-signer.ts';
-import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
-import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
+} from '../../src/testing/agents/http-agent-server.ts';
+import { signCallback } from '../../src/testing/agents/http-agent-signer.ts';
+import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
+import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { PATIENCE_MS } from '../support/clock.ts';
 import { testFolder } from '../support/folder.ts';
 import { SIGNING_SECRET } from '../support/gate.ts';

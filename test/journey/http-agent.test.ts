@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { BudgetLimits } from '../../src/core/budget.ts';
-import type { HttpAgentReaction } from '../../src/testing/http-agent-server.ts';
+import type { HttpAgentReaction } from '../../src/testing/agents/http-agent-server.ts';
 import { AGENT_SECRET, type HttpGate, type HttpGateOptions, keysOf, openHttpGate } from '../support/http-agent.ts';
 
 let http: HttpGate;

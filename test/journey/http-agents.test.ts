@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type HttpAgentServer, startHttpAgentServer } from '../../src/testing/http-agent-server.ts';
-import { signCallback } from '../../src/testing/http-agent-signer.ts';
-import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
-import { type SlackMessageOptions, signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
+import { type HttpAgentServer, startHttpAgentServer } from '../../src/testing/agents/http-agent-server.ts';
+import { signCallback } from '../../src/testing/agents/http-agent-signer.ts';
+import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
+import { type SlackMessageOptions, signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { freshKeys } from '../support/campaign.ts';
 import { PATIENCE_MS } from '../support/clock.ts';
 import { testFolder } from '../support/folder.ts';

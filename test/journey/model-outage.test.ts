@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { modelFetch } from '../../src/app/model-fetch.node.ts';
 import type { BudgetLimits } from '../../src/core/budget.ts';
 import type { EventRecord } from '../../src/core/event.ts';
-import { modelFetch } from '../../src/entries/model-fetch.node.ts';
 import type { AccountLimit } from '../../src/queue/ledger.ts';
 import type { Store } from '../../src/queue/store.ts';
-import { type LlmAnswer, type LlmServer, startLlmServer } from '../../src/testing/llm-server.ts';
-import type { Agent } from '../../src/workers/agent/agent.ts';
-import { openModels } from '../../src/workers/agent/assistant/ask-model.ts';
+import { type LlmAnswer, type LlmServer, startLlmServer } from '../../src/testing/agents/llm-server.ts';
+import type { Agent } from '../../src/workers/agent.ts';
+import { openModels } from '../../src/workers/agents/assistant/ask-model.ts';
 import { type AssistantOptions, type AssistantWorld, openAssistant } from '../support/assistant.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { createTestStores, type TestStores } from '../support/redis-store.ts';

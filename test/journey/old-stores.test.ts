@@ -1,11 +1,11 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startGmailServer } from '../../src/testing/gmail-server.ts';
-import { startHttpAgentServer } from '../../src/testing/http-agent-server.ts';
-import { signCallback } from '../../src/testing/http-agent-signer.ts';
-import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
-import { signSlackRequest, slackJson } from '../../src/testing/slack-signer.ts';
+import { startHttpAgentServer } from '../../src/testing/agents/http-agent-server.ts';
+import { signCallback } from '../../src/testing/agents/http-agent-signer.ts';
+import { startGmailServer } from '../../src/testing/gmail/server.ts';
+import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
+import { signSlackRequest, slackJson } from '../../src/testing/slack/signer.ts';
 import { sallyport } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
 import {

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createSlackReplier } from '../../src/channels/slack/reply.ts';
-import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import { createSlackReplier } from '../../src/channels/slack/reply/reply.ts';
+import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import { SallyportError } from '../../src/core/errors.ts';
 import type { EventRecord } from '../../src/core/event.ts';
 import { type LogFields, silentLogger } from '../../src/core/logger.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
-import { type SlackServer, type SlackServerOptions, startSlackServer } from '../../src/testing/slack-server.ts';
-import type { Agent } from '../../src/workers/agent/agent.ts';
+import { type SlackServer, type SlackServerOptions, startSlackServer } from '../../src/testing/slack/server.ts';
+import type { Agent } from '../../src/workers/agent.ts';
 import { createFakeClock, type FakeClock } from '../support/clock.ts';
 import { type Gate, type GateOptions, openGate } from '../support/gate.ts';
 import { type ApiCaller, callApi } from '../support/review-api.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { SallyportError } from '../../src/core/errors.ts';
-import { signSlackRequest, slackForm, slackJson } from '../../src/testing/slack-signer.ts';
+import { signSlackRequest, slackForm, slackJson } from '../../src/testing/slack/signer.ts';
 import { type Gate, type GateOptions, openGate, SIGNING_SECRET } from '../support/gate.ts';
 import { answered, message, postSlack } from '../support/slack.ts';
 

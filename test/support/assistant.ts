@@ -1,21 +1,26 @@
-import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import type { EventRecord } from '../../src/core/event.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
+import { asFetch } from '../../src/net/as-fetch.ts';
+import { allowEntry } from '../../src/net/guard/check-url.ts';
+import { createGuardedFetch } from '../../src/net/guarded-fetch.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { createScrubber } from '../../src/scrub/scrubber.ts';
-import { type LlmAnswer, type LlmRequest, type LlmServer, startLlmServer } from '../../src/testing/llm-server.ts';
-import type { Agent } from '../../src/workers/agent/agent.ts';
-import { openModels } from '../../src/workers/agent/assistant/ask-model.ts';
-import { type AssistantDefinition, createAssistant } from '../../src/workers/agent/assistant/assistant.ts';
-import { createToolboxes } from '../../src/workers/agent/assistant/open-toolbox.ts';
-import { createMemory, type Memory, type MemoryBounds } from '../../src/workers/agent/memory/memory.ts';
+import {
+  type LlmAnswer,
+  type LlmRequest,
+  type LlmServer,
+  startLlmServer,
+} from '../../src/testing/agents/llm-server.ts';
+import type { Agent } from '../../src/workers/agent.ts';
+import { openModels } from '../../src/workers/agents/assistant/ask-model.ts';
+import { type AssistantDefinition, createAssistant } from '../../src/workers/agents/assistant/assistant.ts';
+import { createToolboxes } from '../../src/workers/agents/assistant/open-toolbox.ts';
+import { createMemory, type Memory, type MemoryBounds } from '../../src/workers/agents/memory/memory.ts';
 import type { Guardrail } from '../../src/workers/guardrails/guardrail.ts';
 import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
-import { asFetch } from '../../src/workers/outbound/as-fetch.ts';
-import { allowEntry } from '../../src/workers/outbound/check-url.ts';
-import { createGuardedFetch } from '../../src/workers/outbound/guarded-fetch.ts';
 import type { Delegate } from '../../src/workers/tools/delegate.ts';
 import type { Tool } from '../../src/workers/tools/tool.ts';
 import { createFakeClock, type FakeClock } from './clock.ts';

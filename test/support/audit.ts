@@ -1,10 +1,10 @@
 import { expect } from 'vitest';
-import type { RecordAudit } from '../../src/core/audit.ts';
-import type { AuditEntry } from '../../src/core/audit-chain.ts';
-import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import type { AuditEntry } from '../../src/core/audit/chain.ts';
+import type { RecordAudit } from '../../src/core/audit/entry.ts';
+import { verifyChain } from '../../src/core/audit/verify.ts';
+import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
+import { sha256 } from '../../src/core/crypto/sha256.node.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import { sha256 } from '../../src/core/sha256.node.ts';
-import { verifyChain } from '../../src/core/verify-chain.ts';
 import { createAudit } from '../../src/ops/audit.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { createScrubber } from '../../src/scrub/scrubber.ts';

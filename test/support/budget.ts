@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { BudgetLimits } from '../../src/core/budget.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
-import { createBudgetOverrides } from '../../src/queue/budget-overrides.ts';
+import { createBudgetOverrides } from '../../src/queue/records/budget-overrides.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { type KillWatch, watchKills } from '../../src/workers/budget/kill-watch.ts';
 import { type BudgetPolicy, createPolicies } from '../../src/workers/budget/policy.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'undici';
-import type { SlackServer } from '../../src/testing/slack-server.ts';
-import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack-signer.ts';
+import type { SlackServer } from '../../src/testing/slack/server.ts';
+import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { PATIENCE_MS } from './clock.ts';
 import type { RoleProcess } from './role.ts';
 

@@ -1,4 +1,4 @@
-import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import { type Conversation, type InboundEvent, noUsage, type Run } from '../../src/core/event.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
 import type { ConversationRef } from '../../src/queue/conversation-ref.ts';

@@ -1,15 +1,15 @@
 import type { ParsedEvent, Read } from '../../src/channels/channel.ts';
-import { createGmailClient } from '../../src/channels/gmail/client.ts';
-import { noCredentials } from '../../src/channels/gmail/credentials.ts';
-import { pushEvent } from '../../src/channels/gmail/identify.ts';
-import { createMailboxes, type Mailboxes } from '../../src/channels/gmail/mailbox-state.ts';
-import { createGmailReader } from '../../src/channels/gmail/reader.ts';
-import type { SyncDeps } from '../../src/channels/gmail/session.ts';
+import { createGmailClient } from '../../src/channels/gmail/api/client.ts';
+import { noCredentials } from '../../src/channels/gmail/api/credentials.ts';
+import { createGmailReader } from '../../src/channels/gmail/read/reader.ts';
+import { pushEvent } from '../../src/channels/gmail/receive/identify.ts';
+import { createMailboxes, type Mailboxes } from '../../src/channels/gmail/sync/mailbox-state.ts';
+import type { SyncDeps } from '../../src/channels/gmail/sync/session.ts';
 import type { InboundEvent } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
-import { prepare } from '../../src/ingress/prepare.ts';
 import type { Store } from '../../src/queue/store.ts';
+import { prepare } from '../../src/server/hooks/prepare.ts';
 import type { FakeClock } from './clock.ts';
 import { identifier, MAILBOX, SUBSCRIPTION, scrub, sealer } from './gmail.ts';
 

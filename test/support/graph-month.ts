@@ -1,8 +1,8 @@
 import type { EventRecord } from '../../src/core/event.ts';
-import type { Disturbance } from '../../src/testing/graph-pushes.ts';
-import type { GraphAsked, GraphFault } from '../../src/testing/graph-server.ts';
-import type { GraphItem } from '../../src/testing/graph-signer.ts';
-import type { Agent } from '../../src/workers/agent/agent.ts';
+import type { Disturbance } from '../../src/testing/graph/pushes.ts';
+import type { GraphAsked, GraphFault } from '../../src/testing/graph/server.ts';
+import type { GraphItem } from '../../src/testing/graph/signer.ts';
+import type { Agent } from '../../src/workers/agent.ts';
 import { seeded } from './campaign.ts';
 import { createFakeClock, type FakeClock } from './clock.ts';
 import { type GraphGate, openGraphGate } from './graph-gate.ts';

@@ -1,9 +1,12 @@
-import { createSlackReplier } from '../../src/channels/slack/reply.ts';
-import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import { createSlackReplier } from '../../src/channels/slack/reply/reply.ts';
+import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
+import { webhookKey } from '../../src/core/crypto/webhook-key.ts';
 import type { EventRecord } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
-import { webhookKey } from '../../src/core/webhook-key.ts';
+import { allowEntry } from '../../src/net/guard/check-url.ts';
+import { createDnsResolve } from '../../src/net/guard/resolve.ts';
+import { createGuardedFetch } from '../../src/net/guarded-fetch.ts';
 import { createScrubber } from '../../src/scrub/scrubber.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
 import {
@@ -11,15 +14,12 @@ import {
   type HttpAgentRequest,
   type HttpAgentServer,
   startHttpAgentServer,
-} from '../../src/testing/http-agent-server.ts';
-import { type CallbackSigning, signCallback } from '../../src/testing/http-agent-signer.ts';
-import { type SlackServer, startSlackServer } from '../../src/testing/slack-server.ts';
-import type { Agent } from '../../src/workers/agent/agent.ts';
-import { createHttpAgent } from '../../src/workers/agent/http/agent.ts';
-import type { HttpAgentSettings } from '../../src/workers/agent/http/settings.ts';
-import { allowEntry } from '../../src/workers/outbound/check-url.ts';
-import { createGuardedFetch } from '../../src/workers/outbound/guarded-fetch.ts';
-import { createDnsResolve } from '../../src/workers/outbound/resolve.ts';
+} from '../../src/testing/agents/http-agent-server.ts';
+import { type CallbackSigning, signCallback } from '../../src/testing/agents/http-agent-signer.ts';
+import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
+import type { Agent } from '../../src/workers/agent.ts';
+import { createHttpAgent } from '../../src/workers/agents/http/agent.ts';
+import type { HttpAgentSettings } from '../../src/workers/agents/http/settings.ts';
 import { createFakeClock, type FakeClock } from './clock.ts';
 import { type Gate, type GateOptions, openGate } from './gate.ts';
 import { message, postSlack } from './slack.ts';

@@ -1,4 +1,4 @@
-import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import { createLog } from '../../src/ops/log.ts';
 import { createLogScrubber, createVouch } from '../../src/scrub/log-scrub.ts';
 import { createScrubber } from '../../src/scrub/scrubber.ts';

@@ -1,4 +1,4 @@
-import type { LlmAnswer, LlmRequest } from '../../src/testing/llm-server.ts';
+import type { LlmAnswer, LlmRequest } from '../../src/testing/agents/llm-server.ts';
 
 const rot13 = (text: string): string =>
   text.replace(/[a-z]/gi, (c) => String.fromCharCode((((c.charCodeAt(0) & 31) + 12) % 26) + (c < 'a' ? 65 : 97)));

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { noUsage } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/logger.ts';
+import type { RedisStoreOptions } from '../../src/queue/redis/client/options.ts';
 import { openRedisStore } from '../../src/queue/redis/open.ts';
-import type { RedisStoreOptions } from '../../src/queue/redis/options.ts';
 import { defaultLimits, type Store, type StoreLimits } from '../../src/queue/store.ts';
 
 export interface TestStores {

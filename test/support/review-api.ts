@@ -1,5 +1,5 @@
 import { SignJWT } from 'jose';
-import type { App } from '../../src/ingress/context.ts';
+import type { App } from '../../src/server/http/context.ts';
 import { JWT_SECRET } from './gate.ts';
 import { answered } from './slack.ts';
 

@@ -1,4 +1,4 @@
-import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
 import type { ReviewPolicy } from '../../src/core/review.ts';
 

@@ -1,11 +1,11 @@
-import type { App } from '../../src/ingress/context.ts';
+import type { App } from '../../src/server/http/context.ts';
 import {
   type SlackMessageOptions,
   type SlackTamper,
   signSlackRequest,
   slackJson,
   slackMessage,
-} from '../../src/testing/slack-signer.ts';
+} from '../../src/testing/slack/signer.ts';
 import { SIGNING_SECRET } from './gate.ts';
 
 /** What the gate answered, in the words tests speak. */

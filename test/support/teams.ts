@@ -8,22 +8,26 @@ import {
   type TeamsBotChannelDeps,
   teamsMatchPolicy,
 } from '../../src/channels/teams/index.ts';
-import { createTeamsReplier } from '../../src/channels/teams/reply.ts';
-import { nodeCrypto } from '../../src/core/crypto.node.ts';
+import { createTeamsReplier } from '../../src/channels/teams/reply/reply.ts';
+import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import type { EventRecord } from '../../src/core/event.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
 import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { type Meter, silentMeter } from '../../src/core/meter.ts';
-import { createApp } from '../../src/ingress/app.ts';
-import { readBodyStream } from '../../src/ingress/body.ts';
-import type { App } from '../../src/ingress/context.ts';
-import { createSourceLimiter } from '../../src/ingress/limits.ts';
-import { createJwks } from '../../src/jwt/jwks.ts';
+import { asFetch } from '../../src/net/as-fetch.ts';
+import { allowEntry } from '../../src/net/guard/check-url.ts';
+import { createDnsResolve } from '../../src/net/guard/resolve.ts';
+import { createGuardedFetch } from '../../src/net/guarded-fetch.ts';
+import { createJwks } from '../../src/net/jwt/jwks.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { createScrubber } from '../../src/scrub/scrubber.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
-import { type BotConnectorServer, createBotConnectorKey } from '../../src/testing/bot-connector-server.ts';
+import { createApp } from '../../src/server/app.ts';
+import { readBodyStream } from '../../src/server/http/body.ts';
+import type { App } from '../../src/server/http/context.ts';
+import { createSourceLimiter } from '../../src/server/http/limits.ts';
+import { type BotConnectorServer, createBotConnectorKey } from '../../src/testing/teams/bot-connector-server.ts';
 import {
   type SignedTeamsRequest,
   signTeamsActivity,
@@ -31,15 +35,11 @@ import {
   type TeamsBotSigning,
   type TeamsMessageOptions,
   teamsMessage,
-} from '../../src/testing/teams-signer.ts';
-import type { Agent } from '../../src/workers/agent/agent.ts';
-import { echoAgent } from '../../src/workers/agent/echo.ts';
+} from '../../src/testing/teams/signer.ts';
+import type { Agent } from '../../src/workers/agent.ts';
+import { echoAgent } from '../../src/workers/agents/echo.ts';
 import type { Guardrail } from '../../src/workers/guardrails/guardrail.ts';
 import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
-import { asFetch } from '../../src/workers/outbound/as-fetch.ts';
-import { allowEntry } from '../../src/workers/outbound/check-url.ts';
-import { createGuardedFetch } from '../../src/workers/outbound/guarded-fetch.ts';
-import { createDnsResolve } from '../../src/workers/outbound/resolve.ts';
 import { run } from '../../src/workers/run.ts';
 import { auditOver } from './audit.ts';
 

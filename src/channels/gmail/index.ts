@@ -1,9 +1,9 @@
 import type { Identifier } from '../../core/identity.ts';
 import type { Channel, Delivery, Received } from '../channel.ts';
-import { answerTo, TAKEN } from './answers.ts';
-import { pushEvent } from './identify.ts';
-import { type GmailReason, parse } from './parse.ts';
-import { createPushVerifier, type PushVerifierDeps } from './verify.ts';
+import { answerTo, TAKEN } from './receive/answers.ts';
+import { pushEvent } from './receive/identify.ts';
+import { type GmailReason, parse } from './receive/parse.ts';
+import { createPushVerifier, type PushVerifierDeps } from './receive/verify.ts';
 
 export interface GmailChannelDeps extends PushVerifierDeps {
   readonly identifier: Identifier;

@@ -1,18 +1,18 @@
-import type { Crypto } from '../../core/crypto.ts';
+import type { Crypto } from '../../core/crypto/crypto.ts';
 import type { Identifier } from '../../core/identity.ts';
 import type { Channel } from '../channel.ts';
-import { answerTo } from './answers.ts';
-import type { ClientStates } from './client-state.ts';
-import type { OpenContent } from './decrypt.ts';
-import { createIdentify } from './identify.ts';
-import type { VerifyPublisher } from './publisher.ts';
-import { type ReceiveDeps, receive } from './receive.ts';
-import { routeOf } from './route.ts';
-import { createItemVerifier } from './verify.ts';
+import type { OpenContent } from './read/decrypt.ts';
+import { answerTo } from './receive/answers.ts';
+import type { ClientStates } from './receive/client-state.ts';
+import { createIdentify } from './receive/identify.ts';
+import type { VerifyPublisher } from './receive/publisher.ts';
+import { type ReceiveDeps, receive } from './receive/receive.ts';
+import { routeOf } from './receive/route.ts';
+import { createItemVerifier } from './receive/verify.ts';
 
-export { type ClientStates, createClientStates } from './client-state.ts';
-export { createContentOpener, type EncryptionKey, type OpenContent } from './decrypt.ts';
-export { createPublisherVerifier, type VerifyPublisher } from './publisher.ts';
+export { createContentOpener, type EncryptionKey, type OpenContent } from './read/decrypt.ts';
+export { type ClientStates, createClientStates } from './receive/client-state.ts';
+export { createPublisherVerifier, type VerifyPublisher } from './receive/publisher.ts';
 
 export interface GraphChannelDeps {
   readonly crypto: Crypto;

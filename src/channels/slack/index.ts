@@ -1,18 +1,18 @@
-import type { Crypto } from '../../core/crypto.ts';
+import type { Crypto } from '../../core/crypto/crypto.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { Channel, Delivery, DeliveryOutcome, Received } from '../channel.ts';
-import { answerTo } from './answers.ts';
-import { isSslCheck, readBody } from './body.ts';
-import { type IdentifyDeps, identify } from './identify.ts';
 import { createInstallationTable, type SlackInstallation } from './installation.ts';
-import { parse } from './parse.ts';
-import type { Match } from './policy.ts';
-import type { SlackReason } from './relevance.ts';
-import { createVerifier } from './verify.ts';
+import { answerTo } from './receive/answers.ts';
+import { isSslCheck, readBody } from './receive/body.ts';
+import { type IdentifyDeps, identify } from './receive/identify.ts';
+import { parse } from './receive/parse.ts';
+import type { Match } from './receive/policy.ts';
+import type { SlackReason } from './receive/relevance.ts';
+import { createVerifier } from './receive/verify.ts';
 
-export type { SlackWindows } from './identify.ts';
 export type { SlackInstallation } from './installation.ts';
-export { type Match, type MatchCandidate, type MatchOptions, matchPolicy } from './policy.ts';
+export type { SlackWindows } from './receive/identify.ts';
+export { type Match, type MatchCandidate, type MatchOptions, matchPolicy } from './receive/policy.ts';
 
 export interface SlackChannelDeps extends IdentifyDeps {
   readonly crypto: Crypto;

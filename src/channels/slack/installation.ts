@@ -1,5 +1,5 @@
 import { present } from './ids.ts';
-import type { Command, Envelope, Interaction } from './payload.ts';
+import type { Command, Envelope, Interaction } from './receive/payload.ts';
 
 /** The app as installed in one workspace, or in a whole organisation. */
 export interface SlackInstallation {

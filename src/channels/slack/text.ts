@@ -1,5 +1,5 @@
-import { isJsonObject } from '../../core/json.ts';
-import type { Action, Interaction } from './payload.ts';
+import { isJsonObject } from '../../core/json/json.ts';
+import type { Action, Interaction } from './receive/payload.ts';
 
 /** What a user said by pressing or submitting: the values they chose or typed, one a line. '' when there are none. */
 export function textOfInteraction(payload: Interaction): string {

@@ -1,19 +1,19 @@
-import type { Crypto } from '../../core/crypto.ts';
+import type { Crypto } from '../../core/crypto/crypto.ts';
 import type { Channel, Delivery, Received } from '../channel.ts';
-import { answerToBot, answerToOutgoing } from './answers.ts';
-import { awaitingOf } from './await-answer.ts';
-import type { Candidate } from './candidate.ts';
-import { type IdentifyDeps, identify } from './identify.ts';
-import { checkEnvelope, parse, parseBody } from './parse.ts';
-import type { TeamsMatch } from './policy.ts';
-import { readActivity } from './read-activity.ts';
-import { readWebhook } from './read-webhook.ts';
-import { type TeamsReason, whyUnlisted } from './relevance.ts';
-import { createServiceHosts, defaultServiceHosts } from './service-hosts.ts';
-import { type BotVerifierDeps, bindActivity, createBotVerifier } from './verify.ts';
-import { checkFreshness, createWebhookVerifier } from './verify-webhook.ts';
+import { answerToBot, answerToOutgoing } from './receive/answers.ts';
+import type { Candidate } from './receive/candidate.ts';
+import { type IdentifyDeps, identify } from './receive/identify.ts';
+import { checkEnvelope, parse, parseBody } from './receive/parse.ts';
+import type { TeamsMatch } from './receive/policy.ts';
+import { readActivity } from './receive/read-activity.ts';
+import { readWebhook } from './receive/read-webhook.ts';
+import { type TeamsReason, whyUnlisted } from './receive/relevance.ts';
+import { type BotVerifierDeps, bindActivity, createBotVerifier } from './receive/verify.ts';
+import { checkFreshness, createWebhookVerifier } from './receive/verify-webhook.ts';
+import { awaitingOf } from './reply/await-answer.ts';
+import { createServiceHosts, defaultServiceHosts } from './reply/service-hosts.ts';
 
-export { type TeamsCandidate, type TeamsMatch, type TeamsMatchOptions, teamsMatchPolicy } from './policy.ts';
+export { type TeamsCandidate, type TeamsMatch, type TeamsMatchOptions, teamsMatchPolicy } from './receive/policy.ts';
 
 interface CommonDeps extends Omit<IdentifyDeps, 'appName'> {
   /** Bytes. */

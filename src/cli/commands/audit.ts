@@ -2,12 +2,12 @@ import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
-import { type Checkpoint, checkpointSchema, checkpointText } from '../../core/checkpoint.ts';
-import { verifierOf } from '../../core/ed25519.node.ts';
-import { hasMembersBeside, parseJsonText } from '../../core/json-text.ts';
-import { sha256 } from '../../core/sha256.node.ts';
-import { trimEndOf } from '../../core/trim.ts';
-import { type ChainCheck, type ChainFault, type ChainVerdict, createChainCheck } from '../../core/verify-chain.ts';
+import { type Checkpoint, checkpointSchema, checkpointText } from '../../core/audit/checkpoint.ts';
+import { type ChainCheck, type ChainFault, type ChainVerdict, createChainCheck } from '../../core/audit/verify.ts';
+import { verifierOf } from '../../core/crypto/ed25519.node.ts';
+import { sha256 } from '../../core/crypto/sha256.node.ts';
+import { hasMembersBeside, parseJsonText } from '../../core/json/json-text.ts';
+import { trimEndOf } from '../../core/text/trim.ts';
 import { callApiForText } from '../access.ts';
 import { EXIT, Exit, type Io, inLine } from '../io.ts';
 

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
-import { parseResolveOptions, verdictOfLine, verdictOfUrl } from '../../workers/outbound/check-url-command.ts';
-import { createDnsResolve } from '../../workers/outbound/resolve.ts';
+import { createDnsResolve } from '../../net/guard/resolve.ts';
+import { parseResolveOptions, verdictOfLine, verdictOfUrl } from '../check-url-lines.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
 
 interface Options {

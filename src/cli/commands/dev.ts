@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { devKeys, ensureDevSecrets } from '../dev-secrets.ts';
-import { startDevVendors } from '../dev-vendors.ts';
+import { devKeys, ensureDevSecrets } from '../dev/secrets.ts';
+import { startDevVendors } from '../dev/vendors.ts';
 import type { Io } from '../io.ts';
 import { loadSettings } from '../settings.ts';
 import type { Roles } from './serve.ts';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { unknownSettings } from '../../config/environment.ts';
 import type { Config } from '../../config/schema.ts';
-import { readDevSecrets } from '../dev-secrets.ts';
+import { readDevSecrets } from '../dev/secrets.ts';
 import { EXIT, Exit, type Io, inLine } from '../io.ts';
 import { loadSettings } from '../settings.ts';
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
-import { freshKeyPair } from '../../core/ed25519.node.ts';
-import { freshSecrets } from '../dev-secrets.ts';
+import { freshKeyPair } from '../../core/crypto/ed25519.node.ts';
+import { freshSecrets } from '../dev/secrets.ts';
 import type { Io } from '../io.ts';
 
 export function registerKeygen(program: Command, io: Io): void {

@@ -3,9 +3,9 @@ import { resolve } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { key32 } from '../../config/values.ts';
-import { nodeCrypto } from '../../core/crypto.node.ts';
+import { nodeCrypto } from '../../core/crypto/crypto.node.ts';
 import { createScrubReporter } from '../../scrub/scrub-report.ts';
-import { readDevSecrets } from '../dev-secrets.ts';
+import { readDevSecrets } from '../dev/secrets.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
 
 export function registerScrub(program: Command, io: Io): void {

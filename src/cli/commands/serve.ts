@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config/schema.ts';
-import type { DevKeys } from '../dev-secrets.ts';
+import type { DevKeys } from '../dev/secrets.ts';
 import type { Io } from '../io.ts';
 import { loadSettings } from '../settings.ts';
 import type { Examine } from './doctor.ts';

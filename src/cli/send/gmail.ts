@@ -1,7 +1,13 @@
-import { type PushTokenForgery, signPushToken } from '../../testing/google-signer.ts';
-import { gmailPush, newPushId, type PushOptions, type PushRequest, withToken } from '../../testing/pubsub-sender.ts';
-import { devGmail, readDevGmail } from '../dev-gmail.ts';
-import { readDevVendors } from '../dev-vendors.ts';
+import { type PushTokenForgery, signPushToken } from '../../testing/gmail/google-signer.ts';
+import {
+  gmailPush,
+  newPushId,
+  type PushOptions,
+  type PushRequest,
+  withToken,
+} from '../../testing/gmail/pubsub-sender.ts';
+import { devGmail, readDevGmail } from '../dev/gmail.ts';
+import { readDevVendors } from '../dev/vendors.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
 import { depositMail } from './gmail-mail.ts';
 import type { Sender, SendOptions, SignedDelivery, Tamper } from './sender.ts';

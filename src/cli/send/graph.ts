@@ -8,8 +8,8 @@ import {
   graphItem,
   graphMail,
   signGraphToken,
-} from '../../testing/graph-signer.ts';
-import { type DevVendors, readDevVendors } from '../dev-vendors.ts';
+} from '../../testing/graph/signer.ts';
+import { type DevVendors, readDevVendors } from '../dev/vendors.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
 import type { Sender, SendOptions, SignedDelivery } from './sender.ts';
 

@@ -6,7 +6,7 @@ import {
   slackInteraction,
   slackJson,
   slackMessage,
-} from '../../testing/slack-signer.ts';
+} from '../../testing/slack/signer.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
 import { toolSettings } from '../settings.ts';
 import type { Sender, SendOptions, SignedDelivery } from './sender.ts';

@@ -1,5 +1,5 @@
-import { signTeamsOutgoing, teamsMessage } from '../../testing/teams-signer.ts';
-import { readDevVendors } from '../dev-vendors.ts';
+import { signTeamsOutgoing, teamsMessage } from '../../testing/teams/signer.ts';
+import { readDevVendors } from '../dev/vendors.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
 import type { Sender } from './sender.ts';
 import { teamsDeliveries } from './teams.ts';

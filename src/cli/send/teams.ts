@@ -4,8 +4,8 @@ import {
   type TeamsActivity,
   type TeamsTamper,
   teamsMessage,
-} from '../../testing/teams-signer.ts';
-import { readDevVendors } from '../dev-vendors.ts';
+} from '../../testing/teams/signer.ts';
+import { readDevVendors } from '../dev/vendors.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
 import type { Sender, SendOptions, SignedDelivery } from './sender.ts';
 

@@ -1,13 +1,13 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { StoreLimits } from '../store.ts';
-import type { AuditTable } from './audit-table.ts';
-import type { Connection } from './connection.ts';
-import type { ConversationTable } from './conversation-table.ts';
-import type { Counter } from './counter.ts';
-import type { EventTable } from './event-table.ts';
-import type { Signal } from './signal.ts';
-import type { Writer } from './writer.ts';
+import type { Connection } from './file/connection.ts';
+import type { Counter } from './file/counter.ts';
+import type { Writer } from './file/writer.ts';
+import type { Signal } from './run/signal.ts';
+import type { AuditTable } from './tables/audit-table.ts';
+import type { ConversationTable } from './tables/conversation-table.ts';
+import type { EventTable } from './tables/event-table.ts';
 
 /** What the rooms of this driver are made of. */
 export interface StoreParts {

@@ -1,5 +1,5 @@
 import { SallyportError } from '../../core/errors.ts';
-import type { Client } from './connection.ts';
+import type { Client } from './client/connection.ts';
 import { runScript, scripts } from './scripts.ts';
 
 /** What all processes on one Redis must agree on, because otherwise the same event would be new under another key. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Agreement } from './agreement.ts';
-import type { Client } from './connection.ts';
-import { unavailable } from './failure.ts';
+import type { Client } from './client/connection.ts';
+import { unavailable } from './client/failure.ts';
 import type { Keys } from './keys.ts';
 import { runScript, type Script, type ScriptArgument } from './scripts.ts';
 

@@ -1,4 +1,4 @@
-import { trimEndOf } from '../../core/trim.ts';
+import { trimEndOf } from '../../core/text/trim.ts';
 import { VENDORS } from './vendors.ts';
 
 /**

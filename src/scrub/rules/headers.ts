@@ -1,4 +1,4 @@
-import { fromBase64 } from '../../core/encoding.ts';
+import { fromBase64 } from '../../core/crypto/encoding.ts';
 import { looksRandom } from '../randomness.ts';
 import type { ContextRule, TokenRule } from './rule.ts';
 

@@ -1,5 +1,5 @@
-import { fromBase64 } from '../../core/encoding.ts';
-import { trimEndOf } from '../../core/trim.ts';
+import { fromBase64 } from '../../core/crypto/encoding.ts';
+import { trimEndOf } from '../../core/text/trim.ts';
 import { looksRandom } from '../randomness.ts';
 import type { TokenRule } from './rule.ts';
 

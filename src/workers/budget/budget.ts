@@ -1,6 +1,6 @@
 import type { Amounts } from '../../core/budget.ts';
 import type { Usage } from '../../core/event.ts';
-import type { JsonValue } from '../../core/json.ts';
+import type { JsonValue } from '../../core/json/json.ts';
 import type { TokenUse } from './price.ts';
 
 /** A call of a model that is about to be made. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Usage } from '../../core/event.ts';
-import type { JsonValue } from '../../core/json.ts';
+import type { JsonValue } from '../../core/json/json.ts';
 import type { Reservation } from '../../queue/ledger.ts';
 
 const count = z.int().min(0);

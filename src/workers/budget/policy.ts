@@ -1,6 +1,6 @@
 import { type BudgetLimits, mergeBudgets } from '../../core/budget.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { BudgetOverrides } from '../../queue/budget-overrides.ts';
+import type { BudgetOverrides } from '../../queue/records/budget-overrides.ts';
 
 export interface BudgetPolicy {
   readonly limits: BudgetLimits;

@@ -1,4 +1,4 @@
-import { toUtf8 } from '../../core/encoding.ts';
+import { toUtf8 } from '../../core/crypto/encoding.ts';
 
 /**
  * What a vendor adds to the input that we do not see: role markers, its own words about tools (Anthropic: up to 804

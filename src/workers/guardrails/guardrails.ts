@@ -1,7 +1,7 @@
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
-import type { Trail } from '../trail.ts';
-import { withinTime } from '../within-time.ts';
+import { withinTime } from '../attempt/within-time.ts';
+import type { Trail } from '../audit-trail.ts';
 import type { Guardrail, GuardrailSubject, Verdict } from './guardrail.ts';
 
 /** The reason of a block that nobody decided: the guardrail failed or took too long. Trying again may help. */

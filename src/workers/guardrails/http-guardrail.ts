@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
+import type { GuardedFetch, GuardedResponse } from '../../net/guarded-fetch.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
-import type { GuardedFetch, GuardedResponse } from '../outbound/guarded-fetch.ts';
 import type { Guardrail, GuardrailStage, GuardrailSubject, Verdict } from './guardrail.ts';
 import { createVerdictCache } from './verdict-cache.ts';
 

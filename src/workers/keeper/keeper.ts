@@ -1,10 +1,10 @@
-import type { KeeperTask } from '../../channels/keeper-task.ts';
+import type { KeeperTask } from '../../channels/shared/keeper-task.ts';
 import type { Clock } from '../../core/clock.ts';
 import { codeOf } from '../../core/errors.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import type { Logger } from '../../core/logger.ts';
-import { createKeeperReports, type KeeperReports } from '../../queue/keeper-reports.ts';
 import type { Lease } from '../../queue/lease.ts';
+import { createKeeperReports, type KeeperReports } from '../../queue/records/keeper-reports.ts';
 import type { Records } from '../../queue/records.ts';
 import { createWatch, type Watch } from './alarms.ts';
 import { createLeadership, LEADER_MS } from './leadership.ts';

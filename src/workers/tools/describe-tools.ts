@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isJsonObject, type JsonValue } from '../../core/json.ts';
+import { isJsonObject, type JsonValue } from '../../core/json/json.ts';
 import type { Tool } from './tool.ts';
 import type { ToolDescription } from './toolbox.ts';
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { cutBetweenWords } from '../../core/cap.ts';
-import type { JsonValue } from '../../core/json.ts';
-import type { GuardedFetch, GuardedResponse } from '../outbound/guarded-fetch.ts';
-import { OutboundError } from '../outbound/reasons.ts';
+import type { JsonValue } from '../../core/json/json.ts';
+import { cutBetweenWords } from '../../core/text/cap.ts';
+import { OutboundError } from '../../net/guard/reasons.ts';
+import type { GuardedFetch, GuardedResponse } from '../../net/guarded-fetch.ts';
 import { pageText } from './page-text.ts';
 import { ToolRefusal } from './refusal.ts';
 import { cutToBytes } from './result.ts';

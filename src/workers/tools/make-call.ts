@@ -1,5 +1,5 @@
-import type { JsonValue } from '../../core/json.ts';
-import { noteBlocked } from '../trail.ts';
+import type { JsonValue } from '../../core/json/json.ts';
+import { noteBlocked } from '../audit-trail.ts';
 import { type Arguments, parseArguments, readArguments } from './arguments.ts';
 import { type RecordedCall, recordEnd, recordIntent, recordNotBegun } from './recorded-call.ts';
 import { refusable } from './refusable.ts';

@@ -1,4 +1,4 @@
-import { htmlToText } from '../../core/html-text.ts';
+import { htmlToText } from '../../core/text/html.ts';
 
 const textual = /^(?:text\/[\w.+-]{1,80}|application\/(?:[\w.-]{1,80}\+)?(?:json|xml)|application\/xhtml\+xml)$/;
 const html: ReadonlySet<string> = new Set(['text/html', 'application/xhtml+xml']);

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { SallyportError } from '../../core/errors.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json/json.ts';
 import type { JournalEntry } from '../../queue/journal.ts';
-import type { Steps } from '../agent/steps.ts';
+import type { Steps } from '../steps.ts';
 import { refusalCodes } from './refusal.ts';
 import type { ToolResult } from './toolbox.ts';
 

@@ -1,11 +1,11 @@
-import type { JsonObject, JsonValue } from '../../core/json.ts';
+import type { JsonObject, JsonValue } from '../../core/json/json.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
-import type { Steps } from '../agent/steps.ts';
+import type { Trail } from '../audit-trail.ts';
 import type { RunBudget } from '../budget/budget.ts';
 import type { Guardrails } from '../guardrails/guardrails.ts';
-import type { Trail } from '../trail.ts';
+import type { Steps } from '../steps.ts';
 import type { RefusalCode } from './refusal.ts';
 import type { Tool } from './tool.ts';
 

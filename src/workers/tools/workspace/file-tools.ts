@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { z } from 'zod';
-import type { JsonValue } from '../../../core/json.ts';
+import type { JsonValue } from '../../../core/json/json.ts';
 import { ToolRefusal } from '../refusal.ts';
 import { defineTool, type Tool } from '../tool.ts';
 import { openToRead, openToWrite } from './open-below.ts';

@@ -1,0 +1,45 @@
+import { createAccessTokens } from '../channels/graph/api/access-token.ts';
+import { createGraphApi, type GraphApi } from '../channels/graph/api/graph-api.ts';
+import { canBeRich } from '../channels/graph/sync/lifetimes.ts';
+import type { Source } from '../channels/graph/sync/subscriptions.ts';
+import type { GraphConfig } from '../config/graph.ts';
+import type { Config } from '../config/schema.ts';
+import type { Crypto } from '../core/crypto/crypto.ts';
+import { clientStatesOf } from './graph.ts';
+
+/** The subscriptions a tenant's configuration wants kept, by nonce. */
+export function keptSources(
+  tenant: string,
+  { subscriptions, encryptionCert: der, encryptionKeyIds }: GraphConfig,
+  config: Config,
+  crypto: Crypto,
+): ReadonlyMap<string, Source> {
+  const states = clientStatesOf(config, crypto);
+  const certificate = der === undefined ? null : { id: encryptionKeyIds[0] ?? '', der };
+  return new Map(
+    subscriptions.map(({ resource, changeType, rich }) => {
+      const nonce = states.nonceOf(tenant, resource, changeType);
+      const isRich = rich ?? canBeRich(resource);
+      return [nonce, { nonce, resource, changeType, certificate: isRich ? certificate : null }];
+    }),
+  );
+}
+
+/** What every permission an administrator granted is asked for by, at the public cloud and for local servers. */
+const PUBLIC_SCOPE = 'https://graph.microsoft.com/.default';
+
+/** Null without credentials. */
+export function graphApiOf({ baseUrl, authorityUrl, tenantId, clientId, clientSecret }: GraphConfig): GraphApi | null {
+  if (clientId === undefined || clientSecret === undefined) return null;
+  const base = new URL(baseUrl);
+  const tokens = createAccessTokens({
+    tokenUrl: new URL(`${tenantId}/oauth2/v2.0/token`, authorityUrl).href,
+    clientId,
+    clientSecret,
+    // National clouds have hosts, and so scopes, of their own; they are never plain http.
+    scope: base.protocol === 'https:' ? `${base.origin}/.default` : PUBLIC_SCOPE,
+    fetch,
+    clock: Date.now,
+  });
+  return createGraphApi({ baseUrl, tokens, fetch });
+}

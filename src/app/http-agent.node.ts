@@ -1,0 +1,27 @@
+import { httpEndpoints, type NamedEndpoint } from '../config/http-agent.ts';
+import { SallyportError } from '../core/errors.ts';
+import { allowEntry } from '../net/guard/check-url.ts';
+import { createDnsResolve } from '../net/guard/resolve.ts';
+import { createGuardedFetch } from '../net/guarded-fetch.ts';
+import type { Agent } from '../workers/agent.ts';
+import { createHttpAgent } from '../workers/agents/http/agent.ts';
+import type { Runtime } from './runtime.node.ts';
+
+/** Somebody else's program. Its client may reach the host and port of its own URL even where they are private. */
+export function openHttpAgent({ name, http }: NamedEndpoint, { config, scrub, metrics }: Runtime): Agent {
+  const { url, secrets: keys, timeout: timeoutMs, callbackTimeout: callbackTimeoutMs, reserve } = http;
+  const allow = [allowEntry(url)].filter((entry) => entry !== null);
+  const fetch = createGuardedFetch({ resolve: createDnsResolve(), allow, timeoutMs });
+  const { publicUrl } = config.server;
+  return createHttpAgent(
+    { name, url, keys, timeoutMs, callbackTimeoutMs, reserve, publicUrl },
+    { fetch, scrub, meter: metrics.meter, clock: Date.now },
+  );
+}
+
+/** The one of the environment. @throws SallyportError ERR_CONFIG_INVALID: none is configured */
+export function openBuiltInHttpAgent(runtime: Runtime): Agent {
+  const builtIn = httpEndpoints(runtime.config).find(({ name }) => name === 'http');
+  if (builtIn === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'SALLYPORT_AGENT_URL: is required');
+  return openHttpAgent(builtIn, runtime);
+}

@@ -1,0 +1,40 @@
+import type { AgentConfig } from '../config/agent.ts';
+import type { Config } from '../config/schema.ts';
+import { SallyportError } from '../core/errors.ts';
+import type { AskModel } from '../workers/agents/assistant/model.ts';
+import { createPrices, type PriceOf } from '../workers/budget/prices.ts';
+
+/** The models of the configured endpoint by name. The AI SDK is loaded with the first call. */
+export function openModels({ llm }: AgentConfig): (model: string | undefined) => AskModel {
+  const { baseUrl, apiKey, timeout, maxTokensField: field } = llm;
+  const maxTokensField = field === 'auto' ? undefined : field;
+  const open = async () => {
+    if (baseUrl === undefined) throw missing('LLM_BASE_URL');
+    const { openModels: openEndpoint } = await import('../workers/agents/assistant/ask-model.ts');
+    const { modelFetch } = await import('./model-fetch.node.ts');
+    return openEndpoint({ baseUrl, apiKey, maxTokensField, fetch: modelFetch(baseUrl, timeout) });
+  };
+  let opened: ReturnType<typeof open> | undefined;
+  return (model = llm.model) =>
+    async (question) => {
+      if (model === undefined) throw missing('LLM_MODEL');
+      opened ??= open();
+      return (await opened)(model)(question);
+    };
+}
+
+const missing = (setting: string): SallyportError =>
+  new SallyportError('ERR_CONFIG_INVALID', `${setting}: is required`);
+
+/** What models cost where they are called. */
+export const pricesOf = ({ prices, agent: { llm } }: Config): PriceOf =>
+  createPrices({ ...prices, ...(llm.baseUrl === undefined ? {} : { baseUrl: llm.baseUrl }) });
+
+/** Names of models that agents would call and nobody knows the price of: they are never called. */
+export async function unpricedModels(config: Config): Promise<string[]> {
+  const own = config.agents.filter(({ instructions }) => instructions !== undefined);
+  const used = [config.agent.llm.model, ...own.map(({ model }) => model)].filter((model) => model !== undefined);
+  const models = [...new Set(used)];
+  const prices = await Promise.all(models.map(pricesOf(config)));
+  return models.filter((_, i) => prices[i] === null);
+}

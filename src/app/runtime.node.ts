@@ -1,0 +1,60 @@
+import type { Config } from '../config/schema.ts';
+import { nodeCrypto as crypto } from '../core/crypto/crypto.node.ts';
+import type { Crypto } from '../core/crypto/crypto.ts';
+import { SallyportError } from '../core/errors.ts';
+import { createIdentifier, type Identifier } from '../core/identity.ts';
+import type { Log } from '../ops/log.ts';
+import { createMetrics, type Metrics } from '../ops/metrics.ts';
+import { type Check, type ReadyMonitor, watchReadiness } from '../ops/ready.ts';
+import { probeSubscriptions, sourceFigures } from '../ops/subscriptions.ts';
+import { probeWorkers } from '../ops/worker-beat.ts';
+import type { Store } from '../queue/store.ts';
+import type { Scrub } from '../scrub/scrub.ts';
+import { createSealer, type Sealer } from '../scrub/seal.ts';
+import { openAudit } from './audit.ts';
+import { guardStore } from './guard-store.ts';
+import { modelCheck } from './model-checks.node.ts';
+import { openLog } from './open-log.node.ts';
+import { openStore } from './store.node.ts';
+
+/** What every role is made of. */
+export interface Runtime {
+  readonly config: Config;
+  readonly crypto: Crypto;
+  readonly identifier: Identifier;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly scrub: Scrub;
+  readonly sealer: Sealer;
+  readonly store: Store;
+  readonly audit: ReturnType<typeof openAudit>;
+  readonly ready: ReadyMonitor;
+  readonly drain: AbortController;
+}
+
+/** @throws SallyportError ERR_STORE_UNSAFE or ERR_STORE_MISMATCH: the process must not start. */
+export async function openRuntime(config: Config, isPretty: boolean): Promise<Runtime> {
+  const { id, seal } = config.keys;
+  if (id === undefined || seal === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'keys are missing');
+  const { scrub, log } = openLog(config, crypto, id, isPretty);
+  const identifier = createIdentifier(crypto, id);
+  const { store, probe } = guardStore(await openStore(config, identifier, log));
+  const audit = openAudit(store, scrub, log);
+  const kept = { records: store.records, tenants: Object.keys(config.tenants), clock: Date.now };
+  const sources = () => sourceFigures({ ...kept, silentAfterMs: config.keeper.silentAfter });
+  const metrics = createMetrics({ stats: () => store.jobs.stats(), sources, clock: Date.now });
+  const drain = new AbortController();
+  await probe().catch((error: unknown) => {
+    if (!(error instanceof SallyportError) || error.code !== 'ERR_STORE_UNAVAILABLE') throw error;
+    // Deliveries are answered 503 until it is there: senders retry, and nothing is lost.
+    log.warn({ code: error.code }, 'store.unavailable');
+  });
+  // Without these the ingress still accepts, and must go on receiving traffic: they only inform.
+  const workers: Check = { name: 'worker', isOptional: true, probe: () => probeWorkers(kept) };
+  const subscriptions: Check = { name: 'subscriptions', isOptional: true, probe: () => probeSubscriptions(kept) };
+  const checks = [{ name: 'store', probe }, workers, subscriptions, ...modelCheck(config)];
+  const ready = watchReadiness(checks, () => drain.signal.aborted);
+  await ready.refresh();
+  const sealing = { scrub, sealer: createSealer(crypto, seal) };
+  return { config, crypto, identifier, log, metrics, ...sealing, store, audit, ready, drain };
+}

@@ -1,0 +1,33 @@
+import type { Channel } from '../channels/channel.ts';
+import { createSlackChannel, matchPolicy, type SlackInstallation } from '../channels/slack/index.ts';
+import type { Config, SlackConfig } from '../config/schema.ts';
+import type { Crypto } from '../core/crypto/crypto.ts';
+import type { Identifier } from '../core/identity.ts';
+
+/** Commands and actions are sent once; this outlives their `response_url` (30 minutes). */
+const SLACK_INTERACTIONS_MS = 3_600_000;
+
+/** Of all tenants, so that one tenant's route refuses another's workspace by name and not as unknown. */
+export const slackInstallations = (config: Config): SlackInstallation[] =>
+  Object.entries(config.tenants).flatMap(([tenant, { slack }]) =>
+    (slack?.installations ?? []).map((entry) => ({ ...entry, tenant }) as SlackInstallation),
+  );
+
+export const slackChannel = (
+  slack: SlackConfig,
+  installations: readonly SlackInstallation[],
+  { windows, server }: Config,
+  { crypto, identifier }: { readonly crypto: Crypto; readonly identifier: Identifier },
+): Channel =>
+  createSlackChannel({
+    crypto,
+    identifier,
+    signingSecrets: slack.signingSecrets,
+    ...(slack.installations === undefined ? {} : { installations }),
+    allowBots: slack.allowBots,
+    match: matchPolicy({ mentionsOnly: slack.mentionsOnly, eventTypes: slack.eventTypes }),
+    appName: 'slack-app',
+    windows: { eventsMs: windows.slack, interactionsMs: SLACK_INTERACTIONS_MS },
+    bodyLimit: server.bodyLimit,
+    outcomeHeaders: server.outcomeHeaders ?? true,
+  });

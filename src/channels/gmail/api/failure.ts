@@ -1,0 +1,64 @@
+import { SallyportError } from '../../../core/errors.ts';
+
+/** How a call to Gmail failed. It holds nothing of the request or the answer but what decides about the next step. */
+export class GmailFailure extends Error {
+  override readonly name = 'GmailFailure';
+  /** The HTTP status; null when no answer came. */
+  readonly status: number | null;
+  /** Google's word for it, e.g. `rateLimitExceeded`; of a bounded set in practice, and never shown to anybody. */
+  readonly reason: string;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(status: number | null, reason = '', retryAfterMs?: number) {
+    super('the call to Gmail failed');
+    this.status = status;
+    this.reason = reason;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+interface ErrorAnswer {
+  readonly status?: unknown;
+  readonly headers?: { get?: (name: string) => string | null };
+  readonly data?: { readonly error?: { readonly errors?: readonly { readonly reason?: unknown }[] } };
+}
+
+/**
+ * What the client library threw, without what it holds: its errors carry the request with its token, and the text of
+ * the answer. Two copies of the library are installed, so its error class says nothing.
+ */
+export function toFailure(error: unknown): GmailFailure {
+  const answer = (error as { readonly response?: ErrorAnswer } | null)?.response;
+  if (typeof answer?.status !== 'number') return new GmailFailure(null);
+  const reason = answer.data?.error?.errors?.[0]?.reason;
+  const seconds = Number(answer.headers?.get?.('retry-after') ?? Number.NaN);
+  const retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined;
+  return new GmailFailure(answer.status, typeof reason === 'string' ? reason : '', retryAfterMs);
+}
+
+/** Reasons of a 403 that pass (developers.google.com/workspace/gmail/api/guides/handle-errors). */
+const passing: ReadonlySet<string> = new Set([
+  'rateLimitExceeded',
+  'userRateLimitExceeded',
+  'dailyLimitExceeded',
+  'quotaExceeded',
+]);
+
+/**
+ * Whether the same call may succeed later. 401 is among it: the next attempt brings a fresh token, and an operator who
+ * renews credentials within a minute loses nothing.
+ */
+export function isPassing({ status, reason }: GmailFailure): boolean {
+  if (status === null || status >= 500) return true;
+  return status === 401 || status === 408 || status === 429 || (status === 403 && passing.has(reason));
+}
+
+/** The failure of a reading call as a reader reports it; anything else as it is. */
+export function sourceError(error: unknown): unknown {
+  if (!(error instanceof GmailFailure)) return error;
+  if (!isPassing(error)) {
+    return new SallyportError('ERR_SOURCE_REJECTED', 'Gmail refuses: credentials, scopes or the request are wrong');
+  }
+  const detail = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
+  return new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Gmail cannot answer now', detail);
+}

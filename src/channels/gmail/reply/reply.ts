@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { SallyportError } from '../../../core/errors.ts';
+import type { Scrub } from '../../../scrub/scrub.ts';
+import type { Replier, ReplyContext } from '../../channel.ts';
+import { provesRefusal } from '../../shared/refusal-status.ts';
+import type { GmailClient } from '../api/client.ts';
+import { GmailFailure, isPassing } from '../api/failure.ts';
+import { addressOf, headerOf } from '../read/mail-headers.ts';
+import { getMessage, type MailMessage } from '../read/messages.ts';
+import { messageDestination } from '../read/read-message.ts';
+import { gmailId } from '../sync/history.ts';
+import { composeReply } from './compose.ts';
+import { findReply } from './find-reply.ts';
+
+export interface GmailReplierDeps {
+  readonly client: GmailClient;
+  /** For what a reply repeats of the message it answers. */
+  readonly scrub: Scrub;
+}
+
+/** What is read of the message that is answered. */
+const HEADERS = ['From', 'Reply-To', 'Subject', 'Message-ID', 'References'];
+
+const sent = z.object({ id: gmailId });
+
+/** Answers mail by mail, as text, in the thread of the message that is answered. */
+export function createGmailReplier({ client, scrub }: GmailReplierDeps): Replier {
+  return {
+    async send({ text }, context) {
+      const { mailbox, messageId, threadId } = destinationOf(context);
+      const original = await getMessage(client, mailbox, messageId, HEADERS, context.signal).catch(refuseReply);
+      const raw = Buffer.from(composeReply({ ...answering(original, mailbox, scrub), replyId: context.replyId, text }));
+      const request = { userId: mailbox, requestBody: { raw: raw.toString('base64url'), threadId } };
+      const call = await context.begin();
+      try {
+        await client.call(mailbox, sent, (users, options) => users.messages.send(request, options), call);
+        return { kind: 'delivered' };
+      } catch (error) {
+        if (isDoubtful(error)) return { kind: 'ambiguous' };
+        return refuseReply(error);
+      }
+    },
+    async find(context) {
+      const { mailbox, threadId } = destinationOf(context);
+      const sought = { mailbox, threadId, replyId: context.replyId };
+      return findReply(client, sought, context.signal).catch(refuseReply);
+    },
+  };
+}
+
+function destinationOf({ destination }: ReplyContext): z.output<typeof messageDestination> {
+  const parsed = messageDestination.safeParse(destination);
+  if (parsed.success) return parsed.data;
+  throw new SallyportError('ERR_REPLY_REJECTED', 'the event is no message that could be answered');
+}
+
+function answering(original: MailMessage | null, mailbox: string, scrub: Scrub) {
+  const header = (name: string): string => headerOf(original?.payload.headers, name);
+  const cleaned = (name: string): string => scrub(header(name)).value;
+  const senderIn = (read: typeof header) => addressOf(read('Reply-To')) ?? addressOf(read('From'));
+  const to = senderIn(header);
+  // It cannot be cleaned and still be answered, and what is answered keeps it in the mailbox.
+  if (to !== senderIn(cleaned)) throw new SallyportError('ERR_REPLY_REJECTED', 'the address to answer holds a secret');
+  // Whoever is answered must be somebody else, or the answer would come back to be answered.
+  if (to === undefined || to === mailbox) {
+    throw new SallyportError('ERR_REPLY_REJECTED', 'nobody is left to be answered');
+  }
+  const messageId = cleaned('Message-ID');
+  const inReplyTo = /^<[\x21-\x7e]{1,250}>$/.test(messageId) ? messageId : '';
+  return { mailbox, to, subject: cleaned('Subject'), inReplyTo, references: cleaned('References') };
+}
+
+/** Gmail may have sent it: no answer came, or none that proves the contrary, or not one that Gmail documents. */
+const isDoubtful = (error: unknown): boolean =>
+  !(error instanceof GmailFailure) || error.status === null || !provesRefusal(error.status);
+
+/** Certainly not sent. @throws always */
+function refuseReply(error: unknown): never {
+  if (!(error instanceof GmailFailure))
+    throw new SallyportError('ERR_REPLY_REJECTED', 'the answer is not what Gmail documents');
+  if (!isPassing(error)) throw new SallyportError('ERR_REPLY_REJECTED', 'Gmail refuses the reply');
+  const detail = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
+  throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'Gmail cannot take the reply now', detail);
+}

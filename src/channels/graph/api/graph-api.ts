@@ -1,0 +1,141 @@
+import type { Client, Context, Middleware, ResponseType } from '@microsoft/microsoft-graph-client';
+import { SallyportError } from '../../../core/errors.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json.ts';
+import { linkSignals } from '../../../core/linked-signal.ts';
+import { trimEndOf } from '../../../core/text/trim.ts';
+import { type PostCall, VENDOR_CALL_MS } from '../../channel.ts';
+import { readCapped } from '../receive/read-capped.ts';
+import type { AccessTokens } from './access-token.ts';
+
+export interface GraphRequest {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Below the version, each id encoded: `/users/{id}/messages`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** Parts of the `Prefer` header. */
+  readonly prefer?: readonly string[];
+  readonly body?: JsonObject;
+  readonly signal: AbortSignal;
+  /** The request posts a reply: called when the token is there, and the request is limited by this call alone. */
+  readonly begin?: () => Promise<PostCall>;
+}
+
+/** What Graph said, whatever its status. */
+export interface GraphAnswer {
+  readonly status: number;
+  /** Empty when the answer had no JSON object in it. */
+  readonly body: JsonObject;
+  /** `Retry-After` in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+}
+
+/**
+ * Asks Graph once: nothing is repeated here, because a gateway's 504 says nothing about what became of a POST.
+ * @throws SallyportError as `AccessTokens.get` and `begin`, or ERR_OUTBOUND_FAILED when no answer came: what was asked may have happened
+ */
+export type GraphApi = (request: GraphRequest) => Promise<GraphAnswer>;
+
+export interface GraphApiDeps {
+  /** Configured, e.g. `https://graph.microsoft.com/`. */
+  readonly baseUrl: string;
+  readonly tokens: AccessTokens;
+  readonly fetch: typeof globalThis.fetch;
+  /** Milliseconds one call may take, unless it posts a reply. Default 10 s. */
+  readonly timeoutMs?: number;
+}
+
+/** A mail's body may be large; 8 MiB of text is beyond what any model reads. */
+const MAX_BYTES = 8 * 1024 * 1024;
+
+/** `ResponseType.RAW`: the response as `fetch` gave it. */
+const RAW = 'raw' as ResponseType;
+
+/** Ids that survive a move to another folder (learn.microsoft.com/graph/outlook-immutable-id). */
+export const IMMUTABLE_IDS = 'IdType="ImmutableId"';
+
+/** Graph's client: it costs a worker 60 ms and 8 MB, and a process that asks Graph nothing does without it. */
+export const loadGraphClient = () => import('@microsoft/microsoft-graph-client');
+
+export function createGraphApi({ baseUrl, tokens, fetch, timeoutMs = VENDOR_CALL_MS }: GraphApiDeps): GraphApi {
+  const { origin, pathname } = new URL(baseUrl);
+  // The client puts the version between host and path; an address that names one already means that one.
+  const path = trimEndOf(pathname, '/');
+  const namedVersion = ['v1.0', 'beta'].find((version) => path.endsWith(`/${version}`));
+  const prefix = namedVersion === undefined ? path : path.slice(0, -namedVersion.length - 1);
+  const defaultVersion = namedVersion ?? 'v1.0';
+  let opened: Promise<Client> | undefined;
+  const open = async (): Promise<Client> => {
+    const sdk = await loadGraphClient();
+    // Its own chain would repeat a POST after a 504 and sends no token to a local server.
+    const middleware = createSender(origin, fetch);
+    return sdk.Client.initWithMiddleware({ baseUrl: `${origin}${prefix}/`, defaultVersion, middleware });
+  };
+  return async ({ method, path, query = {}, prefer = [], body, signal, begin }) => {
+    const token = await tokens.get();
+    opened ??= open();
+    const client = await opened;
+    const call = await begin?.();
+    const limited = call === undefined ? linkSignals([signal], { ms: timeoutMs }) : null;
+    const request = client
+      .api(path)
+      // The client joins queries without encoding them.
+      .query(Object.fromEntries(Object.entries(query).map(([name, value]) => [name, encodeURIComponent(value)])))
+      .headers({ authorization: `Bearer ${token}`, ...(prefer.length > 0 && { prefer: prefer.join(', ') }) })
+      .option('signal', limited?.signal ?? call?.signal)
+      .option(FENCE, call?.fence)
+      .responseType(RAW);
+    try {
+      const response: Response = await perform(request, method, body);
+      if (response.status === 401) tokens.drop(token);
+      const text = await readCapped(response, MAX_BYTES);
+      return { status: response.status, body: parse(text), retryAfterMs: retryAfterOf(response) };
+    } catch (cause) {
+      throw new SallyportError('ERR_OUTBOUND_FAILED', 'Graph gave no answer', { cause });
+    } finally {
+      limited?.release();
+    }
+  };
+}
+
+/** Carries `PostCall.fence` through the client to the sender. */
+const FENCE = 'sallyportFence';
+
+type ClientRequest = ReturnType<Client['api']>;
+
+function perform(request: ClientRequest, method: GraphRequest['method'], body: JsonObject = {}): Promise<Response> {
+  switch (method) {
+    case 'GET':
+      return request.get();
+    case 'POST':
+      return request.post(body);
+    case 'PATCH':
+      return request.patch(body);
+    case 'DELETE':
+      return request.delete();
+  }
+}
+
+/** Carries requests for the configured host, and no others: they hold the token. */
+const createSender = (origin: string, fetch: typeof globalThis.fetch): Middleware => ({
+  async execute(context: Context) {
+    const url = String(context.request);
+    if (new URL(url).origin !== origin) throw new Error('a Graph request for another host');
+    const { [FENCE]: fence, ...options } = (context.options ?? {}) as RequestInit & { [FENCE]?: PostCall['fence'] };
+    fence?.();
+    context.response = await fetch(url, { ...options, redirect: 'manual' });
+  },
+});
+
+function parse(text: string): JsonObject {
+  try {
+    const value: JsonValue = JSON.parse(text);
+    return isJsonObject(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+function retryAfterOf(response: Response): number | undefined {
+  const header = response.headers.get('retry-after');
+  return header !== null && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined;
+}

@@ -1,0 +1,146 @@
+import type { Clock } from '../../../core/clock.ts';
+import { SallyportError } from '../../../core/errors.ts';
+import type { InboundEvent } from '../../../core/event.ts';
+import { isJsonObject } from '../../../core/json/json.ts';
+import type { Read, ReadContext, Reader } from '../../channel.ts';
+import type { GraphApi } from '../api/graph-api.ts';
+import type { Identify } from '../receive/identify.ts';
+import type { React } from '../receive/lifecycle.ts';
+import { type ObjectDestination, readDestination, refOfDestination } from '../reply/destination.ts';
+import type { ObjectRef } from '../resource.ts';
+import type { HandMade } from '../sync/hand-made.ts';
+import type { Kept, KeptStore } from '../sync/kept.ts';
+import { MAX_AGE_MS } from '../sync/resync.ts';
+import { readChatMessage } from './chat-message.ts';
+import { fetchObject } from './fetch-object.ts';
+import { type OwnMailbox, readMail } from './mail.ts';
+import type { Message } from './message.ts';
+import type { FindOwnMailbox } from './own-mailbox.ts';
+
+export interface GraphReaderDeps {
+  /** Null without credentials: only what came inside a rich notification can be read. */
+  readonly access: { readonly api: GraphApi; readonly ownMailbox: FindOwnMailbox } | null;
+  readonly react: React;
+  readonly store: KeptStore;
+  readonly handMade: HandMade;
+  readonly identify: Identify;
+  readonly clock: Clock;
+}
+
+/**
+ * For this long after its notification a missing object may be one that is not readable yet: Graph's `ErrorItemNotFound`
+ * on a fresh message passes (github.com/microsoftgraph/msgraph-sdk-dotnet/issues/3080).
+ */
+const SETTLE_MS = 5_000;
+
+/** How often a subscription's record is told that it was heard of. */
+const TOUCH_MS = 60_000;
+
+/** Turns notifications, which are hints, into the messages they are about; and does what lifecycle notifications ask for. */
+export function createGraphReader(deps: GraphReaderDeps): Reader {
+  return {
+    async read(event, context) {
+      const destination = readDestination(event.destination);
+      if (destination === null) throw new SallyportError('ERR_SOURCE_REJECTED', 'the event names no Graph object');
+      if (destination.kind === 'lifecycle') return deps.react(destination, context);
+      const kept = await touch(destination, event, deps);
+      const ref = refOfDestination(destination);
+      const message =
+        (await readContent(event, ref, kept, context, deps)) ?? (await readFetched(ref, kept, context, deps));
+      if (message === null) return missing(context.eligibleAt, deps);
+      // The id in a hand-made subscription's notification changes when the mail is moved; the object's own does not.
+      if (ref.kind === 'mail' && message.id !== undefined && message.id !== ref.message) {
+        return handOver({ ...ref, message: message.id }, destination, event, context, deps);
+      }
+      const start = await startOf(destination, kept, event, deps);
+      if (message.createdAt !== null && message.createdAt < start) return { kind: 'ignored', reason: 'before_start' };
+      if (message.irrelevance !== null) return { kind: 'ignored', reason: message.irrelevance };
+      return { kind: 'task', content: message.content };
+    },
+  };
+}
+
+/** What a rich notification brought, as far as it is enough. */
+async function readContent(
+  { payload }: InboundEvent,
+  ref: ObjectRef,
+  kept: Kept | null,
+  { signal }: ReadContext,
+  { access }: GraphReaderDeps,
+): Promise<Message | null> {
+  const content = isJsonObject(payload) ? payload.content : undefined;
+  if (!isJsonObject(content)) return null;
+  if (ref.kind !== 'mail') return readChatMessage(content);
+  const own = access === null ? unknownMailbox : await access.ownMailbox(ref.mailbox, kept?.resource ?? null, signal);
+  // The scrubber may have hidden the id in the payload; the one that counts stands in the destination.
+  return readMail({ ...content, id: ref.message }, own);
+}
+
+const unknownMailbox: OwnMailbox = { addresses: new Set(), sentItemsId: null };
+
+async function readFetched(
+  ref: ObjectRef,
+  kept: Kept | null,
+  { signal }: ReadContext,
+  { access }: GraphReaderDeps,
+): Promise<Message | null> {
+  if (access === null) {
+    throw new SallyportError('ERR_SOURCE_REJECTED', 'GRAPH_CLIENT_ID and GRAPH_CLIENT_SECRET are needed to read this');
+  }
+  const object = await fetchObject(access.api, ref, signal);
+  if (object === null) return null;
+  if (ref.kind !== 'mail') return usable(readChatMessage(object));
+  return usable(readMail(object, await access.ownMailbox(ref.mailbox, kept?.resource ?? null, signal)));
+}
+
+function usable(message: Message | null): Message {
+  if (message !== null) return message;
+  throw new SallyportError('ERR_SOURCE_REJECTED', 'Graph answered with something that is no message');
+}
+
+function missing(eligibleAt: number, { clock }: GraphReaderDeps): Read {
+  if (clock() - eligibleAt >= SETTLE_MS) return { kind: 'ignored', reason: 'gone' };
+  throw new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Graph does not show the object yet');
+}
+
+/** The same object under the id it keeps; whichever subscription told of it first is the one that runs. */
+async function handOver(
+  ref: ObjectRef,
+  { nonce, subscription }: ObjectDestination,
+  { tenant, receivedAt, payload }: InboundEvent,
+  { accept }: ReadContext,
+  { identify }: GraphReaderDeps,
+): Promise<Read> {
+  const kept = isJsonObject(payload) ? payload : {};
+  await accept([identify.object(ref, { nonce, subscription }, kept, { tenant, receivedAt })]);
+  return { kind: 'handled' };
+}
+
+/** Epoch ms before which objects are old news. */
+async function startOf(
+  { subscription }: ObjectDestination,
+  kept: Kept | null,
+  { receivedAt }: InboundEvent,
+  { handMade, clock }: GraphReaderDeps,
+): Promise<number> {
+  const oldest = clock() - MAX_AGE_MS;
+  if (kept !== null) return Math.max(oldest, kept.startedAt);
+  return subscription === undefined ? oldest : Math.max(oldest, await handMade.startOf(subscription, receivedAt));
+}
+
+/** Remembers that the subscription lives, and how its notifications name the mailbox. */
+async function touch(
+  destination: ObjectDestination,
+  { receivedAt }: InboundEvent,
+  { store }: GraphReaderDeps,
+): Promise<Kept | null> {
+  const { nonce, subscription } = destination;
+  if (nonce === undefined) return null;
+  const kept = await store.get(nonce);
+  // What a resync found says nothing about the subscription.
+  if (kept === null || subscription === undefined) return kept;
+  const mailbox = destination.kind === 'mail' ? destination.mailbox : kept.mailbox;
+  const heardAt = Math.max(kept.lastEventAt ?? 0, receivedAt);
+  if (mailbox === kept.mailbox && heardAt - (kept.lastEventAt ?? 0) < TOUCH_MS) return kept;
+  return store.update(nonce, (latest) => ({ mailbox, lastEventAt: Math.max(latest.lastEventAt ?? 0, heardAt) }));
+}

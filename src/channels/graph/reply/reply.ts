@@ -1,0 +1,131 @@
+import { SallyportError } from '../../../core/errors.ts';
+import type { JsonObject } from '../../../core/json/json.ts';
+import type { Logger } from '../../../core/logger.ts';
+import type { Replier, ReplyContext, ReplyResult, SendContext } from '../../channel.ts';
+import { renderMailHtml } from '../../shared/markdown/html.ts';
+import { cutMarkdown } from '../../shared/markdown/split.ts';
+import { provesRefusal } from '../../shared/refusal-status.ts';
+import { ask, isOk } from '../api/failure.ts';
+import type { GraphAnswer, GraphApi } from '../api/graph-api.ts';
+import { pathOf } from '../read/fetch-object.ts';
+import { REPLY_HEADER, REPLY_PROPERTY } from '../read/mail.ts';
+import type { ObjectRef } from '../resource.ts';
+import { readDestination } from './destination.ts';
+
+export interface GraphReplierDeps {
+  readonly api: GraphApi;
+  readonly logger: Logger;
+}
+
+type MailRef = Extract<ObjectRef, { kind: 'mail' }>;
+
+/**
+ * Refusals after which Graph certainly has not sent anything and may later: a token that was revoked, a mailbox that is
+ * being moved (423), throttling (429).
+ */
+const passing: ReadonlySet<number> = new Set([401, 423, 429]);
+
+/**
+ * Answers mail. Chats and channels take messages of an app only while content is being migrated
+ * (learn.microsoft.com/graph/api/chat-post-messages), so Teams is answered by the bot of the `teams` channel.
+ */
+export function createGraphReplier({ api, logger }: GraphReplierDeps): Replier {
+  return {
+    async send({ text }, context) {
+      const mail = mailOf(context);
+      const answer = await post(api, mail, bodyOf(text, context.replyId), context);
+      if (answer !== null && isOk(answer)) return { kind: 'delivered' };
+      const { tenant, eventId } = context;
+      logger.warn({ tenant, eventId, channel: 'graph', status: answer?.status ?? 0 }, 'reply.failed');
+      return verdictOn(answer);
+    },
+    async find(context) {
+      const mail = mailOf(context);
+      const found = await search(api, mail, context);
+      if (found.some(({ isDraft }) => isDraft !== true)) return 'delivered';
+      // A draft is a reply that Graph has begun to send; nobody can tell whether it will.
+      return found.length > 0 ? 'unknown' : 'absent';
+    },
+  };
+}
+
+function mailOf({ destination }: ReplyContext): MailRef {
+  const parsed = readDestination(destination);
+  if (parsed?.kind === 'mail') return parsed;
+  throw new SallyportError('ERR_REPLY_REJECTED', 'an app cannot post to chats and channels: answer there as a bot');
+}
+
+/** Null when no answer came. A token that could not be had is a refusal: nothing was sent. */
+async function post(
+  api: GraphApi,
+  mail: MailRef,
+  body: JsonObject,
+  { signal, begin }: SendContext,
+): Promise<GraphAnswer | null> {
+  try {
+    return await api({ method: 'POST', path: `${pathOf(mail)}/reply`, body, signal, begin });
+  } catch (error) {
+    if (!(error instanceof SallyportError)) throw error;
+    if (error.code === 'ERR_SOURCE_REJECTED') throw refused();
+    if (error.code === 'ERR_SOURCE_UNAVAILABLE') throw unavailable(error.retryAfterMs);
+    if (error.code === 'ERR_OUTBOUND_FAILED') return null;
+    throw error;
+  }
+}
+
+/** One call and no draft, so nothing is left behind half done. The id travels inside, to be found again. */
+const bodyOf = (text: string, replyId: string): JsonObject => ({
+  message: {
+    body: contentOf(text),
+    singleValueExtendedProperties: [{ id: REPLY_PROPERTY, value: replyId }],
+    internetMessageHeaders: [
+      { name: REPLY_HEADER, value: replyId },
+      // Asks the other side's out-of-office not to answer (MS-OXCMAIL, 2.2.3.2.14).
+      { name: 'x-auto-response-suppress', value: 'OOF, AutoReply' },
+    ],
+  },
+});
+
+/**
+ * UTF-16 code units of a reply. Graph refuses larger requests with 413, "the maximum request length supported is 4MB";
+ * no form multiplies a text by as much as five.
+ */
+const MAX_CHARS = 200_000;
+
+/** Graph takes one body; Exchange makes the plain text of an HTML one. */
+function contentOf(markdown: string): JsonObject {
+  const text = cutMarkdown(markdown, MAX_CHARS);
+  const html = renderMailHtml(text);
+  return html === undefined ? { contentType: 'text', content: text } : { contentType: 'html', content: html };
+}
+
+function verdictOn(answer: GraphAnswer | null): ReplyResult {
+  if (answer === null) return { kind: 'ambiguous' };
+  if (passing.has(answer.status)) throw unavailable(answer.retryAfterMs);
+  if (provesRefusal(answer.status)) throw refused();
+  return { kind: 'ambiguous' };
+}
+
+async function search(api: GraphApi, { mailbox }: MailRef, { replyId, signal }: ReplyContext): Promise<JsonObject[]> {
+  const query = {
+    $filter: `singleValueExtendedProperties/any(p: p/id eq '${REPLY_PROPERTY}' and p/value eq '${replyId}')`,
+    $select: 'id,isDraft',
+    $top: '5',
+  };
+  const path = `/users/${encodeURIComponent(mailbox)}/messages`;
+  try {
+    const { body } = await ask(api, { method: 'GET', path, query, signal });
+    return Array.isArray(body.value) ? body.value : [];
+  } catch (error) {
+    throw error instanceof SallyportError && error.code === 'ERR_SOURCE_REJECTED' ? error : unavailable(undefined);
+  }
+}
+
+const refused = (): SallyportError => new SallyportError('ERR_REPLY_REJECTED', 'Graph refuses the reply');
+
+const unavailable = (retryAfterMs: number | undefined): SallyportError =>
+  new SallyportError(
+    'ERR_REPLY_UNAVAILABLE',
+    'Graph did not take the reply',
+    retryAfterMs === undefined ? {} : { retryAfterMs },
+  );

@@ -1,0 +1,148 @@
+import type { Clock } from '../../../core/clock.ts';
+import { codeOf, SallyportError } from '../../../core/errors.ts';
+import type { KeptSource } from '../../../core/kept-source.ts';
+import type { Logger } from '../../../core/logger.ts';
+import type { KeeperTask } from '../../shared/keeper-task.ts';
+import { ask } from '../api/failure.ts';
+import type { GraphApi } from '../api/graph-api.ts';
+import { isGuid, mailboxOf, splitPath } from '../resource.ts';
+import type { Kept, KeptStore } from './kept.ts';
+import { isTeams } from './lifetimes.ts';
+import type { Source, Subscriptions } from './subscriptions.ts';
+import type { Accept, Upkeep } from './upkeep.ts';
+
+export interface GraphKeeperDeps {
+  readonly api: GraphApi;
+  readonly store: KeptStore;
+  readonly subscriptions: Subscriptions;
+  readonly upkeep: Upkeep;
+  /** What the configuration wants kept, by nonce. */
+  readonly sources: ReadonlyMap<string, Source>;
+  /** Accepts what a resync finds. */
+  readonly accept: Accept;
+  readonly tenant: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** After a failure that names no time of its own, in ms: an operator who wishes for a look does not wait for long. */
+const RETRY_MS = 10_000;
+
+const LOOK_EVERY_MS = 15 * 60_000;
+
+/** Sources looked after side by side: one slow answer must not make the renewal of 500 others late. */
+const AT_ONCE = 8;
+
+/** Keeps a tenant's Graph subscriptions: makes, adopts, renews, remakes and ends them, and lists what they did not tell. */
+export function createGraphKeeperTask(deps: GraphKeeperDeps): KeeperTask {
+  const { store, sources, tenant, clock } = deps;
+  const look = createLook(deps);
+  return {
+    name: `graph/${tenant}`,
+    tenant,
+    channel: 'graph',
+    async run(signal) {
+      await look(signal);
+      const waiting = [...sources.values()];
+      const reports: KeptSource[] = [];
+      const work = async (): Promise<void> => {
+        for (let source = waiting.shift(); source !== undefined; source = waiting.shift()) {
+          signal.throwIfAborted();
+          await keep(source, signal, deps);
+          reports.push(reportOf(source, await store.ensure(source.nonce, source, clock()), clock()));
+        }
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, work));
+      await endUnwanted(signal, deps);
+      return { sources: reports.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+    },
+  };
+}
+
+/**
+ * Graph may end a subscription without a word, or lose the word. Looked for every quarter of an hour, one call for all;
+ * what is wrongly found missing is adopted again.
+ */
+function createLook({ store, sources, subscriptions, clock, logger, tenant }: GraphKeeperDeps) {
+  let lookedAt = 0;
+  return async (signal: AbortSignal): Promise<void> => {
+    if (clock() - lookedAt < LOOK_EVERY_MS) return;
+    lookedAt = clock();
+    const kept = [...(await store.list())].filter(([nonce, { id }]) => id !== null && sources.has(nonce));
+    if (kept.length === 0) return;
+    // Not asked in vain: the renewal of each finds the same, later.
+    const present = await subscriptions.present(signal).catch(() => null);
+    for (const [nonce, { id, resource }] of kept) {
+      if (present === null || present.has(id ?? '')) continue;
+      logger.warn({ tenant, channel: 'graph', resource }, 'subscription.vanished');
+      await store.update(nonce, (latest) => (latest.id === id ? { id: null, needsSync: true } : {}));
+    }
+  };
+}
+
+/** One step after the other; a failure is recorded, and keeps nobody else from being kept. */
+async function keep(source: Source, signal: AbortSignal, deps: GraphKeeperDeps): Promise<void> {
+  const { store, upkeep, accept, clock } = deps;
+  const kept = await store.ensure(source.nonce, source, clock());
+  if (clock() < kept.notBefore) return;
+  try {
+    await upkeep.bringUp(source, kept, signal, 'due');
+    await learnMailbox(source, kept, signal, deps);
+    const current = await store.get(source.nonce);
+    if (current?.id != null) await upkeep.catchUp(source, current, accept, signal, 'due');
+    if (kept.failure !== null) await store.update(source.nonce, () => ({ failure: null }));
+  } catch (error) {
+    signal.throwIfAborted();
+    await recordFailure(source, error, deps);
+  }
+}
+
+async function recordFailure(source: Source, error: unknown, { store, clock, logger, tenant }: GraphKeeperDeps) {
+  const code = codeOf(error);
+  // A store that is away cannot be told so; the task as a whole has failed then.
+  if (code === 'ERR_STORE_UNAVAILABLE') throw error;
+  const waitMs = (error instanceof SallyportError ? error.retryAfterMs : undefined) ?? RETRY_MS;
+  await store.update(source.nonce, () => ({ failure: code, notBefore: clock() + waitMs }));
+  const { resource } = source;
+  logger.warn({ tenant, channel: 'graph', resource, code, waitMs, error }, 'subscription.failed');
+}
+
+/**
+ * Notifications name a mailbox by its user's GUID where the configuration may name its address. Both must come to the
+ * same identity, so the GUID is asked for once (User.ReadBasic.All); where that is not allowed the first notification tells.
+ */
+async function learnMailbox(source: Source, kept: Kept, signal: AbortSignal, { api, store }: GraphKeeperDeps) {
+  const user = splitPath(source.resource)[0]?.id;
+  if (kept.mailbox !== null || user === undefined || isTeams(source.resource) || isGuid(user)) return;
+  const path = `/users/${encodeURIComponent(user)}`;
+  const { body } = await ask(api, { method: 'GET', path, query: { $select: 'id' }, signal }, [400, 403, 404]);
+  const mailbox = typeof body.id === 'string' ? mailboxOf(body.id) : mailboxOf(user);
+  await store.update(source.nonce, (latest) => ({ mailbox: latest.mailbox ?? mailbox }));
+}
+
+/** What the configuration no longer names. */
+async function endUnwanted(signal: AbortSignal, { store, sources, subscriptions, logger, tenant }: GraphKeeperDeps) {
+  for (const [nonce, kept] of await store.list()) {
+    if (sources.has(nonce)) continue;
+    try {
+      await subscriptions.end(kept, signal);
+      await store.remove(nonce);
+      logger.info({ tenant, channel: 'graph', resource: kept.resource }, 'subscription.ended');
+    } catch (error) {
+      signal.throwIfAborted();
+      logger.warn({ tenant, channel: 'graph', resource: kept.resource, code: codeOf(error) }, 'subscription.not-ended');
+    }
+  }
+}
+
+function reportOf({ resource }: Source, kept: Kept, now: number): KeptSource {
+  const isLapsed = kept.id === null || kept.expiresAt === null || kept.expiresAt <= now;
+  return {
+    name: resource,
+    state: isLapsed ? 'lapsed' : kept.failure === null ? 'active' : 'failing',
+    expiresAt: kept.expiresAt,
+    lastEventAt: kept.lastEventAt,
+    startedAt: kept.startedAt,
+    ...(kept.failure !== null && { code: kept.failure }),
+  };
+}

@@ -1,0 +1,112 @@
+import { z } from 'zod';
+import { errorCodes, SallyportError } from '../../../core/errors.ts';
+import type { Records } from '../../../queue/records.ts';
+
+/** What is remembered of a subscription we keep. Its secrets are not: they follow from the key (client-state.ts). */
+const keptSchema = z.object({
+  v: z.literal(1),
+  resource: z.string(),
+  changeType: z.string(),
+  /** Graph's id; null while there is none. */
+  id: z.string().nullable(),
+  /** What it was made with: URL and certificate cannot be changed later. */
+  madeWith: z.string().nullable(),
+  /** Epoch ms at which it was first wanted: what was created before is none of its business. */
+  startedAt: z.number(),
+  /** Epoch ms, as Graph answered; Graph may give less or more than was asked for. */
+  expiresAt: z.number().nullable(),
+  /** When it was last made or prolonged; null: never made. */
+  renewedAt: z.number().nullable(),
+  prolongedAt: z.number().nullable(),
+  renewAt: z.number(),
+  /** After a failure: not before. */
+  notBefore: z.number(),
+  /** Of the last call; null when it went well. */
+  failure: z.enum(errorCodes).nullable(),
+  /** Everything created before has been accepted. */
+  syncedTo: z.number(),
+  syncedAt: z.number(),
+  /** Graph said, or it is plain, that something was not delivered. */
+  needsSync: z.boolean(),
+  lastEventAt: z.number().nullable(),
+  /** The mailbox as notifications name it, which is what identities are made of; null until known. */
+  mailbox: z.string().nullable(),
+});
+export type Kept = Readonly<z.output<typeof keptSchema>>;
+
+/** A resource to be subscribed to. */
+export interface Wanted {
+  readonly resource: string;
+  readonly changeType: string;
+}
+
+/** Subscriptions by nonce, in the tenant's records. */
+export interface KeptStore {
+  get(nonce: string): Promise<Kept | null>;
+  list(): Promise<ReadonlyMap<string, Kept>>;
+  /** The record, made now when there is none. */
+  ensure(nonce: string, wanted: Wanted, now: number): Promise<Kept>;
+  /** Applies the change to whatever is stored by then. Null when the subscription is not kept any more. */
+  update(nonce: string, change: (kept: Kept) => Partial<Kept>): Promise<Kept | null>;
+  remove(nonce: string): Promise<void>;
+}
+
+const COLLECTION = 'graph-subscriptions';
+
+/** Writers of one record are the keeper and the readers of its notifications: more rounds than that mean a broken store. */
+const MAX_ROUNDS = 20;
+
+export function createKeptStore(records: Records, tenant: string): KeptStore {
+  const read = async (nonce: string): Promise<{ kept: Kept | null; revision: number }> => {
+    const stored = await records.get(tenant, COLLECTION, nonce);
+    return { kept: keptSchema.safeParse(stored?.value).data ?? null, revision: stored?.revision ?? 0 };
+  };
+  const write = async (nonce: string, next: (kept: Kept | null) => Kept | null | undefined): Promise<Kept | null> => {
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const { kept, revision } = await read(nonce);
+      const wanted = next(kept);
+      if (wanted === undefined) return kept;
+      if (await records.compareAndSet(tenant, COLLECTION, nonce, revision, wanted)) return wanted;
+    }
+    throw new SallyportError('ERR_STORE_UNAVAILABLE', 'a record changes faster than it can be written');
+  };
+  return {
+    get: async (nonce) => (await read(nonce)).kept,
+    async list() {
+      const all = new Map<string, Kept>();
+      for (const [nonce, { value }] of await records.list(tenant, COLLECTION)) {
+        const kept = keptSchema.safeParse(value).data;
+        if (kept !== undefined) all.set(nonce, kept);
+      }
+      return all;
+    },
+    async ensure(nonce, wanted, now) {
+      const kept = await write(nonce, (known) => (known === null ? fresh(wanted, now) : undefined));
+      return kept ?? fresh(wanted, now);
+    },
+    update: (nonce, change) => write(nonce, (kept) => (kept === null ? undefined : { ...kept, ...change(kept) })),
+    async remove(nonce) {
+      await write(nonce, (kept) => (kept === null ? undefined : null));
+    },
+  };
+}
+
+const fresh = ({ resource, changeType }: Wanted, now: number): Kept => ({
+  v: 1,
+  resource,
+  changeType,
+  id: null,
+  madeWith: null,
+  startedAt: now,
+  expiresAt: null,
+  renewedAt: null,
+  prolongedAt: null,
+  renewAt: now,
+  notBefore: 0,
+  failure: null,
+  syncedTo: now,
+  syncedAt: now,
+  needsSync: false,
+  lastEventAt: null,
+  mailbox: null,
+});

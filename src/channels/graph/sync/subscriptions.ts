@@ -1,0 +1,178 @@
+import type { Clock } from '../../../core/clock.ts';
+import { SallyportError } from '../../../core/errors.ts';
+import type { JsonObject } from '../../../core/json/json.ts';
+import type { Logger } from '../../../core/logger.ts';
+import { trimEndOf } from '../../../core/text/trim.ts';
+import { ask } from '../api/failure.ts';
+import { type GraphAnswer, type GraphApi, IMMUTABLE_IDS } from '../api/graph-api.ts';
+import { pagesOf } from '../api/pages.ts';
+import { timeOf } from '../read/message.ts';
+import type { ClientStates } from '../receive/client-state.ts';
+import type { Kept, KeptStore, Wanted } from './kept.ts';
+import { lifetimeMs } from './lifetimes.ts';
+
+/** The certificate Graph encrypts with. */
+export interface Certificate {
+  readonly id: string;
+  /** DER in base64. */
+  readonly der: string;
+}
+
+/** A subscription we want to have. */
+export interface Source extends Wanted {
+  readonly nonce: string;
+  /** With the object inside, encrypted for this certificate; null: hints only. */
+  readonly certificate: Certificate | null;
+}
+
+export interface SubscriptionDeps {
+  readonly api: GraphApi;
+  readonly store: KeptStore;
+  readonly states: ClientStates;
+  readonly tenant: string;
+  /** Of this gate, as Graph reaches it. */
+  readonly publicUrl: string;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+/** Changes subscriptions at Graph, and records what Graph answered. @throws SallyportError ERR_SOURCE_* */
+export interface Subscriptions {
+  /** Makes the subscription, or adopts the one that is there: a create call whose answer was lost left one. */
+  establish(source: Source, signal: AbortSignal): Promise<Kept | null>;
+  /** Prolongs it, which reauthorizes it too. When it is gone the record says so afterwards. */
+  renew(source: Source, kept: Kept, signal: AbortSignal): Promise<Kept | null>;
+  /** Ends it at Graph; what is recorded of it stays. */
+  end(kept: Kept, signal: AbortSignal): Promise<void>;
+  /** Graph's ids of all our app's subscriptions. */
+  present(signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /** What a subscription must have been made with to be the one that is wanted. */
+  fingerprintOf(source: Source): string;
+}
+
+export function createSubscriptions(deps: SubscriptionDeps): Subscriptions {
+  const { api, store, clock, logger, tenant } = deps;
+
+  const establish = async (source: Source, signal: AbortSignal): Promise<Kept | null> => {
+    for (let round = 0; round < 2; round += 1) {
+      const answer = await ask(api, creation(source, signal, deps), [409]);
+      if (answer.status !== 409) return settle(source, answer);
+      const twin = await findTwin(source, signal, deps);
+      if (twin === null) break;
+      if (
+        twin.notificationUrl === urlsOf(source.nonce, deps).notificationUrl &&
+        isRich(twin) === isWantedRich(source)
+      ) {
+        return adopt(source, String(twin.id), signal);
+      }
+      // Made under another address or by another installation: what it sends would not reach us.
+      logger.warn({ tenant, resource: source.resource }, 'subscription.replaced');
+      await deleteOne(String(twin.id), signal);
+    }
+    throw new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Graph has a subscription for this that it does not show');
+  };
+
+  const adopt = async (source: Source, id: string, signal: AbortSignal): Promise<Kept | null> => {
+    const answer = await ask(api, prolongation(id, source, signal, clock()));
+    logger.info({ tenant, resource: source.resource }, 'subscription.adopted');
+    return prolonged(source, id, answer);
+  };
+
+  const prolonged = async (source: Source, id: string, answer: GraphAnswer): Promise<Kept | null> => {
+    await settle(source, { ...answer, body: { ...answer.body, id } });
+    return store.update(source.nonce, ({ renewedAt }) => ({ prolongedAt: renewedAt }));
+  };
+
+  const settle = (source: Source, { body }: GraphAnswer): Promise<Kept | null> => {
+    const { id } = body;
+    // Never the end we asked for: Graph rounds up what is short and cuts what is long.
+    const expiresAt = typeof body.expirationDateTime === 'string' ? timeOf(body.expirationDateTime) : null;
+    if (typeof id !== 'string' || expiresAt === null) {
+      throw new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Graph answered without an id or an end');
+    }
+    const now = clock();
+    // At half of its life at the latest, and not all of them at once.
+    const renewAt = now + (expiresAt - now) * (0.4 + 0.1 * deps.random());
+    const madeWith = fingerprintOf(source, deps);
+    return store.update(source.nonce, () => ({ id, expiresAt, renewAt, renewedAt: now, madeWith, failure: null }));
+  };
+
+  const deleteOne = async (id: string, signal: AbortSignal): Promise<void> => {
+    await ask(api, { method: 'DELETE', path: `/subscriptions/${encodeURIComponent(id)}`, signal }, [404]);
+  };
+
+  return {
+    establish,
+    async renew(source, kept, signal) {
+      if (kept.id === null) return kept;
+      const answer = await ask(api, prolongation(kept.id, source, signal, clock()), [404]);
+      if (answer.status === 404) return store.update(source.nonce, () => ({ id: null, needsSync: true }));
+      return prolonged(source, kept.id, answer);
+    },
+    async end(kept, signal) {
+      if (kept.id !== null) await deleteOne(kept.id, signal);
+    },
+    async present(signal) {
+      const ids = new Set<string>();
+      for await (const page of pagesOf(api, { path: '/subscriptions', signal })) {
+        for (const { id } of page) ids.add(String(id));
+      }
+      return ids;
+    },
+    fingerprintOf: (source) => fingerprintOf(source, deps),
+  };
+}
+
+const fingerprintOf = (source: Source, deps: SubscriptionDeps): string =>
+  [urlsOf(source.nonce, deps).notificationUrl, source.certificate?.id ?? ''].join(' ');
+
+function urlsOf(nonce: string, { publicUrl, tenant }: SubscriptionDeps) {
+  const hook = `${trimEndOf(publicUrl, '/')}/hooks/graph/${tenant}`;
+  return { notificationUrl: `${hook}/${nonce}`, lifecycleNotificationUrl: `${hook}/lifecycle/${nonce}` };
+}
+
+function creation(source: Source, signal: AbortSignal, deps: SubscriptionDeps) {
+  const { nonce, resource, changeType, certificate } = source;
+  const body: JsonObject = {
+    changeType,
+    resource,
+    ...urlsOf(nonce, deps),
+    clientState: deps.states.stateOf(deps.tenant, nonce),
+    expirationDateTime: endOf(source, deps.clock()),
+    latestSupportedTlsVersion: 'v1_2',
+    ...(certificate !== null && {
+      includeResourceData: true,
+      encryptionCertificate: certificate.der,
+      encryptionCertificateId: certificate.id,
+    }),
+  };
+  return { method: 'POST', path: '/subscriptions', prefer: [IMMUTABLE_IDS], body, signal } as const;
+}
+
+function prolongation(id: string, source: Source, signal: AbortSignal, now: number) {
+  const body = { expirationDateTime: endOf(source, now) };
+  return { method: 'PATCH', path: `/subscriptions/${encodeURIComponent(id)}`, body, signal } as const;
+}
+
+const endOf = ({ resource, certificate }: Source, now: number): string =>
+  new Date(now + lifetimeMs(resource, certificate !== null)).toISOString();
+
+/** The subscription of our app for the same changes of the same resource; Graph allows one. */
+async function findTwin(source: Source, signal: AbortSignal, { api }: SubscriptionDeps): Promise<JsonObject | null> {
+  for await (const page of pagesOf(api, { path: '/subscriptions', signal })) {
+    const twin = page.find((one) => sameResource(one, source) && sameChanges(one, source));
+    if (twin !== undefined && typeof twin.id === 'string') return twin;
+  }
+  return null;
+}
+
+const sameResource = (one: JsonObject, { resource }: Source): boolean =>
+  String(one.resource).replace(/^\/+/, '').toLowerCase() === resource.replace(/^\/+/, '').toLowerCase();
+
+const sameChanges = (one: JsonObject, { changeType }: Source): boolean =>
+  String(one.changeType).split(',').sort().join() === changeType.split(',').sort().join();
+
+const isRich = (one: JsonObject): boolean => one.includeResourceData === true;
+const isWantedRich = ({ certificate }: Source): boolean => certificate !== null;

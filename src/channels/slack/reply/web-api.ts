@@ -1,0 +1,69 @@
+import type { webApi } from '@slack/bolt';
+import { linkSignals } from '../../../core/linked-signal.ts';
+import { type PostCall, VENDOR_CALL_MS } from '../../channel.ts';
+import { type CallOutcome, failureOfError, failureOfStatus, failureOfThrown } from './outcome.ts';
+
+export interface WebApiCall {
+  readonly method: string;
+  readonly token: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+  readonly signal: AbortSignal;
+  /** The call posts a reply: this is called when the client is ready, and the call is limited by its result alone. */
+  readonly begin?: () => Promise<PostCall>;
+}
+
+/** One call of a Web API method, never repeated. Throws only what `begin` throws: what went wrong is the outcome. */
+export type CallWebApi = (call: WebApiCall) => Promise<CallOutcome<webApi.WebAPICallResult>>;
+
+/** Slack's client. Not loaded by the ingress; a worker loads it before its first run, which would wait 0.3 s for it. */
+export const loadSlackClient = () => import('@slack/bolt');
+
+/** `apiUrl` is `SLACK_API_URL`. */
+export function createWebApi(apiUrl: string): CallWebApi {
+  return async ({ method, token, arguments: options, signal, begin }) => {
+    const { WebClient } = (await loadSlackClient()).webApi;
+    const post = await begin?.();
+    let response: Response | undefined;
+    const released: (() => void)[] = [];
+    const client = new WebClient(token, {
+      slackApiUrl: apiUrl,
+      timeout: post === undefined ? VENDOR_CALL_MS : 0,
+      // The client's default repeats up to 10 times, after timeouts too: each of them could post again.
+      retryConfig: { retries: 0 },
+      rejectRateLimitedCalls: true,
+      allowAbsoluteUrls: false,
+      logger: silent,
+      // A client for each call is the only way to hand it our signal.
+      fetch: async (input, init) => {
+        const linked = linkSignals([post?.signal ?? signal, init?.signal]);
+        released.push(linked.release);
+        post?.fence();
+        response = await fetch(input, { ...init, signal: linked.signal });
+        return response;
+      },
+    });
+    try {
+      return { kind: 'ok', value: await client.apiCall(method, { ...options }) };
+    } catch (error) {
+      if (response === undefined) return failureOfThrown(error);
+      if (response.status !== 200) return failureOfStatus(response.status, response.headers.get('retry-after'));
+      return hasErrorName(error) ? failureOfError(error.data.error) : failureOfThrown(error);
+    } finally {
+      for (const release of released) release();
+    }
+  };
+}
+
+const hasErrorName = (error: unknown): error is webApi.WebAPIPlatformError =>
+  error instanceof Error && 'data' in error && typeof error.data === 'object' && error.data !== null;
+
+/** The client logs addresses and answers; ours logs what became of the call. */
+const silent: webApi.Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  setLevel() {},
+  setName() {},
+  getLevel: () => 'error' as webApi.LogLevel,
+};

@@ -1,0 +1,63 @@
+import type { JsonObject } from '../json/json.ts';
+
+/** What can be in an audit chain. Nothing else may, so that a reader of the chain knows every word. */
+export const auditActions = [
+  /** An attempt at an event ended. Its data says who ran, how it ended and what it used. */
+  'run.finished',
+  /** An event waits for a person: by an attempt's end, by the store's limits, or on an operator's word. */
+  'event.parked',
+  /** A parked event was queued again, as a new generation. */
+  'event.redriven',
+  /** Somebody said what became of an effect with an unknown outcome. */
+  'event.resolved',
+  /** A call a model asked for was made. */
+  'tool.called',
+  /** A call a model asked for was not made, or came to nothing. */
+  'tool.refused',
+  /** The outbound guard opened no socket for a URL. */
+  'outbound.refused',
+  /** A check blocked what a model was about to read, a call, or a reply. */
+  'guardrail.refused',
+  /** An operator ended what guardrail services had decided. */
+  'guardrail.invalidated',
+  /** What an agent or its model said held what the scrubber knows for a secret; it was taken out. */
+  'secret.leak_blocked',
+  /** A run was not begun: a limit, or the kill switch. */
+  'budget.refused',
+  /** A run was stopped: a limit, the kill switch, or a call that cost more than its worst case. */
+  'budget.exhausted',
+  /** An operator set limits. */
+  'budget.changed',
+  /** An operator turned the kill switch. */
+  'budget.kill',
+  /** A reply waits for a person. */
+  'review.held',
+  'review.approved',
+  'review.edited',
+  'review.rejected',
+  /** Nobody decided in time. */
+  'review.expired',
+  /** Somebody tried to decide who may not. */
+  'review.refused',
+  /** A valid token lacked the scope of a route. */
+  'access.refused',
+] as const;
+export type AuditAction = (typeof auditActions)[number];
+
+/** `agent:<name>`, `user:<subject of a token>`, or `system`. */
+export type Actor = 'system' | `agent:${string}` | `user:${string}`;
+
+/** What somebody has to tell the chain. Ids, digests, codes and figures; never what a person or a model wrote. */
+export interface AuditNote {
+  readonly actor: Actor;
+  readonly action: AuditAction;
+  /** What it was done to: an event's id, a budget's scope, a route. */
+  readonly subject: string;
+  readonly data: JsonObject;
+}
+
+/**
+ * Puts notes into a tenant's chain, cleaned, in this order and next to each other. They are durable when it resolves.
+ * @throws SallyportError ERR_STORE_UNAVAILABLE: whatever they are about has not happened as far as anybody may rely on it
+ */
+export type RecordAudit = (tenant: string, notes: readonly AuditNote[]) => Promise<void>;

@@ -1,0 +1,173 @@
+import type { Dispatcher } from 'undici';
+import { discard, readBody } from './body.ts';
+import { startDeadline } from './deadline.ts';
+import { type ExchangeContext, exchange, outboundError } from './exchange.ts';
+import { admit, type Hop, type Target } from './guard/admit.ts';
+import type { HostPort, UrlPolicy } from './guard/check-url.ts';
+import { blocked, OutboundError } from './guard/reasons.ts';
+import { afterRedirect, isRedirect, type Message, type Method } from './guard/redirect.ts';
+import { requestHeaders } from './guard/request-headers.ts';
+import type { Resolve } from './guard/resolve.ts';
+import { type Connector, createPools, type Pools } from './pools.ts';
+
+export interface GuardedFetchOptions {
+  readonly resolve: Resolve;
+  /**
+   * Hosts that may be private, exactly as their configured URL names them (`allowEntry`). For the one client that
+   * serves that configuration; a client for tools has none.
+   */
+  readonly allow?: readonly HostPort[];
+  /** Which other hosts may be asked, redirects included. Default: every public one. */
+  readonly isListed?: (host: string) => boolean;
+  /** Ports of hosts that are not on the allow-list. Default 80 and 443. */
+  readonly ports?: readonly number[];
+  /** Cap of a response's body, on the wire and decoded. Default 2 MiB. */
+  readonly maxBytes?: number;
+  /** For everything: lookups, redirects, the last byte of the body. Default 10 s. */
+  readonly timeoutMs?: number;
+  /** Default 5. */
+  readonly maxRedirects?: number;
+  /** Certificates (PEM) trusted beside the usual roots. */
+  readonly ca?: readonly string[];
+  /** The step that opens sockets, for tests that count them; gets judged addresses only. */
+  readonly connector?: Connector;
+}
+
+export interface GuardedInit {
+  readonly method?: Method;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  readonly signal?: AbortSignal;
+  /**
+   * Called before the first byte of a message is written, once per hop. Not called for what was refused, could not be
+   * resolved or connected to, or was still waiting for a connection when its time was over: nothing of it was sent.
+   */
+  readonly onSending?: () => void;
+  /** Default: `follow` for GET and HEAD, `manual` (the 3xx is the response) for the rest. */
+  readonly redirect?: 'follow' | 'manual';
+}
+
+export interface GuardedResponse {
+  readonly status: number;
+  /** As received; `content-encoding` is already undone. */
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+  /** Of the last hop. */
+  readonly url: string;
+  text(): string;
+  /** @throws SyntaxError */
+  json(): unknown;
+}
+
+export interface GuardedFetch {
+  /**
+   * Fetches a URL a stranger may have written: http(s) to public addresses only, checked again at every redirect.
+   * No proxy of the environment is used.
+   * @throws OutboundError ERR_OUTBOUND_BLOCKED, _FAILED, _TIMEOUT or _TOO_LARGE; the signal's reason when it aborts.
+   */
+  (url: string, init?: GuardedInit): Promise<GuardedResponse>;
+  /** Waits for requests under way and closes the sockets. */
+  close(): Promise<void>;
+}
+
+/** Reading a short redirect page keeps its socket usable; a longer one costs the socket. */
+const REDIRECT_BODY_BYTES = 16 * 1024;
+const CONNECT_TIMEOUT_MS = 3_000;
+
+interface Client {
+  readonly resolve: Resolve;
+  readonly policy: UrlPolicy;
+  readonly pools: Pools;
+  readonly maxBytes: number;
+  readonly maxRedirects: number;
+}
+
+/** A client with sockets of its own: one per purpose, so that an allow-list or `ca` serves only what it was written for. */
+export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
+  const { timeoutMs = 10_000, maxBytes = 2 * 1024 * 1024, maxRedirects = 5, ports = [80, 443], allow = [] } = options;
+  const connectTimeoutMs = Math.min(CONNECT_TIMEOUT_MS, timeoutMs);
+  const pools = createPools({ ...options, connectTimeoutMs, idleTimeoutMs: timeoutMs });
+  const policy: UrlPolicy = { ports, allow, ...(options.isListed && { isListed: options.isListed }) };
+  const client: Client = { resolve: options.resolve, policy, pools, maxBytes, maxRedirects };
+  const fetch = async (url: string, init: GuardedInit = {}): Promise<GuardedResponse> => {
+    const message = firstMessage(init);
+    const deadline = startDeadline(timeoutMs, init.signal);
+    try {
+      const mayFollow = init.redirect === undefined ? isSafe(message.method) : init.redirect === 'follow';
+      const { signal } = deadline;
+      return await deadline.race(follow(client, url, message, mayFollow, { signal, onSending: init.onSending }));
+    } catch (error) {
+      deadline.signal.throwIfAborted();
+      throw outboundError(error);
+    } finally {
+      deadline.end();
+    }
+  };
+  return Object.assign(fetch, { close: () => pools.close() });
+}
+
+const isSafe = (method: Method): boolean => method === 'GET' || method === 'HEAD';
+
+function firstMessage({ method = 'GET', headers = {}, body }: GuardedInit): Message {
+  if (body !== undefined && isSafe(method)) throw blocked('request-malformed');
+  return { method, headers: requestHeaders(headers), body };
+}
+
+async function follow(
+  client: Client,
+  text: string,
+  first: Message,
+  mayFollow: boolean,
+  context: ExchangeContext,
+): Promise<GuardedResponse> {
+  const { signal } = context;
+  let hop: Hop = { text };
+  let message = first;
+  let policy = client.policy;
+  let lastStatus = 0;
+  for (let hops = 0; ; hops++) {
+    const admission = await admit(hop, policy, client.resolve, signal);
+    if (!admission.ok) throw blocked(hops === 0 ? admission.reason : `redirect-${admission.reason}`);
+    const { target } = admission;
+    if (hop.base !== undefined) message = afterRedirect(message, lastStatus, hop.base, target.url);
+    // A lookup that ignored the signal may come back late; no socket is opened for it any more.
+    signal.throwIfAborted();
+    const response = await exchange(client.pools, target, message, context);
+    const location = mayFollow && isRedirect(response.statusCode) ? locationOf(response) : undefined;
+    if (location === undefined) return read(response, target, message, client.maxBytes);
+    await response.body.dump({ limit: REDIRECT_BODY_BYTES, signal });
+    if (hops === client.maxRedirects) throw blocked('redirect-too-many');
+    hop = { text: location, base: target.url };
+    lastStatus = response.statusCode;
+    // A stranger's server may not send us home, not even to what is configured.
+    if (!target.isConfigured) policy = { ...policy, allow: [] };
+  }
+}
+
+/** Header bytes arrive as Latin-1; a `Location` with raw UTF-8 in its path is common. */
+function locationOf({ headers: { location } }: Dispatcher.ResponseData): string | undefined {
+  if (location === undefined) return undefined;
+  if (typeof location !== 'string') throw blocked('redirect-url-malformed');
+  return Buffer.from(location, 'latin1').toString('utf8');
+}
+
+async function read(
+  response: Dispatcher.ResponseData,
+  target: Target,
+  message: Message,
+  maxBytes: number,
+): Promise<GuardedResponse> {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(response.headers)) {
+    for (const one of [value ?? []].flat()) headers.append(name, one);
+  }
+  if (message.method !== 'HEAD' && Number(headers.get('content-length') ?? 0) > maxBytes) {
+    discard(response.body);
+    throw new OutboundError('ERR_OUTBOUND_TOO_LARGE', 'response-too-large');
+  }
+  const encoding = message.method === 'HEAD' ? '' : (headers.get('content-encoding') ?? '');
+  const body = await readBody(response.body, encoding, maxBytes);
+  const text = (): string => new TextDecoder().decode(body);
+  const json = (): unknown => JSON.parse(text());
+  return { status: response.statusCode, headers, body, url: target.url.href, text, json };
+}

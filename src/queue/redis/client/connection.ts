@@ -1,0 +1,175 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Logger } from '../../../core/logger.ts';
+import { adaptToBullmq } from './blocking.ts';
+import { reasonOf } from './failure.ts';
+import { dropRejected } from './resend.ts';
+import { parseRedisUrl, type Target } from './url.ts';
+
+export type Client = Redis | Cluster;
+
+/** ioredis' options without the reply shapes nobody here asks for; its constructors tell them apart by type. */
+type Options = Omit<RedisOptions, 'replyMapping'> & { readonly replyMapping?: 'legacy' };
+
+/** The connections of one process, each as patient as its use needs. What not every role uses opens when asked for. */
+export interface Connections {
+  readonly isCluster: boolean;
+  /** Rejects soon: somebody waits for an HTTP answer. */
+  readonly swift: Client;
+  /** Outlasts a restart of Redis: a worker has money and a lease at stake. */
+  patient(): Client;
+  /** A new connection that may block for as long as it likes. */
+  blocking(): OwnConnection;
+  close(): void;
+}
+
+export interface OwnConnection {
+  readonly client: Client;
+  /** Ends it together with every copy that was made of it (BullMQ makes one for its blocking reads). */
+  close(): void;
+}
+
+/**
+ * Fails fast, measured: with these a stopped, killed or absent Redis rejects within 1.5 s. Without `commandTimeout` a
+ * hung one keeps a command for ever; without `enableOfflineQueue: false` an absent one does.
+ *
+ * `commandTimeout` rejects the command and keeps the connection. `socketTimeout` ends a connection on which a command has
+ * waited for so long and not a byte has come: the other side may be gone without a FIN or RST (a frozen master, a
+ * firewall that forgot the connection), and TCP itself would take a quarter of an hour to notice. A connection that waits
+ * for no reply is never ended by it.
+ */
+const swiftOptions: Options = {
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 1,
+  commandTimeout: 1_500,
+  socketTimeout: 2_000,
+};
+
+/** Two thirds of it are left to a busy host when a blocking read has used its `BLOCK_SECONDS`. */
+const PATIENT_SILENCE_MS = 3_000;
+
+/**
+ * 10 s: the longest gap seen in a Sentinel failover was 3.1 s, and a lease lives for 30 s. A command sent again over the
+ * next connection keeps its first deadline.
+ */
+const patientOptions: Options = {
+  maxRetriesPerRequest: null,
+  commandTimeout: 10_000,
+  socketTimeout: PATIENT_SILENCE_MS,
+};
+/** BullMQ requires null. */
+const blockingOptions: Options = { maxRetriesPerRequest: null, socketTimeout: PATIENT_SILENCE_MS };
+
+const common: Options = {
+  connectTimeout: 1_000,
+  // Until a connection that was ended is destroyed if the other side does not answer: a dead one does not.
+  disconnectTimeout: 500,
+  // A Sentinel can be as dead as a master; the next one is asked then.
+  sentinelCommandTimeout: 1_000,
+  retryStrategy: (attempt) => Math.min(50 * attempt, 500),
+  // Behind a fixed address (managed Redis) a failover leaves us with what is now a replica: connect and send again.
+  reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+};
+
+/**
+ * Between two signs of life, in ms. Without them each dead connection would be found by the first command for it: one after
+ * the other where a step needs several, and at the cost of an event where a gate was idle.
+ */
+const PING_EVERY_MS = 1_000;
+
+/** @throws SallyportError ERR_CONFIG_INVALID when the URL cannot be read. */
+export function openConnections(url: string, logger: Logger): Connections {
+  const target = parseRedisUrl(url);
+  const opened = new Set<Client>();
+  const open = (options: Options): Client => {
+    const client = connect(target, { ...common, ...options });
+    dropRejected(client);
+    logOutages(client, logger);
+    opened.add(client);
+    return client;
+  };
+  const pings = setInterval(() => opened.forEach(ping), PING_EVERY_MS);
+  pings.unref();
+  let patient: Client | undefined;
+  return {
+    isCluster: target.kind === 'cluster',
+    swift: open(swiftOptions),
+    patient: () => {
+      patient ??= open(patientOptions);
+      return patient;
+    },
+    blocking: () => own(open(blockingOptions), opened),
+    close: () => {
+      clearInterval(pings);
+      for (const client of opened) client.disconnect();
+    },
+  };
+}
+
+/** Asks each connection for a sign of life; its `socketTimeout` ends it if none comes. */
+function ping(client: Client): void {
+  const connections = client.isCluster ? (client as Cluster).nodes() : [client as Redis];
+  for (const connection of connections) if (connection.status === 'ready') connection.ping().catch(() => {});
+}
+
+/**
+ * Keeps account of copies. BullMQ would close its copy itself, but waits for an event that ioredis never sends while it
+ * is between two attempts to connect, and the copy would go on trying for ever.
+ */
+function own(client: Client, opened: Set<Client>): OwnConnection {
+  const all: Client[] = [client];
+  const duplicate = client.duplicate.bind(client) as (...args: readonly unknown[]) => Client;
+  const track = (...args: readonly unknown[]): Client => {
+    const copy = duplicate(...args);
+    adaptToBullmq(copy);
+    all.push(copy);
+    opened.add(copy);
+    return copy;
+  };
+  Object.assign(client, { duplicate: track });
+  return {
+    client,
+    close: () => {
+      for (const each of all) {
+        each.disconnect();
+        opened.delete(each);
+      }
+    },
+  };
+}
+
+function connect(target: Target, options: Options): Client {
+  const [first, ...rest] = target.addresses;
+  const login: Options = {
+    ...(target.username === undefined ? {} : { username: target.username }),
+    ...(target.password === undefined ? {} : { password: target.password }),
+    ...(target.tls ? { tls: {} } : {}),
+  };
+  if (target.kind === 'single') return new Redis({ ...options, ...login, ...first, db: target.db });
+  if (target.kind === 'sentinel') {
+    const sentinel = { sentinels: [first, ...rest], name: target.master, enableTLSForSentinelMode: target.tls };
+    return new Redis({ ...options, ...login, ...sentinel, ...(target.tls ? { sentinelTLS: {} } : {}), db: target.db });
+  }
+  const { retryStrategy, enableOfflineQueue = true, ...nodeOptions } = options;
+  return new Cluster([first, ...rest], {
+    enableOfflineQueue,
+    // A replica that took over is found also by connections that send nothing.
+    slotsRefreshInterval: 5_000,
+    ...(retryStrategy === undefined ? {} : { clusterRetryStrategy: retryStrategy }),
+    // With TLS the names that nodes announce must be kept: certificates are for names, not for addresses.
+    ...(target.tls ? { dnsLookup: (host, done) => done(null, host) } : {}),
+    redisOptions: { ...nodeOptions, ...login },
+  });
+}
+
+/** One line when a connection is lost and one when it is back, not one for each attempt in between. */
+function logOutages(client: Client, logger: Logger): void {
+  let isDown = false;
+  client.on('error', (error) => {
+    if (!isDown) logger.warn({ reason: reasonOf(error) }, 'store.connection_lost');
+    isDown = true;
+  });
+  client.on('ready', () => {
+    if (isDown) logger.info({}, 'store.connection_restored');
+    isDown = false;
+  });
+}

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { type ChainHead, chainAfter, EMPTY, type TimedNote } from '../../../core/audit/chain.ts';
+import { sha256 } from '../../../core/crypto/sha256.node.ts';
+import { SallyportError } from '../../../core/errors.ts';
+import type { Audit } from '../../audit.ts';
+import { unavailable } from '../client/failure.ts';
+import { scripts } from '../scripts.ts';
+import type { Shards } from '../shards.ts';
+import { decodeEntries, encodeEntry } from './audit-entry.ts';
+
+export interface AuditDeps {
+  /** For callers who wait for an HTTP answer. */
+  readonly shards: Shards;
+  /** For entries: somebody has done something, and they are worth waiting for. */
+  readonly patientShards: () => Shards;
+}
+
+/** Entries in one call: about 1 ms of Redis. */
+const BATCH = 128;
+
+/**
+ * Tries of one batch. Each lost try is one that another process won, so all of them together always go on; where 16 are
+ * busy and each is as likely to win, (15/16)^200 of the batches, 2.5 in a million, lose this often in a row.
+ */
+const MAX_TRIES = 200;
+
+interface Waiting {
+  readonly notes: readonly TimedNote[];
+  readonly resolve: (head: ChainHead) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * A tenant's notes of this process, on their way to the chain. One call at a time is under way; what comes in meanwhile
+ * goes together with the next, so that processes get into each other's way once a round trip and not once an entry.
+ */
+interface Lane {
+  waiting: Waiting[];
+  isBusy: boolean;
+  /** Where the chain ended when this process last heard of it. */
+  head: ChainHead;
+}
+
+export function createAudit({ shards, patientShards }: AuditDeps): Audit {
+  const lanes = new Map<string, Lane>();
+
+  /** Adds the notes wherever the chain ends by now. */
+  async function add(tenant: string, lane: Lane, notes: readonly TimedNote[]): Promise<void> {
+    const { keys, run } = patientShards();
+    // Tells this batch from one of another process with the same words.
+    const mark = randomBytes(9).toString('base64url');
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const entries = chainAfter(lane.head, tenant, notes, sha256);
+      const { seq, hash } = entries.at(-1) ?? lane.head;
+      const stored = entries.map((entry, at) => encodeEntry(entry, at === 0 ? mark : ''));
+      const args = [tenant, headText(lane.head), headText({ seq, hash }), ...stored];
+      const other = (await run(scripts.auditAppend, keys.tagOf(tenant), args)) as string;
+      lane.head = other === '' ? { seq, hash } : readHead(other);
+      if (other === '') return;
+    }
+    throw new SallyportError('ERR_STORE_UNAVAILABLE', 'the audit chain is too busy');
+  }
+
+  async function pump(tenant: string, lane: Lane): Promise<void> {
+    while (lane.waiting.length > 0) {
+      const batch = takeBatch(lane.waiting);
+      try {
+        const notes = batch.flatMap((one) => one.notes);
+        await add(tenant, lane, notes);
+        for (const { resolve } of batch) resolve(lane.head);
+      } catch (error) {
+        // Who came meanwhile has waited as long for the same store.
+        for (const { reject } of [...batch, ...lane.waiting.splice(0)]) reject(error);
+      }
+    }
+    lane.isBusy = false;
+  }
+
+  function join(tenant: string, notes: readonly TimedNote[]): Promise<ChainHead> {
+    const lane = lanes.get(tenant) ?? { waiting: [], isBusy: false, head: EMPTY };
+    lanes.set(tenant, lane);
+    return new Promise((resolve, reject) => {
+      lane.waiting.push({ notes, resolve, reject });
+      if (lane.isBusy) return;
+      lane.isBusy = true;
+      setImmediate(() => void pump(tenant, lane));
+    });
+  }
+
+  async function head(tenant: string): Promise<ChainHead> {
+    const { keys, client } = shards;
+    const text = await client.hget(`${keys.tagOf(tenant)}:audit-heads`, tenant).catch((error: unknown) => {
+      throw unavailable(error);
+    });
+    return text === null ? EMPTY : readHead(text);
+  }
+
+  return {
+    append: (tenant, notes) => (notes.length === 0 ? head(tenant) : join(tenant, notes)),
+    async read(tenant, { from, limit }) {
+      const { keys, run } = shards;
+      const [first, before, ...stored] = (await run(scripts.auditRead, keys.tagOf(tenant), [tenant, from, limit])) as [
+        number,
+        string,
+        ...string[],
+      ];
+      return decodeEntries(tenant, { seq: first - 1, hash: before }, stored);
+    },
+    head,
+  };
+}
+
+/** The first few that together have no more than `BATCH` entries; at least one, however many it has. */
+function takeBatch(waiting: Waiting[]): Waiting[] {
+  let entries = 0;
+  const end = waiting.findIndex(({ notes }, at) => {
+    entries += notes.length;
+    return at > 0 && entries > BATCH;
+  });
+  return waiting.splice(0, end === -1 ? waiting.length : end);
+}
+
+const headText = ({ seq, hash }: ChainHead): string => `${seq} ${hash}`;
+
+function readHead(text: string): ChainHead {
+  const [seq = '', hash = ''] = text.split(' ');
+  return { seq: Number(seq), hash };
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { SallyportError } from '../../core/errors.ts';
+import type { Audit } from '../../queue/audit.ts';
+import type { App } from '../http/context.ts';
+import type { Authorize } from './auth.ts';
+import { limitUpTo } from './page-query.ts';
+
+export interface AuditRoutesDeps {
+  readonly audit: Pick<Audit, 'read'>;
+  readonly authorize: Authorize;
+}
+
+/** Entries of an answer unless told otherwise, and at most: some 400 KiB. */
+const DEFAULT_LIMIT = 200;
+const MAX_LIMIT = 1_000;
+
+const query = z.strictObject({
+  from: z
+    .string()
+    .regex(/^[1-9]\d{0,14}$/)
+    .transform(Number)
+    .default(1),
+  limit: limitUpTo(MAX_LIMIT, DEFAULT_LIMIT),
+});
+
+/** `/audit`: the chain of the caller's tenant, an entry a line, oldest first. Nothing left is an empty answer. */
+export const mountAudit =
+  ({ audit, authorize }: AuditRoutesDeps) =>
+  (app: App): void => {
+    app.get('/audit', async (c) => {
+      const { tenant } = await authorize(c, 'audit:read');
+      const parsed = query.safeParse(c.req.query());
+      if (!parsed.success) throw new SallyportError('ERR_INVALID_REQUEST', 'the query is not valid');
+      const entries = await audit.read(tenant, parsed.data);
+      const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+      return c.body(lines, 200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
+    });
+  };

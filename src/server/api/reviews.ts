@@ -1,0 +1,159 @@
+import { z } from 'zod';
+import type { RecordAudit } from '../../core/audit/entry.ts';
+import type { Clock } from '../../core/clock.ts';
+import { codeOf, SallyportError } from '../../core/errors.ts';
+import type { Identifier } from '../../core/identity.ts';
+import type { Logger } from '../../core/logger.ts';
+import { type ReviewPolicy, replyDigest } from '../../core/review.ts';
+import type { Events } from '../../queue/events.ts';
+import type { ReviewAction, Reviewed, Reviews } from '../../queue/reviews.ts';
+import type { App, AppContext } from '../http/context.ts';
+import type { Authorize } from './auth.ts';
+import { eventId, notFound } from './event-id.ts';
+import { readJson } from './json-body.ts';
+import { mayDecide } from './may-decide.ts';
+import { pageQuery } from './page-query.ts';
+import { createRefusals, type TellRefusal } from './refusals.ts';
+import { type HeldRecord, reviewView } from './review-view.ts';
+
+export interface ReviewRoutesDeps {
+  readonly events: Events;
+  readonly reviews: Reviews;
+  readonly authorize: Authorize;
+  readonly reviewPolicy: (tenant: string) => ReviewPolicy;
+  readonly identifier: Identifier;
+  /** Takes secrets out. */
+  readonly clean: (text: string) => string;
+  /**
+   * What an agent's reply passes before anybody sees it, for a text a person (a token's subject) wrote in its place.
+   * @throws SallyportError ERR_GUARDRAIL_BLOCKED, ERR_GUARDRAIL_UNAVAILABLE
+   */
+  readonly checkReply: (record: HeldRecord, text: string, by: string) => Promise<string>;
+  readonly audit: RecordAudit;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const listQuery = z.strictObject(pageQuery);
+/** Any text may be asked about: what is no digest of ours is simply not the held one. */
+const digest = z.string().min(1).max(200);
+const approveBody = z.strictObject({ digest });
+const editBody = z.strictObject({ digest, text: z.string().max(40_000).regex(/\S/) });
+const rejectBody = z.strictObject({ digest, reason: z.string().max(1_000).regex(/\S/).optional() });
+
+/** `/reviews`: replies that wait for a person, and what they decide. Every call sees only its own tenant. */
+export const mountReviews =
+  (deps: ReviewRoutesDeps) =>
+  (app: App): void => {
+    const { events, reviews, authorize, clean, checkReply, identifier } = deps;
+    const deciding = { ...deps, tellRefusal: createRefusals(deps.audit) };
+
+    app.get('/reviews', async (c) => {
+      const { tenant } = await authorize(c, 'reviews:read');
+      const parsed = listQuery.safeParse(c.req.query());
+      if (!parsed.success) throw new SallyportError('ERR_INVALID_REQUEST', 'the query is not valid');
+      await reviews.sweep(tenant);
+      const { cursor, limit } = parsed.data;
+      const page = await events.list(tenant, { state: 'review', limit, ...(cursor === undefined ? {} : { cursor }) });
+      return c.json({ reviews: page.events.filter(isHeld).map(reviewView), cursor: page.cursor ?? null });
+    });
+    app.get('/reviews/:id', async (c) => {
+      const { tenant } = await authorize(c, 'reviews:read');
+      await reviews.sweep(tenant);
+      return c.json(reviewView(await heldRecord(events, tenant, eventId(c))));
+    });
+    app.post('/reviews/:id/approve', (c) => decided(c, approveBody, deciding, async () => ({ kind: 'approve' })));
+    app.post('/reviews/:id/edit', (c) =>
+      decided(c, editBody, deciding, async ({ text: given }, record, by) => {
+        const text = await checkReply(record, given, by);
+        const { event, review } = record;
+        const version = review.version + 1;
+        return { kind: 'edit', text, digest: replyDigest(identifier, { ...review, event, version, text }) };
+      }),
+    );
+    app.post('/reviews/:id/reject', (c) =>
+      decided(c, rejectBody, deciding, async ({ reason }) =>
+        reason === undefined ? { kind: 'reject' } : { kind: 'reject', reason: clean(reason) },
+      ),
+    );
+  };
+
+/** An action before it is known who does it, and when. */
+type Plan =
+  | { readonly kind: 'approve' }
+  | { readonly kind: 'reject'; readonly reason?: string }
+  | { readonly kind: 'edit'; readonly text: string; readonly digest: string };
+
+interface DecidingDeps extends ReviewRoutesDeps {
+  readonly tellRefusal: TellRefusal;
+}
+
+/** Reads what was asked, checks who asks, and acts. */
+async function decided<T extends { readonly digest: string }>(
+  c: AppContext,
+  shape: z.ZodType<T>,
+  deps: DecidingDeps,
+  planOf: (body: T, record: HeldRecord, by: string) => Promise<Plan>,
+): Promise<Response> {
+  const { events, reviews, authorize, clock, audit, logger } = deps;
+  const { tenant, subject: by } = await authorize(c, 'reviews:decide');
+  const id = eventId(c);
+  const body = await readJson(c, shape);
+  const before = await heldRecord(events, tenant, id);
+  await checkDecider(by, before, deps);
+  const plan = await planOf(body, before, by);
+  const at = clock();
+  const action: ReviewAction = plan.kind === 'edit' ? { ...plan, by } : { ...plan, by, at };
+  const after = changed(await reviews.decide(tenant, id, body.digest, action));
+  const { version, heldAt } = after.review;
+  const { channel } = after.event;
+  const entry = { action: DECIDED[plan.kind], data: { version, digest: after.review.digest, seen: body.digest } };
+  await audit(tenant, [{ ...entry, actor: `user:${by}`, subject: id }]);
+  logger.info(
+    { tenant, eventId: id, channel, decision: plan.kind, by, version, waitedMs: at - heldAt },
+    'review.decided',
+  );
+  return c.json(reviewView(after));
+}
+
+const DECIDED = { approve: 'review.approved', edit: 'review.edited', reject: 'review.rejected' } as const;
+
+/** @throws as `mayDecide` */
+async function checkDecider(
+  by: string,
+  record: HeldRecord,
+  { reviewPolicy, tellRefusal }: DecidingDeps,
+): Promise<void> {
+  const { tenant, id } = record.event;
+  try {
+    mayDecide(by, record, reviewPolicy(tenant));
+  } catch (error) {
+    const data = { code: codeOf(error) };
+    await tellRefusal(tenant, { actor: `user:${by}`, action: 'review.refused', subject: id, data });
+    throw error;
+  }
+}
+
+async function heldRecord(events: Events, tenant: string, id: string): Promise<HeldRecord> {
+  const record = await events.get(tenant, id);
+  if (record === null || !isHeld(record)) throw notFound();
+  return record;
+}
+
+const isHeld = (record: { readonly review?: unknown }): record is HeldRecord => record.review !== undefined;
+
+function changed(reviewed: Reviewed): HeldRecord {
+  switch (reviewed.kind) {
+    case 'ok':
+      if (isHeld(reviewed.record)) return reviewed.record;
+      throw notFound();
+    case 'not_found':
+      throw notFound();
+    case 'wrong_state':
+      throw new SallyportError('ERR_WRONG_STATE', 'it does not wait for a review');
+    case 'changed':
+      throw new SallyportError('ERR_REVIEW_CHANGED', 'the digest is not that of the held reply');
+    case 'expired':
+      throw new SallyportError('ERR_REVIEW_EXPIRED', 'nobody decided in time');
+  }
+}

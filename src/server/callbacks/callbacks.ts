@@ -1,0 +1,110 @@
+import type { DeliveryHeaders } from '../../channels/channel.ts';
+import { type CallbackRun, callbackStep, readCallbackRun } from '../../core/callback-run.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Crypto } from '../../core/crypto/crypto.ts';
+import { codeOf, type ErrorCode, SallyportError } from '../../core/errors.ts';
+import { callbackSchema, type HttpAnswer, storedAnswer } from '../../core/http-answer.ts';
+import { decodeText, parseJsonText } from '../../core/json/json-text.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Meter } from '../../core/meter.ts';
+import type { Callbacks, CalledBack } from '../../queue/callbacks.ts';
+import type { Scrub } from '../../scrub/scrub.ts';
+import type { BodyLimits } from '../http/body.ts';
+import { type App, type AppContext, unknownRoute } from '../http/context.ts';
+import type { SourceLimiter } from '../http/limits.ts';
+import { isFailedProof, problem, toResponse } from '../http/respond.ts';
+import { proveCallback } from './callback-proof.ts';
+
+export interface CallbackDeps {
+  readonly callbacks: Callbacks;
+  /** The secrets of an agent; none for one that does not exist. */
+  readonly keysOf: (agent: string) => readonly Uint8Array[];
+  readonly crypto: Crypto;
+  readonly scrub: Scrub;
+  readonly meter: Meter;
+  readonly headersOf: (c: AppContext) => DeliveryHeaders;
+  readonly readBody: (c: AppContext, limits: BodyLimits) => Promise<Uint8Array>;
+  readonly bodyTimeoutMs: number;
+  readonly sourceOf: (c: AppContext) => string;
+  readonly failures: SourceLimiter;
+  readonly isDraining: () => boolean;
+  readonly newRequestId: () => string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Of a body: a reply of the longest kind, each character escaped. */
+const MAX_BYTES = 1024 * 1024;
+
+/** `POST /callbacks/{run}`: what an `http` agent says after it answered 202. docs/http-agent.md has its table of answers. */
+export const mountCallbacks =
+  (deps: CallbackDeps) =>
+  (app: App): void => {
+    app.all('/callbacks/:run', async (c) => {
+      const requestId = deps.newRequestId();
+      const run = readCallbackRun(c.req.path.slice('/callbacks/'.length));
+      if (run === null) return unknownRoute(requestId);
+      if (c.req.method !== 'POST') return toResponse({ status: 405, headers: { allow: 'POST' } }, requestId);
+      const line = { requestId, agent: run.agent, tenant: run.tenant, eventId: run.eventId };
+      try {
+        const { kind } = await callBack(c, run, deps);
+        deps.logger.info({ ...line, outcome: kind }, 'callback.accepted');
+        // The same for the first and for every repetition of it.
+        return c.json({ outcome: 'accepted' }, 200, { 'x-request-id': requestId });
+      } catch (error) {
+        return refused(c, error, line, deps);
+      }
+    });
+  };
+
+/** @throws SallyportError */
+async function callBack(c: AppContext, run: CallbackRun, deps: CallbackDeps): Promise<CalledBack> {
+  const { callbacks, keysOf, crypto, clock } = deps;
+  if (deps.isDraining()) throw new SallyportError('ERR_SHUTTING_DOWN', 'the process is stopping');
+  const body = await deps.readBody(c, { maxBytes: MAX_BYTES, timeoutMs: deps.bodyTimeoutMs });
+  proveCallback(deps.headersOf(c), body, keysOf(run.agent), crypto, clock());
+  const answer = readAnswer(body, c.req.path.slice('/callbacks/'.length));
+  const { value, findings } = deps.scrub(answer);
+  for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
+  const callback = { generation: run.generation, step: callbackStep(run), value: storedAnswer(value) };
+  const called = await callbacks.accept(run.tenant, run.eventId, callback);
+  if (called.kind === 'not_found') throw new SallyportError('ERR_NOT_FOUND', 'no such run');
+  if (called.kind === 'conflict' || called.kind === 'over') {
+    throw new SallyportError('ERR_WRONG_STATE', 'the run does not wait for this');
+  }
+  return called;
+}
+
+/** The signature covers the body and not the path, so the body has to say which run it is for. */
+function readAnswer(body: Uint8Array, name: string): HttpAnswer {
+  const parsed = callbackSchema.safeParse(parseJsonText(decodeText(body)));
+  if (!parsed.success) throw new SallyportError('ERR_INVALID_REQUEST', 'the callback has another shape');
+  const { run, ...answer } = parsed.data;
+  if (run !== name) throw new SallyportError('ERR_SIGNATURE_MISMATCH', 'the callback is signed for another run');
+  return answer;
+}
+
+const titles: Partial<Record<ErrorCode, string>> = {
+  ERR_NOT_FOUND: 'No such run',
+  ERR_WRONG_STATE: 'The run does not wait for this',
+  ERR_INVALID_REQUEST: 'The callback is not valid',
+  ERR_BODY_UNPARSABLE: 'The body cannot be parsed',
+};
+
+async function refused(
+  c: AppContext,
+  error: unknown,
+  line: { readonly requestId: string },
+  deps: CallbackDeps,
+): Promise<Response> {
+  const code = codeOf(error);
+  const { requestId } = line;
+  if (isFailedProof(code)) {
+    const source = deps.sourceOf(c);
+    deps.logger.warn({ ...line, code, source }, 'callback.rejected');
+    return toResponse({ status: (await deps.failures.isOver(source)) ? 429 : 401 }, requestId);
+  }
+  if (code === 'ERR_INTERNAL') deps.logger.error({ ...line, error }, 'callback.failed');
+  else deps.logger.info({ ...line, code }, 'callback.refused');
+  return problem(code, titles[code] ?? 'The callback could not be taken', requestId);
+}

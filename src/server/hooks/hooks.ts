@@ -1,0 +1,125 @@
+import type { Channel, DeliveryHead, DeliveryHeaders, DeliveryOutcome } from '../../channels/channel.ts';
+import type { Clock } from '../../core/clock.ts';
+import { codeOf, type ErrorCode, SallyportError } from '../../core/errors.ts';
+import { type ChannelName, channelNames } from '../../core/event.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { BodyLimits } from '../http/body.ts';
+import { type AppContext, unknownRoute } from '../http/context.ts';
+import type { SourceLimiter } from '../http/limits.ts';
+import { isFailedProof, toResponse } from '../http/respond.ts';
+import { type Receipt, type ReceiveDeps, receive } from './receive.ts';
+
+export interface HookDeps extends ReceiveDeps {
+  /** The channel behind `/hooks/{name}/{tenant}/{rest}`, or null. `rest` holds no empty parts. */
+  readonly channel: (name: ChannelName, tenant: string, rest: readonly string[]) => Channel | null;
+  /** The runtime's cheapest way to look at single headers. */
+  readonly headersOf: (c: AppContext) => DeliveryHeaders;
+  readonly readBody: (c: AppContext, limits: BodyLimits) => Promise<Uint8Array>;
+  readonly bodyTimeoutMs: number;
+  /** The address a request came from, as far as it can be believed. */
+  readonly sourceOf: (c: AppContext) => string;
+  readonly failures: SourceLimiter;
+  readonly isDraining: () => boolean;
+  readonly newRequestId: () => string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const isChannelName = (name: string | undefined): name is ChannelName => channelNames.some((known) => known === name);
+
+/** A delivery on its way to its answer. */
+interface Journey {
+  readonly requestId: string;
+  readonly channel: Channel;
+  readonly head: DeliveryHead;
+}
+
+/** Serves `/hooks/…`: method, route, journey, answer; one log line and one metric per item. */
+export function createHookHandler(deps: HookDeps): (c: AppContext) => Promise<Response> {
+  return async (c) => {
+    const requestId = deps.newRequestId();
+    const [name, ...parts] = c.req.path.split('/').slice(2);
+    if (!isChannelName(name)) return unknownRoute(requestId);
+    if (c.req.method !== 'POST') return toResponse({ status: 405, headers: { allow: 'POST' } }, requestId);
+    // Not the router's parameters: those are decoded further, so a tenant could hold the slash of another tenant's route.
+    const [tenant = 'default', ...rest] = parts.filter(Boolean);
+    const channel = deps.channel(name, tenant, rest);
+    if (channel === null) return unknownRoute(requestId);
+    const head: DeliveryHead = { tenant, url: c.req.url, headers: deps.headersOf(c), receivedAt: deps.clock() };
+    const journey: Journey = { requestId, channel, head };
+    try {
+      if (deps.isDraining()) throw new SallyportError('ERR_SHUTTING_DOWN', 'the process is stopping');
+      const readBody = (maxBytes: number) => deps.readBody(c, { maxBytes, timeoutMs: deps.bodyTimeoutMs });
+      const receipt = await receive(head, readBody, channel, deps);
+      if (receipt.isUnproven && (await deps.failures.isOver(deps.sourceOf(c)))) {
+        throw new SallyportError('ERR_RATE_LIMITED', 'too many handshakes or forgeries from this source');
+      }
+      return acknowledged(c, journey, receipt, deps);
+    } catch (error) {
+      return refused(c, journey, error, deps);
+    }
+  };
+}
+
+function acknowledged(c: AppContext, journey: Journey, receipt: Receipt, deps: HookDeps): Response {
+  const { channel, requestId } = journey;
+  const { items } = receipt;
+  const shown = items.find(({ outcome }) => outcome === 'accepted') ?? items[0];
+  const answer = receipt.answer ?? channel.acknowledge(items.map(({ outcome }) => outcome));
+  for (const { outcome, reason } of items) deps.meter.delivery(channel.name, outcome, reason);
+  finished(c, journey, { outcome: shown?.outcome ?? 'ignored', items, code: undefined, status: answer.status }, deps);
+  if (!channel.outcomeHeaders || shown === undefined) return toResponse(answer, requestId);
+  const headers: Record<string, string> = { 'x-sallyport-outcome': shown.outcome };
+  if (items.length === 1 && shown.eventId !== undefined) headers['x-sallyport-event'] = shown.eventId;
+  return toResponse(answer, requestId, headers);
+}
+
+async function refused(c: AppContext, journey: Journey, error: unknown, deps: HookDeps): Promise<Response> {
+  const { channel, requestId } = journey;
+  let code = codeOf(error);
+  const isForged = isFailedProof(code);
+  if (isForged && (await deps.failures.isOver(deps.sourceOf(c)))) code = 'ERR_RATE_LIMITED';
+  if (code === 'ERR_INTERNAL') deps.logger.error({ requestId, error }, 'delivery.failed');
+  const answer = channel.refuse(code);
+  const outcome: DeliveryOutcome = answer.status === 503 ? 'unavailable' : 'rejected';
+  deps.meter.delivery(channel.name, outcome, reasonOf(code));
+  finished(c, journey, { outcome, items: [], code, status: answer.status }, deps);
+  return toResponse(answer, requestId);
+}
+
+/** `ERR_SIGNATURE_MISMATCH` as a metric label: `signature_mismatch`. */
+const reasonOf = (code: ErrorCode): string => code.slice('ERR_'.length).toLowerCase();
+
+interface Ending {
+  readonly outcome: DeliveryOutcome;
+  readonly status: number;
+  readonly code: ErrorCode | undefined;
+  readonly items: Receipt['items'];
+}
+
+/** The line is written out field by field, because there is one for every delivery: spreading parts together costs more. */
+function finished(c: AppContext, { requestId, channel, head }: Journey, ending: Ending, deps: HookDeps): void {
+  const { outcome, status, code, items } = ending;
+  const ms = deps.clock() - head.receivedAt;
+  deps.meter.acked(channel.name, ms / 1000);
+  const isBatch = items.length > 1;
+  const only = isBatch ? undefined : items[0];
+  const quarantined = items.filter((one) => one.outcome === 'quarantined').length;
+  const line = {
+    requestId,
+    tenant: head.tenant,
+    channel: channel.name,
+    outcome,
+    status,
+    code,
+    items: isBatch ? items.length : undefined,
+    quarantined: isBatch ? quarantined : undefined,
+    reason: only?.reason,
+    eventId: only?.eventId,
+    ms,
+  };
+  // Forgeries come in floods; their address is what an operator blocks.
+  const isForgery = outcome === 'rejected' || quarantined > 0;
+  if (isForgery) deps.logger.warn({ ...line, source: deps.sourceOf(c) }, `delivery.${outcome}`);
+  else deps.logger.info(line, `delivery.${outcome}`);
+}

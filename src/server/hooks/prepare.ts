@@ -1,0 +1,59 @@
+import type { ParsedEvent, Received, Refused } from '../../channels/channel.ts';
+import type { InboundEvent } from '../../core/event.ts';
+import { identifiersOf } from '../../core/identifiers.ts';
+import type { Meter } from '../../core/meter.ts';
+import type { Scrub } from '../../scrub/scrub.ts';
+import type { Sealer } from '../../scrub/seal.ts';
+
+interface PrepareDeps {
+  readonly scrub: Scrub;
+  readonly sealer: Sealer;
+  readonly meter: Meter;
+  /**
+   * Whether anybody answers an event, as far as its delivery tells; absent: somebody does. What nobody answers claims
+   * nothing, so that its twin, which somebody does, is not taken for seen. It sees events cleaned.
+   */
+  readonly isRelevant?: ((event: InboundEvent) => boolean) | undefined;
+}
+
+interface Prepared {
+  readonly events: readonly InboundEvent[];
+  readonly refused: readonly Refused[];
+}
+
+/** Makes parsed events fit to be stored: secrets out, capabilities sealed, poisoned routing ids quarantined. */
+export function prepare(received: Received, deps: PrepareDeps): Prepared {
+  const events: InboundEvent[] = [];
+  const refused = [...received.refused];
+  for (const parsed of received.events) {
+    const routing = deps.scrub(parsed.routingIds);
+    if (routing.findings.length > 0) {
+      refused.push({ outcome: 'quarantined', reason: 'secret_in_id' });
+      continue;
+    }
+    const event = clean(parsed, deps);
+    if (deps.isRelevant?.(event) ?? true) events.push(event);
+    else refused.push({ outcome: 'ignored', reason: 'no_agent' });
+  }
+  return { events, refused };
+}
+
+/** The same for events that a worker found at a vendor. What is refused is counted here, as nothing else comes of it. */
+export function prepareFound(found: readonly ParsedEvent[], deps: PrepareDeps): readonly InboundEvent[] {
+  const { events, refused } = prepare({ events: found, refused: [] }, deps);
+  const channel = found[0]?.event.channel;
+  if (channel !== undefined) for (const { outcome, reason } of refused) deps.meter.delivery(channel, outcome, reason);
+  return events;
+}
+
+function clean({ event, capabilities, routingIds }: ParsedEvent, { scrub, sealer, meter }: PrepareDeps): InboundEvent {
+  const identifiers = [...routingIds, ...identifiersOf(event)];
+  const scrubbed = scrub({ text: event.text, payload: event.payload }, { identifiers });
+  for (const { rule, count } of scrubbed.findings) meter.scrubbed(rule, count);
+  const sealed: Record<string, string> = {};
+  for (const [name, capability] of Object.entries(capabilities)) {
+    sealed[name] = sealer.seal(capability, { tenant: event.tenant, eventId: event.id, name });
+  }
+  const { text, payload } = scrubbed.value;
+  return { ...event, text, payload, sealed };
+}

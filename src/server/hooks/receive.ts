@@ -1,0 +1,76 @@
+import type { Answer, Channel, Delivery, DeliveryHead, DeliveryOutcome } from '../../channels/channel.ts';
+import { SallyportError } from '../../core/errors.ts';
+import type { InboundEvent } from '../../core/event.ts';
+import type { Meter } from '../../core/meter.ts';
+import type { Accepted, Inbox } from '../../queue/inbox.ts';
+import type { Jobs } from '../../queue/jobs.ts';
+import type { Scrub } from '../../scrub/scrub.ts';
+import type { Sealer } from '../../scrub/seal.ts';
+import { prepare } from './prepare.ts';
+
+export interface ReceiveDeps {
+  readonly inbox: Inbox;
+  readonly scrub: Scrub;
+  readonly sealer: Sealer;
+  readonly meter: Meter;
+  /** Whether anybody answers an event; absent: somebody answers every one. */
+  readonly isRelevant?: ((event: InboundEvent) => boolean) | undefined;
+  /** Waits for an event's end, for senders that want the reply in the response. */
+  readonly awaitResult: Jobs['awaitResult'];
+}
+
+/** What became of each event or refused item of a delivery. */
+export interface ItemOutcome {
+  readonly outcome: DeliveryOutcome;
+  /** Why it was refused; '' for what reached the inbox. */
+  readonly reason: string;
+  readonly eventId: string | undefined;
+}
+
+export interface Receipt {
+  readonly items: readonly ItemOutcome[];
+  /** The channel's own answer; absent where the outcomes alone decide it. */
+  readonly answer: Answer | undefined;
+  /** Answered without any proof: a handshake, or a delivery of which every item failed its own. */
+  readonly isUnproven: boolean;
+}
+
+/**
+ * The journey of a delivery through both doors. It returns only when every event it reports is durable.
+ * @throws SallyportError with the code `respond` answers; nothing is half done then.
+ */
+export async function receive(
+  head: DeliveryHead,
+  readBody: (limit: number) => Promise<Uint8Array>,
+  channel: Channel,
+  deps: ReceiveDeps,
+): Promise<Receipt> {
+  const proof = await channel.authenticate?.(head);
+  const { tenant, url, headers, receivedAt } = head;
+  const body = await readBody(channel.bodyLimit);
+  const delivery: Delivery = { tenant, url, headers, receivedAt, body, proof };
+  const received = await channel.receive(delivery);
+  const { events, refused } = prepare(received, deps);
+  const accepted = events.length === 0 ? [] : await deps.inbox.accept(events);
+  if (accepted.some(({ outcome }) => outcome === 'full')) {
+    // What the batch did get in is a duplicate when the sender comes back.
+    throw new SallyportError('ERR_QUEUE_FULL', 'too many events of this tenant are waiting');
+  }
+  const items: ItemOutcome[] = [];
+  for (const one of accepted) items.push({ outcome: one.outcome as DeliveryOutcome, reason: '', eventId: idOf(one) });
+  for (const { outcome, reason } of refused) items.push({ outcome, reason, eventId: undefined });
+  const { answer, awaiting } = received;
+  if (answer !== undefined && items.length === 0)
+    items.push({ outcome: answer.outcome, reason: '', eventId: undefined });
+  const { eventId, outcome } = items[0] ?? {};
+  if (awaiting === undefined || eventId === undefined) {
+    const isForged = refused.length > 0 && refused.length === items.length && refused.every((one) => one.isForged);
+    return { items, answer, isUnproven: isForged || answer?.outcome === 'handshake' };
+  }
+  // A conflict never runs: waiting for it would only keep its sender.
+  const isRun = outcome !== 'conflict';
+  const record = isRun ? await deps.awaitResult(head.tenant, eventId, awaiting.timeoutMs) : null;
+  return { items, answer: awaiting.answer(record), isUnproven: false };
+}
+
+const idOf = (accepted: Accepted): string | undefined => (accepted.outcome === 'full' ? undefined : accepted.id);

@@ -1,0 +1,153 @@
+import { z } from 'zod';
+import type { Clock } from '../../../core/clock.ts';
+import { toUtf8 } from '../../../core/crypto/encoding.ts';
+import type { Conversation } from '../../../core/event.ts';
+import type { Identifier } from '../../../core/identity.ts';
+import type { Records } from '../../../queue/records.ts';
+import { cut } from '../cut.ts';
+
+/** One question and its answer, both scrubbed. */
+export interface Turn {
+  /** The event's id. */
+  readonly id: string;
+  /** Epoch ms at which the answer was delivered. */
+  readonly at: number;
+  /** Who asked, as the channel names them. */
+  readonly author: string;
+  readonly asked: string;
+  readonly said: string;
+}
+
+/** Whose past it is. */
+export interface Remembered {
+  readonly tenant: string;
+  readonly channel: string;
+  readonly conversation: Conversation;
+}
+
+/** What conversations remember of their own past. Nothing crosses from one to another, or from tenant to tenant. */
+export interface Memory {
+  /** The latest turns within the bounds, oldest first. @throws SallyportError ERR_STORE_UNAVAILABLE */
+  recall(whose: Remembered): Promise<readonly Turn[]>;
+  /** Keeps a turn, once however often it is given. @throws SallyportError ERR_STORE_UNAVAILABLE */
+  remember(whose: Remembered, turn: Turn): Promise<void>;
+  /**
+   * Drops turns of a tenant: those that are too old, or somebody's whose content is erased. Reads all there are.
+   * @returns how many were dropped
+   * @throws SallyportError ERR_STORE_UNAVAILABLE
+   */
+  forget(tenant: string, isGone: (turn: Turn, channel: string) => boolean): Promise<number>;
+}
+
+export interface MemoryBounds {
+  readonly turns: number;
+  /** Of UTF-8, all turns of a conversation together. No token is shorter than a byte. */
+  readonly bytes: number;
+  readonly ageMs: number;
+}
+
+export interface MemoryDeps {
+  readonly records: Records;
+  readonly digest: Identifier['digest'];
+  readonly clock: Clock;
+  readonly bounds: MemoryBounds;
+}
+
+/**
+ * Conversations are spread over as many collections as base64url has characters, so that reading all of them never takes
+ * one answer of the store as large as all of them together.
+ */
+const BUCKETS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'];
+const collectionOf = (name: string): string => `memory-${name.slice(0, 1)}`;
+
+/** Writers of one conversation: the worker that has it, and one that has lost it and does not know yet. */
+const MAX_TRIES = 5;
+
+const turnSchema = z.object({
+  id: z.string(),
+  at: z.number(),
+  author: z.string(),
+  asked: z.string(),
+  said: z.string(),
+});
+
+/** The channel is kept for erasure: whose turns they are is told by channel and author. */
+const recordSchema = z.object({ v: z.literal(1), channel: z.string(), turns: z.array(turnSchema) });
+
+export function createMemory({ records, digest, clock, bounds }: MemoryDeps): Memory {
+  const nameOf = ({ conversation }: Remembered): string => digest('memory', [conversation.key]);
+
+  /** Replaces what is kept under a name; null leaves it. True unless others were faster every time. */
+  async function change(tenant: string, name: string, next: (kept: Kept | null) => Kept | null): Promise<boolean> {
+    const collection = collectionOf(name);
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const stored = await records.get(tenant, collection, name);
+      const kept = next(parse(stored?.value));
+      if (kept === null) return true;
+      const value = kept.turns.length === 0 ? null : { v: 1, ...kept, turns: kept.turns.map((turn) => ({ ...turn })) };
+      if (await records.compareAndSet(tenant, collection, name, stored?.revision ?? 0, value)) return true;
+    }
+    return false;
+  }
+
+  return {
+    async recall(whose) {
+      if (bounds.turns === 0) return [];
+      const name = nameOf(whose);
+      const kept = parse((await records.get(whose.tenant, collectionOf(name), name))?.value);
+      return within(bounds, clock(), kept?.turns ?? []);
+    },
+    async remember(whose, turn) {
+      if (bounds.turns === 0) return;
+      await change(whose.tenant, nameOf(whose), (kept) => {
+        const turns = kept?.turns ?? [];
+        if (turns.some(({ id }) => id === turn.id)) return null;
+        return { channel: whose.channel, turns: within(bounds, clock(), [...turns, shortened(turn, bounds)]) };
+      });
+    },
+    async forget(tenant, isGone) {
+      let dropped = 0;
+      for (const bucket of BUCKETS) {
+        for (const name of (await records.list(tenant, collectionOf(bucket))).keys()) {
+          let now = 0;
+          await change(tenant, name, (kept) => {
+            const turns = kept?.turns.filter((turn) => !isGone(turn, kept.channel)) ?? [];
+            now = (kept?.turns.length ?? 0) - turns.length;
+            return kept === null || now === 0 ? null : { ...kept, turns };
+          });
+          dropped += now;
+        }
+      }
+      return dropped;
+    },
+  };
+}
+
+type Kept = Pick<z.output<typeof recordSchema>, 'channel'> & { readonly turns: readonly Turn[] };
+
+/** What another release wrote in another form is forgotten rather than guessed at. */
+function parse(value: unknown): Kept | null {
+  const { data } = recordSchema.safeParse(value);
+  return data === undefined ? null : { channel: data.channel, turns: data.turns };
+}
+
+/** A turn takes half of the room at most, so that there is always one before it. */
+function shortened(turn: Turn, { bytes }: MemoryBounds): Turn {
+  const most = Math.floor(bytes / 4) - NOTE_BYTES;
+  return { ...turn, asked: cut(turn.asked, most), said: cut(turn.said, most) };
+}
+
+/** What `cut` adds, and the id and author of a turn, at most. */
+const NOTE_BYTES = 128;
+
+/** The latest turns that are within all bounds, oldest first. */
+export function within({ turns: most, bytes, ageMs }: MemoryBounds, now: number, turns: readonly Turn[]): Turn[] {
+  const kept: Turn[] = [];
+  let size = 0;
+  for (const turn of [...turns].reverse()) {
+    size += toUtf8(turn.asked).length + toUtf8(turn.said).length + toUtf8(turn.author).length;
+    if (kept.length === most || size > bytes || now - turn.at > ageMs) break;
+    kept.unshift(turn);
+  }
+  return kept;
+}

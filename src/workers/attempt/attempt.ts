@@ -1,0 +1,127 @@
+import type { Replier } from '../../channels/channel.ts';
+import { codeOf, type ErrorCode } from '../../core/errors.ts';
+import { type ChannelName, type EventRecord, noUsage, type Run } from '../../core/event.ts';
+import { isJsonObject } from '../../core/json/json.ts';
+import { linkSignals } from '../../core/linked-signal.ts';
+import { type Journal, REPLY_STEP } from '../../queue/journal.ts';
+import type { HeldLease, Lease, Outcome } from '../../queue/lease.ts';
+import { type RememberDeps, rememberTurn } from '../agents/memory/remember-turn.ts';
+import { noteBlocked, type Trail } from '../audit-trail.ts';
+import { BudgetExhausted } from '../budget/exhausted.ts';
+import { approvedReply } from '../review/approved-reply.ts';
+import { holdReply, needsReview, type ReviewDeps } from '../review/hold-reply.ts';
+import { openSteps, type Steps } from '../steps.ts';
+import { type Answered, type AskDeps, type Asking, askAgent } from './ask-agent.ts';
+import { failureOutcome } from './failure.ts';
+import { startHeartbeat } from './heartbeat.ts';
+import { logFailure } from './log-failure.ts';
+import { type ReplyDeps, ReplyUnsettled, replyOnce } from './reply-once.ts';
+import { showingWork } from './show-working.ts';
+import { type TellDeps, tellRefusal } from './tell-refusal.ts';
+
+export interface AttemptDeps extends AskDeps, ReviewDeps, RememberDeps, Pick<TellDeps, 'blockedNotice'> {
+  readonly replier: (tenant: string, channel: ChannelName) => Replier;
+  readonly lease: Lease;
+  readonly journal: Journal;
+  readonly random: () => number;
+  /** `StoreLimits.leaseMs` */
+  readonly leaseMs: number;
+  /** Longest call that posts a reply, in ms. */
+  readonly replyTimeoutMs: number;
+  /** Aborted when the grace period is nearly over: what still runs is given back. */
+  readonly shutdown: AbortSignal;
+}
+
+/** One attempt at an event: agent, then reply once. Never throws: what went wrong is the outcome. */
+export async function attempt(record: EventRecord, held: HeldLease, trail: Trail, deps: AttemptDeps): Promise<Outcome> {
+  const startedAt = deps.clock();
+  const heartbeat = startHeartbeat(deps.lease, held, deps.leaseMs);
+  const { signal, release } = linkSignals([heartbeat.signal, deps.shutdown]);
+  const { channel } = record.event;
+  let asked: Pick<Run, 'usage' | 'agent'> = { usage: noUsage };
+  try {
+    const steps = await openSteps({ journal: deps.journal, lease: held, clock: deps.clock });
+    const answer =
+      approved(record, deps) ?? recorded(steps, record) ?? (await ask({ record, steps, trail, signal }, deps));
+    asked = { usage: answer.usage, ...(answer.agent === undefined ? {} : { agent: answer.agent }) };
+    if (answer.kind === 'failed') throw answer.error;
+    const ended = { startedAt, finishedAt: deps.clock(), ...asked };
+    if (answer.kind === 'ignored') return { kind: 'ignored', run: { ...ended, outcome: 'ignored' } };
+    if (answer.kind === 'silent') return { kind: 'done', run: { ...ended, outcome: 'silent' } };
+    if (answer.kind === 'wait') return waiting(answer, ended);
+    const { value: text, findings } = deps.scrub(answer.text);
+    for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
+    if (needsReview(answer, record, steps.earlier(REPLY_STEP), deps)) {
+      deps.meter.replied(channel, 'held');
+      return holdReply({ record, text, requester: answer.requester }, ended, deps);
+    }
+    const task = { record, lease: held, step: REPLY_STEP, text, earlier: steps.earlier, signal } as const;
+    const reply = await replyOnce(task, replying(record, deps));
+    deps.meter.replied(channel, reply.state);
+    await rememberTurn(record, text, steps, deps);
+    return { kind: 'done', run: { ...ended, finishedAt: deps.clock(), outcome: 'replied', reply } };
+  } catch (error) {
+    const finishedAt = deps.clock();
+    noteBlocked(error, trail, {});
+    if (deps.shutdown.aborted)
+      return { kind: 'released', run: { startedAt, finishedAt, outcome: 'released', ...asked } };
+    if (error instanceof ReplyUnsettled) return settling(error, { startedAt, finishedAt, ...asked });
+    if (replyCodes.has(codeOf(error))) deps.meter.replied(channel, replyOutcome(error));
+    if (!(error instanceof BudgetExhausted)) logFailure(error, record, asked.agent, deps.logger);
+    await tellRefusal(error, record, held, { ...deps, ...replying(record, deps), signal });
+    return failureOutcome({ error, attempt: record.attempts, asked, startedAt, finishedAt, random: deps.random });
+  } finally {
+    heartbeat.stop();
+    release();
+  }
+}
+
+function ask(asking: Asking, deps: AttemptDeps): Promise<Answered> {
+  const { record, signal } = asking;
+  const { tenant, channel } = record.event;
+  const replier = deps.replier(tenant, channel);
+  return showingWork(() => askAgent(asking, deps), record, replier, signal);
+}
+
+const waiting = ({ awaited, delayMs }: Answered & { kind: 'wait' }, ended: Omit<Run, 'outcome'>): Outcome => ({
+  kind: 'wait',
+  awaited,
+  delayMs,
+  run: { ...ended, outcome: 'waiting' },
+});
+
+/** The rest of the time until an absent reply is known not to have been posted: no failure, so it uses no attempt up. */
+const settling = ({ code, waitMs }: ReplyUnsettled, ended: Omit<Run, 'outcome'>): Outcome => ({
+  kind: 'wait',
+  delayMs: waitMs,
+  run: { ...ended, outcome: 'waiting', code },
+});
+
+const replying = ({ event: { tenant, channel } }: EventRecord, deps: AttemptDeps): ReplyDeps => ({
+  journal: deps.journal,
+  replier: deps.replier(tenant, channel),
+  timeoutMs: deps.replyTimeoutMs,
+  clock: deps.clock,
+});
+
+const replyCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ERR_AMBIGUOUS_EFFECT',
+  'ERR_REPLY_REJECTED',
+  'ERR_REPLY_UNAVAILABLE',
+  'ERR_REPLY_UNCONFIRMED',
+]);
+
+const replyOutcome = (error: unknown): string => (codeOf(error) === 'ERR_AMBIGUOUS_EFFECT' ? 'ambiguous' : 'failed');
+
+function approved(record: EventRecord, deps: AttemptDeps): Answered | null {
+  const text = approvedReply(record, deps);
+  return text === null ? null : { kind: 'reply', text, usage: noUsage, isApproved: true };
+}
+
+/** What an earlier attempt already had the agent say; it is not computed again. */
+function recorded(steps: Steps, { runs }: EventRecord): Answered | null {
+  const value = steps.earlier(REPLY_STEP)?.value;
+  if (!isJsonObject(value) || typeof value.text !== 'string') return null;
+  const agent = runs.findLast((run) => run.agent !== undefined)?.agent;
+  return { kind: 'reply', text: value.text, usage: noUsage, ...(agent === undefined ? {} : { agent }) };
+}

@@ -1,0 +1,46 @@
+import type { Read, ReadContent, Reader } from '../../channels/channel.ts';
+import type { EventRecord, InboundEvent } from '../../core/event.ts';
+import { identifiersOf } from '../../core/identifiers.ts';
+import type { Meter } from '../../core/meter.ts';
+import { capRecord, capText, type RecordLimits } from '../../core/text/cap.ts';
+import type { Scrub } from '../../scrub/scrub.ts';
+import { type AcceptFoundDeps, createAcceptFound } from './accept-found.ts';
+
+export interface PrepareTaskDeps extends AcceptFoundDeps {
+  /** Null for channels whose deliveries hold all there is to know. */
+  readonly reader: Reader | null;
+  readonly scrub: Scrub;
+  readonly meter: Meter;
+}
+
+export type PreparedTask =
+  | { readonly kind: 'task'; readonly event: InboundEvent }
+  | Exclude<Read, { readonly kind: 'task' }>;
+
+/**
+ * What a worker reads is as large as a vendor's answer may be (8 MiB of Graph, 32 MiB of Gmail). 256 Ki characters of one
+ * text are beyond what any model reads; scrubbing a mebibyte takes tenths of a second at worst.
+ */
+const LIMITS: RecordLimits = { textChars: 256 * 1024, recordChars: 1024 * 1024 };
+
+/** Has the channel read what the event points at, and scrubs what it brings before anybody else sees it. */
+export async function prepareTask(
+  { event, eligibleAt }: EventRecord,
+  signal: AbortSignal,
+  deps: PrepareTaskDeps,
+): Promise<PreparedTask> {
+  if (deps.reader === null) return { kind: 'task', event };
+  const read = await deps.reader.read(event, { signal, eligibleAt, accept: createAcceptFound(deps) });
+  if (read.kind !== 'task') return read;
+  const identifiers = [...identifiersOf(event), ...identifiersOf(read.content)];
+  const { value, findings } = deps.scrub(capped(read.content), { identifiers });
+  for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
+  return { kind: 'task', event: { ...event, ...value } };
+}
+
+/** Ids stay whole. */
+const capped = (content: Partial<ReadContent>): Partial<ReadContent> => ({
+  ...content,
+  ...(content.text === undefined ? {} : { text: capText(content.text, LIMITS.textChars) }),
+  ...(content.payload === undefined ? {} : { payload: capRecord(content.payload, LIMITS) }),
+});

@@ -1,0 +1,196 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Replier, ReplyContext, ReplyResult } from '../../channels/channel.ts';
+import type { Clock } from '../../core/clock.ts';
+import { codeOf, SallyportError } from '../../core/errors.ts';
+import type { EventRecord, RunReply } from '../../core/event.ts';
+import { isJsonObject, type JsonObject } from '../../core/json/json.ts';
+import { linkSignals } from '../../core/linked-signal.ts';
+import { settleMs } from '../../core/reply-timing.ts';
+import { type Journal, type JournalEntry, REPLY_STEP } from '../../queue/journal.ts';
+import type { HeldLease } from '../../queue/lease.ts';
+import { createPostCall, limitOfIntent, type PendingCall } from './post-call.ts';
+
+/** The journal's step for the one word that there will be no reply. */
+export const NOTICE_STEP = 'notice';
+
+export interface ReplyDeps {
+  readonly journal: Journal;
+  readonly replier: Replier;
+  /** Time limit of the call that posts, in ms. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+export interface ReplyTask {
+  readonly record: EventRecord;
+  readonly lease: HeldLease;
+  readonly step: typeof REPLY_STEP | typeof NOTICE_STEP;
+  /** What the agent said. */
+  readonly text: string;
+  /** What was recorded of a step so far. */
+  readonly earlier: (step: string) => JournalEntry | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** One message of a reply. */
+interface Part {
+  readonly step: string;
+  readonly replyId: string;
+  readonly text: string;
+  /** What the journal says of it. */
+  readonly value: JsonObject;
+}
+
+/** An earlier attempt's call may still have its effect: the attempt ends, and the vendor is asked again in `waitMs`. */
+export class ReplyUnsettled extends SallyportError {
+  readonly waitMs: number;
+
+  constructor(waitMs: number) {
+    super('ERR_REPLY_UNCONFIRMED', 'the vendor may still show a reply that was posted');
+    this.waitMs = waitMs;
+  }
+}
+
+/**
+ * Posts the reply, each of its messages at most once over all attempts and in order: intent before, result after, and an
+ * intent without a result is asked about at the vendor. @throws SallyportError ERR_LEASE_LOST, ERR_REPLY_UNCONFIRMED (the
+ * next attempt asks; as `ReplyUnsettled` not before some time), ERR_AMBIGUOUS_EFFECT (the vendor could not say), or what
+ * the replier threw.
+ */
+export async function replyOnce(task: ReplyTask, deps: ReplyDeps): Promise<RunReply> {
+  let isPosting = false;
+  for (const part of partsOf(task, deps.replier)) {
+    if (task.earlier(part.step)?.kind === 'result') continue;
+    if (isPosting) await pause(deps.replier.paceMs ?? 0, task.signal);
+    isPosting = true;
+    if ((await postOnce(part, task, deps)) === 'unsent') return { text: task.text, state: 'unsent' };
+  }
+  return { text: task.text, state: 'delivered' };
+}
+
+/**
+ * The reply as messages. How it was cut is recorded with the first: another release might cut elsewhere, and what is left
+ * to post must fit what was posted.
+ */
+function partsOf({ record: { event }, step, text, earlier }: ReplyTask, replier: Replier): readonly Part[] {
+  const texts = recordedTexts(earlier(step), text) ?? replier.split?.(text, event.destination) ?? [text];
+  const name = step === REPLY_STEP ? event.id : `${event.id}-${step}`;
+  return texts.map((part, at) => ({
+    step: at === 0 ? step : `${step}:${at + 1}`,
+    replyId: at === 0 ? name : `${name}-${at + 1}`,
+    text: part,
+    value: {
+      text: at === 0 ? text : part,
+      ...(at === 0 && texts.length > 1 && { parts: [...texts] }),
+      ...(at < texts.length - 1 && { more: true }),
+    },
+  }));
+}
+
+function recordedTexts(entry: JournalEntry | undefined, text: string): readonly string[] | undefined {
+  // A person may have edited what was refused before.
+  if (!isJsonObject(entry?.value) || entry.value.text !== text) return undefined;
+  const { parts } = entry.value;
+  if (Array.isArray(parts) && parts.every((part) => typeof part === 'string')) return parts;
+  // Nothing was sent of what was refused, and what was sent in one message stays one.
+  return entry.kind === 'refused' ? undefined : [text];
+}
+
+async function postOnce(part: Part, task: ReplyTask, deps: ReplyDeps): Promise<'delivered' | 'unsent'> {
+  const { lease, signal } = task;
+  const { journal, timeoutMs, clock } = deps;
+  const limited = linkSignals([signal], { ms: timeoutMs });
+  const context = replyContext(part, task, limited.signal);
+  const call = createPostCall({ journal, lease, step: part.step, value: part.value, timeoutMs, clock, signal });
+  try {
+    const earlier = task.earlier(part.step);
+    if (earlier?.kind === 'intent' && (await wasDelivered(earlier, context, task, deps))) {
+      return await delivered(part, task, deps);
+    }
+    // An intent without a call would be asked about by the next attempt.
+    if (signal.aborted) throw leaseLost();
+    const { kind } = await sendOrTakeBack(part, task, context, call, deps);
+    return kind === 'unsent' ? 'unsent' : await delivered(part, task, deps);
+  } finally {
+    call.end();
+    limited.release();
+  }
+}
+
+/**
+ * Asks the vendor what became of an intent. The time is taken before the vendor looks: only a look that begins when the
+ * intent is settled proves an absence.
+ * @throws SallyportError ERR_AMBIGUOUS_EFFECT, ReplyUnsettled, or what the replier threw
+ */
+async function wasDelivered(
+  intent: JournalEntry,
+  context: ReplyContext,
+  { record, lease }: ReplyTask,
+  { journal, replier, timeoutMs }: ReplyDeps,
+): Promise<boolean> {
+  const ageMs = (await journal.now(lease)) - intent.at;
+  const found = await replier.find(context, intent.at);
+  if (found === 'unknown') throw ambiguous();
+  if (found === 'delivered') return true;
+  const limitMs = Math.max(timeoutMs, limitOfIntent(intent.value));
+  const waitMs = settleMs(record.event.channel, limitMs) - ageMs;
+  if (waitMs > 0) throw new ReplyUnsettled(waitMs);
+  return false;
+}
+
+/** @throws SallyportError ERR_LEASE_LOST when the run has been stopped meanwhile */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => {
+    throw leaseLost();
+  });
+}
+
+/** What `Replier.send` throws when the vendor certainly did not take the message. */
+const refusals: ReadonlySet<string> = new Set(['ERR_REPLY_UNAVAILABLE', 'ERR_REPLY_REJECTED']);
+
+/**
+ * A refusal is recorded as well: without it the next attempt would have to ask about a reply that was never posted.
+ * @throws SallyportError ERR_REPLY_UNCONFIRMED when the message may have been posted, or what the replier threw
+ */
+async function sendOrTakeBack(
+  { step, text, value }: Part,
+  { lease }: ReplyTask,
+  context: ReplyContext,
+  call: PendingCall,
+  { journal, replier }: ReplyDeps,
+): Promise<Exclude<ReplyResult, { kind: 'ambiguous' }>> {
+  const takeBack = () => journal.record(lease, step, { kind: 'refused', value }, 0);
+  let result: ReplyResult;
+  try {
+    result = await replier.send({ text }, { ...context, begin: call.begin });
+  } catch (error) {
+    const isRefused = !call.hasBegun() || call.refusal() !== undefined || refusals.has(codeOf(error));
+    if (!isRefused) throw unconfirmed(error);
+    await takeBack();
+    throw call.refusal() ?? error;
+  }
+  if (call.refusal() !== undefined) {
+    await takeBack();
+    throw call.refusal();
+  }
+  const hasEffect = result.kind === 'delivered' || result.kind === 'ambiguous';
+  if (hasEffect && !call.hasBegun()) throw new Error('the channel posted a reply without its intent');
+  if (result.kind === 'ambiguous') throw unconfirmed();
+  return result;
+}
+
+async function delivered({ step, value }: Part, { lease }: ReplyTask, { journal }: ReplyDeps): Promise<'delivered'> {
+  await journal.record(lease, step, { kind: 'result', value }, 0);
+  return 'delivered';
+}
+
+function replyContext({ replyId }: Part, { record: { event } }: ReplyTask, signal: AbortSignal): ReplyContext {
+  const { tenant, id: eventId, destination, sealed } = event;
+  return { tenant, eventId, destination, sealed, replyId, signal };
+}
+
+const leaseLost = (): SallyportError => new SallyportError('ERR_LEASE_LOST', 'another worker has the conversation');
+const unconfirmed = (cause?: unknown): SallyportError =>
+  new SallyportError('ERR_REPLY_UNCONFIRMED', 'the vendor did not say whether it took the reply', { cause });
+const ambiguous = (): SallyportError =>
+  new SallyportError('ERR_AMBIGUOUS_EFFECT', 'the vendor may or may not have the reply');

@@ -1,0 +1,118 @@
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { expect, test, vi } from 'vitest';
+import { type Checkpoint, checkpointText } from '../../../src/core/audit/checkpoint.ts';
+import { verifyChain } from '../../../src/core/audit/verify.ts';
+import { freshKeyPair, signerOf, verifierOf } from '../../../src/core/crypto/ed25519.node.ts';
+import { sha256 } from '../../../src/core/crypto/sha256.node.ts';
+import { silentLogger } from '../../../src/core/logger.ts';
+import { startCheckpoints } from '../../../src/ops/checkpoints.ts';
+import { openEmbeddedStore } from '../../../src/queue/embedded/open.ts';
+import { defaultLimits } from '../../../src/queue/store.ts';
+import { ensureBuilt } from '../../support/built.ts';
+import { PATIENCE_MS } from '../../support/clock.ts';
+import { sallyport } from '../../support/command.ts';
+import { testFolder } from '../../support/folder.ts';
+
+const note = { at: 1, actor: 'system', action: 'run.finished', subject: 'e', data: {} } as const;
+
+async function open() {
+  const folder = await testFolder();
+  const options = { path: `${folder}/store.db`, limits: defaultLimits, idCheck: 'check', logger: silentLogger };
+  const store = await openEmbeddedStore(options);
+  const file = `${folder}/checkpoints`;
+  const { privateKey, publicKey } = freshKeyPair();
+  const start = (everyMs = 1_000) =>
+    startCheckpoints({
+      audit: store.audit,
+      acquire: store.lease.acquire,
+      tenants: ['acme', 'globex', 'initech'],
+      sign: signerOf(Buffer.from(privateKey, 'base64')),
+      write: (checkpoint) => appendFile(file, `${JSON.stringify(checkpoint)}\n`, { mode: 0o600 }),
+      everyMs,
+      clock: Date.now,
+      logger: silentLogger,
+    });
+  const lines = async (): Promise<Checkpoint[]> =>
+    (await readFile(file, 'utf8').catch(() => ''))
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Checkpoint);
+  return { folder, store, file, publicKey, start, lines };
+}
+
+test('one of several workers signs how each chain ends, once each time it has grown', async () => {
+  const { store, publicKey, start, lines } = await open();
+  await store.audit.append('acme', [note, note]);
+  await store.audit.append('globex', [note]);
+  const all = [start(), start(), start()];
+  await vi.waitFor(async () => expect(await lines()).toHaveLength(2), { timeout: PATIENCE_MS });
+  await store.audit.append('acme', [note]);
+  await vi.waitFor(async () => expect(await lines()).toHaveLength(3), { timeout: PATIENCE_MS });
+  await Promise.all(all.map((one) => one.close()));
+  const found = await lines();
+  expect(found.map(({ tenant, seq }) => [tenant, seq])).toEqual([
+    ['acme', 2],
+    ['globex', 1],
+    ['acme', 3],
+  ]);
+  const isGenuine = verifierOf(publicKey);
+  for (const one of found) {
+    expect(isGenuine(checkpointText(one), one.signature)).toBe(true);
+    expect(isGenuine(checkpointText({ ...one, seq: one.seq + 1 }), one.signature)).toBe(false);
+  }
+  const entries = await store.audit.read('acme', { from: 1, limit: 10 });
+  const known = found.filter(({ tenant }) => tenant === 'acme');
+  expect(verifyChain(entries, sha256, known)).toMatchObject({ ok: true });
+  expect(verifyChain(entries.slice(0, 2), sha256, known)).toEqual({ ok: false, seq: 3, fault: 'cut-off' });
+  await store.close();
+});
+
+test('audit verify with checkpoints sees a missing end, another chain, and a forged checkpoint', async () => {
+  await ensureBuilt();
+  const { folder, store, file, publicKey, start, lines } = await open();
+  await store.audit.append('acme', [note, note, note]);
+  await store.audit.append('globex', [note]);
+  const one = start();
+  await vi.waitFor(async () => expect(await lines()).toHaveLength(2), { timeout: PATIENCE_MS });
+  await one.close();
+  const entries = await store.audit.read('acme', { from: 1, limit: 10 });
+  await store.close();
+  const verify = (count: number, ...more: string[]) =>
+    sallyport(['audit', 'verify', '-', '--checkpoints', file, ...more], {
+      folder,
+      environment: { SALLYPORT_AUDIT_PUBLIC_KEY: publicKey },
+      input: entries
+        .slice(0, count)
+        .map((entry) => JSON.stringify(entry))
+        .join('\n'),
+    });
+  expect(await verify(3)).toMatchObject({ code: 0, err: '' });
+  expect(await verify(2)).toMatchObject({ code: 1, err: 'entry 3: is missing: a later entry is known\n' });
+  expect(await verify(0)).toMatchObject({ code: 1 });
+  await writeFile(`${folder}/none`, '');
+  const bare = await verify(3, '--checkpoints', 'none');
+  expect(bare).toMatchObject({ code: 0, err: 'no checkpoint is of an entry that is here\n' });
+  expect(await verify(3, '--key', freshKeyPair().publicKey)).toMatchObject({
+    code: 1,
+    err: 'checkpoint in line 1: its signature is not of this key\n',
+  });
+  expect(await verify(3, '--key', 'x')).toMatchObject({ code: 2 });
+  const [first] = await lines();
+  await appendFile(file, `${JSON.stringify({ ...first, seq: 2 })}\n`);
+  expect(await verify(2)).toMatchObject({ code: 1, err: 'checkpoint in line 3: its signature is not of this key\n' });
+});
+
+test('closing does not wait for a store that does not answer', async () => {
+  const { store } = await open();
+  const closed = startCheckpoints({
+    audit: store.audit,
+    acquire: () => new Promise(() => {}),
+    tenants: ['acme'],
+    sign: () => '',
+    write: async () => {},
+    everyMs: 1_000,
+    clock: Date.now,
+    logger: silentLogger,
+  }).close();
+  await expect(closed).resolves.toBeUndefined();
+});
