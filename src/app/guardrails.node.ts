@@ -5,8 +5,7 @@ import { createGuardedFetch } from '../net/guarded-fetch.ts';
 import { createPolicyVersions } from '../queue/records/policy-versions.ts';
 import type { Guardrail } from '../workers/guardrails/guardrail.ts';
 import { createGuardrails, type Guardrails } from '../workers/guardrails/guardrails.ts';
-import { createHttpGuardrail, type HttpGuardrailOptions } from '../workers/guardrails/http-guardrail.ts';
-import { remembering } from '../workers/guardrails/remembering.ts';
+import { createHttpGuardrail, type HttpGuardrailOptions, remembering } from '../workers/guardrails/http-guardrail.ts';
 import { standardGuardrails } from '../workers/guardrails/standard-guardrails.ts';
 import type { Runtime } from './runtime.node.ts';
 

@@ -1,4 +1,4 @@
-import type { HeldRecord } from '../server/api/review-view.ts';
+import type { HeldRecord } from '../server/api/reviews.ts';
 import { isGuardrail } from '../workers/agents/definition.ts';
 import type { Runtime } from './runtime.node.ts';
 
@@ -14,7 +14,7 @@ export function createReplyCheck(runtime: Runtime): (record: HeldRecord, text: s
   // Loaded when the first text is edited: an ingress that never sees one does without their packages.
   const load = once(async () => {
     const [{ guardText }, { createTrail }, { guardrailsOf }] = await Promise.all([
-      import('../workers/guardrails/guard-text.ts'),
+      import('../workers/guardrails/guardrails.ts'),
       import('../workers/audit-trail.ts'),
       import('./guardrails.node.ts'),
     ]);

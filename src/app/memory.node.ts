@@ -1,5 +1,4 @@
-import { startForgetting } from '../workers/agents/memory/forget-old.ts';
-import { createMemory, type Memory } from '../workers/agents/memory/memory.ts';
+import { createMemory, type Memory, startForgetting } from '../workers/agents/memory/memory.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** What conversations remember; what is too old goes by itself until the process stops. */

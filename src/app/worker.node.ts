@@ -1,5 +1,5 @@
 import { startWorkerBeat } from '../ops/worker-beat.ts';
-import { createAcceptFound } from '../workers/attempt/accept-found.ts';
+import { createAcceptFound } from '../workers/attempt/prepare-task.ts';
 import { run } from '../workers/run.ts';
 import { openAgents } from './agents.node.ts';
 import { openBudgets } from './budget.node.ts';

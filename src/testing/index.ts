@@ -3,19 +3,17 @@
 /** `sallyport/testing`: signers and local vendor servers, for tests of what stands behind the gate. */
 
 export {
+  type CallbackSigning,
+  type CallbackTamper,
+  type HttpAgentAnswer,
   type HttpAgentReaction,
   type HttpAgentRequest,
   type HttpAgentServer,
   type HttpAgentServerOptions,
-  startHttpAgentServer,
-} from './agents/http-agent-server.ts';
-export {
-  type CallbackSigning,
-  type CallbackTamper,
-  type HttpAgentAnswer,
   type SignedCallback,
   signCallback,
-} from './agents/http-agent-signer.ts';
+  startHttpAgentServer,
+} from './agents/http-agent-server.ts';
 export {
   type LlmAnswer,
   type LlmRequest,

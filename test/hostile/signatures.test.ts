@@ -6,7 +6,7 @@ import { silentMeter } from '../../src/core/meter.ts';
 import { createMetrics } from '../../src/ops/metrics.ts';
 import { mountOps } from '../../src/server/health/routes.ts';
 import type { App } from '../../src/server/http/context.ts';
-import { signCallback } from '../../src/testing/agents/http-agent-signer.ts';
+import { signCallback } from '../../src/testing/agents/http-agent-server.ts';
 import { encryptGraphContent, graphDelivery, graphItem, signGraphToken } from '../../src/testing/graph/signer.ts';
 import { signSlackRequest, slackJson } from '../../src/testing/slack/signer.ts';
 import { startBotConnectorServer } from '../../src/testing/teams/bot-connector-server.ts';

@@ -22,8 +22,7 @@ import {
 } from '../../src/testing/slack/signer.ts';
 import { createBoltAgent } from '../../src/workers/agents/bolt/agent.ts';
 import type { AppSource } from '../../src/workers/agents/bolt/app.ts';
-import { boltAgent as defineBoltAgent } from '../../src/workers/agents/bolt/define.ts';
-import { boltReceiver } from '../../src/workers/agents/bolt/receiver.ts';
+import { boltReceiver, boltAgent as defineBoltAgent } from '../../src/workers/agents/bolt/define.ts';
 import { createFakeClock, type FakeClock } from '../support/clock.ts';
 import { type Gate, openGate, SIGNING_SECRET } from '../support/gate.ts';
 import { answered, message } from '../support/slack.ts';

@@ -1,7 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { HttpAgentReaction } from '../../src/testing/agents/http-agent-server.ts';
-import { signCallback } from '../../src/testing/agents/http-agent-signer.ts';
+import { type HttpAgentReaction, signCallback } from '../../src/testing/agents/http-agent-server.ts';
 import { AGENT_SECRET, type HttpGate, type HttpGateOptions, openHttpGate } from '../support/http-agent.ts';
 
 let http: HttpGate;

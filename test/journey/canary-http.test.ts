@@ -2,9 +2,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   type HttpAgentRequest,
   type HttpAgentServerOptions,
+  signCallback,
   startHttpAgentServer,
 } from '../../src/testing/agents/http-agent-server.ts';
-import { signCallback } from '../../src/testing/agents/http-agent-signer.ts';
 import { startSlackServer } from '../../src/testing/slack/server.ts';
 import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { sampleSecrets } from '../fixtures/secrets.ts';

@@ -4,9 +4,9 @@ import {
   type HttpAgentReaction,
   type HttpAgentRequest,
   type HttpAgentServer,
+  signCallback,
   startHttpAgentServer,
 } from '../../src/testing/agents/http-agent-server.ts';
-import { signCallback } from '../../src/testing/agents/http-agent-signer.ts';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
 import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { PATIENCE_MS } from '../support/clock.ts';

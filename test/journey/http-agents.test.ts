@@ -1,8 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type HttpAgentServer, startHttpAgentServer } from '../../src/testing/agents/http-agent-server.ts';
-import { signCallback } from '../../src/testing/agents/http-agent-signer.ts';
+import {
+  type HttpAgentServer,
+  signCallback,
+  startHttpAgentServer,
+} from '../../src/testing/agents/http-agent-server.ts';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
 import { type SlackMessageOptions, signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { freshKeys } from '../support/campaign.ts';

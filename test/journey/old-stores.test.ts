@@ -1,8 +1,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startHttpAgentServer } from '../../src/testing/agents/http-agent-server.ts';
-import { signCallback } from '../../src/testing/agents/http-agent-signer.ts';
+import { signCallback, startHttpAgentServer } from '../../src/testing/agents/http-agent-server.ts';
 import { startGmailServer } from '../../src/testing/gmail/server.ts';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
 import { signSlackRequest, slackJson } from '../../src/testing/slack/signer.ts';

@@ -10,16 +10,16 @@ import { createGuardedFetch } from '../../src/net/guarded-fetch.ts';
 import { createScrubber } from '../../src/scrub/scrubber.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
 import {
+  type CallbackSigning,
   type HttpAgentReaction,
   type HttpAgentRequest,
   type HttpAgentServer,
+  signCallback,
   startHttpAgentServer,
 } from '../../src/testing/agents/http-agent-server.ts';
-import { type CallbackSigning, signCallback } from '../../src/testing/agents/http-agent-signer.ts';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
 import type { Agent } from '../../src/workers/agent.ts';
-import { createHttpAgent } from '../../src/workers/agents/http/agent.ts';
-import type { HttpAgentSettings } from '../../src/workers/agents/http/settings.ts';
+import { createHttpAgent, type HttpAgentSettings } from '../../src/workers/agents/http/agent.ts';
 import { createFakeClock, type FakeClock } from './clock.ts';
 import { type Gate, type GateOptions, openGate } from './gate.ts';
 import { message, postSlack } from './slack.ts';

@@ -1,13 +1,12 @@
 import { z } from 'zod';
 import type { AuditAction, RecordAudit } from '../../core/audit/entry.ts';
 import { SallyportError } from '../../core/errors.ts';
-import { channelNames, eventStates } from '../../core/event.ts';
+import { channelNames, type EventRecord, eventStates, type Run } from '../../core/event.ts';
 import type { JsonObject } from '../../core/json/json.ts';
 import type { EventFilter, Events, Resolved, Transition } from '../../queue/events.ts';
 import type { App, AppContext } from '../http/context.ts';
 import type { Authorize, Caller } from './auth.ts';
 import { eventId, notFound } from './event-id.ts';
-import { type EventView, eventView } from './event-view.ts';
 import { readJson } from './json-body.ts';
 import { pageQuery } from './page-query.ts';
 
@@ -101,5 +100,38 @@ function withoutUndefined({ state, channel, cursor, limit }: z.output<typeof que
     ...(state === undefined ? {} : { state }),
     ...(channel === undefined ? {} : { channel }),
     ...(cursor === undefined ? {} : { cursor }),
+  };
+}
+
+/** An event as the API shows it; the shape is public. */
+function eventView({ event, state, generation, attempts, deliveries, runs, failure }: EventRecord) {
+  return {
+    id: event.id,
+    tenant: event.tenant,
+    channel: event.channel,
+    kind: event.kind,
+    state,
+    generation,
+    receivedAt: new Date(event.receivedAt).toISOString(),
+    deliveries,
+    attempts,
+    conversation: event.conversation.name,
+    mentioned: event.mentioned,
+    runs: runs.map(runView),
+    ...(failure === undefined ? {} : { failure }),
+  };
+}
+
+type EventView = ReturnType<typeof eventView>;
+
+function runView({ startedAt, finishedAt, outcome, usage, agent, reply, code }: Run) {
+  return {
+    startedAt: new Date(startedAt).toISOString(),
+    finishedAt: finishedAt === undefined ? null : new Date(finishedAt).toISOString(),
+    outcome,
+    usage,
+    ...(agent === undefined ? {} : { agent }),
+    ...(reply === undefined ? {} : { reply }),
+    ...(code === undefined ? {} : { code }),
   };
 }

@@ -2,19 +2,18 @@ import { z } from 'zod';
 import type { RecordAudit } from '../../core/audit/entry.ts';
 import type { Clock } from '../../core/clock.ts';
 import { codeOf, SallyportError } from '../../core/errors.ts';
+import type { EventRecord, HeldReply } from '../../core/event.ts';
 import type { Identifier } from '../../core/identity.ts';
 import type { Logger } from '../../core/logger.ts';
-import { type ReviewPolicy, replyDigest } from '../../core/review.ts';
+import { type ReviewPolicy, replyDigest, requesterNames, sameCase } from '../../core/review.ts';
 import type { Events } from '../../queue/events.ts';
 import type { ReviewAction, Reviewed, Reviews } from '../../queue/reviews.ts';
 import type { App, AppContext } from '../http/context.ts';
 import type { Authorize } from './auth.ts';
 import { eventId, notFound } from './event-id.ts';
 import { readJson } from './json-body.ts';
-import { mayDecide } from './may-decide.ts';
 import { pageQuery } from './page-query.ts';
 import { createRefusals, type TellRefusal } from './refusals.ts';
-import { type HeldRecord, reviewView } from './review-view.ts';
 
 export interface ReviewRoutesDeps {
   readonly events: Events;
@@ -156,4 +155,46 @@ function changed(reviewed: Reviewed): HeldRecord {
     case 'expired':
       throw new SallyportError('ERR_REVIEW_EXPIRED', 'nobody decided in time');
   }
+}
+
+/**
+ * Whether a token's subject may decide about a held reply. The list is the one that is configured now: who was taken off
+ * it decides nothing any more.
+ * @throws SallyportError ERR_REVIEW_NOT_APPROVER, ERR_REVIEW_OWN: it answers what they asked themselves
+ */
+function mayDecide(subject: string, { event, review }: HeldRecord, { approvers }: ReviewPolicy): void {
+  if (approvers.length > 0 && !approvers.includes(subject)) {
+    throw new SallyportError('ERR_REVIEW_NOT_APPROVER', 'the subject is not among the approvers');
+  }
+  const asked = [review.requester, event.author].flatMap((author) => requesterNames(author, event.channel));
+  if (asked.includes(sameCase(subject))) {
+    throw new SallyportError('ERR_REVIEW_OWN', 'the subject is who asked');
+  }
+}
+
+/** An event whose reply was held for a person. */
+export type HeldRecord = EventRecord & { readonly review: HeldReply };
+
+const iso = (at: number): string => new Date(at).toISOString();
+
+/** A held reply as the API shows it; the shape is public. `digest` stands for `text` and `destination` together. */
+function reviewView({ event, state, review }: HeldRecord) {
+  const { digest, text, version, requester, editedBy, heldAt, expiresAt, decision } = review;
+  return {
+    id: event.id,
+    tenant: event.tenant,
+    channel: event.channel,
+    conversation: event.conversation.name,
+    state: state === 'review' ? ('waiting' as const) : (decision?.kind ?? ('expired' as const)),
+    digest,
+    text,
+    destination: event.destination,
+    version,
+    question: event.text,
+    requester,
+    heldAt: iso(heldAt),
+    expiresAt: iso(expiresAt),
+    ...(editedBy === undefined ? {} : { editedBy }),
+    ...(decision === undefined ? {} : { decision: { ...decision, at: iso(decision.at) } }),
+  };
 }

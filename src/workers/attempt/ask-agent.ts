@@ -9,12 +9,15 @@ import {
   type Usage,
 } from '../../core/event.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
+import type { Meter } from '../../core/meter.ts';
+import type { Scrub } from '../../scrub/scrub.ts';
 import type { Agent, AgentContext, AgentOutcome, Task } from '../agent.ts';
-import { noteTurn } from '../agents/memory/remember-turn.ts';
-import { noteBudget, type Trail } from '../audit-trail.ts';
+import { noteTurn } from '../agents/memory/memory.ts';
+import { noteBudget, noteLeak, type Trail } from '../audit-trail.ts';
 import type { OpenBudget, Spending } from '../budget/run-budget.ts';
+import type { Guardrail } from '../guardrails/guardrail.ts';
+import { type Guardrails, guardText } from '../guardrails/guardrails.ts';
 import type { Steps } from '../steps.ts';
-import { type FinishDeps, finishReply } from './finish-reply.ts';
 import { type PreparedTask, type PrepareTaskDeps, prepareTask } from './prepare-task.ts';
 
 export interface AskDeps extends Omit<PrepareTaskDeps, 'reader'>, FinishDeps {
@@ -131,4 +134,42 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener('abort', stop, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
   });
+}
+
+interface FinishDeps {
+  readonly scrub: Scrub;
+  readonly meter: Meter;
+  /** An agent's own checks and then those that every agent passes. */
+  readonly guardrailsWith: (own: readonly Guardrail[]) => Guardrails;
+}
+
+type Reply = Extract<AgentOutcome, { kind: 'reply' }>;
+
+/**
+ * What becomes of a reply before anybody sees it: secrets out, then the guardrails, then whether a person looks at it.
+ * Scrubbed first, because a guardrail may be a service of somebody else.
+ * @throws SallyportError ERR_GUARDRAIL_BLOCKED, ERR_GUARDRAIL_UNAVAILABLE; what the agent's own `review` throws
+ */
+async function finishReply(
+  reply: Reply,
+  agent: Agent,
+  event: InboundEvent,
+  { signal, trail }: Pick<AgentContext, 'signal' | 'trail'>,
+  deps: FinishDeps,
+): Promise<Reply> {
+  const { value, findings } = deps.scrub(reply.text);
+  for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
+  noteLeak(findings, trail, {});
+  const { name, instructions, guardrails = [], review = false } = agent;
+  const text = await guardText(deps.guardrailsWith(guardrails), {
+    stage: 'output',
+    tenant: event.tenant,
+    agent: name,
+    text: value,
+    signal,
+    trail,
+    ...(instructions === undefined ? {} : { instructions }),
+  });
+  const needsPerson = reply.review === true || (typeof review === 'function' ? review({ text }, event) : review);
+  return { kind: 'reply', text, ...(needsPerson ? { review: true } : {}) };
 }

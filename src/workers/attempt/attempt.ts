@@ -5,19 +5,17 @@ import { isJsonObject } from '../../core/json/json.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import { type Journal, REPLY_STEP } from '../../queue/journal.ts';
 import type { HeldLease, Lease, Outcome } from '../../queue/lease.ts';
-import { type RememberDeps, rememberTurn } from '../agents/memory/remember-turn.ts';
+import { type RememberDeps, rememberTurn } from '../agents/memory/memory.ts';
 import { noteBlocked, type Trail } from '../audit-trail.ts';
 import { BudgetExhausted } from '../budget/exhausted.ts';
 import { approvedReply } from '../review/approved-reply.ts';
 import { holdReply, needsReview, type ReviewDeps } from '../review/hold-reply.ts';
 import { openSteps, type Steps } from '../steps.ts';
 import { type Answered, type AskDeps, type Asking, askAgent } from './ask-agent.ts';
-import { failureOutcome } from './failure.ts';
+import { failureOutcome, logFailure, type TellDeps, tellRefusal } from './failure.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import { logFailure } from './log-failure.ts';
 import { type ReplyDeps, ReplyUnsettled, replyOnce } from './reply-once.ts';
 import { showingWork } from './show-working.ts';
-import { type TellDeps, tellRefusal } from './tell-refusal.ts';
 
 export interface AttemptDeps extends AskDeps, ReviewDeps, RememberDeps, Pick<TellDeps, 'blockedNotice'> {
   readonly replier: (tenant: string, channel: ChannelName) => Replier;

@@ -1,8 +1,9 @@
 import { codeOf, type ErrorCode, SallyportError } from '../../core/errors.ts';
-import type { Run } from '../../core/event.ts';
-import type { Outcome } from '../../queue/lease.ts';
-import { BudgetExhausted } from '../budget/exhausted.ts';
-import { backoffMs } from './backoff.ts';
+import type { EventRecord, Run } from '../../core/event.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { HeldLease, Outcome } from '../../queue/lease.ts';
+import { BudgetExhausted, exhaustedNotice } from '../budget/exhausted.ts';
+import { NOTICE_STEP, type ReplyDeps, replyOnce } from './reply-once.ts';
 
 /** Codes after which trying again may help. Everything else is parked at once: a person has to look. */
 const retryable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -40,4 +41,77 @@ export function failureOutcome({ error, attempt, asked, startedAt, finishedAt, r
   const retryAfterMs = error instanceof SallyportError ? error.retryAfterMs : undefined;
   const delayMs = backoffMs(attempt, retryAfterMs, random);
   return { kind: 'retry', code, delayMs, run: { ...ended, outcome: 'retry' } satisfies Run };
+}
+
+/** First wait in ms. A vendor's hiccup is over sooner than a person gives up. */
+const BASE_MS = 1_000;
+
+/**
+ * Each wait is so many times the one before. The four waits between five attempts then total 20 to 40 s: an outage that
+ * is over by then parks nothing, and the 60 s for which a head may hold up its conversation are kept.
+ */
+const GROWTH = 3;
+
+/** Longest single wait in ms. */
+const CAP_MS = 27_000;
+
+/**
+ * Wait before the attempt after `attempt` (from 1): exponential with equal jitter, so that a thousand conversations
+ * which failed together do not come back together. A vendor's `Retry-After` is never undercut. `random` is in [0, 1).
+ */
+export function backoffMs(attempt: number, retryAfterMs: number | undefined, random: () => number): number {
+  const full = Math.min(CAP_MS, BASE_MS * GROWTH ** (attempt - 1));
+  const wait = full / 2 + (full / 2) * random();
+  return Math.round(Math.max(wait, retryAfterMs ?? 0));
+}
+
+/**
+ * Says why an attempt failed: our own words in a row, and whatever somebody else's code threw beneath them, with its stack.
+ * It is the only place where the author of an agent sees what it threw.
+ */
+export function logFailure(error: unknown, { event }: EventRecord, agent: string | undefined, logger: Logger): void {
+  const reasons: string[] = [];
+  let at = error;
+  while (at instanceof SallyportError) {
+    reasons.push(at.message);
+    at = at.cause;
+  }
+  const foreign = at === undefined ? {} : { error: at };
+  logger.warn({ eventId: event.id, agent, reason: reasons.join(': '), ...foreign }, 'attempt.failed');
+}
+
+export interface TellDeps extends ReplyDeps {
+  /** What is said of a message or reply that a guardrail blocked; null: nothing. */
+  readonly blockedNotice: string | null;
+  readonly logger: Logger;
+  /** The lease's and the shutdown's. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Tells whoever asked that there will be no answer: of a used up budget once per person, limit and window, of a block once
+ * per event. Says nothing of any other failure. Never throws: the refusal stands whether or not anybody hears of it.
+ */
+export async function tellRefusal(
+  error: unknown,
+  record: EventRecord,
+  lease: HeldLease,
+  deps: TellDeps,
+): Promise<void> {
+  const text = noticeOf(error, deps);
+  if (text === null) return;
+  try {
+    const recorded = await deps.journal.replay(lease);
+    await replyOnce(
+      { record, lease, step: NOTICE_STEP, text, earlier: (step: string) => recorded.get(step), signal: deps.signal },
+      deps,
+    );
+  } catch (untold) {
+    deps.logger.warn({ eventId: record.event.id, code: codeOf(error), error: untold }, 'refusal.untold');
+  }
+}
+
+function noticeOf(error: unknown, { blockedNotice }: TellDeps): string | null {
+  if (error instanceof BudgetExhausted) return error.refusal.isNews ? exhaustedNotice(error.refusal) : null;
+  return codeOf(error) === 'ERR_GUARDRAIL_BLOCKED' ? blockedNotice : null;
 }

@@ -1,10 +1,11 @@
-import type { Read, ReadContent, Reader } from '../../channels/channel.ts';
+import type { ParsedEvent, Read, ReadContent, Reader } from '../../channels/channel.ts';
+import { SallyportError } from '../../core/errors.ts';
 import type { EventRecord, InboundEvent } from '../../core/event.ts';
 import { identifiersOf } from '../../core/identifiers.ts';
 import type { Meter } from '../../core/meter.ts';
 import { capRecord, capText, type RecordLimits } from '../../core/text/cap.ts';
+import type { Inbox } from '../../queue/inbox.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
-import { type AcceptFoundDeps, createAcceptFound } from './accept-found.ts';
 
 export interface PrepareTaskDeps extends AcceptFoundDeps {
   /** Null for channels whose deliveries hold all there is to know. */
@@ -44,3 +45,19 @@ const capped = (content: Partial<ReadContent>): Partial<ReadContent> => ({
   ...(content.text === undefined ? {} : { text: capText(content.text, LIMITS.textChars) }),
   ...(content.payload === undefined ? {} : { payload: capRecord(content.payload, LIMITS) }),
 });
+
+interface AcceptFoundDeps {
+  readonly inbox: Inbox;
+  /** Cleans and seals events; the same step deliveries pass. */
+  readonly prepare: (events: readonly ParsedEvent[]) => readonly InboundEvent[];
+}
+
+/** Accepts what a reader or the keeper found at a vendor. @throws SallyportError ERR_QUEUE_FULL, ERR_STORE_UNAVAILABLE */
+export const createAcceptFound =
+  ({ inbox, prepare }: AcceptFoundDeps) =>
+  async (found: readonly ParsedEvent[]): Promise<void> => {
+    const outcomes = await inbox.accept(prepare(found));
+    if (outcomes.some(({ outcome }) => outcome === 'full')) {
+      throw new SallyportError('ERR_QUEUE_FULL', 'too many events of this tenant are waiting');
+    }
+  };

@@ -1,15 +1,14 @@
+import { z } from 'zod';
 import { type Amounts, type Resource, resources } from '../../core/budget.ts';
 import { SallyportError } from '../../core/errors.ts';
 import { noUsage, type Usage } from '../../core/event.ts';
+import type { JsonValue } from '../../core/json/json.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { AccountLimit, Ledger, Reservation } from '../../queue/ledger.ts';
 import type { Held } from './budget.ts';
 import { BudgetExhausted } from './exhausted.ts';
-import { type KeptHold, keptHold } from './kept-hold.ts';
-import { pause } from './pause.ts';
 import type { BudgetPolicy } from './policy.ts';
-import { addUsage, amountsOf, atLeast, sensible } from './usage.ts';
 
 export interface PurseDeps {
   readonly ledger: Ledger;
@@ -154,3 +153,75 @@ const isRunCount = ({ scope, resource }: Pick<AccountLimit, 'scope' | 'resource'
 
 const firstBeyond = (most: Amounts, used: Amounts): Resource | undefined =>
   resources.find((resource) => (used[resource] ?? 0) > (most[resource] ?? 0));
+
+const count = z.int().min(0);
+
+const schema = z.object({
+  v: z.literal(1),
+  reservation: z.object({ id: z.string(), lines: count }),
+  worst: z.object({
+    usdMicros: count,
+    inputTokens: count,
+    outputTokens: count,
+    modelCalls: count,
+    toolCalls: count,
+  }),
+});
+
+/** A reservation that outlives its attempt. */
+interface KeptHold {
+  readonly reservation: Reservation;
+  readonly worst: Usage;
+}
+
+const keptHold = ({ id, lines }: Reservation, worst: Usage): JsonValue => ({
+  v: 1,
+  reservation: { id, lines },
+  worst: { ...worst },
+});
+
+/** Null for what `keptHold` did not make. */
+export const readKeptHold = (value: JsonValue): KeptHold | null => schema.safeParse(value).data ?? null;
+
+/** Waits. @throws the signal's reason as soon as it is aborted */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stopped = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stopped);
+      resolve();
+    }, ms);
+    signal.addEventListener('abort', stopped, { once: true });
+  });
+}
+
+/** What a ledger counts of a usage. */
+const amountsOf = ({ inputTokens, outputTokens, usdMicros, modelCalls, toolCalls }: Usage): Amounts => ({
+  usdMicros,
+  tokens: inputTokens + outputTokens,
+  modelCalls,
+  toolCalls,
+});
+
+/** Without the figures that cannot be: what others report may be anything. */
+const sensible = (reported: Partial<Usage>): Partial<Usage> =>
+  Object.fromEntries(Object.entries(reported).filter(([, value]) => Number.isSafeInteger(value) && value >= 0));
+
+const combine =
+  (by: (a: number, b: number) => number) =>
+  (a: Usage, b: Usage): Usage => ({
+    usdMicros: by(a.usdMicros, b.usdMicros),
+    inputTokens: by(a.inputTokens, b.inputTokens),
+    outputTokens: by(a.outputTokens, b.outputTokens),
+    modelCalls: by(a.modelCalls, b.modelCalls),
+    toolCalls: by(a.toolCalls, b.toolCalls),
+  });
+
+const addUsage = combine((a, b) => a + b);
+/** The greater of both, figure by figure. */
+const atLeast = combine(Math.max);
+/** The lesser of both: what somebody reports, bounded by what was reserved. */
+export const atMost = combine(Math.min);

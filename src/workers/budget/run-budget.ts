@@ -1,19 +1,22 @@
-import { type Limits, narrowest } from '../../core/budget.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Limits, limitsOf, narrowest } from '../../core/budget.ts';
+import { toUtf8 } from '../../core/crypto/encoding.ts';
 import { SallyportError } from '../../core/errors.ts';
-import type { EventRecord, InboundEvent } from '../../core/event.ts';
+import type { EventRecord, InboundEvent, Usage } from '../../core/event.ts';
 import type { Identifier } from '../../core/identity.ts';
+import { linkSignals } from '../../core/linked-signal.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
 import { accountLimits, accountOf, type Spender } from '../../queue/accounts.ts';
-import type { Ledger } from '../../queue/ledger.ts';
-import type { RunBudget } from './budget.ts';
-import { createEnding } from './ending.ts';
+import type { AccountLimit, Ledger } from '../../queue/ledger.ts';
+import type { Held, HeldCall, ModelCall, RunBudget } from './budget.ts';
+import { BudgetExhausted } from './exhausted.ts';
 import type { KillWatch } from './kill-watch.ts';
 import type { PolicyOf } from './policy.ts';
+import type { Price, TokenUse } from './price.ts';
 import type { PriceOf } from './prices.ts';
-import { createPurse } from './purse.ts';
+import { createPurse, type Purse, readKeptHold } from './purse.ts';
 import { startRun } from './run-seconds.ts';
-import { spendable } from './spendable.ts';
 
 export interface RunBudgetDeps {
   readonly ledger: Ledger;
@@ -99,3 +102,166 @@ function spenderOf({ record, event }: Spending, digest: Identifier['digest']): S
 
 const killed = (): SallyportError => new SallyportError('ERR_KILLED', 'the kill switch is on');
 const secondsOver = (): SallyportError => new SallyportError('ERR_AGENT_TIMEOUT', 'the run took too long');
+
+interface SpendableDeps {
+  readonly purse: Purse;
+  readonly limits: readonly AccountLimit[];
+  readonly spender: Spender;
+  readonly ending: Ending;
+  readonly priceOf: PriceOf;
+  readonly callMs: number;
+}
+
+/** What an agent may use of a purse. */
+function spendable(deps: SpendableDeps): RunBudget {
+  const { purse, limits, spender, ending, priceOf, callMs } = deps;
+  const { signal } = ending;
+
+  async function hold(worst: Partial<Usage>, forMs = callMs): Promise<Held> {
+    if (signal.aborted) return ending.refuse();
+    return purse.hold(worst, limits, forMs);
+  }
+  /** Whatever refuses ends the run, so that an agent cannot catch it and go on. */
+  async function orStop<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof SallyportError) ending.stop(error);
+      throw error;
+    }
+  }
+
+  return {
+    signal,
+    get usage() {
+      return purse.usage;
+    },
+    reserve: (worst, forMs) => orStop(hold(worst, forMs)),
+    resume(value) {
+      const kept = readKeptHold(value);
+      return kept === null ? null : purse.resume(kept, limits);
+    },
+    reserveCall: (call) => orStop(holdCall(call, priceOf, hold)),
+    slice(name, most) {
+      const part = { ...spender, run: `${spender.run}/${name}` };
+      const account = accountOf.run(part);
+      const shares = Object.fromEntries(Object.entries(most).map(([resource, max]) => [resource, { run: max }]));
+      const own = limitsOf(shares).map((limit) => ({ ...limit, scope: 'run' as const, account }));
+      return spendable({ ...deps, limits: [...own, ...limits], spender: part, ending: endingOfPart(ending, account) });
+    },
+  };
+}
+
+/** Reserves a model call's worst case. @throws SallyportError ERR_PRICE_UNKNOWN, or what `hold` throws */
+async function holdCall(
+  { model, input, attachedTokens = 0, maxOutputTokens }: ModelCall,
+  priceOf: PriceOf,
+  hold: (worst: Partial<Usage>) => Promise<Held>,
+): Promise<HeldCall> {
+  const price = await priceOf(model);
+  if (price === null) throw new SallyportError('ERR_PRICE_UNKNOWN', 'nobody knows what the model costs');
+  const inputTokens = inputTokensAtMost(input) + attachedTokens;
+  const usdMicros = price.worst(inputTokens, maxOutputTokens);
+  const held = await hold({ usdMicros, inputTokens, outputTokens: maxOutputTokens, modelCalls: 1 });
+  return {
+    settle: (use) => held.settle(use === undefined ? {} : usageOf(use, price)),
+    refused: () => held.settle({ usdMicros: 0, inputTokens: 0, outputTokens: 0 }),
+  };
+}
+
+/** What the price list cannot make sense of is left out, so that the worst case stands. */
+function usageOf(use: TokenUse, price: Price): Partial<Usage> {
+  const usdMicros = price.cost(use);
+  return {
+    inputTokens: use.input,
+    outputTokens: use.output,
+    ...(usdMicros === null ? {} : { usdMicros }),
+  };
+}
+
+/**
+ * What a vendor adds to the input that we do not see: role markers, its own words about tools (Anthropic: up to 804
+ * tokens for a tool choice, docs.claude.com "tool use" pricing), the start of the answer.
+ */
+const OVERHEAD_TOKENS = 1_024;
+
+/** What a tokenizer may turn a text into before it looks at it. */
+const forms = ['NFC', 'NFD', 'NFKC', 'NFKD'] as const;
+
+/**
+ * The most tokens a text can be. Every tokenizer in use falls back to bytes, so no token is shorter than one byte of
+ * UTF-8; those that normalise first (SentencePiece does) may see a longer text: one U+FDFA becomes 18 letters. Four
+ * characters a token, the usual guess, is wrong by a factor of twelve for Thai or emoji.
+ */
+export function inputTokensAtMost(text: string): number {
+  const asSent = toUtf8(text).length;
+  // Only ASCII has as many bytes as characters, and no form changes it.
+  if (asSent === text.length) return OVERHEAD_TOKENS + asSent;
+  return OVERHEAD_TOKENS + Math.max(asSent, ...forms.map((form) => toUtf8(text.normalize(form)).length));
+}
+
+/** How a run, or a part of it, comes to its end. */
+interface Ending {
+  readonly signal: AbortSignal;
+  /** The first reason for which it was stopped. */
+  readonly reason: SallyportError | undefined;
+  stop(why: SallyportError): void;
+  /**
+   * Throws why it ended, later each time: an agent that catches refusals and goes on must not keep the process busy, and
+   * what it cleans up must still run.
+   */
+  refuse(): Promise<never>;
+  /** It is over in good order. */
+  end(): void;
+}
+
+function createEnding(meter: Meter): Ending {
+  const controller = new AbortController();
+  let reason: SallyportError | undefined;
+  return {
+    signal: controller.signal,
+    get reason() {
+      return reason;
+    },
+    stop(why) {
+      if (controller.signal.aborted) return;
+      reason = why;
+      if (why instanceof BudgetExhausted) meter.budgetRefused(why.refusal.limit.scope);
+      controller.abort(why);
+    },
+    refuse: createRefusal(controller.signal),
+    end: () => controller.abort(new SallyportError('ERR_AGENT_FAILED', 'the run is over')),
+  };
+}
+
+/** The first further call is refused after so many ms, each one after twice as many. */
+const REFUSE_MS = 10;
+/** The longest time a timer takes (2^31 - 1 ms). */
+const LONGEST_MS = 2_147_483_647;
+
+function createRefusal(signal: AbortSignal): () => Promise<never> {
+  let waitMs = REFUSE_MS;
+  return async () => {
+    await delay(waitMs, undefined, { ref: false });
+    waitMs = Math.min(2 * waitMs, LONGEST_MS);
+    throw signal.reason;
+  };
+}
+
+/** A part that ends alone when its own `account` is used up, and together with the whole in every other case. */
+function endingOfPart(whole: Ending, account: string): Ending {
+  // Never released: the whole ends with the run, and its signal is aborted then.
+  const { signal, abort } = linkSignals([whole.signal]);
+  return {
+    signal,
+    refuse: createRefusal(signal),
+    get reason() {
+      return whole.reason;
+    },
+    stop(why) {
+      if (why instanceof BudgetExhausted && why.refusal.limit.account === account) abort(why);
+      else whole.stop(why);
+    },
+    end: () => whole.end(),
+  };
+}

@@ -1,3 +1,4 @@
+import { SallyportError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
 import { withinTime } from '../attempt/within-time.ts';
@@ -5,7 +6,7 @@ import type { Trail } from '../audit-trail.ts';
 import type { Guardrail, GuardrailSubject, Verdict } from './guardrail.ts';
 
 /** The reason of a block that nobody decided: the guardrail failed or took too long. Trying again may help. */
-export const UNDECIDED = 'unavailable';
+const UNDECIDED = 'unavailable';
 
 /** What is judged, and where a block is noted. */
 export interface Judged extends GuardrailSubject {
@@ -75,4 +76,22 @@ function bounded(verdict: Verdict): Verdict {
   if (verdict?.kind === 'change' && typeof verdict.text === 'string') return verdict;
   const reason = verdict?.kind === 'block' ? String(verdict.reason) : UNDECIDED;
   return { kind: 'block', reason: WORD.test(reason) ? reason : 'blocked' };
+}
+
+/**
+ * Passes a text through the guardrails: before every model call with the stage `input` (the text being what the model has
+ * not seen yet: the task, results of tools), and before a reply with `output`.
+ * @returns the text as the guardrails left it
+ * @throws SallyportError ERR_GUARDRAIL_BLOCKED: they refuse it. ERR_GUARDRAIL_UNAVAILABLE: one of them could not decide.
+ */
+export async function guardText(guardrails: Guardrails, subject: Judged): Promise<string> {
+  const verdict = await guardrails.check(subject);
+  if (verdict.kind === 'block') {
+    const { stage } = subject;
+    if (verdict.reason === UNDECIDED) {
+      throw new SallyportError('ERR_GUARDRAIL_UNAVAILABLE', `a guardrail could not decide about the ${stage}`);
+    }
+    throw new SallyportError('ERR_GUARDRAIL_BLOCKED', `a guardrail blocked the ${stage}`);
+  }
+  return verdict.kind === 'change' ? verdict.text : subject.text;
 }

@@ -5,7 +5,6 @@ import { SallyportError } from '../../core/errors.ts';
 import type { GuardedFetch, GuardedResponse } from '../../net/guarded-fetch.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { Guardrail, GuardrailStage, GuardrailSubject, Verdict } from './guardrail.ts';
-import { createVerdictCache } from './verdict-cache.ts';
 
 export interface HttpGuardrailOptions {
   readonly name: string;
@@ -108,3 +107,51 @@ function parsed(response: GuardedResponse): unknown {
 
 const noVerdict = (): SallyportError =>
   new SallyportError('ERR_GUARDRAIL_UNAVAILABLE', 'the guardrail gave no verdict');
+
+interface VerdictCache {
+  get(key: string): Verdict | undefined;
+  /** `version` is the policy's own; another one than before ends what was known. */
+  put(key: string, verdict: Verdict, version: string | undefined): void;
+}
+
+/** Most verdicts that are kept; the oldest goes first. */
+const MAX_VERDICTS = 1_000;
+
+function createVerdictCache(ttlMs: number, clock: Clock): VerdictCache {
+  const kept = new Map<string, { readonly verdict: Verdict; readonly until: number }>();
+  let current: string | undefined;
+  return {
+    get(key) {
+      const found = kept.get(key);
+      if (found === undefined || found.until > clock()) return found?.verdict;
+      kept.delete(key);
+      return undefined;
+    },
+    put(key, verdict, version) {
+      if (version !== current) kept.clear();
+      current = version;
+      if (ttlMs <= 0) return;
+      kept.set(key, { verdict, until: clock() + ttlMs });
+      const [oldest] = kept.keys();
+      if (kept.size > MAX_VERDICTS && oldest !== undefined) kept.delete(oldest);
+    },
+  };
+}
+
+/** Asks at most once in `ttlMs` for each name. A failure is not remembered. */
+export function remembering<T>(
+  ask: (name: string) => Promise<T>,
+  ttlMs: number,
+  clock: Clock,
+): (name: string) => Promise<T> {
+  const known = new Map<string, { readonly value: T; readonly until: number }>();
+  return async (name) => {
+    const found = known.get(name);
+    if (found !== undefined && found.until > clock()) return found.value;
+    // From before the question: what is answered late may have been overtaken as early as that.
+    const until = clock() + ttlMs;
+    const value = await ask(name);
+    known.set(name, { value, until });
+    return value;
+  };
+}

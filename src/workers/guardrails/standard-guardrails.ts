@@ -1,12 +1,10 @@
 import type { Meter } from '../../core/meter.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { Guardrail } from './guardrail.ts';
-import { createLengthCheck } from './length.ts';
-import { createLinkHosts } from './links/link-hosts.ts';
-import { createLinkCheck } from './links.ts';
-import { createPromptLeakCheck } from './prompt-leak/prompt-leak.ts';
+import { defang } from './links/defang.ts';
+import { createLinkHosts, type IsListed } from './links/link-hosts.ts';
+import { createPromptLeakCheck } from './prompt-leak.ts';
 import { repetitionCheck } from './repetition.ts';
-import { createSecretCheck, type SecretCheckDeps } from './secrets.ts';
 
 export interface StandardOptions {
   /** `host` or `*.domain`, in lower case. */
@@ -33,3 +31,46 @@ export const standardGuardrails = (options: StandardOptions, deps: StandardDeps)
   createLengthCheck(options.maxReplyChars),
   createLinkCheck(createLinkHosts(options.linkHosts)),
 ];
+
+/** Cuts replies to so many UTF-16 code units, note included. */
+export const createLengthCheck = (maxChars: number): Guardrail => ({
+  name: 'length',
+  stages: ['output'],
+  check({ text }) {
+    if (text.length <= maxChars) return { kind: 'pass' };
+    const kept = text.slice(0, maxChars - NOTE.length);
+    // Never between the halves of a character.
+    return { kind: 'change', text: `${kept.replace(/[\ud800-\udbff]$/, '')}${NOTE}` };
+  },
+});
+
+const NOTE = '\n\n[cut: the reply was too long]';
+
+interface SecretCheckDeps {
+  readonly scrub: Scrub;
+  readonly meter: Meter;
+  /** `clean`: they are replaced. `block`: there is no reply. */
+  readonly onFound: 'clean' | 'block';
+}
+
+/** Looks for secrets in what goes out, after other guardrails had their say. */
+export const createSecretCheck = ({ scrub, meter, onFound }: SecretCheckDeps): Guardrail => ({
+  name: 'secrets',
+  stages: ['output', 'tool-call'],
+  check({ text }) {
+    const { value, findings } = scrub(text);
+    if (findings.length === 0) return { kind: 'pass' };
+    for (const { rule, count } of findings) meter.scrubbed(rule, count);
+    return onFound === 'clean' ? { kind: 'change', text: value } : { kind: 'block', reason: 'secret' };
+  },
+});
+
+/** Leaves only links to listed hosts in a reply. */
+const createLinkCheck = (isListed: IsListed): Guardrail => ({
+  name: 'links',
+  stages: ['output'],
+  check({ text }) {
+    const safe = defang(text, isListed);
+    return safe === text ? { kind: 'pass' } : { kind: 'change', text: safe };
+  },
+});

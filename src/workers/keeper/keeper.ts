@@ -1,13 +1,12 @@
 import type { KeeperTask } from '../../channels/shared/keeper-task.ts';
 import type { Clock } from '../../core/clock.ts';
 import { codeOf } from '../../core/errors.ts';
+import { alarmsOf, type KeptSource } from '../../core/kept-source.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { Lease } from '../../queue/lease.ts';
+import type { Lease, NamedLease } from '../../queue/lease.ts';
 import { createKeeperReports, type KeeperReports } from '../../queue/records/keeper-reports.ts';
 import type { Records } from '../../queue/records.ts';
-import { createWatch, type Watch } from './alarms.ts';
-import { createLeadership, LEADER_MS } from './leadership.ts';
 
 export interface KeeperDeps {
   /** `Lease.acquire` */
@@ -114,4 +113,115 @@ async function runTask(task: KeeperTask, turn: Turn, signal: AbortSignal, deps: 
   } finally {
     limited.release();
   }
+}
+
+/** A standing alarm is repeated this often, in ms: a log that is read once a day must hold it. */
+const REPEAT_MS = 6 * 3_600_000;
+
+interface AlarmedTask {
+  readonly tenant: string;
+  readonly channel: string;
+}
+
+/** Says what is wrong with a source when it begins, now and then while it lasts, and when it has ended. */
+type Watch = (task: AlarmedTask, sources: readonly KeptSource[], now: number) => void;
+
+function createWatch(logger: Logger, silentAfterMs: number): Watch {
+  const standing = new Map<string, number>();
+  return (task, sources, now) => {
+    for (const source of sources) {
+      const raised = new Set(alarmsOf(source, now, silentAfterMs).map((alarm) => keyOf(task, source, alarm)));
+      for (const [key, saidAt] of standing) {
+        if (!key.startsWith(keyOf(task, source, '')) || raised.has(key)) continue;
+        standing.delete(key);
+        logger.info({ ...fields(task, source), alarm: alarmIn(key), forMs: now - saidAt }, 'source.recovered');
+      }
+      for (const key of raised) {
+        const saidAt = standing.get(key);
+        if (saidAt !== undefined && now - saidAt < REPEAT_MS) continue;
+        standing.set(key, now);
+        logger.warn({ ...fields(task, source), alarm: alarmIn(key) }, 'source.alarm');
+      }
+    }
+  };
+}
+
+const keyOf = ({ tenant, channel }: AlarmedTask, { name }: KeptSource, alarm: string): string =>
+  JSON.stringify([tenant, channel, name]) + alarm;
+
+const alarmIn = (key: string): string => key.slice(key.lastIndexOf(']') + 1);
+
+const fields = ({ tenant, channel }: AlarmedTask, { name, state, expiresAt, lastEventAt, code }: KeptSource) => ({
+  tenant,
+  channel,
+  source: name,
+  state,
+  expiresAt: expiresAt === null ? undefined : new Date(expiresAt).toISOString(),
+  lastEventAt: lastEventAt === null ? undefined : new Date(lastEventAt).toISOString(),
+  code,
+});
+
+/** Life of the leader's lease without renewal, in ms: so long sources are without a keeper when a worker dies. */
+const LEADER_MS = 30_000;
+
+/** The right to keep sources, held by one worker at a time. */
+interface Leadership {
+  /**
+   * A signal that is aborted when the right is lost, or null when another worker has it. @throws SallyportError
+   * ERR_STORE_UNAVAILABLE
+   */
+  claim(): Promise<AbortSignal | null>;
+  /** Gives it back, so that another worker need not wait. */
+  release(): Promise<void>;
+}
+
+interface Held {
+  readonly lease: NamedLease;
+  readonly lost: AbortController;
+  readonly timer: NodeJS.Timeout;
+  goodAt: number;
+}
+
+function createLeadership(acquire: Lease['acquire'], name: string, ttlMs: number): Leadership {
+  let held: Held | null = null;
+
+  const lose = (one: Held): void => {
+    clearInterval(one.timer);
+    one.lost.abort();
+    if (held === one) held = null;
+  };
+
+  /** A beat that fails is no proof of loss; a lease life without a good one is. */
+  const beat = (one: Held): void => {
+    const sentAt = performance.now();
+    one.lease.renew().then(
+      (isOurs) => {
+        if (isOurs) one.goodAt = sentAt;
+        else lose(one);
+      },
+      () => {
+        if (performance.now() - one.goodAt >= ttlMs) lose(one);
+      },
+    );
+  };
+
+  return {
+    async claim() {
+      if (held !== null) return held.lost.signal;
+      const goodAt = performance.now();
+      const lease = await acquire(name, ttlMs);
+      if (lease === null) return null;
+      const timer = setInterval(() => beat(one), ttlMs / 3);
+      timer.unref();
+      const one: Held = { lease, lost: new AbortController(), timer, goodAt };
+      held = one;
+      return one.lost.signal;
+    },
+    async release() {
+      const one = held;
+      if (one === null) return;
+      lose(one);
+      await one.lease.release();
+    },
+  };
 }

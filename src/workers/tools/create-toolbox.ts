@@ -1,18 +1,19 @@
+import { z } from 'zod';
 import { SallyportError } from '../../core/errors.ts';
+import { isJsonObject, type JsonValue } from '../../core/json/json.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
-import { createCallCounts } from './call-counts.ts';
-import { describeTools } from './describe-tools.ts';
-import { makeCall, repeatLocally } from './make-call.ts';
+import { jsonOf } from './arguments.ts';
+import { makeCall, refusable, repeatLocally } from './make-call.ts';
 import { recordedInput, recordedResult } from './recorded-call.ts';
-import { refusable } from './refusable.ts';
 import { Refused } from './refusal.ts';
 import { argumentsDigest, createCallFacts, reportCall, reportInterrupted } from './report-call.ts';
 import { stopped } from './run-tool.ts';
 import type { Tool } from './tool.ts';
-import type { Toolbox, ToolboxDeps, ToolResult } from './toolbox.ts';
+
+import type { Toolbox, ToolboxDeps, ToolDescription, ToolResult } from './toolbox.ts';
 
 /** Calls of one run over all tools: more than any task of a chat needs. */
-const MAX_CALLS = 50;
+const MAX_CALLS_OF_A_RUN = 50;
 
 /** The tools of one attempt. @throws TypeError for two tools of one name, or a schema no model could be told */
 export function createToolbox(given: ToolboxDeps): Toolbox {
@@ -22,7 +23,7 @@ export function createToolbox(given: ToolboxDeps): Toolbox {
   const { tools, allowed, steps } = deps;
   const known = new Map(tools.map((tool) => [tool.name, tool]));
   if (known.size !== tools.length) throw new TypeError('two tools have the same name');
-  const counts = createCallCounts(deps.maxCalls ?? MAX_CALLS);
+  const counts = createCallCounts(deps.maxCalls ?? MAX_CALLS_OF_A_RUN);
   const taken = new Set<string>();
 
   function find(name: string): Tool {
@@ -65,3 +66,52 @@ export function createToolbox(given: ToolboxDeps): Toolbox {
     },
   };
 }
+
+/**
+ * Tools as a model is told of them. @throws TypeError for a schema that is no object or cannot be written as JSON Schema
+ */
+const describeTools = (tools: readonly Tool[]): readonly ToolDescription[] =>
+  tools.map(({ name, description, input }) => ({ name, description, inputSchema: schemaOf(name, input) }));
+
+function schemaOf(name: string, input: z.ZodType): ToolDescription['inputSchema'] {
+  // As the model writes it, before defaults and transforms.
+  const { $schema: _, ...schema } = z.toJSONSchema(input, { io: 'input' }) as Record<string, JsonValue>;
+  if (!isJsonObject(schema) || schema.type !== 'object') throw new TypeError(`the input of tool ${name} is no object`);
+  return schema;
+}
+
+/** Calls of one tool in one run unless it says otherwise: a loop shows by then. */
+const MAX_CALLS_OF_A_TOOL = 10;
+
+/** The very same call, arguments and all: what came of it before will come of it again. */
+const MAX_SAME = 3;
+
+/** Counts the calls of a run. Calls an earlier attempt made are asked for again and so count again: the caps are the run's. */
+interface CallCounts {
+  count(name: string, input: unknown): void;
+  /** @throws Refused `too-many-calls`, `repeated` when the call just counted is one too many */
+  check(tool: Tool, input: unknown): void;
+}
+
+function createCallCounts(maxOfRun: number): CallCounts {
+  const made = new Map<string, number>();
+  let all = 0;
+  return {
+    count(name, input) {
+      made.set(sameness(name, input), (made.get(sameness(name, input)) ?? 0) + 1);
+      made.set(name, (made.get(name) ?? 0) + 1);
+      all += 1;
+    },
+    check({ name, maxCalls = MAX_CALLS_OF_A_TOOL }, input) {
+      if ((made.get(name) ?? 0) > maxCalls || all > maxOfRun) {
+        throw new Refused('too-many-calls', 'this tool may not be called again in this run');
+      }
+      if ((made.get(sameness(name, input)) ?? 0) > MAX_SAME) {
+        throw new Refused('repeated', 'this very call was made before; its result will not change');
+      }
+    },
+  };
+}
+
+/** No name of a tool holds a space. */
+const sameness = (name: string, input: unknown): string => `${name} ${jsonOf(input)}`;

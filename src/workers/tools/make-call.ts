@@ -1,8 +1,8 @@
 import type { JsonValue } from '../../core/json/json.ts';
+import type { Scrub } from '../../scrub/scrub.ts';
 import { noteBlocked } from '../audit-trail.ts';
 import { type Arguments, parseArguments, readArguments } from './arguments.ts';
 import { type RecordedCall, recordEnd, recordIntent, recordNotBegun } from './recorded-call.ts';
-import { refusable } from './refusable.ts';
 import { Refused } from './refusal.ts';
 import { argumentsDigest, auditedArguments, type CallFacts, meterFindings } from './report-call.ts';
 import { cleanResult } from './result.ts';
@@ -121,4 +121,15 @@ function toResult(tool: Tool, given: JsonValue, deps: ToolboxDeps): ToolResult {
   const { value } = cleaned;
   if (tool.isFinal !== true) return { kind: 'result', value };
   return { kind: 'final', text: typeof value === 'string' ? value : JSON.stringify(value) };
+}
+
+/** A refusal on the way becomes the answer. `scrub` cleans messages that tools wrote. */
+export async function refusable(work: () => Promise<ToolResult>, scrub?: Scrub): Promise<ToolResult> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    const { code, message } = error;
+    return { kind: 'refused', code, message: scrub === undefined ? message : scrub(message).value };
+  }
 }

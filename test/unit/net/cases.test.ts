@@ -1,6 +1,6 @@
 import { buildConnector } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { verdictOfLine } from '../../../src/cli/check-url-lines.ts';
+import { verdictOfLine } from '../../../src/cli/commands/check-url.ts';
 import { addressKind } from '../../../src/net/guard/address.ts';
 import { OutboundError } from '../../../src/net/guard/reasons.ts';
 import type { Resolve } from '../../../src/net/guard/resolve.ts';

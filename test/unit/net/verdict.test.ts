@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseResolveOptions, verdictOfLine, verdictOfUrl } from '../../../src/cli/check-url-lines.ts';
+import { parseResolveOptions, verdictOfLine, verdictOfUrl } from '../../../src/cli/commands/check-url.ts';
 import { failed } from '../../../src/net/guard/reasons.ts';
 import { fixedNames } from './support/web.ts';
 

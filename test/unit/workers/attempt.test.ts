@@ -4,7 +4,7 @@ import { type EventRecord, noUsage } from '../../../src/core/event.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
 import { REPLY_STEP } from '../../../src/queue/journal.ts';
 import type { Agent } from '../../../src/workers/agent.ts';
-import { backoffMs } from '../../../src/workers/attempt/backoff.ts';
+import { backoffMs } from '../../../src/workers/attempt/failure.ts';
 import { createFakeClock } from '../../support/clock.ts';
 import { type Gate, type GateOptions, openGate } from '../../support/gate.ts';
 import { message, postSlack } from '../../support/slack.ts';

@@ -1,17 +1,18 @@
-import { codeOf } from '../../../core/errors.ts';
+import { z } from 'zod';
+import { codeOf, SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
+import type { JsonValue } from '../../../core/json/json.ts';
+import { capRecord, type RecordLimits } from '../../../core/text/cap.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
-import type { Trail } from '../../audit-trail.ts';
+import { noteLeak, type Trail } from '../../audit-trail.ts';
 import type { RunBudget } from '../../budget/budget.ts';
-import { guardText } from '../../guardrails/guard-text.ts';
-import type { Guardrails } from '../../guardrails/guardrails.ts';
+import { type Guardrails, guardText } from '../../guardrails/guardrails.ts';
 import type { Steps } from '../../steps.ts';
 import type { RunSub } from '../../tools/delegate.ts';
-import type { Toolbox } from '../../tools/toolbox.ts';
+import type { Toolbox, ToolResult } from '../../tools/toolbox.ts';
 import { cut } from '../cut.ts';
-import { converse } from './converse.ts';
 import type { Marking } from './marking.ts';
-import type { AskModel, Message } from './model.ts';
+import type { AskedCall, AskModel, Message, Said } from './model.ts';
 
 /** What one loop of a model works on: a run, or the part of one that was delegated. */
 export interface Part {
@@ -88,3 +89,112 @@ export async function talk(part: Part, deps: TalkDeps): Promise<string> {
     },
   });
 }
+
+interface Conversation {
+  readonly ask: AskModel;
+  readonly system: string;
+  /** What is said so far; the last one waits for its answer. */
+  readonly messages: readonly Message[];
+  /** Null: the model has no tools. */
+  readonly toolbox: Toolbox | null;
+  /** Who asks the model. */
+  readonly agent: string;
+  readonly trail: Trail;
+  readonly steps: Steps;
+  /** Begins the names of the steps; empty but for delegates. */
+  readonly stepPrefix: string;
+  /** Answers of the model at most, over all attempts. */
+  readonly maxSteps: number;
+  readonly maxOutputTokens: number;
+  readonly budget: RunBudget;
+  readonly signal: AbortSignal;
+  /** What the model says is kept in the journal, so it must hold no secret. */
+  readonly scrub: Scrub;
+  /** Turns a tool's result into what the model may see. @throws SallyportError when guardrails refuse it */
+  readonly present: (tool: string, value: JsonValue) => Promise<string>;
+}
+
+/** Calls of one answer that are made. A model that asks for more is told so; its tokens are paid for either way. */
+const MAX_CALLS_AT_ONCE = 16;
+
+/**
+ * Asks the model and calls the tools it asks for, until it says something without asking. Each answer is journalled
+ * before anything is done about it, so that another attempt goes on where this one ended.
+ * @returns what it said last, or what a final tool was given; '' for nothing
+ * @throws SallyportError ERR_STEPS_EXHAUSTED, or what `ask`, the toolbox, `present` and the journal throw
+ */
+async function converse(conversation: Conversation): Promise<string> {
+  const { toolbox, maxSteps } = conversation;
+  const messages = [...conversation.messages];
+  for (let n = 1; n <= maxSteps; n += 1) {
+    const { text, calls } = await say(n, messages, conversation);
+    if (calls.length === 0 || toolbox === null) return text;
+    const asked = calls.map((call, i) => ({ ...call, id: callId(n, i) }));
+    messages.push({ role: 'assistant', text, calls: asked });
+    const results = await callTools(n, asked, toolbox, conversation);
+    if (typeof results === 'string') return results;
+    messages.push({ role: 'tool', results });
+  }
+  throw new SallyportError('ERR_STEPS_EXHAUSTED', 'the model came to no end');
+}
+
+/** The model's `n`th answer: what an earlier attempt recorded, or a new one. */
+async function say(n: number, messages: readonly Message[], conversation: Conversation): Promise<Said> {
+  const { steps, stepPrefix, toolbox, maxSteps, scrub, agent, trail } = conversation;
+  const step = `${stepPrefix}model:${n}`;
+  const earlier = steps.earlier(step);
+  if (earlier?.kind === 'result') return recorded.parse(earlier.value);
+  const said = await conversation.ask({
+    system: conversation.system,
+    messages,
+    tools: toolbox?.tools ?? [],
+    mayCall: n < maxSteps,
+    maxOutputTokens: conversation.maxOutputTokens,
+    budget: conversation.budget,
+    signal: conversation.signal,
+  });
+  const { value, findings } = scrub(capRecord({ text: said.text, calls: said.calls } as JsonValue, LIMITS));
+  noteLeak(findings, trail, { agent, step });
+  await steps.record(step, { kind: 'result', value });
+  return recorded.parse(value);
+}
+
+/**
+ * An answer of a model is limited by the tokens it may use, if its server keeps to them; the client reads 8 MiB. No reply
+ * is as long, and arguments of a call that are cut here are too large for every tool.
+ */
+const LIMITS: RecordLimits = { textChars: 256 * 1024, recordChars: 1024 * 1024 };
+
+/** What an earlier release wrote must stay readable: the journal outlives a deployment. */
+const recorded = z.object({
+  text: z.string(),
+  calls: z.array(z.object({ name: z.string(), input: z.unknown() })),
+});
+
+/** The results, one a call, or the text of a final one. */
+async function callTools(
+  n: number,
+  calls: readonly AskedCall[],
+  toolbox: Toolbox,
+  { agent, trail, stepPrefix, present }: Conversation,
+): Promise<Extract<Message, { role: 'tool' }>['results'] | string> {
+  const results = [];
+  const beyond = calls.length - MAX_CALLS_AT_ONCE;
+  if (beyond > 0) {
+    const step = `${stepPrefix}tool:${n}.${MAX_CALLS_AT_ONCE}`;
+    trail.note('tool.refused', { agent, step, code: 'too-many-calls', calls: beyond });
+  }
+  for (const [i, { id, name, input }] of calls.entries()) {
+    const result: ToolResult =
+      i < MAX_CALLS_AT_ONCE
+        ? await toolbox.call({ id: `${stepPrefix}tool:${n}.${i}`, name, input })
+        : { kind: 'refused', code: 'too-many-calls', message: 'too many calls at once' };
+    if (result.kind === 'final') return result.text;
+    const value = result.kind === 'result' ? result.value : { refused: result.code, message: result.message };
+    results.push({ id, name, text: await present(name, value) });
+  }
+  return results;
+}
+
+/** Nine letters and digits, the one form every vendor takes (Mistral's API refuses any other length). */
+const callId = (n: number, i: number): string => `s${String(n).padStart(4, '0')}c${String(i).padStart(3, '0')}`;

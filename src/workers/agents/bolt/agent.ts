@@ -1,10 +1,12 @@
+import type { AckFn, StringIndexed } from '@slack/bolt';
 import { SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
+import { isJsonObject } from '../../../core/json/json.ts';
 import type { Logger } from '../../../core/logger.ts';
+import type { GuardedFetch } from '../../../net/guarded-fetch.ts';
 import type { Agent } from '../../agent.ts';
-import { createAck } from './acknowledge.ts';
+import type { Steps } from '../../steps.ts';
 import { type AppSource, adaptApp, type BoltApp, loadApp } from './app.ts';
-import { bodiesOf } from './bodies.ts';
 import { createTenantApp, type TenantSlack } from './tenant-app.ts';
 
 /** What the gate trusts an adapter with and no other agent. */
@@ -66,4 +68,77 @@ function failure(error: unknown): unknown {
   const seconds: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'retryAfter') : undefined;
   if (typeof seconds !== 'number') return error;
   return new SallyportError('ERR_AGENT_FAILED', 'Slack limits the app', { retryAfterMs: seconds * 1000 });
+}
+
+interface AckDeps {
+  readonly event: InboundEvent;
+  readonly responseUrl: string | null;
+  /** Of this generation. */
+  readonly step: string;
+  readonly steps: Steps;
+  readonly signal: AbortSignal;
+  readonly fetch: GuardedFetch;
+  readonly logger: Logger;
+}
+
+/**
+ * Slack had its answer when the gate accepted the event, so `ack()` is done. What a listener gives it for the user to see
+ * goes to the `response_url`, once over all attempts; what only the answer itself could have done (errors of a view,
+ * options of a menu) is lost, and said so in the log.
+ */
+function createAck(deps: AckDeps): AckFn<unknown> {
+  const { event, responseUrl, step, steps, logger } = deps;
+  return async (value) => {
+    if (value === undefined || value === null || value === '') return;
+    const isMessage = event.kind === 'command' || event.kind === 'action';
+    if (!isMessage || responseUrl === null) {
+      logger.warn({ eventId: event.id, kind: event.kind }, 'bolt.ack-lost');
+      return;
+    }
+    if (steps.earlier(step) !== undefined) return;
+    await post(responseUrl, typeof value === 'string' ? { text: value } : value, deps);
+    await steps.record(step, { kind: 'result', value: null });
+  };
+}
+
+/** @throws SallyportError ERR_AGENT_FAILED, ERR_OUTBOUND_BLOCKED and the other codes of the guarded client */
+async function post(url: string, message: unknown, { fetch, signal }: AckDeps): Promise<void> {
+  const headers = { 'content-type': 'application/json; charset=utf-8' };
+  const { status } = await fetch(url, { method: 'POST', headers, body: JSON.stringify(message), signal });
+  if (status !== 200) throw new SallyportError('ERR_AGENT_FAILED', 'Slack did not take what was given to ack');
+}
+
+/** What the gate took out of a payload and kept sealed. */
+interface Capabilities {
+  readonly responseUrl: string | null;
+  readonly triggerId: string | null;
+}
+
+/**
+ * What Slack delivered, as Bolt takes it: the stored payload, scrubbed, with its capabilities back in place. Two for a
+ * message that names the bot: Slack sends it as `message` and as `app_mention`, and the gate makes one event of both.
+ */
+function bodiesOf(event: InboundEvent, { responseUrl, triggerId }: Capabilities): StringIndexed[] {
+  if (!isJsonObject(event.payload)) return [];
+  // Listeners may change what they get; nobody else does.
+  const body: StringIndexed = structuredClone(event.payload);
+  if (triggerId !== null) body.trigger_id = triggerId;
+  if (responseUrl !== null) giveBack(body, responseUrl);
+  const mention = mentionOf(event, body);
+  return mention === null ? [body] : [body, mention];
+}
+
+/** Views name where responses go in a list, everything else by itself. */
+function giveBack(body: StringIndexed, responseUrl: string): void {
+  const [first] = Array.isArray(body.response_urls) ? body.response_urls : [];
+  if (isJsonObject(first)) body.response_urls[0] = { ...first, response_url: responseUrl };
+  else body.response_url = responseUrl;
+}
+
+/** In direct messages Slack sends no `app_mention`. */
+function mentionOf({ mentioned }: InboundEvent, body: StringIndexed): StringIndexed | null {
+  const { event } = body;
+  if (!mentioned || !isJsonObject(event) || event.type !== 'message' || event.channel_type === 'im') return null;
+  const { channel_type: _, subtype: __, ...mention } = structuredClone(event);
+  return { ...structuredClone(body), event: { ...mention, type: 'app_mention' } };
 }

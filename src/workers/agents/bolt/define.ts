@@ -1,3 +1,4 @@
+import type { Receiver } from '@slack/bolt';
 import type { InboundEvent } from '../../../core/event.ts';
 import type { Agent } from '../../agent.ts';
 import { type BoltDeps, createBoltAgent } from './agent.ts';
@@ -30,4 +31,15 @@ export const boltAgent = ({ app, name = 'bolt', match = () => true }: BoltAgentO
   name,
   match: (event) => event.channel === 'slack' && match(event),
   trusted: (deps) => createBoltAgent(app, deps),
+});
+
+/**
+ * Stands in for Bolt's own receiver in an app whose events come from the gate: it opens no port and asks for no signing
+ * secret, because the gate has verified what it hands over. `app.start()` may be called or left out.
+ * @example export const app = new App({ receiver: boltReceiver(), token: process.env.SLACK_BOT_TOKEN });
+ */
+export const boltReceiver = (): Receiver => ({
+  init() {},
+  start: async () => undefined,
+  stop: async () => undefined,
 });

@@ -1,5 +1,4 @@
-import { bracketHost } from './bracket.ts';
-import { closingOf } from './closing.ts';
+import { bracketHost, closingOf } from './bracket.ts';
 import type { IsListed } from './link-hosts.ts';
 import { listedPrefix } from './listed-url.ts';
 

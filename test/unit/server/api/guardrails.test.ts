@@ -1,7 +1,7 @@
 import { SignJWT } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createPolicyVersions } from '../../../../src/queue/records/policy-versions.ts';
-import { remembering } from '../../../../src/workers/guardrails/remembering.ts';
+import { remembering } from '../../../../src/workers/guardrails/http-guardrail.ts';
 import { createFakeClock } from '../../../support/clock.ts';
 import { type Gate, JWT_SECRET, openGate } from '../../../support/gate.ts';
 

@@ -2,8 +2,13 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { nodeCrypto } from '../../../../src/core/crypto/crypto.node.ts';
 import { createIdentifier } from '../../../../src/core/identity.ts';
 import { silentLogger } from '../../../../src/core/logger.ts';
-import { startForgetting } from '../../../../src/workers/agents/memory/forget-old.ts';
-import { createMemory, type Memory, type MemoryBounds, within } from '../../../../src/workers/agents/memory/memory.ts';
+import {
+  createMemory,
+  type Memory,
+  type MemoryBounds,
+  startForgetting,
+  within,
+} from '../../../../src/workers/agents/memory/memory.ts';
 import { type AssistantOptions, type AssistantWorld, keptTurns, openAssistant } from '../../../support/assistant.ts';
 import { PATIENCE_MS } from '../../../support/clock.ts';
 import { openGate } from '../../../support/gate.ts';

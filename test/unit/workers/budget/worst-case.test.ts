@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { inputTokensAtMost } from '../../../../src/workers/budget/worst-case.ts';
+import { inputTokensAtMost } from '../../../../src/workers/budget/run-budget.ts';
 
 const bytes = (text: string): number => new TextEncoder().encode(text).length;
 

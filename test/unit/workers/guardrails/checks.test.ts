@@ -1,14 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { silentMeter } from '../../../../src/core/meter.ts';
 import { createTrail } from '../../../../src/workers/audit-trail.ts';
-import { guardText } from '../../../../src/workers/guardrails/guard-text.ts';
 import type { Guardrail } from '../../../../src/workers/guardrails/guardrail.ts';
-import { createGuardrails, type Judged } from '../../../../src/workers/guardrails/guardrails.ts';
-import { createLengthCheck } from '../../../../src/workers/guardrails/length.ts';
-import { createPromptLeakCheck } from '../../../../src/workers/guardrails/prompt-leak/prompt-leak.ts';
+import { createGuardrails, guardText, type Judged } from '../../../../src/workers/guardrails/guardrails.ts';
+import { createPromptLeakCheck } from '../../../../src/workers/guardrails/prompt-leak.ts';
 import { repetitionCheck } from '../../../../src/workers/guardrails/repetition.ts';
-import { createSecretCheck } from '../../../../src/workers/guardrails/secrets.ts';
-import { standardGuardrails } from '../../../../src/workers/guardrails/standard-guardrails.ts';
+import {
+  createLengthCheck,
+  createSecretCheck,
+  standardGuardrails,
+} from '../../../../src/workers/guardrails/standard-guardrails.ts';
 import { noted, SECRET, scrub } from '../../../support/tool-run.ts';
 
 const subject = (text: string, overrides: Partial<Judged> = {}): Judged => ({
