@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
+import { parseSync } from '@swc/core';
 import { cruise, type IModule } from 'dependency-cruiser';
 import { beforeAll, expect, test } from 'vitest';
 
@@ -133,6 +134,34 @@ test('no file is over 400 lines', () => {
   const lengths = sources('src').map((file) => ({ file, lines: read(file).split('\n').length - 1 }));
   expect(lengths.filter(({ lines }) => lines > 400)).toEqual([]);
 });
+
+/** Commands that talk to a gate's own door, as a vendor or an operator would. */
+const visitors = ['src/cli/access.ts', 'src/cli/commands/send.ts', 'src/cli/send/gmail-mail.ts'];
+
+test('only `net` makes clients, and nobody else uses the global `fetch`', () => {
+  const outside = sources('src').filter((file) => !/^src\/(net|testing)\//.test(file));
+  const sending = outside.filter(
+    (file) => globalsOf(file).has('fetch') || /globalThis\.fetch\b(?=\s*[(;,)])(?<!typeof .*)/.test(code(file)),
+  );
+  expect(sending).toEqual(visitors);
+  const making = outside.filter((file) => /createGuardedFetch|\b(request|get) .* from 'node:https?'/.test(code(file)));
+  expect(making).toEqual([]);
+});
+
+/** Names a file uses and does not bind: those of the language and the platform. */
+function globalsOf(file: string): ReadonlySet<string> {
+  const found = new Set<string>();
+  const walk = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return;
+    // The parser marks what it could not resolve to a binding with this context.
+    if ('type' in node && node.type === 'Identifier' && 'ctxt' in node && node.ctxt === 1 && 'value' in node) {
+      found.add(String(node.value));
+    }
+    for (const child of Object.values(node)) walk(child);
+  };
+  walk(parseSync(read(file), { syntax: 'typescript' }));
+  return found;
+}
 
 test('signals are combined by `linkSignals`, which gives its parents back', () => {
   const combining = sources('src').filter((file) => /AbortSignal\.any\(/.test(code(file)));

@@ -22,7 +22,7 @@ export function createAssistants(
   const { scrub, crypto, config } = runtime;
   const { llm, maxSteps, maxInput } = config.agent;
   const { maxOutputTokens } = llm;
-  const modelNamed = openModels(config.agent);
+  const modelNamed = openModels(config.agent, runtime.clients);
   const toolboxOf = openToolboxes(runtime);
   const bounds = { maxSteps, maxInput, maxOutputTokens };
   return ({ name, instructions, tools, delegates, budget: limits, review, model, guardrails: given }) => {

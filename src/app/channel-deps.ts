@@ -1,12 +1,12 @@
 import type { Clock } from '../core/clock.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
 import type { Identifier } from '../core/identity.ts';
+import type { Clients } from '../net/clients.ts';
 
 /** What every channel's ingress half is made with. */
 export interface ChannelDeps {
   readonly crypto: Crypto;
   readonly identifier: Identifier;
-  /** For the keys of token issuers, whose addresses are configured. */
-  readonly fetch: typeof globalThis.fetch;
+  readonly clients: Clients;
   readonly clock: Clock;
 }

@@ -5,10 +5,12 @@ import type { GmailConfig } from '../config/gmail.ts';
 import type { GraphConfig } from '../config/graph.ts';
 import type { Config, SlackConfig } from '../config/schema.ts';
 import { nodeCrypto } from '../core/crypto/crypto.node.ts';
+import { type Clients, createClients } from '../net/clients.ts';
 import { isReachable, slackAccepts } from '../ops/probes.ts';
 import { openGmailClient } from './gmail-client.node.ts';
 import { graphApiOf, keptSources } from './graph-sources.ts';
 import { modelExaminations } from './model-checks.node.ts';
+import { openSlackClient } from './slack.ts';
 import { storeIsDurable } from './store-check.node.ts';
 import { teamsIsAccepted } from './teams-credentials.node.ts';
 
@@ -16,29 +18,40 @@ import { teamsIsAccepted } from './teams-credentials.node.ts';
 const ANSWER_MS = 10_000;
 
 /** What `sallyport doctor` looks at, one entry a line. */
-export const examine: Examine = (config) => [
+export const examine: Examine = (config) => examinationsOf(config, createClients());
+
+const examinationsOf = (config: Config, clients: Clients): readonly Examination[] => [
   { name: 'store', run: () => storeIsDurable(config) },
   ...Object.entries(config.tenants).flatMap(([tenant, { slack, graph, teams, gmail }]): Examination[] => [
-    { name: `slack credentials (${tenant})`, run: () => slackIsAccepted(slack) },
-    ...(graph === undefined ? [] : [{ name: `graph (${tenant})`, run: () => graphIsWell(tenant, graph, config) }]),
-    ...(teams === undefined ? [] : [{ name: `teams (${tenant})`, run: () => teamsIsAccepted(teams) }]),
-    ...(gmail === undefined ? [] : [{ name: `gmail (${tenant})`, run: () => gmailIsRead(gmail) }]),
+    { name: `slack credentials (${tenant})`, run: () => slackIsAccepted(slack, clients) },
+    ...(graph === undefined
+      ? []
+      : [{ name: `graph (${tenant})`, run: () => graphIsWell(tenant, graph, config, clients) }]),
+    ...(teams === undefined ? [] : [{ name: `teams (${tenant})`, run: () => teamsIsAccepted(teams, clients) }]),
+    ...(gmail === undefined ? [] : [{ name: `gmail (${tenant})`, run: () => gmailIsRead(gmail, clients) }]),
   ]),
-  ...modelExaminations(config),
-  { name: 'public URL', run: () => publicUrlLeadsHere(config.server) },
+  ...modelExaminations(config, clients),
+  { name: 'public URL', run: () => publicUrlLeadsHere(config.server, clients) },
 ];
 
-const publicUrlLeadsHere = async ({ publicUrl }: Config['server']): Promise<string | null> =>
-  publicUrl === undefined ? null : isReachable(publicUrl);
+const publicUrlLeadsHere = async ({ publicUrl }: Config['server'], clients: Clients): Promise<string | null> =>
+  publicUrl === undefined ? null : isReachable(publicUrl, clients.open('vendor', [publicUrl]).fetch);
 
-const slackIsAccepted = async (slack: SlackConfig | undefined): Promise<string | null> =>
-  slack?.botToken === undefined ? null : slackAccepts(slack.apiUrl, slack.botToken);
+const slackIsAccepted = async (slack: SlackConfig | undefined, clients: Clients): Promise<string | null> =>
+  slack?.botToken === undefined
+    ? null
+    : slackAccepts(slack.apiUrl, slack.botToken, openSlackClient(clients, slack.apiUrl).fetch);
 
-const gmailIsRead = (gmail: GmailConfig): Promise<string> =>
-  examineGmail(openGmailClient(gmail), gmail.mailboxes, AbortSignal.timeout(ANSWER_MS));
+const gmailIsRead = (gmail: GmailConfig, clients: Clients): Promise<string> =>
+  examineGmail(openGmailClient(gmail, clients), gmail.mailboxes, AbortSignal.timeout(ANSWER_MS));
 
-async function graphIsWell(tenant: string, graph: GraphConfig, config: Config): Promise<string | null> {
-  const api = graphApiOf(graph);
+async function graphIsWell(
+  tenant: string,
+  graph: GraphConfig,
+  config: Config,
+  clients: Clients,
+): Promise<string | null> {
+  const api = graphApiOf(graph, clients);
   if (api === null) return null;
   return examineGraph(api, keptSources(tenant, graph, config, nodeCrypto).values(), AbortSignal.timeout(ANSWER_MS));
 }

@@ -1,9 +1,6 @@
 import type { GmailClient } from '../channels/gmail/api/client.ts';
 import type { GmailConfig } from '../config/gmail.ts';
-import { asFetch } from '../net/as-fetch.ts';
-import { allowEntry } from '../net/guard/check-url.ts';
-import { createDnsResolve } from '../net/guard/resolve.ts';
-import { createGuardedFetch } from '../net/guarded-fetch.ts';
+import type { Clients } from '../net/clients.ts';
 
 /** One call to Gmail that does not post a reply, in ms. */
 const CALL_MS = 10_000;
@@ -14,18 +11,16 @@ const MAX_BYTES = 32 * 1024 * 1024;
  * Google's library costs a process 100 ms and 15 MB, so it is loaded with the first call. `replyTimeoutMs`: time limit of
  * the call that posts a reply.
  */
-export function openGmailClient({ baseUrl, credentialsFile }: GmailConfig, replyTimeoutMs = CALL_MS): GmailClient {
+export function openGmailClient(
+  { baseUrl, credentialsFile }: GmailConfig,
+  clients: Clients,
+  replyTimeoutMs = CALL_MS,
+): GmailClient {
+  const limits = { timeoutMs: Math.max(CALL_MS, replyTimeoutMs), maxBytes: MAX_BYTES };
+  const { fetch } = clients.open('vendor', [baseUrl], limits);
   const open = async (): Promise<GmailClient> => {
     const { createGmailClient } = await import('../channels/gmail/api/client.ts');
     const { createCredentials, noCredentials } = await import('../channels/gmail/api/credentials.ts');
-    const allow = [allowEntry(baseUrl)].filter((entry) => entry !== null);
-    const guarded = {
-      resolve: createDnsResolve(),
-      allow,
-      timeoutMs: Math.max(CALL_MS, replyTimeoutMs),
-      maxBytes: MAX_BYTES,
-    };
-    const fetch = asFetch(createGuardedFetch(guarded));
     const keyFile = credentialsFile === undefined ? {} : { keyFile: credentialsFile };
     // Plain http is only ever a local server, which must not be shown a token of Google's.
     const isLocal = baseUrl.startsWith('http:');

@@ -20,7 +20,7 @@ export interface GmailWorker {
 export function createGmailWorker(tenant: string, gmail: GmailConfig, runtime: Runtime): GmailWorker {
   const { identifier, log: logger, scrub, store } = runtime;
   const clock = Date.now;
-  const client = openGmailClient(gmail, runtime.config.worker.replyTimeout);
+  const client = openGmailClient(gmail, runtime.clients, runtime.config.worker.replyTimeout);
   const mailboxes = createMailboxes(store.records, tenant);
   const base = { identifier, tenant, client, mailboxes, clock };
   const pause = (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });

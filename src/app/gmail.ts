@@ -7,7 +7,11 @@ import type { ChannelDeps } from './channel-deps.ts';
 
 export const gmailChannel = (gmail: GmailConfig, { windows, server }: Config, deps: ChannelDeps): Channel =>
   createGmailChannel({
-    jwks: createJwks({ url: gmail.jwksUrl, fetch: deps.fetch, clock: deps.clock }),
+    jwks: createJwks({
+      url: gmail.jwksUrl,
+      fetch: deps.clients.open('vendor', [gmail.jwksUrl]).fetch,
+      clock: deps.clock,
+    }),
     clock: deps.clock,
     identifier: deps.identifier,
     audience: gmail.audience,

@@ -32,7 +32,7 @@ export function createGraphWorker(tenant: string, graph: GraphConfig, runtime: R
   const identify = createIdentify({ identifier, entraTenantId: graph.tenantId, windowMs: config.windows.graph });
   const store = createKeptStore(records.records, tenant);
   const handMade = createHandMade(records.records, tenant, identifier);
-  const api = graphApiOf(graph);
+  const api = graphApiOf(graph, runtime.clients, config.worker.replyTimeout);
   if (api === null) {
     const reader = createGraphReader({ access: null, react: cannotReact, store, handMade, identify, clock });
     return { reader, replier: null, keeperTask: null };

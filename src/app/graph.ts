@@ -24,9 +24,10 @@ export function clientStatesOf({ keys }: Config, crypto: Crypto): ClientStates {
 export function graphChannels(
   graph: GraphConfig,
   config: Config,
-  { crypto, identifier, fetch, clock }: ChannelDeps,
+  { crypto, identifier, clients, clock }: ChannelDeps,
 ): (rest: readonly string[]) => Channel | null {
   const { clientId, encryptionKeys = [], encryptionKeyIds } = graph;
+  const { fetch } = clients.open('vendor', [graph.jwksUrl]);
   const jwks = createJwks({ url: graph.jwksUrl, fetch, clock });
   const keys = encryptionKeys.map((privateKey, at): EncryptionKey => ({ id: encryptionKeyIds[at] ?? '', privateKey }));
   return createGraphChannels({

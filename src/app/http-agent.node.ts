@@ -1,17 +1,13 @@
 import { httpEndpoints, type NamedEndpoint } from '../config/http-agent.ts';
 import { SallyportError } from '../core/errors.ts';
-import { allowEntry } from '../net/guard/check-url.ts';
-import { createDnsResolve } from '../net/guard/resolve.ts';
-import { createGuardedFetch } from '../net/guarded-fetch.ts';
 import type { Agent } from '../workers/agent.ts';
 import { createHttpAgent } from '../workers/agents/http/agent.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** Somebody else's program. Its client may reach the host and port of its own URL even where they are private. */
-export function openHttpAgent({ name, http }: NamedEndpoint, { config, scrub, metrics }: Runtime): Agent {
+export function openHttpAgent({ name, http }: NamedEndpoint, { clients, config, scrub, metrics }: Runtime): Agent {
   const { url, secrets: keys, timeout: timeoutMs, callbackTimeout: callbackTimeoutMs, reserve } = http;
-  const allow = [allowEntry(url)].filter((entry) => entry !== null);
-  const fetch = createGuardedFetch({ resolve: createDnsResolve(), allow, timeoutMs });
+  const { request: fetch } = clients.open('agent', [url], { timeoutMs });
   const { publicUrl } = config.server;
   return createHttpAgent(
     { name, url, keys, timeoutMs, callbackTimeoutMs, reserve, publicUrl },

@@ -20,7 +20,7 @@ const incomingOf = (c: AppContext): IncomingMessage => (c.env as { incoming: Inc
 
 /** Hooks, API, health and metrics on one port. */
 export function startIngress(runtime: Runtime): Promise<Listening> {
-  const { config, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain } = runtime;
+  const { clients, config, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain } = runtime;
   const sourceOf = createSourceOf(config.server.trustedProxies ?? []);
   const front = {
     scrub,
@@ -40,7 +40,7 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     inbox: store.inbox,
     awaitResult: store.jobs.awaitResult,
     sealer,
-    channel: createChannelTable(config, { crypto, identifier, fetch, clock: Date.now }),
+    channel: createChannelTable(config, { crypto, identifier, clients, clock: Date.now }),
     isRelevant: relevanceOf(config),
     mount: [
       mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }),

@@ -9,6 +9,9 @@ export interface Stoppable {
 /** What remains of the grace period for closing the store and writing the log, in ms. */
 const CLOSING_MS = 1_000;
 
+/** What requests that nobody waits for any more may take to end, in ms. */
+const CUTTING_MS = 250;
+
 /**
  * npm and timeout(1) pass on a signal that the terminal or they themselves sent to the whole process group: it comes
  * twice, milliseconds apart. A person's second Ctrl-C takes longer.
@@ -20,7 +23,7 @@ const ECHO_MS = 250;
  * the store, write the log. A second signal, or the end of the grace period, ends the process at once.
  */
 export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable[]): Promise<void> {
-  const { log, config, drain, ready, store } = runtime;
+  const { clients, log, config, drain, ready, store } = runtime;
   crashInto(log);
   await new Promise<void>((resolve) => {
     let stoppingSince = 0;
@@ -45,6 +48,7 @@ export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable
   const graceMs = Math.max(0, config.server.grace - CLOSING_MS);
   await Promise.all(parts.map((part) => part.close(graceMs)));
   ready.stop();
+  await clients.close(CUTTING_MS);
   await store.close();
   log.info({}, 'process.stopped');
   log.flush();

@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.ts';
+import { loadClient } from '../net/clients.ts';
 import type { Runtime } from './runtime.node.ts';
 import type { WorkerHandle } from './worker.node.ts';
 
@@ -7,7 +8,7 @@ import type { WorkerHandle } from './worker.node.ts';
  * the AI SDK, of which only the configured ones. They keep a process for up to a second, and its runs would stand still.
  */
 export async function loadWorker(config: Config): Promise<(runtime: Runtime) => WorkerHandle> {
-  const [{ startWorker }] = await Promise.all([import('./worker.node.ts'), ...clients(config)]);
+  const [{ startWorker }] = await Promise.all([import('./worker.node.ts'), loadClient(), ...clients(config)]);
   return startWorker;
 }
 

@@ -1,34 +1,26 @@
 import type { Examination } from '../cli/commands/doctor.ts';
 import type { Config } from '../config/schema.ts';
+import type { Clients } from '../net/clients.ts';
 import { examineModel, type ModelEndpoint, probeModel } from '../ops/model-endpoint.ts';
 import type { Check } from '../ops/ready.ts';
 import { unpricedModels } from './model.node.ts';
 
-/** The configured endpoint, for looking at it; null when there is none. Its client is loaded with the first look. */
-function endpointOf({ agent: { llm } }: Config): ModelEndpoint | null {
+/** The configured endpoint, for looking at it; null when there is none. */
+function endpointOf({ agent: { llm } }: Config, clients: Clients): ModelEndpoint | null {
   const { baseUrl, apiKey, timeout } = llm;
   if (baseUrl === undefined) return null;
-  let opened: Promise<typeof globalThis.fetch> | undefined;
-  const open = async () => (await import('./model-fetch.node.ts')).modelFetch(baseUrl, timeout);
-  return {
-    baseUrl,
-    apiKey,
-    fetch: async (input, init) => {
-      opened ??= open();
-      return (await opened)(input, init);
-    },
-  };
+  return { baseUrl, apiKey, fetch: clients.open('model', [baseUrl], { timeoutMs: timeout }).fetch };
 }
 
 /** For `/ready`: without its model the process still accepts, so this only informs. */
-export function modelCheck(config: Config): Check[] {
-  const endpoint = endpointOf(config);
+export function modelCheck(config: Config, clients: Clients): Check[] {
+  const endpoint = endpointOf(config, clients);
   return endpoint === null ? [] : [{ name: 'model', isOptional: true, probe: probeModel(endpoint, Date.now) }];
 }
 
 /** For `sallyport doctor`. */
-export function modelExaminations(config: Config): Examination[] {
-  const endpoint = endpointOf(config);
+export function modelExaminations(config: Config, clients: Clients): Examination[] {
+  const endpoint = endpointOf(config, clients);
   return endpoint === null ? [] : [{ name: 'model', run: () => modelsAreWell(config, endpoint) }];
 }
 

@@ -1,18 +1,19 @@
 import type { AgentConfig } from '../config/agent.ts';
 import type { Config } from '../config/schema.ts';
 import { SallyportError } from '../core/errors.ts';
+import type { Clients } from '../net/clients.ts';
 import type { AskModel } from '../workers/agents/assistant/model.ts';
 import { createPrices, type PriceOf } from '../workers/budget/prices.ts';
 
 /** The models of the configured endpoint by name. The AI SDK is loaded with the first call. */
-export function openModels({ llm }: AgentConfig): (model: string | undefined) => AskModel {
+export function openModels({ llm }: AgentConfig, clients: Clients): (model: string | undefined) => AskModel {
   const { baseUrl, apiKey, timeout, maxTokensField: field } = llm;
   const maxTokensField = field === 'auto' ? undefined : field;
   const open = async () => {
     if (baseUrl === undefined) throw missing('LLM_BASE_URL');
     const { openModels: openEndpoint } = await import('../workers/agents/assistant/ask-model.ts');
-    const { modelFetch } = await import('./model-fetch.node.ts');
-    return openEndpoint({ baseUrl, apiKey, maxTokensField, fetch: modelFetch(baseUrl, timeout) });
+    const { fetch } = clients.open('model', [baseUrl], { timeoutMs: timeout });
+    return openEndpoint({ baseUrl, apiKey, maxTokensField, fetch });
   };
   let opened: ReturnType<typeof open> | undefined;
   return (model = llm.model) =>

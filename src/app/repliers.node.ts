@@ -4,7 +4,7 @@ import type { ChannelName } from '../core/event.ts';
 import { createGmailWorker } from './gmail.node.ts';
 import { createGraphWorker } from './graph.node.ts';
 import type { Runtime } from './runtime.node.ts';
-import { slackInstallations } from './slack.ts';
+import { openSlackClient, slackInstallations } from './slack.ts';
 import { teamsReplier } from './teams.node.ts';
 
 /** For channels without credentials: the run keeps its reply, and nobody pretends it was posted. */
@@ -15,7 +15,7 @@ const unsent: Replier = {
 
 /** Finds what posts a tenant's replies on a channel. */
 export function createReplierTable(runtime: Runtime): (tenant: string, channel: ChannelName) => Replier {
-  const { config, sealer, log: logger } = runtime;
+  const { clients, config, sealer, log: logger } = runtime;
   const table = new Map<string, Replier>();
   const installations = slackInstallations(config);
   for (const [tenant, { slack, graph, teams, gmail }] of Object.entries(config.tenants)) {
@@ -33,7 +33,8 @@ export function createReplierTable(runtime: Runtime): (tenant: string, channel: 
       ...(botToken === undefined ? {} : { botToken }),
       ...(slack.installations === undefined ? {} : { installations }),
     };
-    table.set(`slack/${tenant}`, createSlackReplier({ apiUrl, ...accounts, sealer, logger }));
+    const { fetch } = openSlackClient(clients, apiUrl, config.worker.replyTimeout);
+    table.set(`slack/${tenant}`, createSlackReplier({ apiUrl, ...accounts, fetch, sealer, logger }));
   }
   return (tenant, channel) => table.get(`${channel}/${tenant}`) ?? unsent;
 }

@@ -3,6 +3,7 @@ import { nodeCrypto as crypto } from '../core/crypto/crypto.node.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
 import { SallyportError } from '../core/errors.ts';
 import { createIdentifier, type Identifier } from '../core/identity.ts';
+import { type Clients, createClients } from '../net/clients.ts';
 import type { Log } from '../ops/log.ts';
 import { createMetrics, type Metrics } from '../ops/metrics.ts';
 import { type Check, type ReadyMonitor, watchReadiness } from '../ops/ready.ts';
@@ -26,6 +27,8 @@ export interface Runtime {
   readonly metrics: Metrics;
   readonly scrub: Scrub;
   readonly sealer: Sealer;
+  /** Makes every client of HTTP; closed when all else has stopped. */
+  readonly clients: Clients;
   readonly store: Store;
   readonly audit: ReturnType<typeof openAudit>;
   readonly ready: ReadyMonitor;
@@ -44,6 +47,7 @@ export async function openRuntime(config: Config, isPretty: boolean): Promise<Ru
   const sources = () => sourceFigures({ ...kept, silentAfterMs: config.keeper.silentAfter });
   const metrics = createMetrics({ stats: () => store.jobs.stats(), sources, clock: Date.now });
   const drain = new AbortController();
+  const clients = createClients();
   await probe().catch((error: unknown) => {
     if (!(error instanceof SallyportError) || error.code !== 'ERR_STORE_UNAVAILABLE') throw error;
     // Deliveries are answered 503 until it is there: senders retry, and nothing is lost.
@@ -52,9 +56,9 @@ export async function openRuntime(config: Config, isPretty: boolean): Promise<Ru
   // Without these the ingress still accepts, and must go on receiving traffic: they only inform.
   const workers: Check = { name: 'worker', isOptional: true, probe: () => probeWorkers(kept) };
   const subscriptions: Check = { name: 'subscriptions', isOptional: true, probe: () => probeSubscriptions(kept) };
-  const checks = [{ name: 'store', probe }, workers, subscriptions, ...modelCheck(config)];
+  const checks = [{ name: 'store', probe }, workers, subscriptions, ...modelCheck(config, clients)];
   const ready = watchReadiness(checks, () => drain.signal.aborted);
   await ready.refresh();
   const sealing = { scrub, sealer: createSealer(crypto, seal) };
-  return { config, crypto, identifier, log, metrics, ...sealing, store, audit, ready, drain };
+  return { config, crypto, identifier, log, metrics, ...sealing, clients, store, audit, ready, drain };
 }

@@ -10,13 +10,14 @@ export function teamsChannels(
   tenant: string,
   teams: TeamsConfig,
   { windows, server }: Config,
-  { crypto, identifier, fetch, clock }: ChannelDeps,
+  { crypto, identifier, clients, clock }: ChannelDeps,
 ): readonly (readonly [string, Channel])[] {
   const { appId, issuer, openIdUrl, tenantId, serviceHosts, outgoingSecrets } = teams;
   const { bodyLimit, outcomeHeaders = true } = server;
   const common = { identifier, windowMs: windows.teams, bodyLimit, outcomeHeaders };
   const channels: [string, Channel][] = [];
   if (appId !== undefined) {
+    const { fetch } = clients.open('vendor', [openIdUrl]);
     const bot = createTeamsBotChannel({
       ...common,
       appId,

@@ -1,6 +1,3 @@
-import { asFetch } from '../net/as-fetch.ts';
-import { createDnsResolve } from '../net/guard/resolve.ts';
-import { createGuardedFetch } from '../net/guarded-fetch.ts';
 import { createToolboxes } from '../workers/agents/assistant/open-toolbox.ts';
 import { replyTool } from '../workers/tools/reply.ts';
 import type { Tool } from '../workers/tools/tool.ts';
@@ -9,18 +6,24 @@ import type { Runtime } from './runtime.node.ts';
 import { openWorkspace } from './workspace.node.ts';
 
 /** Toolboxes with the built-in tools, and each tenant's allow-list. */
-export function openToolboxes({ config, scrub, metrics, log: logger }: Runtime): ReturnType<typeof createToolboxes> {
+export function openToolboxes({
+  clients,
+  config,
+  scrub,
+  metrics,
+  log: logger,
+}: Runtime): ReturnType<typeof createToolboxes> {
   // It reaches nothing private: where tools go is chosen by whoever talks to the model.
-  const guarded = createGuardedFetch({ resolve: createDnsResolve() });
+  const { fetch } = clients.openTool();
   const allowed = new Map(
     Object.entries(config.tenants).map(([tenant, { tools }]) => [tenant, tools === undefined ? null : new Set(tools)]),
   );
   const workspace = openWorkspace(config, logger);
-  const fetchUrlOf = fetchUrlTools(config);
+  const fetchUrlOf = fetchUrlTools(config, clients);
   return createToolboxes({
     builtIn: (agent) => [fetchUrlOf(agent), replyTool as Tool, ...workspace],
     allowedBy: (tenant) => allowed.get(tenant) ?? null,
-    fetch: asFetch(guarded),
+    fetch,
     scrub,
     meter: metrics.meter,
     logger,

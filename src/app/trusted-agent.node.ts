@@ -1,8 +1,6 @@
 import type { AgentDefinitionConfig } from '../config/agent.ts';
 import type { Config, SlackConfig } from '../config/schema.ts';
-import { allowEntry } from '../net/guard/check-url.ts';
-import { createDnsResolve } from '../net/guard/resolve.ts';
-import { createGuardedFetch } from '../net/guarded-fetch.ts';
+import type { Clients } from '../net/clients.ts';
 import type { Agent } from '../workers/agent.ts';
 import type { BoltDeps } from '../workers/agents/bolt/agent.ts';
 import type { TenantSlack } from '../workers/agents/bolt/tenant-app.ts';
@@ -13,13 +11,13 @@ const SLACK_API_URL = 'https://slack.com/api/';
 
 /** An adapter that gets the capabilities of its events. What it spends is its own affair, so its runs cost nothing here. */
 export function trustedAgent({ name, trusted }: AgentDefinitionConfig, runtime: Runtime): Agent {
-  const { config, sealer, log: logger } = runtime;
+  const { clients, config, sealer, log: logger } = runtime;
   const deps: BoltDeps = {
     open({ tenant, id: eventId, sealed }, capability) {
       const text = sealed[capability];
       return text === undefined ? null : sealer.open(text, { tenant, eventId, name: capability });
     },
-    slack: slackByTenant(config),
+    slack: slackByTenant(config, clients),
     logger,
   };
   const open = trusted as (given: BoltDeps) => Pick<Agent, 'run'>;
@@ -27,14 +25,13 @@ export function trustedAgent({ name, trusted }: AgentDefinitionConfig, runtime: 
 }
 
 /** Each tenant's own address, and a client that may reach it and no other tenant's. */
-function slackByTenant({ tenants }: Config): ReadonlyMap<string, TenantSlack> {
+function slackByTenant({ tenants }: Config, clients: Clients): ReadonlyMap<string, TenantSlack> {
   const found = Object.entries(tenants).flatMap(([tenant, { slack }]) => (slack ? [[tenant, slack] as const] : []));
   const isOneSlack = new Set(found.map(([, { apiUrl }]) => apiUrl)).size === 1;
   const open = (slack: SlackConfig): TenantSlack => {
-    const allow = [allowEntry(slack.apiUrl)].filter((entry) => entry !== null);
     return {
       apiUrl: slack.apiUrl === SLACK_API_URL ? undefined : slack.apiUrl,
-      fetch: createGuardedFetch({ resolve: createDnsResolve(), allow }),
+      fetch: clients.open('vendor', [slack.apiUrl]).request,
       mayHave: (token) => isOneSlack || tokensOf(slack).includes(token),
     };
   };

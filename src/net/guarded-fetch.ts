@@ -66,8 +66,8 @@ export interface GuardedFetch {
    * @throws OutboundError ERR_OUTBOUND_BLOCKED, _FAILED, _TIMEOUT or _TOO_LARGE; the signal's reason when it aborts.
    */
   (url: string, init?: GuardedInit): Promise<GuardedResponse>;
-  /** Waits for requests under way and closes the sockets. */
-  close(): Promise<void>;
+  /** Waits for requests under way, `graceMs` at most, and closes the sockets. Requests after that are refused. */
+  close(graceMs?: number): Promise<void>;
 }
 
 /** Reading a short redirect page keeps its socket usable; a longer one costs the socket. */
@@ -103,7 +103,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
       deadline.end();
     }
   };
-  return Object.assign(fetch, { close: () => pools.close() });
+  return Object.assign(fetch, { close: (graceMs?: number) => pools.close(graceMs) });
 }
 
 const isSafe = (method: Method): boolean => method === 'GET' || method === 'HEAD';

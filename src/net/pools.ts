@@ -28,7 +28,8 @@ export interface Pools {
   get(origin: string, address: string): Pool;
   /** Forgets a pool whose address does not answer. */
   drop(origin: string, address: string): void;
-  close(): Promise<void>;
+  /** Waits for requests under way, `graceMs` at most; what is open then is cut. No pool is made any more. */
+  close(graceMs?: number): Promise<void>;
 }
 
 /**
@@ -38,14 +39,22 @@ export interface Pools {
 export function createPools(options: PoolOptions): Pools {
   const connector = options.connector ?? createConnector(options);
   const pools = new Map<string, Pool>();
+  /** Forgotten, with requests that have not ended yet. */
+  const ending = new Map<Pool, Promise<void>>();
+  let isClosed = false;
   const keyOf = (origin: string, address: string): string => `${origin} ${address}`;
   const end = (key: string, pool: Pool): void => {
     pools.delete(key);
-    pool.close().catch(() => pool.destroy());
+    const ended = pool
+      .close()
+      .catch(() => pool.destroy())
+      .finally(() => ending.delete(pool));
+    ending.set(pool, ended);
   };
   return {
     has: (origin, address) => pools.has(keyOf(origin, address)),
     get(origin, address) {
+      if (isClosed) throw failed('client-closed');
       const key = keyOf(origin, address);
       const pool = pools.get(key) ?? createPool(origin, pinned(connector, address), options.idleTimeoutMs);
       pools.delete(key);
@@ -59,10 +68,18 @@ export function createPools(options: PoolOptions): Pools {
       const pool = pools.get(key);
       if (pool !== undefined) end(key, pool);
     },
-    async close() {
-      const open = [...pools.values()];
-      pools.clear();
-      await Promise.all(open.map((pool) => pool.close()));
+    async close(graceMs) {
+      isClosed = true;
+      for (const [key, pool] of pools) end(key, pool);
+      const ended = Promise.all(ending.values());
+      if (graceMs === undefined) return void (await ended);
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const over = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, graceMs);
+      });
+      await Promise.race([ended, over]);
+      clearTimeout(timer);
+      await Promise.all([...ending.keys()].map((pool) => pool.destroy()));
     },
   };
 }

@@ -8,6 +8,7 @@ import { codeOf } from '../../src/core/errors.ts';
 import type { EventRecord } from '../../src/core/event.ts';
 import type { LogFields, Logger } from '../../src/core/logger.ts';
 import { silentLogger } from '../../src/core/logger.ts';
+import { createClients } from '../../src/net/clients.ts';
 import { allowEntry } from '../../src/net/guard/check-url.ts';
 import { createDnsResolve } from '../../src/net/guard/resolve.ts';
 import { createGuardedFetch } from '../../src/net/guarded-fetch.ts';
@@ -396,7 +397,7 @@ describe('an app with one token, between tenants whose Slack is elsewhere', () =
     const [definition] = config.agents;
     if (definition === undefined) throw new Error('no agent');
     const sealer = createSealer(nodeCrypto, [Buffer.from(KEY, 'base64')]);
-    return trustedAgent(definition, { config, sealer, log: logger } as unknown as Runtime);
+    return trustedAgent(definition, { clients: createClients(), config, sealer, log: logger } as unknown as Runtime);
   }
 
   test('answers the tenant whose token it is and shows it to no other: those events fail', async () => {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { modelFetch } from '../../src/app/model-fetch.node.ts';
 import type { BudgetLimits } from '../../src/core/budget.ts';
 import type { EventRecord } from '../../src/core/event.ts';
+import { createClients } from '../../src/net/clients.ts';
 import type { AccountLimit } from '../../src/queue/ledger.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { type LlmAnswer, type LlmServer, startLlmServer } from '../../src/testing/agents/llm-server.ts';
@@ -118,7 +118,9 @@ function outages(openStore: () => Promise<Store | undefined>): void {
     const calls: BudgetLimits = { ...limits, run: { modelCalls: { run: 3 } } };
     const run: Agent['run'] = async (_, { budget, signal }) => {
       const { url } = world.llm;
-      const ask = openModels({ baseUrl: url, fetch: modelFetch(url, 400) })('local');
+      const ask = openModels({ baseUrl: url, fetch: createClients().open('model', [url], { timeoutMs: 400 }).fetch })(
+        'local',
+      );
       const again = { role: 'user', text: 'again' } as const;
       const question = { system: '', messages: [again], tools: [], mayCall: true, maxOutputTokens: 10, budget, signal };
       for (;;) await ask(question).catch(() => {});

@@ -11,6 +11,7 @@ import { createFakeClock, type FakeClock } from '../support/clock.ts';
 import { type Gate, type GateOptions, openGate } from '../support/gate.ts';
 import { type ApiCaller, callApi } from '../support/review-api.ts';
 import { message, postSlack } from '../support/slack.ts';
+import { vendorFetch } from '../support/vendor-fetch.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -37,7 +38,7 @@ async function open(options: GateOptions = {}, server: SlackServerOptions = {}):
   slack = await startSlackServer({ clock: clock.now, ...server });
   const sealer = createSealer(nodeCrypto, [new Uint8Array(32).fill(7)]);
   const account = { apiUrl: slack.url, botToken: 'xoxb-local-token-for-tests' };
-  const replier = createSlackReplier({ ...account, sealer, logger: silentLogger });
+  const replier = createSlackReplier({ ...account, fetch: vendorFetch(slack.url), sealer, logger: silentLogger });
   const logger = { ...silentLogger, info: (fields: LogFields, name: string) => void log.push({ name, fields }) };
   gate = await openGate({ clock: clock.now, replier, agent, review: { replies: 'always' }, logger, ...options });
 }

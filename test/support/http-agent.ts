@@ -23,6 +23,7 @@ import { createHttpAgent, type HttpAgentSettings } from '../../src/workers/agent
 import { createFakeClock, type FakeClock } from './clock.ts';
 import { type Gate, type GateOptions, openGate } from './gate.ts';
 import { message, postSlack } from './slack.ts';
+import { vendorFetch } from './vendor-fetch.ts';
 
 export const AGENT_SECRET = `whsec_${Buffer.alloc(32, 5).toString('base64')}`;
 
@@ -84,6 +85,7 @@ export async function openHttpGate({ react, settings, ...options }: HttpGateOpti
   const replier = createSlackReplier({
     apiUrl: slack.url,
     botToken: 'xoxb-for-the-local-server',
+    fetch: vendorFetch(slack.url),
     sealer,
     logger: silentLogger,
   });

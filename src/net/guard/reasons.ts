@@ -31,6 +31,7 @@ export type OutboundReason =
   | 'response-too-large'
   | 'encoding-unsupported'
   | 'decoding-failed'
+  | 'client-closed'
   | 'timeout';
 
 /** A guarded request that came to nothing. Neither text nor `cause` tells the URL, a host or an address. */

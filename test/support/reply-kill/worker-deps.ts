@@ -36,7 +36,7 @@ export function createRepliers({ urls, graph }: Pick<WorkerPlan, 'urls' | 'graph
   const credentials = { appId: 'app', appPassword: 'password', tokenUrl: urls.teamsToken, scope: 'scope', fetch };
   const client = createGmailClient({ baseUrl: urls.gmail, credentials: noCredentials, fetch, timeoutMs: 10_000 });
   return {
-    slack: createSlackReplier({ ...base, apiUrl: urls.slack, botToken: 'xoxb-local-token-for-tests' }),
+    slack: createSlackReplier({ ...base, fetch, apiUrl: urls.slack, botToken: 'xoxb-local-token-for-tests' }),
     graph: createGraphReplier({ ...base, api: createGraphApi({ baseUrl: urls.graph, tokens, fetch }) }),
     teams: createTeamsReplier({ ...base, credentials, serviceHosts: [new URL(urls.teams).host], fetch }),
     gmail: createGmailReplier({ client, scrub }),

@@ -11,6 +11,7 @@ import { createSealer } from '../../../src/scrub/seal.ts';
 import { type SlackFault, type SlackServer, startSlackServer } from '../../../src/testing/slack/server.ts';
 import { sendable } from '../../support/post-call.ts';
 import { until } from '../../support/until.ts';
+import { vendorFetch } from '../../support/vendor-fetch.ts';
 
 const THREAD = '1700000000.000100';
 const inThread = { via: 'message', channel: 'C0GENERAL', thread: THREAD, workspace: 'T0HOME', app: 'A0OURS' };
@@ -27,6 +28,7 @@ const replier = (overrides: Partial<SlackReplierDeps> = {}) =>
   createSlackReplier({
     apiUrl: slack.url,
     botToken: 'bot-token-of-home',
+    fetch: vendorFetch(overrides.apiUrl ?? slack.url),
     sealer,
     logger: silentLogger,
     ...overrides,
@@ -90,7 +92,13 @@ describe('sending a message', () => {
   });
 
   it('without a token nothing is sent', async () => {
-    const { botToken: _, ...rest } = { botToken: '', apiUrl: slack.url, sealer, logger: silentLogger };
+    const { botToken: _, ...rest } = {
+      botToken: '',
+      apiUrl: slack.url,
+      fetch: vendorFetch(slack.url),
+      sealer,
+      logger: silentLogger,
+    };
     await expect(createSlackReplier(rest).send(hello, context(inThread))).resolves.toEqual({ kind: 'unsent' });
     expect(slack.calls).toEqual([]);
   });
@@ -187,11 +195,11 @@ describe('what a failure means', () => {
     expect(await sending).toBe('ambiguous');
   });
 
-  it('a redirect is not followed', async () => {
+  it('a redirect is not followed, and one that keeps the method proves that nothing was taken', async () => {
     const elsewhere = createServer((_, response) => response.writeHead(307, { location: slack.url }).end());
     await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
     const apiUrl = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/api/`;
-    expect(await fateOf(replier({ apiUrl }).send(hello, context(inThread)))).toBe('ambiguous');
+    expect(await fateOf(replier({ apiUrl }).send(hello, context(inThread)))).toBe('ERR_REPLY_REJECTED');
     expect(slack.calls).toEqual([]);
     elsewhere.close();
   });
@@ -321,7 +329,7 @@ describe('answering what was pressed', () => {
   });
 
   it('needs no token', async () => {
-    const withoutToken = { apiUrl: slack.url, sealer, logger: silentLogger };
+    const withoutToken = { apiUrl: slack.url, fetch: vendorFetch(slack.url), sealer, logger: silentLogger };
     expect(await fateOf(createSlackReplier(withoutToken).send(hello, pressed(slack.responseUrl())))).toBe('delivered');
   });
 

@@ -4,6 +4,7 @@ import { fetchUrlTools } from '../../../src/app/fetch-url.node.ts';
 import { builtInOf } from '../../../src/config/agent.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { defineAgent, defineConfig, defineTool } from '../../../src/index.ts';
+import { createClients } from '../../../src/net/clients.ts';
 
 const KEY = Buffer.alloc(32, 7).toString('base64');
 const sound = {
@@ -149,7 +150,7 @@ test('what `fetch_url` may ask is said for all agents, and for one that has its 
     { ...support, name: 'others' },
   ];
   const toldTo = (agent: string, tools: object) =>
-    fetchUrlTools(load(model, { agents, tools }))(agent).description.split('Only of these hosts: ')[1];
+    fetchUrlTools(load(model, { agents, tools }), createClients())(agent).description.split('Only of these hosts: ')[1];
   const everybody = { fetchUrl: { hosts: '*.docs.example' } };
   expect(toldTo('support', everybody)).toBe('shop.example.');
   expect(toldTo('others', everybody)).toBe('*.docs.example.');

@@ -7,6 +7,7 @@ import { startSlackServer } from '../../../src/testing/slack/server.ts';
 import { createFakeClock } from '../../support/clock.ts';
 import { openGate } from '../../support/gate.ts';
 import { message, postSlack } from '../../support/slack.ts';
+import { vendorFetch } from '../../support/vendor-fetch.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -21,7 +22,7 @@ test('an event that is parked and redriven while Slack is still posting its repl
   const account = { apiUrl: slack.url, botToken: 'xoxb-local-token-for-tests' };
   const gate = await openGate({
     clock: clock.now,
-    replier: createSlackReplier({ ...account, sealer, logger: silentLogger }),
+    replier: createSlackReplier({ ...account, fetch: vendorFetch(slack.url), sealer, logger: silentLogger }),
   });
   cleanups.push(gate.stop);
   slack.failNext({ kind: 'delay', ms: 1_000, method: 'chat.postMessage' });

@@ -8,6 +8,7 @@ import { type SlackServer, type SlackServerOptions, startSlackServer } from '../
 import { createFakeClock, type FakeClock } from '../../support/clock.ts';
 import { type Gate, openGate } from '../../support/gate.ts';
 import { message, postSlack } from '../../support/slack.ts';
+import { vendorFetch } from '../../support/vendor-fetch.ts';
 
 let clock: FakeClock;
 let slack: SlackServer;
@@ -18,7 +19,7 @@ async function open(options: SlackServerOptions = {}): Promise<void> {
   slack = await startSlackServer({ clock: clock.now, ...options });
   const sealer = createSealer(nodeCrypto, [new Uint8Array(32).fill(7)]);
   const account = { apiUrl: slack.url, botToken: 'xoxb-local-token-for-tests' };
-  const replier = createSlackReplier({ ...account, sealer, logger: silentLogger });
+  const replier = createSlackReplier({ ...account, fetch: vendorFetch(slack.url), sealer, logger: silentLogger });
   gate = await openGate({ clock: clock.now, replier });
 }
 
@@ -97,7 +98,7 @@ test('an agent that was heard is not asked again by the next attempt', async () 
   const account = { apiUrl: slack.url, botToken: 'xoxb-local-token-for-tests' };
   gate = await openGate({
     clock: clock.now,
-    replier: createSlackReplier({ ...account, sealer, logger: silentLogger }),
+    replier: createSlackReplier({ ...account, fetch: vendorFetch(slack.url), sealer, logger: silentLogger }),
     agent: {
       name: 'counting',
       async run() {

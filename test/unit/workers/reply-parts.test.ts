@@ -10,6 +10,7 @@ import type { Agent } from '../../../src/workers/agent.ts';
 import { createFakeClock, PATIENCE_MS } from '../../support/clock.ts';
 import { type Gate, openGate } from '../../support/gate.ts';
 import { message, postSlack } from '../../support/slack.ts';
+import { vendorFetch } from '../../support/vendor-fetch.ts';
 
 const clock = createFakeClock();
 const method = 'chat.postMessage';
@@ -38,7 +39,7 @@ async function open(showsMetadata = true): Promise<void> {
   slack = await startSlackServer({ clock: clock.now, showsMetadata });
   const sealer = createSealer(nodeCrypto, [new Uint8Array(32).fill(7)]);
   const account = { apiUrl: slack.url, botToken: 'xoxb-local-token-for-tests' };
-  replier = createSlackReplier({ ...account, sealer, logger: silentLogger });
+  replier = createSlackReplier({ ...account, fetch: vendorFetch(slack.url), sealer, logger: silentLogger });
   gate = await openGate({ clock: clock.now, replier: { ...replier, paceMs: PACE_MS }, agent: longWinded });
 }
 

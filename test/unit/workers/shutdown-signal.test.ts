@@ -10,6 +10,7 @@ import type { Agent } from '../../../src/workers/agent.ts';
 import { defineTool, type Tool } from '../../../src/workers/tools/tool.ts';
 import { type AssistantOptions, type AssistantWorld, openAssistant } from '../../support/assistant.ts';
 import { attachedTo, nothingAttached } from '../../support/signals.ts';
+import { vendorFetch } from '../../support/vendor-fetch.ts';
 
 /** Enough to tell "per run" from "per process". */
 const RUNS = 20;
@@ -31,6 +32,7 @@ async function open({ gate, ...options }: AssistantOptions = {}): Promise<void> 
   const replier = createSlackReplier({
     apiUrl: slack.url,
     botToken: 'bot-token',
+    fetch: vendorFetch(slack.url),
     sealer: createSealer(nodeCrypto, [new Uint8Array(32).fill(9)]),
     logger: silentLogger,
   });

@@ -1,4 +1,5 @@
 import { SallyportError } from '../../../core/errors.ts';
+import { OutboundError } from '../../../net/guard/reasons.ts';
 import { provesRefusal } from '../../shared/refusal-status.ts';
 
 /** What a call to Slack came to. `why` is a bounded word for the log: Slack's error name, a status or an error code. */
@@ -48,33 +49,23 @@ export function failureOfError(error: unknown): CallFailure {
   return { kind: transient.has(error) ? 'unavailable' : 'rejected', why: error };
 }
 
-/** Failures of name lookup, connecting and TLS: no byte of the request had left. */
+/** The HTTP client's words for failures before the first byte of a request left. */
 const beforeSending: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'CERT_HAS_EXPIRED',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'dns-empty',
+  'dns-failed',
+  'connect-failed',
+  'tls-failed',
+  'client-closed',
 ]);
 
-/** What `fetch`, or reading its response, threw. The code that tells is somewhere in the chain of causes. */
+/** What `fetch`, or reading its response, threw. A request the guard refused was not sent and never will be. */
 export function failureOfThrown(error: unknown): CallFailure {
-  const codes = codesOf(error, 5);
-  const early = codes.find((code) => beforeSending.has(code));
-  if (early !== undefined) return { kind: 'unavailable', why: early };
-  return { kind: 'ambiguous', why: codes.at(-1) ?? (error instanceof Error ? error.name : 'unknown') };
-}
-
-function codesOf(error: unknown, depth: number): string[] {
-  if (typeof error !== 'object' || error === null || depth === 0) return [];
-  const own = 'code' in error && typeof error.code === 'string' ? [error.code] : [];
-  return [...own, ...('cause' in error ? codesOf(error.cause, depth - 1) : [])];
+  if (!(error instanceof OutboundError)) {
+    return { kind: 'ambiguous', why: error instanceof Error ? error.name : 'unknown' };
+  }
+  const { code, reason } = error;
+  if (beforeSending.has(reason)) return { kind: 'unavailable', why: reason };
+  return { kind: code === 'ERR_OUTBOUND_BLOCKED' ? 'rejected' : 'ambiguous', why: reason };
 }
 
 /** The error a reply ends in. @returns an error for `unavailable` and `rejected` only. */

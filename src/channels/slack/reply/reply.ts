@@ -18,15 +18,17 @@ export interface SlackReplierDeps {
   readonly botToken?: string;
   /** Of all tenants; absent as in `SlackChannelDeps`. */
   readonly installations?: readonly SlackInstallation[];
+  /** May reach `apiUrl` and Slack's response URLs. */
+  readonly fetch: typeof globalThis.fetch;
   readonly sealer: Sealer;
   readonly logger: Logger;
 }
 
 /** Replies through Slack's own client: into the thread it was asked in, or to the `response_url` of what was pressed. */
 export function createSlackReplier(deps: SlackReplierDeps): Replier {
-  const callWebApi = createWebApi(deps.apiUrl);
+  const callWebApi = createWebApi(deps.apiUrl, deps.fetch);
   const findAccount = createAccounts({ ...deps, callWebApi });
-  const postToResponseUrl = createResponseUrlPost(deps.apiUrl);
+  const postToResponseUrl = createResponseUrlPost(deps.apiUrl, deps.fetch);
 
   const sendToResponseUrl = (text: string, { tenant, eventId, sealed, begin }: SendContext) => {
     const name = 'response_url';

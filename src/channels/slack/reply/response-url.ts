@@ -16,7 +16,7 @@ export interface ResponseUrlPost {
 export type PostToResponseUrl = (post: ResponseUrlPost) => Promise<CallOutcome<null>>;
 
 /** `apiUrl` is `SLACK_API_URL`; when it names another server, that server's own host and port are allowed as well. */
-export function createResponseUrlPost(apiUrl: string): PostToResponseUrl {
+export function createResponseUrlPost(apiUrl: string, fetch: typeof globalThis.fetch): PostToResponseUrl {
   const origin = apiUrl === SLACK_API_URL ? undefined : new URL(apiUrl).origin;
   return async ({ url, text, begin }) => {
     if (!isAllowed(url, origin)) return { kind: 'rejected', why: 'response_url_host' };
@@ -28,7 +28,7 @@ export function createResponseUrlPost(apiUrl: string): PostToResponseUrl {
         headers: { 'content-type': 'application/json; charset=utf-8' },
         // Only the user who asked sees it, and the message with the button stays.
         body: JSON.stringify({ text, response_type: 'ephemeral', replace_original: false }),
-        redirect: 'error',
+        redirect: 'manual',
         signal,
       });
       return await outcomeOf(response);

@@ -18,12 +18,13 @@ export type CallWebApi = (call: WebApiCall) => Promise<CallOutcome<webApi.WebAPI
 /** Slack's client. Not loaded by the ingress; a worker loads it before its first run, which would wait 0.3 s for it. */
 export const loadSlackClient = () => import('@slack/bolt');
 
-/** `apiUrl` is `SLACK_API_URL`. */
-export function createWebApi(apiUrl: string): CallWebApi {
+/** `apiUrl` is `SLACK_API_URL`; `fetch` reads bodies to their end. */
+export function createWebApi(apiUrl: string, fetch: typeof globalThis.fetch): CallWebApi {
   return async ({ method, token, arguments: options, signal, begin }) => {
     const { WebClient } = (await loadSlackClient()).webApi;
     const post = await begin?.();
     let response: Response | undefined;
+    let thrown: unknown;
     const released: (() => void)[] = [];
     const client = new WebClient(token, {
       slackApiUrl: apiUrl,
@@ -38,14 +39,20 @@ export function createWebApi(apiUrl: string): CallWebApi {
         const linked = linkSignals([post?.signal ?? signal, init?.signal]);
         released.push(linked.release);
         post?.fence();
-        response = await fetch(input, { ...init, signal: linked.signal });
-        return response;
+        try {
+          // A redirect is an answer: what the client makes of one does not tell that it was asked.
+          response = await fetch(input, { ...init, redirect: 'manual', signal: linked.signal });
+          return response;
+        } catch (error) {
+          thrown = error;
+          throw error;
+        }
       },
     });
     try {
       return { kind: 'ok', value: await client.apiCall(method, { ...options }) };
     } catch (error) {
-      if (response === undefined) return failureOfThrown(error);
+      if (response === undefined) return failureOfThrown(thrown ?? error);
       if (response.status !== 200) return failureOfStatus(response.status, response.headers.get('retry-after'));
       return hasErrorName(error) ? failureOfError(error.data.error) : failureOfThrown(error);
     } finally {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openModels } from '../../../../src/app/model.node.ts';
 import { loadConfig } from '../../../../src/config/load.ts';
+import { createClients } from '../../../../src/net/clients.ts';
 import {
   type LlmAnswer,
   type LlmRequest,
@@ -66,7 +67,7 @@ async function ask(model: string, environment: Record<string, string> = {}) {
   };
   const { signal } = new AbortController();
   const question = { system: 's', messages: [{ role: 'user', text: 'hi' }], tools: [], mayCall: true } as const;
-  const said = await openModels(loaded.config.agent)(undefined)({
+  const said = await openModels(loaded.config.agent, createClients())(undefined)({
     ...question,
     ...{ maxOutputTokens: 321, budget: watched, signal },
   });

@@ -1,0 +1,91 @@
+import { asFetch, type WatchableFetch } from './as-fetch.ts';
+import { allowEntry } from './guard/check-url.ts';
+import { failed } from './guard/reasons.ts';
+import { createDnsResolve } from './guard/resolve.ts';
+import type { GuardedFetch, GuardedFetchOptions } from './guarded-fetch.ts';
+
+/** What a client is for, where the configuration names whom it asks. */
+export type Purpose = 'vendor' | 'model' | 'agent' | 'guardrail' | 'checkpoint';
+
+export interface ClientLimits {
+  /** Of a whole request, name lookup and body included, in ms. Default 10 s. */
+  readonly timeoutMs?: number;
+  /** Of a response's body, on the wire and decoded. Default: that of the purpose. */
+  readonly maxBytes?: number;
+}
+
+/** One guarded client in two shapes, which share their sockets. */
+export interface Client {
+  readonly request: GuardedFetch;
+  /** For libraries that take a `fetch`. */
+  readonly fetch: WatchableFetch;
+}
+
+/** Makes the clients of all that leaves the process, and closes them together. */
+export interface Clients {
+  /**
+   * A client of its own for `urls`, which the configuration (or this program) names: the hosts of these, with their
+   * ports, may be private. Everything else it is sent to must be public.
+   */
+  open(purpose: Purpose, urls: readonly string[], limits?: ClientLimits): Client;
+  /** A client for URLs a stranger chose: public hosts only, and only those `isListed` has when it is given. */
+  openTool(isListed?: (host: string) => boolean): Client;
+  /**
+   * Refuses new requests, waits for those under way, `graceMs` at most, and closes every socket.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Bytes of an answer. Of a model: with all its reasoning; vendors' longest are a tenth of it. Of a guardrail: a reply it
+ * changed, with room for escapes.
+ */
+const maxBytes: Readonly<Record<Purpose, number>> = {
+  vendor: 2 * 1024 * 1024,
+  model: 8 * 1024 * 1024,
+  agent: 2 * 1024 * 1024,
+  guardrail: 1024 * 1024,
+  checkpoint: 2 * 1024 * 1024,
+};
+
+/** One of these for a process: whoever makes another must close it. */
+export function createClients(): Clients {
+  const opened: GuardedFetch[] = [];
+  const resolve = createDnsResolve();
+  const open = (options: Omit<GuardedFetchOptions, 'resolve'>): Client => {
+    const request = loadedWithFirstUse({ resolve, ...options });
+    opened.push(request);
+    return { request, fetch: asFetch(request) };
+  };
+  return {
+    open(purpose, urls, limits = {}) {
+      const allow = urls.map(allowEntry).filter((entry) => entry !== null);
+      return open({ allow, maxBytes: maxBytes[purpose], ...limits });
+    },
+    openTool: (isListed) => open(isListed === undefined ? {} : { isListed }),
+    async close(graceMs) {
+      await Promise.all(opened.map((client) => client.close(graceMs)));
+    },
+  };
+}
+
+/** undici costs a process 50 ms; one that only receives may never need it. */
+function loadedWithFirstUse(options: GuardedFetchOptions): GuardedFetch {
+  let loading: Promise<GuardedFetch> | undefined;
+  let isClosed = false;
+  const load = async (): Promise<GuardedFetch> => (await loadClient()).createGuardedFetch(options);
+  const request: (...args: Parameters<GuardedFetch>) => ReturnType<GuardedFetch> = async (url, init) => {
+    if (isClosed) throw failed('client-closed');
+    loading ??= load();
+    return (await loading)(url, init);
+  };
+  return Object.assign(request, {
+    async close(graceMs?: number) {
+      isClosed = true;
+      await (await loading)?.close(graceMs);
+    },
+  });
+}
+
+/** What the first request would load. A worker loads it before its first run. */
+export const loadClient = () => import('./guarded-fetch.ts');
