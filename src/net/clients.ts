@@ -51,9 +51,10 @@ const maxBytes: Readonly<Record<Purpose, number>> = {
 /** One of these for a process: whoever makes another must close it. */
 export function createClients(): Clients {
   const opened: GuardedFetch[] = [];
+  let isClosed = false;
   const resolve = createDnsResolve();
   const open = (options: Omit<GuardedFetchOptions, 'resolve'>): Client => {
-    const request = loadedWithFirstUse({ resolve, ...options });
+    const request = loadedWithFirstUse({ resolve, ...options }, () => isClosed);
     opened.push(request);
     return { request, fetch: asFetch(request) };
   };
@@ -64,27 +65,22 @@ export function createClients(): Clients {
     },
     openTool: (isListed) => open(isListed === undefined ? {} : { isListed }),
     async close(graceMs) {
+      isClosed = true;
       await Promise.all(opened.map((client) => client.close(graceMs)));
     },
   };
 }
 
 /** undici costs a process 50 ms; one that only receives may never need it. */
-function loadedWithFirstUse(options: GuardedFetchOptions): GuardedFetch {
+function loadedWithFirstUse(options: GuardedFetchOptions, isClosed: () => boolean): GuardedFetch {
   let loading: Promise<GuardedFetch> | undefined;
-  let isClosed = false;
   const load = async (): Promise<GuardedFetch> => (await loadClient()).createGuardedFetch(options);
-  const request: (...args: Parameters<GuardedFetch>) => ReturnType<GuardedFetch> = async (url, init) => {
-    if (isClosed) throw failed('client-closed');
+  const request = async (...args: Parameters<GuardedFetch>): ReturnType<GuardedFetch> => {
+    if (isClosed()) throw failed('client-closed');
     loading ??= load();
-    return (await loading)(url, init);
+    return (await loading)(...args);
   };
-  return Object.assign(request, {
-    async close(graceMs?: number) {
-      isClosed = true;
-      await (await loading)?.close(graceMs);
-    },
-  });
+  return Object.assign(request, { close: async (graceMs?: number) => (await loading)?.close(graceMs) });
 }
 
 /** What the first request would load. A worker loads it before its first run. */
