@@ -23,6 +23,9 @@ const table: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
     .map(([, room, , imports]) => [quoted(room)[0] ?? '', quoted(imports)]),
 );
 
+/** Named in the table, it stands for the files of this name in every room. */
+const SETTINGS = 'settings.ts';
+
 /** Packages that only the named rooms may load. */
 const packages: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
   rows('package')
@@ -69,6 +72,19 @@ test('every import follows the table', () => {
     dependencies
       .filter(({ resolved }) => resolved.startsWith('src/') && !isAllowed(source, resolved))
       .map(({ resolved }) => `${source} → ${resolved}`),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('a settings file imports only zod and core', () => {
+  const settings = modules.filter(
+    ({ source }) => source.startsWith('src/channels/') && source.endsWith('/settings.ts'),
+  );
+  expect(settings.length).toBe(4);
+  const wrong = settings.flatMap(({ source, dependencies }) =>
+    dependencies
+      .filter(({ resolved, module }) => !resolved.startsWith('src/core/') && module !== 'zod')
+      .map(({ module }) => `${source} → ${module}`),
   );
   expect(wrong).toEqual([]);
 });
@@ -124,7 +140,9 @@ test('the tables are those of the code', () => {
   expect(Object.keys(table).length).toBeGreaterThan(15);
   expect(Object.keys(packages).length).toBeGreaterThan(10);
   const named = [...Object.keys(table), ...Object.values(table).flat(), ...Object.values(packages).flat()];
-  const absent = named.filter((room) => !modules.some(({ source }) => source.startsWith(`${room}/`)));
+  const absent = named.filter(
+    (room) => room !== SETTINGS && !modules.some(({ source }) => source.startsWith(`${room}/`)),
+  );
   expect(absent).toEqual([]);
   const homeless = modules.filter(({ source }) => roomOf(source) === undefined).map(({ source }) => source);
   expect(homeless.filter((source) => !source.startsWith('src/app/'))).toEqual(['src/index.ts', 'src/lua.d.ts']);
@@ -178,8 +196,10 @@ function isAllowed(source: string, target: string): boolean {
   const from = roomOf(source);
   // Entries and the library's front may import everything.
   if (from === undefined) return true;
+  const allowed = table[from] ?? [];
+  if (allowed.includes(SETTINGS) && target.endsWith(`/${SETTINGS}`)) return true;
   const to = roomOf(target);
-  return to !== undefined && (to === from || (table[from]?.includes(to) ?? false));
+  return to !== undefined && (to === from || allowed.includes(to));
 }
 
 function sources(folder: string): string[] {

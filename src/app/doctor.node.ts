@@ -1,9 +1,10 @@
 import { examineGmail } from '../channels/gmail/api/examine.ts';
+import type { GmailConfig } from '../channels/gmail/settings.ts';
 import { examineGraph } from '../channels/graph/api/examine.ts';
+import type { GraphConfig } from '../channels/graph/settings.ts';
+import type { SlackConfig } from '../channels/slack/settings.ts';
 import type { Examination, Examine } from '../cli/commands/doctor.ts';
-import type { GmailConfig } from '../config/gmail.ts';
-import type { GraphConfig } from '../config/graph.ts';
-import type { Config, SlackConfig } from '../config/schema.ts';
+import type { Config } from '../config/schema.ts';
 import { nodeCrypto } from '../core/crypto/crypto.node.ts';
 import { type Clients, createClients } from '../net/clients.ts';
 import { isReachable, slackAccepts } from '../ops/probes.ts';

@@ -1,5 +1,5 @@
 import type { GmailClient } from '../channels/gmail/api/client.ts';
-import type { GmailConfig } from '../config/gmail.ts';
+import type { GmailConfig } from '../channels/gmail/settings.ts';
 import type { Clients } from '../net/clients.ts';
 
 /** One call to Gmail that does not post a reply, in ms. */

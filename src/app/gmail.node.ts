@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Reader, Replier } from '../channels/channel.ts';
 import { createGmailReader } from '../channels/gmail/read/reader.ts';
 import { createGmailReplier } from '../channels/gmail/reply/reply.ts';
+import type { GmailConfig } from '../channels/gmail/settings.ts';
 import { createMailboxes } from '../channels/gmail/sync/mailbox-state.ts';
 import { createGmailKeeperTask, type GmailKeeperDeps } from '../channels/gmail/sync/subscriptions.ts';
 import { createWatches } from '../channels/gmail/sync/watch-state.ts';
 import type { KeeperTask } from '../channels/shared/keeper-task.ts';
-import type { GmailConfig } from '../config/gmail.ts';
 import { openGmailClient } from './gmail-client.node.ts';
 import type { Runtime } from './runtime.node.ts';
 

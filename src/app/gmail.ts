@@ -1,6 +1,6 @@
 import type { Channel } from '../channels/channel.ts';
 import { createGmailChannel } from '../channels/gmail/index.ts';
-import type { GmailConfig } from '../config/gmail.ts';
+import type { GmailConfig } from '../channels/gmail/settings.ts';
 import type { Config } from '../config/schema.ts';
 import { createJwks } from '../net/jwt/jwks.ts';
 import type { ChannelDeps } from './channel-deps.ts';

@@ -1,9 +1,9 @@
 import { VENDOR_CALL_MS } from '../channels/channel.ts';
 import { createAccessTokens } from '../channels/graph/api/access-token.ts';
 import { createGraphApi, type GraphApi } from '../channels/graph/api/graph-api.ts';
+import type { GraphConfig } from '../channels/graph/settings.ts';
 import { canBeRich } from '../channels/graph/sync/lifetimes.ts';
 import type { Source } from '../channels/graph/sync/subscriptions.ts';
-import type { GraphConfig } from '../config/graph.ts';
 import type { Config } from '../config/schema.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
 import type { Clients } from '../net/clients.ts';

@@ -7,7 +7,7 @@ import {
   createPublisherVerifier,
   type EncryptionKey,
 } from '../channels/graph/index.ts';
-import type { GraphConfig } from '../config/graph.ts';
+import type { GraphConfig } from '../channels/graph/settings.ts';
 import type { Config } from '../config/schema.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
 import { SallyportError } from '../core/errors.ts';

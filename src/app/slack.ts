@@ -1,6 +1,7 @@
 import { type Channel, VENDOR_CALL_MS } from '../channels/channel.ts';
 import { createSlackChannel, matchPolicy, type SlackInstallation } from '../channels/slack/index.ts';
-import type { Config, SlackConfig } from '../config/schema.ts';
+import type { SlackConfig } from '../channels/slack/settings.ts';
+import type { Config } from '../config/schema.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
 import type { Identifier } from '../core/identity.ts';
 import type { Client, Clients } from '../net/clients.ts';

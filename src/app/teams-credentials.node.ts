@@ -1,5 +1,5 @@
 import { createAccessTokens } from '../channels/teams/reply/access-token.ts';
-import type { TeamsConfig } from '../config/teams.ts';
+import type { TeamsConfig } from '../channels/teams/settings.ts';
 import type { Clients } from '../net/clients.ts';
 
 /** What a bot gets its own token with; null without a password: then it only listens. */

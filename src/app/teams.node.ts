@@ -1,7 +1,7 @@
 import type { Replier } from '../channels/channel.ts';
 import { createTeamsReplier } from '../channels/teams/reply/reply.ts';
 import { isLoopback } from '../channels/teams/reply/service-hosts.ts';
-import type { TeamsConfig } from '../config/teams.ts';
+import type { TeamsConfig } from '../channels/teams/settings.ts';
 import type { Clients } from '../net/clients.ts';
 import type { Runtime } from './runtime.node.ts';
 import { teamsCredentials } from './teams-credentials.node.ts';

@@ -1,7 +1,7 @@
 import type { Channel } from '../channels/channel.ts';
 import { createTeamsBotChannel, createTeamsOutgoingChannel, teamsMatchPolicy } from '../channels/teams/index.ts';
+import type { TeamsConfig } from '../channels/teams/settings.ts';
 import type { Config } from '../config/schema.ts';
-import type { TeamsConfig } from '../config/teams.ts';
 import { createJwks } from '../net/jwt/jwks.ts';
 import type { ChannelDeps } from './channel-deps.ts';
 

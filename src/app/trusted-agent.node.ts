@@ -1,3 +1,4 @@
+import type { SlackConfig } from '../channels/slack/settings.ts';
 import type { AgentDefinitionConfig } from '../config/agent.ts';
 import type { Config, SlackConfig } from '../config/schema.ts';
 import type { Clients } from '../net/clients.ts';

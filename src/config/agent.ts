@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { InboundEvent } from '../core/event.ts';
+import { bytes, durationBetween, httpUrl, integer, secret } from '../core/setting-values.ts';
 import { matchSchema } from './agent-match.ts';
 import { agentBudgetSchema } from './budget.ts';
 import { httpAgentEnvironment, httpAgentSchema, httpEndpointSchema, needHttpAgent } from './http-agent.ts';
 import { fetchUrlSchema } from './tools.ts';
-import { bytes, durationBetween, httpUrl, integer, secret } from './values.ts';
 
 /** What answers where no agent of the configuration does. */
 const builtInAgents = ['echo', 'assistant', 'http'] as const;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { fromBase64, toHex } from '../core/crypto/encoding.ts';
-import { durationAtLeast, durationBetween, httpUrl } from './values.ts';
+import { durationAtLeast, durationBetween, httpUrl } from '../core/setting-values.ts';
 
 /** How every Ed25519 private key begins as PKCS #8 (RFC 8410, 7); 32 bytes follow. */
 const ED25519 = '302e020100300506032b657004220420';

@@ -1,17 +1,16 @@
+import { gmailEnvironment, gmailRefinements } from '../channels/gmail/settings.ts';
+import { graphEnvironment, graphRefinements } from '../channels/graph/settings.ts';
+import { slackEnvironment, slackRefinements } from '../channels/slack/settings.ts';
+import { teamsEnvironment, teamsRefinements } from '../channels/teams/settings.ts';
 import { agentEnvironment, agentRefinements } from './agent.ts';
 import { auditEnvironment } from './audit.ts';
 import { budgetEnvironment } from './budget.ts';
-import { gmailEnvironment, gmailRefinements } from './gmail.ts';
-import { graphEnvironment, graphRefinements } from './graph.ts';
 import { guardrailsEnvironment } from './guardrails.ts';
 import { reviewEnvironment } from './review.ts';
-import { teamsEnvironment, teamsRefinements } from './teams.ts';
 
 /** The environment's names for settings, each with its place in the configuration. */
 
 type Path = readonly string[];
-
-const TENANT: Path = ['tenants', 'default'];
 
 export const environmentPaths: Readonly<Record<string, Path>> = {
   PORT: ['server', 'port'],
@@ -52,9 +51,7 @@ export const environmentPaths: Readonly<Record<string, Path>> = {
   ...budgetEnvironment,
   ...guardrailsEnvironment,
   ...reviewEnvironment,
-  SLACK_SIGNING_SECRET: [...TENANT, 'slack', 'signingSecrets'],
-  SLACK_BOT_TOKEN: [...TENANT, 'slack', 'botToken'],
-  SLACK_API_URL: [...TENANT, 'slack', 'apiUrl'],
+  ...slackEnvironment,
   ...graphEnvironment,
   ...teamsEnvironment,
   ...gmailEnvironment,
@@ -75,8 +72,7 @@ const emptyIsAnError: ReadonlySet<string> = new Set([
 
 /** A variable that only refines a channel (where its API is) does not switch the channel on. */
 const refinements: Readonly<Record<string, string>> = {
-  SLACK_BOT_TOKEN: 'SLACK_SIGNING_SECRET',
-  SLACK_API_URL: 'SLACK_SIGNING_SECRET',
+  ...slackRefinements,
   ...agentRefinements,
   ...graphRefinements,
   ...teamsRefinements,

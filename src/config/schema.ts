@@ -1,18 +1,11 @@
 import { z } from 'zod';
-import { agentSchema, agentsSchema, checkTenantAgents, tenantAgents } from './agent.ts';
-import { auditSchema } from './audit.ts';
-import { globalBudgetSchema, pricesSchema, tenantBudgetSchema } from './budget.ts';
-import { gmailSchema } from './gmail.ts';
-import { graphSchema } from './graph.ts';
-import { guardrailsSchema } from './guardrails.ts';
-import { checkReplyTimeout } from './reply-timeout.ts';
-import { reviewSchema } from './review.ts';
-import { teamsSchema } from './teams.ts';
-import { toolsSchema } from './tools.ts';
+import { gmailSchema, gmailWindow } from '../channels/gmail/settings.ts';
+import { graphSchema, graphWindow } from '../channels/graph/settings.ts';
+import { slackSchema, slackWindow } from '../channels/slack/settings.ts';
+import { teamsSchema, teamsWindow } from '../channels/teams/settings.ts';
 import {
   bytes,
   duration,
-  durationAtLeast,
   durationBetween,
   flag,
   httpUrl,
@@ -21,44 +14,20 @@ import {
   listOf,
   secret,
   tenantName,
-} from './values.ts';
+} from '../core/setting-values.ts';
+import { agentSchema, agentsSchema, checkTenantAgents, tenantAgents } from './agent.ts';
+import { auditSchema } from './audit.ts';
+import { globalBudgetSchema, pricesSchema, tenantBudgetSchema } from './budget.ts';
+import { guardrailsSchema } from './guardrails.ts';
+import { checkReplyTimeout } from './reply-timeout.ts';
+import { reviewSchema } from './review.ts';
+import { toolsSchema } from './tools.ts';
 
-const HOUR_MS = 3_600_000;
 const MIB = 1024 * 1024;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
-/** An installed workspace or organisation of a Slack app. */
-const installation = z
-  .strictObject({
-    appId: z.string().min(1),
-    /** Exactly one of the two names what the app is installed in. */
-    teamId: z.string().min(1).optional(),
-    enterpriseId: z.string().min(1).optional(),
-    botToken: secret(16).optional(),
-    botUserId: z.string().optional(),
-    botId: z.string().optional(),
-  })
-  .refine(({ teamId, enterpriseId }) => (teamId === undefined) !== (enterpriseId === undefined), {
-    message: 'needs exactly one of teamId and enterpriseId',
-  });
-
-const slack = z.strictObject({
-  /** Slack's own are 32 characters; several during rotation. */
-  signingSecrets: listOf(secret(16)),
-  botToken: secret(16).optional(),
-  apiUrl: httpUrl.default('https://slack.com/api/'),
-  /** Absent: every correctly signed workspace belongs to this tenant. */
-  installations: z.array(installation).optional(),
-  /** `bot_id`s or app ids of other bots whose messages are answered. */
-  allowBots: z.array(z.string()).default([]),
-  /** Answer only mentions and direct messages. */
-  mentionsOnly: flag.default(false),
-  /** Further Events API types the agent is asked about. */
-  eventTypes: z.array(z.string()).default([]),
-});
-
 const tenant = z.strictObject({
-  slack: slack.optional(),
+  slack: slackSchema.optional(),
   graph: graphSchema.optional(),
   teams: teamsSchema.optional(),
   gmail: gmailSchema.optional(),
@@ -113,10 +82,10 @@ const settings = z.strictObject({
   keys: z.strictObject({ seal: listOf(key32).optional(), id: key32.optional() }).prefault({}),
   windows: z
     .strictObject({
-      slack: durationAtLeast(25 * HOUR_MS, 'Slack re-sends delayed events for 24 hours').prefault('72h'),
-      graph: durationAtLeast(4 * HOUR_MS, 'Graph retries for 4 hours').prefault('24h'),
-      teams: durationAtLeast(HOUR_MS, 'Teams re-sends activities').prefault('24h'),
-      gmail: durationAtLeast(7 * 24 * HOUR_MS, 'Pub/Sub keeps and re-sends messages for 7 days').prefault('7d'),
+      slack: slackWindow,
+      graph: graphWindow,
+      teams: teamsWindow,
+      gmail: gmailWindow,
     })
     .prefault({}),
   keeper: z
@@ -168,4 +137,3 @@ export const configSchema = settings.superRefine(checkTenantAgents).superRefine(
 export type Config = z.output<typeof configSchema>;
 /** What `defineConfig` takes: durations as `72h`, sizes as `1MiB`. */
 export type ConfigInput = z.input<typeof configSchema>;
-export type SlackConfig = z.output<typeof slack>;

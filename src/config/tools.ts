@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { bytes, durationBetween, hostPattern, integer, listOf } from '../core/setting-values.ts';
 import { programSchema } from './program.node.ts';
-import { bytes, durationBetween, hostPattern, integer, listOf } from './values.ts';
 
 const programName = z.string().regex(/^[a-z][a-z0-9_.+-]{0,30}$/, { message: 'must be a short name like wc or sort' });
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
-import { integer, tenantName } from '../../config/values.ts';
+import { integer, tenantName } from '../../core/setting-values.ts';
 import { apiUrl, callApi } from '../access.ts';
 import { EXIT, Exit, type Io, inLine } from '../io.ts';
 import { type Sender, type SendOptions, type SignedDelivery, type Tamper, tamperModes } from '../send/sender.ts';

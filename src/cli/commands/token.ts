@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { duration, tenantName } from '../../config/values.ts';
+import { duration, tenantName } from '../../core/setting-values.ts';
 import { mintToken } from '../access.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
 import { toolSettings } from '../settings.ts';

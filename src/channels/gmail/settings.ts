@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { duration, httpUrl, listOf } from './values.ts';
+import { duration, durationAtLeast, httpUrl, listOf } from '../../core/setting-values.ts';
 
+const HOUR_MS = 3_600_000;
 const TENANT = ['tenants', 'default', 'gmail'] as const;
 
 const text = z.string({ error: 'is required, as text' });
@@ -31,6 +32,11 @@ export const gmailSchema = z.strictObject({
 });
 
 export type GmailConfig = z.output<typeof gmailSchema>;
+
+/** How long a delivery is remembered, so that a copy of it is known as one, in ms. */
+export const gmailWindow = durationAtLeast(7 * 24 * HOUR_MS, 'Pub/Sub keeps and re-sends messages for 7 days').prefault(
+  '7d',
+);
 
 export const gmailEnvironment: Readonly<Record<string, readonly string[]>> = {
   GMAIL_PUSH_AUDIENCE: [...TENANT, 'audience'],

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { fromBase64 } from '../core/crypto/encoding.ts';
-import { flag, httpUrl, listOf, secret } from './values.ts';
+import { fromBase64 } from '../../core/crypto/encoding.ts';
+import { durationAtLeast, flag, httpUrl, listOf, secret } from '../../core/setting-values.ts';
 
+const HOUR_MS = 3_600_000;
 const TENANT = ['tenants', 'default', 'teams'] as const;
 
 /** An app or tenant id: GUIDs, in practice. It becomes part of a URL. */
@@ -50,6 +51,9 @@ export const teamsSchema = z
   });
 
 export type TeamsConfig = z.output<typeof teamsSchema>;
+
+/** How long a delivery is remembered, so that a copy of it is known as one, in ms. */
+export const teamsWindow = durationAtLeast(HOUR_MS, 'Teams re-sends activities').prefault('24h');
 
 export const teamsEnvironment: Readonly<Record<string, readonly string[]>> = {
   TEAMS_APP_ID: [...TENANT, 'appId'],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fromBase64, toUtf8 } from '../core/crypto/encoding.ts';
+import { fromBase64, toUtf8 } from './crypto/encoding.ts';
 
 /** Parsers for the values of settings. Their messages say what is expected and never what was given. */
 

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { fromBase64 } from '../core/crypto/encoding.ts';
-import { flag, httpUrl, listOf, secret } from './values.ts';
+import { fromBase64 } from '../../core/crypto/encoding.ts';
+import { durationAtLeast, flag, httpUrl, listOf, secret } from '../../core/setting-values.ts';
 
+const HOUR_MS = 3_600_000;
 const TENANT = ['tenants', 'default', 'graph'] as const;
 
 /** A GUID in practice, or a domain of the tenant. It becomes part of a URL. */
@@ -94,6 +95,9 @@ export const graphSchema = z
   });
 
 export type GraphConfig = z.output<typeof graphSchema>;
+
+/** How long a delivery is remembered, so that a copy of it is known as one, in ms. */
+export const graphWindow = durationAtLeast(4 * HOUR_MS, 'Graph retries for 4 hours').prefault('24h');
 
 export const graphEnvironment: Readonly<Record<string, readonly string[]>> = {
   GRAPH_TENANT_ID: [...TENANT, 'tenantId'],
