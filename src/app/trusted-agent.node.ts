@@ -1,6 +1,6 @@
 import type { SlackConfig } from '../channels/slack/settings.ts';
 import type { AgentDefinitionConfig } from '../config/agent.ts';
-import type { Config, SlackConfig } from '../config/schema.ts';
+import type { Config } from '../config/schema.ts';
 import type { Clients } from '../net/clients.ts';
 import type { Agent } from '../workers/agent.ts';
 import type { BoltDeps } from '../workers/agents/bolt/agent.ts';
