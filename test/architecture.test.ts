@@ -16,11 +16,11 @@ function rows(header: string): readonly string[][] {
 
 const quoted = (cell = ''): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
 
-/** Room → rooms it may import, besides itself. A room is the longest of these that a path starts with. */
+/** Room → rooms it may import, besides itself. A room is the longest of these that a path starts with, or a file. */
 const table: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
   rows('room')
     .filter(([, , , imports]) => imports !== 'everything')
-    .map(([, room, , imports]) => [quoted(room)[0] ?? '', quoted(imports)]),
+    .flatMap(([, room, , imports]) => quoted(room).map((name) => [name, quoted(imports)])),
 );
 
 /** Named in the table, it stands for the files of this name in every room. */
@@ -35,12 +35,14 @@ const packages: Readonly<Record<string, readonly string[]>> = Object.fromEntries
 
 /** What the edge runs as well: no Node built-in but in `.node.ts` files. */
 const portable =
-  /^src\/(core|server|net\/jwt|scrub)\/|^src\/queue\/[^/]+$|^src\/channels\/(channel\.ts$|[^/]+\/(index\.ts|receive\/(verify|parse|payload)\.ts)$)/;
+  /^src\/(core|server|net\/jwt|scrub)\/|^src\/queue\/[^/]+$|^src\/channels\/([^/]+\.ts$|[^/]+\/((index|module|settings)\.ts|receive\/(verify|parse|payload)\.ts)$)/;
 
 const roomOf = (path: string): string | undefined =>
   Object.keys(table)
-    .filter((room) => path.startsWith(`${room}/`))
+    .filter((room) => isIn(room, path))
     .sort((a, b) => b.length - a.length)[0];
+
+const isIn = (room: string, path: string): boolean => path === room || path.startsWith(`${room}/`);
 
 let modules: readonly IModule[] = [];
 
@@ -140,9 +142,7 @@ test('the tables are those of the code', () => {
   expect(Object.keys(table).length).toBeGreaterThan(15);
   expect(Object.keys(packages).length).toBeGreaterThan(10);
   const named = [...Object.keys(table), ...Object.values(table).flat(), ...Object.values(packages).flat()];
-  const absent = named.filter(
-    (room) => room !== SETTINGS && !modules.some(({ source }) => source.startsWith(`${room}/`)),
-  );
+  const absent = named.filter((room) => room !== SETTINGS && !modules.some(({ source }) => isIn(room, source)));
   expect(absent).toEqual([]);
   const homeless = modules.filter(({ source }) => roomOf(source) === undefined).map(({ source }) => source);
   expect(homeless.filter((source) => !source.startsWith('src/app/'))).toEqual(['src/index.ts', 'src/lua.d.ts']);

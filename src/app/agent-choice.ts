@@ -1,3 +1,5 @@
+import type { ChannelModule } from '../channels/module.ts';
+import { channelModules } from '../channels/registry.ts';
 import { builtInOf } from '../config/agent.ts';
 import type { Config } from '../config/schema.ts';
 import type { InboundEvent } from '../core/event.ts';
@@ -16,7 +18,9 @@ export function agentChoice({ agent, agents, tenants }: Config): Choice<Candidat
 }
 
 /** Channels whose deliveries only point at what happened: whether it matters is known once it has been read. */
-const hints: ReadonlySet<string> = new Set(['graph', 'gmail']);
+const hints: ReadonlySet<string> = new Set(
+  channelModules.flatMap(({ name, isHint }: ChannelModule) => (isHint === true ? [name] : [])),
+);
 
 /**
  * Whether anybody answers an event, for the ingress: what nobody answers is ignored before it is claimed. Undefined when

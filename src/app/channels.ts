@@ -1,26 +1,73 @@
 import type { Channel } from '../channels/channel.ts';
+import type { ChannelModule, FindChannel, ModuleDeps, OpenFetch } from '../channels/module.ts';
+import { channelModules } from '../channels/registry.ts';
 import type { Config } from '../config/schema.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Crypto } from '../core/crypto/crypto.ts';
+import { SallyportError } from '../core/errors.ts';
 import type { ChannelName } from '../core/event.ts';
-import type { ChannelDeps } from './channel-deps.ts';
-import { gmailChannel } from './gmail.ts';
-import { graphChannels } from './graph.ts';
-import { slackChannel, slackInstallations } from './slack.ts';
-import { teamsChannels } from './teams.ts';
+import type { Identifier } from '../core/identity.ts';
+import type { Clients } from '../net/clients.ts';
+
+/** What the process gives every channel of every tenant. */
+export interface Common {
+  readonly crypto: Crypto;
+  readonly identifier: Identifier;
+  readonly clients: Clients;
+  readonly clock: Clock;
+}
+
+/** A channel that a tenant has set. */
+export interface ConfiguredChannel {
+  readonly tenant: string;
+  readonly module: ChannelModule;
+  readonly settings: unknown;
+  readonly deps: ModuleDeps<unknown>;
+}
+
+/** The channels that tenants have set, tenant by tenant. @throws SallyportError ERR_CONFIG_INVALID without an id key */
+export function configuredChannels(
+  { tenants, windows, keys }: Config,
+  { crypto, identifier, clients, clock }: Common,
+  modules: readonly ChannelModule[] = channelModules,
+): readonly ConfiguredChannel[] {
+  if (keys.id === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'SALLYPORT_ID_KEY: is required');
+  const idKey = keys.id;
+  const openFetch: OpenFetch = (urls, limits) => clients.open('vendor', urls, limits).fetch;
+  const settingsOf = (tenant: string, name: ChannelName): unknown => settingsIn(tenants[tenant], name);
+  return Object.keys(tenants).flatMap((tenant) =>
+    modules.flatMap((module): ConfiguredChannel[] => {
+      const { name } = module;
+      const settings = settingsOf(tenant, name);
+      if (settings === undefined) return [];
+      const all = Object.keys(tenants).map((other) => [other, settingsOf(other, name)] as const);
+      const deps = {
+        ...{ crypto, identifier, openFetch, clock },
+        tenant,
+        tenants: new Map(all.filter(([, one]) => one !== undefined)),
+        windowMs: Number(settingsIn(windows, name)),
+        idKey,
+      };
+      return [{ tenant, module, settings, deps }];
+    }),
+  );
+}
 
 /** Finds the channel behind `/hooks/{name}/{tenant}/{rest}`; null for what is not configured. */
 export function createChannelTable(
   config: Config,
-  deps: ChannelDeps,
+  common: Common,
+  modules: readonly ChannelModule[] = channelModules,
 ): (name: ChannelName, tenant: string, rest: readonly string[]) => Channel | null {
-  const table = new Map<string, Channel>();
-  const routers = new Map<string, (rest: readonly string[]) => Channel | null>();
-  const installations = slackInstallations(config);
-  for (const [tenant, { slack, graph, teams, gmail }] of Object.entries(config.tenants)) {
-    if (slack !== undefined) table.set(`slack/${tenant}`, slackChannel(slack, installations, config, deps));
-    if (graph !== undefined) routers.set(`graph/${tenant}`, graphChannels(graph, config, deps));
-    if (gmail !== undefined) table.set(`gmail/${tenant}`, gmailChannel(gmail, config, deps));
-    if (teams !== undefined) for (const one of teamsChannels(tenant, teams, config, deps)) table.set(...one);
-  }
-  return (name, tenant, rest) =>
-    routers.get(`${name}/${tenant}`)?.(rest) ?? table.get([name, tenant, ...rest].join('/')) ?? null;
+  const { bodyLimit, graphBodyLimit, outcomeHeaders } = config.server;
+  const table = new Map(
+    configuredChannels(config, common, modules).map(({ tenant, module, settings, deps }): [string, FindChannel] => {
+      const limits = { bodyLimit: module.isBatch ? graphBodyLimit : bodyLimit, outcomeHeaders };
+      return [`${module.name}/${tenant}`, module.receive(settings, { ...deps, ...limits })];
+    }),
+  );
+  return (name, tenant, rest) => table.get(`${name}/${tenant}`)?.(rest) ?? null;
 }
+
+const settingsIn = (group: object | undefined, name: ChannelName): unknown =>
+  group !== undefined && Object.hasOwn(group, name) ? Reflect.get(group, name) : undefined;

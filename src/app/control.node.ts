@@ -1,4 +1,4 @@
-import { channelNames } from '../core/event.ts';
+import { channelNames } from '../channels/registry.ts';
 import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
 import { createKeeperReports } from '../queue/records/keeper-reports.ts';
 import { createPolicyVersions } from '../queue/records/policy-versions.ts';
@@ -24,7 +24,7 @@ export function controlRoutes(runtime: Runtime): readonly ((app: App) => void)[]
   const { tenants } = config;
   const policyOf = configuredPolicy(config);
   return [
-    mountEvents({ events: store.events, authorize, audit }),
+    mountEvents({ events: store.events, authorize, audit, channelNames }),
     mountAudit({ audit: store.audit, authorize }),
     mountReviews({
       events: store.events,

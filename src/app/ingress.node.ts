@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { channelNames } from '../channels/registry.ts';
 import { createApp } from '../server/app.ts';
 import { mountOps } from '../server/health/routes.ts';
 import { readIncoming } from '../server/http/body.node.ts';
@@ -40,6 +41,7 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     inbox: store.inbox,
     awaitResult: store.jobs.awaitResult,
     sealer,
+    channelNames,
     channel: createChannelTable(config, { crypto, identifier, clients, clock: Date.now }),
     isRelevant: relevanceOf(config),
     mount: [

@@ -1,4 +1,4 @@
-import type { Examination } from '../cli/commands/doctor.ts';
+import type { Check as Examination } from '../channels/module.ts';
 import type { Config } from '../config/schema.ts';
 import type { Clients } from '../net/clients.ts';
 import { examineModel, type ModelEndpoint, probeModel } from '../ops/model-endpoint.ts';

@@ -1,13 +1,12 @@
 import { startWorkerBeat } from '../ops/worker-beat.ts';
 import { createAcceptFound } from '../workers/attempt/prepare-task.ts';
+import { startKeeper } from '../workers/keeper/keeper.ts';
 import { run } from '../workers/run.ts';
 import { openAgents } from './agents.node.ts';
 import { openBudgets } from './budget.node.ts';
 import { startCheckpointsOf } from './checkpoints.node.ts';
-import { startKeeperOf } from './keeper.node.ts';
+import { type LoadedHalves, openChannels } from './open-channels.node.ts';
 import { preparing } from './prepare-found.ts';
-import { createReaderTable } from './readers.node.ts';
-import { createReplierTable } from './repliers.node.ts';
 import { reviewing } from './review-policy.ts';
 import type { Runtime } from './runtime.node.ts';
 
@@ -19,16 +18,19 @@ export interface WorkerHandle {
 /** What giving an attempt back to the store takes, in ms. */
 const GIVE_BACK_MS = 3_000;
 
-export function startWorker(runtime: Runtime): WorkerHandle {
+/** `halves`: those of the channels that any tenant sets. @throws SallyportError ERR_CONFIG_INVALID */
+export function startWorker(runtime: Runtime, halves: LoadedHalves): WorkerHandle {
   const { config, crypto, log, metrics, store, drain } = runtime;
   const { inbox, lease, journal } = store;
   const shutdown = new AbortController();
   const budgets = openBudgets(runtime);
+  const prepare = preparing(runtime);
+  const { replier, reader, tasks } = openChannels(runtime, halves, createAcceptFound({ inbox, prepare }));
   const deps = {
     ...openAgents(runtime),
-    replier: createReplierTable(runtime),
-    reader: createReaderTable(runtime),
-    prepare: preparing(runtime),
+    replier,
+    reader,
+    prepare,
     ...{ inbox, lease, journal, scrub: runtime.scrub, audit: runtime.audit },
     meter: metrics.meter,
     clock: Date.now,
@@ -45,7 +47,15 @@ export function startWorker(runtime: Runtime): WorkerHandle {
   const consumer = store.jobs.consume({ concurrency: config.concurrency, run: (due) => run(due, deps) });
   const id = Buffer.from(crypto.random(8)).toString('hex');
   const stopBeat = startWorkerBeat(id, { records: store.records, clock: Date.now });
-  const keeper = startKeeperOf(runtime, createAcceptFound(deps));
+  const keeper = startKeeper({
+    acquire: lease.acquire,
+    records: store.records,
+    tasks,
+    clock: Date.now,
+    everyMs: config.keeper.every,
+    silentAfterMs: config.keeper.silentAfter,
+    logger: log,
+  });
   const checkpoints = startCheckpointsOf(runtime);
   return {
     async close(graceMs) {

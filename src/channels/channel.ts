@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../core/errors.ts';
 import type { ChannelName, EventRecord, InboundEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json/json.ts';
+import type { VendorTiming } from '../core/reply-timing.ts';
 
 /** The headers a channel may ask for, by lower-case name. A header sent twice comes joined by ', '. */
 export interface DeliveryHeaders {
@@ -197,6 +198,8 @@ export interface Replier {
   split?(text: string, destination: JsonObject): readonly string[];
   /** Least time between two messages of one reply, in ms, so that the vendor takes them all. Absent: none. */
   readonly paceMs?: number;
+  /** How long the vendor may take to carry out a call and to show it to `find`. Absent: the usual. */
+  readonly timing?: VendorTiming;
   /**
    * Shows that an answer is being worked on, where the channel has a sign for it that goes away by itself. Nothing depends
    * on it, so its failures concern nobody. Absent: there is none.

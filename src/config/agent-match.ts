@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { channelNames, type InboundEvent } from '../core/event.ts';
+import { channelNames } from '../channels/registry.ts';
+import type { InboundEvent } from '../core/event.ts';
 import { flag } from '../core/setting-values.ts';
 
 type Match = (event: InboundEvent) => boolean;

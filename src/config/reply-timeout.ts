@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import type { ChannelModule } from '../channels/module.ts';
+import { channelModules } from '../channels/registry.ts';
 import type { ChannelName } from '../core/event.ts';
 import { settleMs } from '../core/reply-timing.ts';
 
@@ -8,8 +10,6 @@ interface Checked {
   readonly tenants: Readonly<Record<string, Readonly<Partial<Record<ChannelName, unknown>>>>>;
 }
 
-const replyChannels = ['slack', 'graph', 'teams', 'gmail'] as const;
-
 /**
  * An attempt whose reply has an unknown outcome waits until it is settled. An event that is too old by then would
  * expire, and its reply would stay unknown.
@@ -17,9 +17,9 @@ const replyChannels = ['slack', 'graph', 'teams', 'gmail'] as const;
 export function checkReplyTimeout({ maxAge, worker, tenants }: Checked, context: z.RefinementCtx): void {
   const path = ['worker', 'replyTimeout'];
   if (context.issues.some((issue) => issue.path?.join() === path.join())) return;
-  const used = replyChannels.filter((name) => Object.values(tenants).some((tenant) => tenant[name] !== undefined));
-  for (const name of used) {
-    const settledMs = settleMs(name, worker.replyTimeout);
+  const used = channelModules.filter(({ name }) => Object.values(tenants).some((tenant) => tenant[name] !== undefined));
+  for (const { name, timing } of used as readonly ChannelModule[]) {
+    const settledMs = settleMs(worker.replyTimeout, timing);
     if (settledMs < maxAge) continue;
     context.addIssue({
       code: 'custom',

@@ -1,5 +1,3 @@
-import type { ChannelName } from './event.ts';
-
 /**
  * When an absent reply is known not to have been posted.
  *
@@ -14,7 +12,7 @@ import type { ChannelName } from './event.ts';
 export const START_MS = 2_000;
 
 /** What is assumed of a vendor, in ms; both bounds are inclusive. */
-interface VendorTiming {
+export interface VendorTiming {
   /** How long after the call was given up the vendor may still carry it out. */
   readonly lateMs: number;
   /** How long a reply takes to appear where `Replier.find` looks for it. */
@@ -24,18 +22,6 @@ interface VendorTiming {
 /** Assumed: no vendor documents an upper bound for either. */
 const usual: VendorTiming = { lateMs: 5_000, lagMs: 3_000 };
 
-const timings: Readonly<Record<ChannelName, VendorTiming>> = {
-  slack: usual,
-  // The connector lists no messages: an unknown outcome stays unknown, however long one waits.
-  teams: usual,
-  // Graph accepts a reply with 202 and moves it to Sent Items later.
-  graph: { lateMs: 5_000, lagMs: 30_000 },
-  gmail: usual,
-  chat: usual,
-};
-
 /** Age in ms from which an intent is settled. `timeoutMs` is the time limit of the call that posts. */
-export function settleMs(channel: ChannelName, timeoutMs: number): number {
-  const { lateMs, lagMs } = timings[channel];
-  return START_MS + timeoutMs + lateMs + lagMs;
-}
+export const settleMs = (timeoutMs: number, { lateMs, lagMs }: VendorTiming = usual): number =>
+  START_MS + timeoutMs + lateMs + lagMs;

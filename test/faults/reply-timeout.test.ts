@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { createReplierTable } from '../../src/app/repliers.node.ts';
+import { loadHalves, openChannels } from '../../src/app/open-channels.node.ts';
 import { openRuntime } from '../../src/app/runtime.node.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { EventRecord } from '../../src/core/event.ts';
@@ -57,10 +57,11 @@ test('a reply timeout above 10 s is honoured on every channel: an answer after 1
 
   const events = vendors.map((vendor) => world.event(vendor, `late-${vendor}`));
   await store.inbox.accept(events);
+  const { replier } = openChannels(runtime, await loadHalves(loaded.config), async () => {});
   const deps: RunDeps = {
     ...createWorkerDeps(store, runtime.scrub),
     agentFor: () => ({ name: 'fixed', isFree: true, run: async () => ({ kind: 'reply', text: 'late but once' }) }),
-    replier: createReplierTable(runtime),
+    replier,
     lease: store.lease,
     journal: store.journal,
     random: Math.random,

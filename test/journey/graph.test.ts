@@ -65,6 +65,10 @@ describe('in production', () => {
     expect(graph.replies).toMatchObject([{ mailbox: 'agent@example.com', text: 'echo: Question\n\nare you there?' }]);
   });
 
+  test('one token does for what keeps the subscription, reads the mail and replies', () => {
+    expect(graph.calls.filter(({ path }) => path.endsWith('/oauth2/v2.0/token'))).toHaveLength(1);
+  });
+
   test('answers show no outcome: whoever forges learns nothing', async () => {
     const [subscription] = graph.subscriptions();
     const response = await fetch(subscription?.notificationUrl ?? '', {

@@ -4,7 +4,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { startIngress } from '../../src/app/ingress.node.ts';
-import { createReplierTable } from '../../src/app/repliers.node.ts';
+import { loadHalves, openChannels } from '../../src/app/open-channels.node.ts';
 import { openRuntime } from '../../src/app/runtime.node.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { startLlmServer } from '../../src/testing/agents/llm-server.ts';
@@ -128,7 +128,7 @@ test('vendors, issuers and the model are asked by the clients alone, whose socke
   const visit = globalThis.fetch;
   vi.stubGlobal('fetch', () => Promise.reject(new Error('not by way of the clients')));
 
-  const replierFor = createReplierTable(runtime);
+  const { replier: replierFor } = openChannels(runtime, await loadHalves(loaded.config), async () => {});
   for (const vendor of vendors) {
     const { id: eventId, tenant, destination, sealed } = world.event(vendor, `asked-${vendor}`);
     const { signal } = new AbortController();

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Channel, Reader, Replier } from '../../src/channels/channel.ts';
+import { channelNames } from '../../src/channels/registry.ts';
 import { createSlackChannel, matchPolicy, type SlackChannelDeps } from '../../src/channels/slack/index.ts';
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
@@ -130,10 +131,11 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     inbox: store.inbox,
     awaitResult: store.jobs.awaitResult,
     sealer,
+    channelNames,
     channel: (name, tenant, rest) => (name === 'slack' && tenant === 'default' && rest.length === 0 ? slack : null),
     mount: [
       ...(keysOf ? [mountCallbacks({ ...front, crypto: nodeCrypto, callbacks: store.callbacks, keysOf })] : []),
-      mountEvents({ events: store.events, authorize, audit }),
+      mountEvents({ events: store.events, authorize, audit, channelNames }),
       mountAudit({ audit: store.audit, authorize }),
       mountReviews({
         ...{ events: store.events, reviews: store.reviews, authorize, clock, ...reviews },

@@ -1,5 +1,6 @@
 import type { GmailChannelDeps } from '../../src/channels/gmail/index.ts';
 import { createGmailChannel } from '../../src/channels/gmail/index.ts';
+import { channelNames } from '../../src/channels/registry.ts';
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
 import { silentLogger } from '../../src/core/logger.ts';
@@ -74,6 +75,7 @@ export function openGmailDoor(options: GmailDoorOptions): App {
     scrub,
     sealer,
     meter: options.meter ?? createCounter().meter,
+    channelNames,
     channel: (name, tenant, rest) => (name === 'gmail' && tenant === 'acme' && rest.length === 0 ? channel : null),
     headersOf: (c) => c.req.raw.headers,
     readBody: (c, limits) => readBodyStream(c.req.raw, limits),

@@ -22,7 +22,8 @@ import { createKeptStore, type KeptStore } from '../../src/channels/graph/sync/k
 import { createResync } from '../../src/channels/graph/sync/resync.ts';
 import { createSubscriptions, type Source } from '../../src/channels/graph/sync/subscriptions.ts';
 import { createUpkeep } from '../../src/channels/graph/sync/upkeep.ts';
-import type { KeeperTask } from '../../src/channels/shared/keeper-task.ts';
+import type { KeeperTask } from '../../src/channels/keeper-task.ts';
+import { channelNames } from '../../src/channels/registry.ts';
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import type { EventRecord, EventState } from '../../src/core/event.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
@@ -150,6 +151,7 @@ export async function openGraphGate(options: GraphGateOptions = {}): Promise<Gra
     scrub,
     sealer,
     meter,
+    channelNames,
     channel: (name, tenant, rest) => (name === 'graph' && tenant === 'default' ? channels(rest) : null),
     headersOf: (c) => c.req.raw.headers,
     readBody: (c, bodyLimits) => readBodyStream(c.req.raw, bodyLimits),

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Channel } from '../../src/channels/channel.ts';
+import { channelNames } from '../../src/channels/registry.ts';
 import {
   createTeamsBotChannel,
   createTeamsOutgoingChannel,
@@ -172,6 +173,7 @@ function createGateApp(options: TeamsGateOptions, store: Store, counts: Map<stri
     scrub: createScrubber({ crypto: nodeCrypto, key }),
     sealer: createSealer(nodeCrypto, [key]),
     meter,
+    channelNames,
     channel: (name, tenant, rest) => table.get([name, tenant, ...rest].join('/')) ?? null,
     headersOf: (c) => c.req.raw.headers,
     readBody: (c, bodyLimits) => readBodyStream(c.req.raw, bodyLimits),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fromBase64 } from '../../core/crypto/encoding.ts';
+import type { VendorTiming } from '../../core/reply-timing.ts';
 import { durationAtLeast, flag, httpUrl, listOf, secret } from '../../core/setting-values.ts';
 
 const HOUR_MS = 3_600_000;
@@ -98,6 +99,9 @@ export type GraphConfig = z.output<typeof graphSchema>;
 
 /** How long a delivery is remembered, so that a copy of it is known as one, in ms. */
 export const graphWindow = durationAtLeast(4 * HOUR_MS, 'Graph retries for 4 hours').prefault('24h');
+
+/** Graph accepts a reply with 202 and moves it to Sent Items later. Assumed, as no bound is documented. */
+export const graphTiming: VendorTiming = { lateMs: 5_000, lagMs: 30_000 };
 
 export const graphEnvironment: Readonly<Record<string, readonly string[]>> = {
   GRAPH_TENANT_ID: [...TENANT, 'tenantId'],

@@ -1,18 +1,12 @@
 import type { Command } from 'commander';
+import type { Check } from '../../channels/module.ts';
 import { unknownSettings } from '../../config/environment.ts';
 import type { Config } from '../../config/schema.ts';
 import { readDevSecrets } from '../dev/secrets.ts';
 import { EXIT, Exit, type Io, inLine } from '../io.ts';
 import { loadSettings } from '../settings.ts';
 
-/** One thing to check. @throws an error whose text says what is wrong and which setting to change. */
-export interface Examination {
-  readonly name: string;
-  /** What to say when all is well; null when there is nothing to check. */
-  readonly run: () => Promise<string | null>;
-}
-
-export type Examine = (config: Config) => readonly Examination[];
+export type Examine = (config: Config) => Promise<readonly Check[]> | readonly Check[];
 
 export function registerDoctor(program: Command, io: Io, examine: () => Promise<Examine>): void {
   program
@@ -24,7 +18,7 @@ export function registerDoctor(program: Command, io: Io, examine: () => Promise<
       for (const name of unknownSettings(io.environment))
         io.print(inLine(`WARN  ${name}: is not a setting, and ignored`));
       let failures = 0;
-      for (const { name, run } of (await examine())(config)) {
+      for (const { name, run } of await (await examine())(config)) {
         try {
           const detail = await run();
           io.print(inLine(detail === null ? `-     ${name}: not configured` : `ok    ${name}: ${detail}`));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type ChannelName, channelNames } from '../../core/event.ts';
+import type { ChannelName } from '../../core/event.ts';
 import { type KeptSource, keptSourceSchema } from '../../core/kept-source.ts';
 import type { Records } from '../records.ts';
 
@@ -27,7 +27,7 @@ const WISHES = 'keeper-wishes';
 
 const reportSchema = z.object({
   v: z.literal(1),
-  channel: z.enum(channelNames),
+  channel: z.string(),
   at: z.number(),
   sources: z.array(keptSourceSchema),
 });

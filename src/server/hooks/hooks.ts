@@ -1,7 +1,7 @@
 import type { Channel, DeliveryHead, DeliveryHeaders, DeliveryOutcome } from '../../channels/channel.ts';
 import type { Clock } from '../../core/clock.ts';
 import { codeOf, type ErrorCode, SallyportError } from '../../core/errors.ts';
-import { type ChannelName, channelNames } from '../../core/event.ts';
+import type { ChannelName } from '../../core/event.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BodyLimits } from '../http/body.ts';
 import { type AppContext, unknownRoute } from '../http/context.ts';
@@ -10,6 +10,8 @@ import { isFailedProof, toResponse } from '../http/respond.ts';
 import { type Receipt, type ReceiveDeps, receive } from './receive.ts';
 
 export interface HookDeps extends ReceiveDeps {
+  /** Whatever is configured of them, a path of one of these exists. */
+  readonly channelNames: readonly ChannelName[];
   /** The channel behind `/hooks/{name}/{tenant}/{rest}`, or null. `rest` holds no empty parts. */
   readonly channel: (name: ChannelName, tenant: string, rest: readonly string[]) => Channel | null;
   /** The runtime's cheapest way to look at single headers. */
@@ -25,8 +27,6 @@ export interface HookDeps extends ReceiveDeps {
   readonly logger: Logger;
 }
 
-const isChannelName = (name: string | undefined): name is ChannelName => channelNames.some((known) => known === name);
-
 /** A delivery on its way to its answer. */
 interface Journey {
   readonly requestId: string;
@@ -39,7 +39,7 @@ export function createHookHandler(deps: HookDeps): (c: AppContext) => Promise<Re
   return async (c) => {
     const requestId = deps.newRequestId();
     const [name, ...parts] = c.req.path.split('/').slice(2);
-    if (!isChannelName(name)) return unknownRoute(requestId);
+    if (name === undefined || !deps.channelNames.includes(name)) return unknownRoute(requestId);
     if (c.req.method !== 'POST') return toResponse({ status: 405, headers: { allow: 'POST' } }, requestId);
     // Not the router's parameters: those are decoded further, so a tenant could hold the slash of another tenant's route.
     const [tenant = 'default', ...rest] = parts.filter(Boolean);

@@ -124,7 +124,7 @@ async function postOnce(part: Part, task: ReplyTask, deps: ReplyDeps): Promise<'
 async function wasDelivered(
   intent: JournalEntry,
   context: ReplyContext,
-  { record, lease }: ReplyTask,
+  { lease }: ReplyTask,
   { journal, replier, timeoutMs }: ReplyDeps,
 ): Promise<boolean> {
   const ageMs = (await journal.now(lease)) - intent.at;
@@ -132,7 +132,7 @@ async function wasDelivered(
   if (found === 'unknown') throw ambiguous();
   if (found === 'delivered') return true;
   const limitMs = Math.max(timeoutMs, limitOfIntent(intent.value));
-  const waitMs = settleMs(record.event.channel, limitMs) - ageMs;
+  const waitMs = settleMs(limitMs, replier.timing) - ageMs;
   if (waitMs > 0) throw new ReplyUnsettled(waitMs);
   return false;
 }

@@ -1,7 +1,7 @@
 import { codeOf } from '../../../core/errors.ts';
 import type { KeeperReport, KeptSource } from '../../../core/kept-source.ts';
 import type { ParsedEvent } from '../../channel.ts';
-import type { KeeperTask } from '../../shared/keeper-task.ts';
+import type { KeeperTask } from '../../keeper-task.ts';
 import { type IdentifyDeps, pollEvent } from '../receive/identify.ts';
 import type { MailboxState } from './mailbox-state.ts';
 import { keepWatch, type WatchDeps } from './renew-watch.ts';

@@ -10,6 +10,7 @@ import type { GraphAnswer, GraphApi } from '../api/graph-api.ts';
 import { pathOf } from '../read/fetch-object.ts';
 import { REPLY_HEADER, REPLY_PROPERTY } from '../read/mail.ts';
 import type { ObjectRef } from '../resource.ts';
+import { graphTiming } from '../settings.ts';
 import { readDestination } from './destination.ts';
 
 export interface GraphReplierDeps {
@@ -31,6 +32,7 @@ const passing: ReadonlySet<number> = new Set([401, 423, 429]);
  */
 export function createGraphReplier({ api, logger }: GraphReplierDeps): Replier {
   return {
+    timing: graphTiming,
     async send({ text }, context) {
       const mail = mailOf(context);
       const answer = await post(api, mail, bodyOf(text, context.replyId), context);

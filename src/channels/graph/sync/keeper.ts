@@ -2,7 +2,7 @@ import type { Clock } from '../../../core/clock.ts';
 import { codeOf, SallyportError } from '../../../core/errors.ts';
 import type { KeptSource } from '../../../core/kept-source.ts';
 import type { Logger } from '../../../core/logger.ts';
-import type { KeeperTask } from '../../shared/keeper-task.ts';
+import type { KeeperTask } from '../../keeper-task.ts';
 import { ask } from '../api/failure.ts';
 import type { GraphApi } from '../api/graph-api.ts';
 import { isGuid, mailboxOf, splitPath } from '../resource.ts';

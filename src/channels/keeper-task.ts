@@ -1,5 +1,5 @@
-import type { ChannelName } from '../../core/event.ts';
-import type { KeeperReport } from '../../core/kept-source.ts';
+import type { ChannelName } from '../core/event.ts';
+import type { KeeperReport } from '../core/kept-source.ts';
 
 /**
  * Keeps one channel's sources of one tenant alive. The keeper runs it every minute or so on one worker at a time, so a

@@ -1,0 +1,74 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { NodeHalf, OpenFetch } from '../module.ts';
+import type { GmailClient } from './api/client.ts';
+import { examineGmail } from './api/examine.ts';
+import { createGmailReader } from './read/reader.ts';
+import { createGmailReplier } from './reply/reply.ts';
+import type { GmailConfig } from './settings.ts';
+import { createMailboxes } from './sync/mailbox-state.ts';
+import { createGmailKeeperTask } from './sync/subscriptions.ts';
+import { createWatches } from './sync/watch-state.ts';
+
+/** One call to Gmail that does not post a reply, in ms; also what `sallyport doctor` waits for. */
+const CALL_MS = 10_000;
+/** A message with all its text; attachments are not among it. Gmail itself takes 25 MB of mail. */
+const MAX_BYTES = 32 * 1024 * 1024;
+
+const loadClient = () => import('./api/client.ts');
+
+export const gmailNode: NodeHalf<GmailConfig> = {
+  load: loadClient,
+  open(gmail, { tenant, openFetch, identifier, clock, records, acquire, accept, scrub, logger, replyTimeoutMs }) {
+    const client = openClient(gmail, openFetch, replyTimeoutMs);
+    const base = { identifier, tenant, client, mailboxes: createMailboxes(records, tenant), clock };
+    const pause = (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });
+    const boxes = gmail.mailboxes.map((mailbox) => mailbox.toLowerCase());
+    const topic = gmail.topic === undefined ? {} : { topic: gmail.topic };
+    return {
+      reader: createGmailReader({ ...base, acquire, pause, logger }),
+      replier: createGmailReplier({ client, scrub }),
+      task: createGmailKeeperTask({
+        ...base,
+        ...topic,
+        watches: createWatches(records, tenant),
+        boxes,
+        random: Math.random,
+        pollAfterMs: gmail.pollAfter,
+        accept,
+      }),
+    };
+  },
+  check: (gmail, { tenant, openFetch }) => ({
+    name: `gmail (${tenant})`,
+    run: () => examineGmail(openClient(gmail, openFetch), gmail.mailboxes, AbortSignal.timeout(CALL_MS)),
+  }),
+};
+
+/**
+ * Google's library costs a process 100 ms and 15 MB, so it is loaded with the first call. `replyTimeoutMs`: time limit of
+ * the call that posts a reply.
+ */
+function openClient(
+  { baseUrl, credentialsFile }: GmailConfig,
+  openFetch: OpenFetch,
+  replyTimeoutMs = CALL_MS,
+): GmailClient {
+  const limits = { timeoutMs: Math.max(CALL_MS, replyTimeoutMs), maxBytes: MAX_BYTES };
+  const fetch = openFetch([baseUrl], limits);
+  const open = async (): Promise<GmailClient> => {
+    const { createGmailClient } = await loadClient();
+    const { createCredentials, noCredentials } = await import('./api/credentials.ts');
+    const keyFile = credentialsFile === undefined ? {} : { keyFile: credentialsFile };
+    // Plain http is only ever a local server, which must not be shown a token of Google's.
+    const isLocal = baseUrl.startsWith('http:');
+    const credentials = isLocal ? noCredentials : createCredentials({ ...keyFile, fetch });
+    return createGmailClient({ baseUrl, credentials, fetch, timeoutMs: CALL_MS });
+  };
+  let opened: Promise<GmailClient> | undefined;
+  return {
+    async call(...args) {
+      opened ??= open();
+      return (await opened).call(...args);
+    },
+  };
+}

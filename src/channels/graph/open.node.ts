@@ -1,0 +1,104 @@
+import { VENDOR_CALL_MS } from '../channel.ts';
+import type { ModuleDeps, NodeHalf } from '../module.ts';
+import { createAccessTokens } from './api/access-token.ts';
+import { examineGraph } from './api/examine.ts';
+import { createGraphApi, type GraphApi, loadGraphClient } from './api/graph-api.ts';
+import { createOwnMailboxes } from './read/own-mailbox.ts';
+import { createGraphReader } from './read/reader.ts';
+import { type ClientStates, createClientStates } from './receive/client-state.ts';
+import { createIdentify } from './receive/identify.ts';
+import { cannotReact, createReact } from './receive/lifecycle.ts';
+import { createGraphReplier } from './reply/reply.ts';
+import type { GraphConfig } from './settings.ts';
+import { createHandMade } from './sync/hand-made.ts';
+import { createGraphKeeperTask } from './sync/keeper.ts';
+import { createKeptStore } from './sync/kept.ts';
+import { canBeRich } from './sync/lifetimes.ts';
+import { createResync } from './sync/resync.ts';
+import { createSubscriptions, type Source } from './sync/subscriptions.ts';
+import { createUpkeep } from './sync/upkeep.ts';
+
+/** Milliseconds Microsoft may take for a token and its answers. */
+const ANSWER_MS = 10_000;
+
+/** Of an answer: a mail with all its text. */
+const MAX_BYTES = 8 * 1024 * 1024;
+
+/** What every permission an administrator granted is asked for by, at the public cloud and for local servers. */
+const PUBLIC_SCOPE = 'https://graph.microsoft.com/.default';
+
+export const graphNode: NodeHalf<GraphConfig> = {
+  load: loadGraphClient,
+  open(graph, deps) {
+    const { tenant, identifier, clock, logger, records, accept, windowMs } = deps;
+    const states = createClientStates(deps.crypto, deps.idKey);
+    const identify = createIdentify({ identifier, entraTenantId: graph.tenantId, windowMs });
+    const store = createKeptStore(records, tenant);
+    const handMade = createHandMade(records, tenant, identifier);
+    const api = openApi(graph, deps, deps.replyTimeoutMs);
+    if (api === null) {
+      logger.warn({ tenant, setting: 'GRAPH_CLIENT_SECRET' }, 'graph.no-credentials');
+      return { reader: createGraphReader({ access: null, react: cannotReact, store, handMade, identify, clock }) };
+    }
+    const base = { api, store, tenant, clock, logger };
+    const sources = sourcesOf(tenant, graph, states);
+    const publicUrl = deps.publicUrl ?? '';
+    const subscriptions = createSubscriptions({ ...base, states, publicUrl, random: Math.random });
+    const resync = createResync({ ...base, identify });
+    const upkeep = createUpkeep({ store, subscriptions, resync, clock });
+    const react = createReact({ ...base, sources, upkeep, resync, handMade });
+    const access = { api, ownMailbox: createOwnMailboxes(api) };
+    return {
+      reader: createGraphReader({ access, react, store, handMade, identify, clock }),
+      replier: createGraphReplier(base),
+      ...(sources.size > 0 && { task: createGraphKeeperTask({ ...base, subscriptions, upkeep, sources, accept }) }),
+    };
+  },
+  check: (graph, deps) => ({
+    name: `graph (${deps.tenant})`,
+    async run() {
+      const api = openApi(graph, deps);
+      if (api === null) return null;
+      const sources = sourcesOf(deps.tenant, graph, createClientStates(deps.crypto, deps.idKey));
+      return examineGraph(api, sources.values(), AbortSignal.timeout(ANSWER_MS));
+    },
+  }),
+};
+
+/** The subscriptions a tenant's configuration wants kept, by nonce. */
+function sourcesOf(
+  tenant: string,
+  { subscriptions, encryptionCert: der, encryptionKeyIds }: GraphConfig,
+  states: ClientStates,
+): ReadonlyMap<string, Source> {
+  const certificate = der === undefined ? null : { id: encryptionKeyIds[0] ?? '', der };
+  return new Map(
+    subscriptions.map(({ resource, changeType, rich }) => {
+      const nonce = states.nonceOf(tenant, resource, changeType);
+      const isRich = rich ?? canBeRich(resource);
+      return [nonce, { nonce, resource, changeType, certificate: isRich ? certificate : null }];
+    }),
+  );
+}
+
+/** Null without credentials. `replyTimeoutMs`: time limit of the call that posts a reply. */
+function openApi(
+  { baseUrl, authorityUrl, tenantId, clientId, clientSecret }: GraphConfig,
+  { openFetch, clock }: Pick<ModuleDeps<GraphConfig>, 'openFetch' | 'clock'>,
+  replyTimeoutMs = VENDOR_CALL_MS,
+): GraphApi | null {
+  if (clientId === undefined || clientSecret === undefined) return null;
+  const limits = { timeoutMs: Math.max(VENDOR_CALL_MS, replyTimeoutMs), maxBytes: MAX_BYTES };
+  const fetch = openFetch([baseUrl, authorityUrl], limits);
+  const base = new URL(baseUrl);
+  const tokens = createAccessTokens({
+    tokenUrl: new URL(`${tenantId}/oauth2/v2.0/token`, authorityUrl).href,
+    clientId,
+    clientSecret,
+    // National clouds have hosts, and so scopes, of their own; they are never plain http.
+    scope: base.protocol === 'https:' ? `${base.origin}/.default` : PUBLIC_SCOPE,
+    fetch,
+    clock,
+  });
+  return createGraphApi({ baseUrl, tokens, fetch });
+}

@@ -1,0 +1,120 @@
+import type { z } from 'zod';
+import type { Clock } from '../core/clock.ts';
+import type { Crypto } from '../core/crypto/crypto.ts';
+import type { ChannelName } from '../core/event.ts';
+import type { Identifier } from '../core/identity.ts';
+import type { Logger } from '../core/logger.ts';
+import type { VendorTiming } from '../core/reply-timing.ts';
+import type { Lease } from '../queue/lease.ts';
+import type { Records } from '../queue/records.ts';
+import type { Scrub } from '../scrub/scrub.ts';
+import type { Sealer } from '../scrub/seal.ts';
+import type { Channel, ReadContext, Reader, Replier } from './channel.ts';
+import type { KeeperTask } from './keeper-task.ts';
+
+/**
+ * Makes the client for addresses that the configuration, or the channel itself, names; the process closes it. Limits of a
+ * whole request in ms (default 10 s) and of a response's body in bytes (default 2 MiB).
+ */
+export type OpenFetch = (
+  urls: readonly string[],
+  limits?: { readonly timeoutMs?: number; readonly maxBytes?: number },
+) => typeof globalThis.fetch;
+
+/** What a channel of one tenant is given in every role. */
+export interface ModuleDeps<Settings> {
+  readonly tenant: string;
+  /** The settings of this channel, by tenant, this one's included. */
+  readonly tenants: ReadonlyMap<string, Settings>;
+  /** How long a delivery is remembered, in ms. */
+  readonly windowMs: number;
+  /** `SALLYPORT_ID_KEY`. */
+  readonly idKey: Uint8Array;
+  readonly crypto: Crypto;
+  readonly identifier: Identifier;
+  readonly openFetch: OpenFetch;
+  readonly clock: Clock;
+}
+
+export interface ReceiveDeps<Settings> extends ModuleDeps<Settings> {
+  /** Bytes a body may have. */
+  readonly bodyLimit: number;
+  /** Absent: the channel's own default. */
+  readonly outcomeHeaders: boolean | undefined;
+}
+
+/** Finds the channel behind what follows `/hooks/{name}/{tenant}`, without empty parts; null for no such path. */
+export type FindChannel = (rest: readonly string[]) => Channel | null;
+
+/** A path below `/hooks/{name}/{tenant}` that an operator gives to a vendor. */
+export interface HookPath {
+  /** What it is called where it is shown, in at most 19 characters. */
+  readonly label: string;
+  readonly path: string;
+}
+
+/**
+ * A channel as the process plugs it in: the half that every runtime can run. The other half is `NodeHalf`. A channel is
+ * complete with its folder and a line in `registry.ts` and in `registry.node.ts`.
+ */
+export interface ChannelModule<Settings = unknown> {
+  /** Part of the path of its hooks, of metrics and of stored events, so it never changes. */
+  readonly name: ChannelName;
+  /** What a tenant sets of it, under its name. */
+  readonly settings: z.ZodType<Settings>;
+  /** How long its deliveries are remembered, in ms; set under its name as well. */
+  readonly window: z.ZodType<number>;
+  /** What a vendor takes to carry out a reply and to show it. Absent: the usual. */
+  readonly timing?: VendorTiming;
+  /** Its deliveries only point at what happened: whether that matters is known once it has been read. */
+  readonly isHint?: boolean;
+  /** One delivery may hold many items, so its body may be larger. */
+  readonly isBatch?: boolean;
+  readonly hooks: readonly HookPath[];
+  /** Once for each tenant that sets it. @throws SallyportError ERR_CONFIG_INVALID */
+  receive(settings: Settings, deps: ReceiveDeps<Settings>): FindChannel;
+}
+
+/** What a worker gives a channel of one tenant. */
+export interface OpenDeps<Settings> extends ModuleDeps<Settings> {
+  readonly publicUrl: string | undefined;
+  /** Time limit of the call that posts a reply, in ms. */
+  readonly replyTimeoutMs: number;
+  readonly records: Records;
+  readonly acquire: Lease['acquire'];
+  /** For what is found at the vendor outside any delivery. */
+  readonly accept: ReadContext['accept'];
+  readonly scrub: Scrub;
+  readonly sealer: Sealer;
+  readonly logger: Logger;
+}
+
+/** What a worker does for one channel of one tenant, over clients that all three share. */
+export interface OpenChannel {
+  /** Absent where a delivery holds all there is to know. */
+  readonly reader?: Reader;
+  /** Absent without credentials: the run keeps its reply. */
+  readonly replier?: Replier;
+  /** Absent where nothing has to be kept. */
+  readonly task?: KeeperTask;
+}
+
+/** One line of `sallyport doctor`. */
+export interface Check {
+  readonly name: string;
+  /**
+   * What to say when all is well; null when there is nothing to check.
+   * @throws Error whose text says what is wrong and which setting to change
+   */
+  readonly run: () => Promise<string | null>;
+}
+
+/** The half of a channel that needs Node and the vendor's library. An ingress never loads it. */
+export interface NodeHalf<Settings = unknown> {
+  /** Loads the vendor's library, so that the first run need not wait for it. Absent: there is none. */
+  load?(): Promise<unknown>;
+  /** Once for each tenant that sets the channel, in each worker process. @throws SallyportError ERR_CONFIG_INVALID */
+  open(settings: Settings, deps: OpenDeps<Settings>): OpenChannel;
+  /** Looks at the credentials, for `sallyport doctor`. It opens no store. */
+  check(settings: Settings, deps: ModuleDeps<Settings>): Check;
+}

@@ -1,0 +1,20 @@
+import type { ChannelName } from '../core/event.ts';
+import { gmailModule } from './gmail/module.ts';
+import { graphModule } from './graph/module.ts';
+import type { ChannelModule } from './module.ts';
+import { slackModule } from './slack/module.ts';
+import { teamsModule } from './teams/module.ts';
+
+/** Every channel there is, in the order in which they are shown. `registry.node.ts` has their other halves. */
+export const channelModules = [
+  slackModule,
+  graphModule,
+  gmailModule,
+  teamsModule,
+] as const satisfies readonly ChannelModule[];
+
+/** A name that is kept free: nothing is served under it yet. */
+const RESERVED = 'chat';
+
+/** The names that a path, a filter or a condition may hold. */
+export const channelNames: readonly ChannelName[] = [...channelModules.map(({ name }) => name), RESERVED];

@@ -1,0 +1,52 @@
+import { VENDOR_CALL_MS } from '../channel.ts';
+import type { NodeHalf } from '../module.ts';
+import { installationsOf } from './module.ts';
+import { createSlackReplier } from './reply/reply.ts';
+import { loadSlackClient } from './reply/web-api.ts';
+import type { SlackConfig } from './settings.ts';
+
+/** Where Slack's response URLs lead, GovSlack's included. */
+const RESPONSE_URLS = ['https://hooks.slack.com/', 'https://hooks.slack-gov.com/'];
+
+/** Milliseconds Slack may take to answer. */
+const ANSWER_MS = 5_000;
+/** Seconds; our tokens forgive twice as much. */
+const SKEW_SECONDS = 30;
+
+export const slackNode: NodeHalf<SlackConfig> = {
+  load: loadSlackClient,
+  open(slack, { tenant, tenants, openFetch, replyTimeoutMs, sealer, logger }) {
+    const { apiUrl, botToken } = slack;
+    const installations = installationsOf(tenants);
+    if (botToken === undefined && !installations.some((entry) => entry.tenant === tenant && entry.botToken)) {
+      logger.warn({ tenant, setting: 'SLACK_BOT_TOKEN' }, 'reply.no-credentials');
+    }
+    const accounts = {
+      ...(botToken === undefined ? {} : { botToken }),
+      ...(slack.installations === undefined ? {} : { installations }),
+    };
+    const timeoutMs = Math.max(VENDOR_CALL_MS, replyTimeoutMs);
+    const fetch = openFetch([apiUrl, ...RESPONSE_URLS], { timeoutMs });
+    return { replier: createSlackReplier({ apiUrl, ...accounts, fetch, sealer, logger }) };
+  },
+  check: ({ apiUrl, botToken }, { tenant, openFetch }) => ({
+    name: `slack credentials (${tenant})`,
+    run: async () => (botToken === undefined ? null : tokenIsAccepted(apiUrl, botToken, openFetch([apiUrl]))),
+  }),
+};
+
+/** Also the clock: Slack's `Date` header against ours. */
+async function tokenIsAccepted(apiUrl: string, botToken: string, fetch: typeof globalThis.fetch): Promise<string> {
+  const url = new URL('auth.test', apiUrl);
+  const headers = { authorization: `Bearer ${botToken}` };
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const response = await fetch(url, { method: 'POST', headers, signal }).catch(() => {
+    throw new Error(`nothing answers at ${url.origin}`);
+  });
+  const body = (await response.json().catch(() => ({}))) as { ok?: boolean };
+  if (body.ok !== true) throw new Error('SLACK_BOT_TOKEN: Slack does not accept it');
+  const skew = Math.abs(Date.now() - Date.parse(response.headers.get('date') ?? '')) / 1000;
+  if (Number.isNaN(skew)) return 'accepted; the clock could not be compared';
+  if (skew > SKEW_SECONDS) throw new Error(`the clock is ${Math.round(skew)} s off Slack's: set it by NTP`);
+  return `accepted, clock within ${Math.ceil(skew) || 1} s`;
+}
