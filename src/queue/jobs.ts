@@ -26,7 +26,7 @@ export interface Jobs {
   consume(options: ConsumeOptions): Consumer;
   stats(): Promise<QueueStats>;
   /**
-   * Resolves with the record once nothing more happens by itself (done, ignored, parked, expired, review), or null after
+   * Resolves with the record once nothing more happens by itself (done, ignored, parked, expired, conflict, review), or null after
    * `timeoutMs`. A held reply is in the record: nobody may be shown it.
    */
   awaitResult(tenant: string, id: string, timeoutMs: number): Promise<EventRecord | null>;

@@ -17,7 +17,7 @@ export type Taken =
   | { readonly kind: 'empty' }
   /** Another worker has it, or its head waits: one wake is due at `at` (epoch ms, the store's clock). */
   | { readonly kind: 'held' | 'later'; readonly at: number }
-  /** The rest went to a new wake. Only `finish` answers this. */
+  /** The rest went to a new wake: the caller wants no more, or many heads were ended without a run. */
   | { readonly kind: 'handed' }
   /** The token is no longer the conversation's: nothing was changed. Only `finish` answers this. */
   | { readonly kind: 'stale' };

@@ -174,6 +174,35 @@ export function attemptsContract(name: string, harness: StoreHarness): void {
       expect((await takeHead(store, conversationOf(first))).record.event.id).toBe(first.id);
     });
 
+    it('parks a head that is too old and has used its attempts: it was begun, so nobody may drop it unseen', async () => {
+      const first = await acceptOne(store, event());
+      for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
+        await takeHead(store, conversationOf(first));
+        clock.advance(leaseMs + 1);
+      }
+      clock.advance(maxAgeMs);
+      expect(await store.lease.take(conversationOf(first))).toEqual({ kind: 'empty' });
+      expect(await recordOf(store, first)).toMatchObject({
+        state: 'parked',
+        failure: { code: 'ERR_ATTEMPTS_EXHAUSTED' },
+      });
+    });
+
+    it('goes on at once when the head is to be tried again without a wait', async () => {
+      const { first, ref } = await acceptPair();
+      const one = await takeHead(store, ref);
+      const two = headOf(await store.lease.finish(one.lease, retryIn(0), true));
+      expect(two.record).toMatchObject({ event: { id: first.id }, attempts: 2 });
+      expect(await store.lease.finish(two.lease, retryIn(0), false)).toEqual({ kind: 'handed' });
+      expect(await recordOf(store, first)).toMatchObject({ state: 'waiting', attempts: 2 });
+    });
+
+    it('waits for whole milliseconds', async () => {
+      const { ref } = await acceptPair();
+      const { lease } = await takeHead(store, ref);
+      expect(await store.lease.finish(lease, retryIn(0.5), false)).toEqual({ kind: 'later', at: clock.now() + 1 });
+    });
+
     it('counts age from when the event was received, not from when it was accepted', async () => {
       const old = await acceptOne(store, event({ receivedAt: clock.now() - maxAgeMs - 1 }));
       expect(await store.lease.take(conversationOf(old))).toEqual({ kind: 'empty' });

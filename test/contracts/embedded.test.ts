@@ -19,6 +19,7 @@ import { recordsContract } from './records.contract.ts';
 import { resolveContract } from './resolve.contract.ts';
 import { retentionContract } from './retention.contract.ts';
 import { reviewsContract } from './reviews.contract.ts';
+import { transitionsContract } from './transitions.contract.ts';
 
 const opened = new Map<Store, EmbeddedStoreOptions>();
 const folders: string[] = [];
@@ -69,3 +70,4 @@ reviewsContract('embedded', harness);
 resolveContract('embedded', harness);
 auditContract('embedded', harness);
 isolationContract('embedded', harness);
+transitionsContract('embedded', harness);

@@ -147,7 +147,8 @@ export function eventsContract(name: string, harness: StoreHarness): void {
       });
       const record = await recordOf(store, first);
       expect(record).toMatchObject({ state: 'parked', failure: { code: 'ERR_PARKED_BY_OPERATOR' } });
-      expect(record.runs.map(({ outcome }) => outcome)).not.toContain('running');
+      const end = { outcome: 'parked', code: 'ERR_PARKED_BY_OPERATOR', finishedAt: clock.now() };
+      expect(record.runs).toMatchObject([end]);
     });
 
     it('takes a running event from its worker also when nothing follows', async () => {
@@ -285,6 +286,14 @@ export function eventsContract(name: string, harness: StoreHarness): void {
       await store.lease.finish(lease, { kind: 'parked', run, code: 'ERR_AMBIGUOUS_EFFECT' }, false);
       expect(await store.events.redrive('acme', first.id)).toEqual({ kind: 'ambiguous' });
       expect((await recordOf(store, first)).state).toBe('parked');
+    });
+
+    it('asks for an ambiguous effect to be settled before it says that a reply was delivered', async () => {
+      const first = await acceptOne(store, event());
+      const { lease } = await takeHead(store, conversationOf(first));
+      const run = runEnding('parked', { reply: { text: 'hello', state: 'delivered' }, code: 'ERR_AMBIGUOUS_EFFECT' });
+      await store.lease.finish(lease, { kind: 'parked', run, code: 'ERR_AMBIGUOUS_EFFECT' }, false);
+      expect(await store.events.redrive('acme', first.id)).toEqual({ kind: 'ambiguous' });
     });
 
     it('ends the lease of a worker that froze before the event was parked and redriven', async () => {

@@ -5,7 +5,7 @@ import type { Consumer } from '../../src/queue/jobs.ts';
 import type { Outcome } from '../../src/queue/lease.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { PATIENCE_MS, sleep } from '../support/clock.ts';
-import { conversationNamed, conversationOf, createEventMaker, runEnding } from '../support/events.ts';
+import { altered, conversationNamed, conversationOf, createEventMaker, runEnding } from '../support/events.ts';
 import { within } from '../support/until.ts';
 import { acceptOne, finishHead, recordOf, type StoreHarness, takeHead } from './harness.ts';
 
@@ -349,6 +349,13 @@ export function jobsContract(name: string, harness: StoreHarness): void {
       const result = store.jobs.awaitResult('acme', first.id, 15_000);
       await store.events.park('acme', first.id);
       expect((await result)?.state).toBe('parked');
+    });
+
+    it('takes a conflict for an end at once', async () => {
+      const first = await acceptOne(store, event());
+      const [conflict] = await store.inbox.accept([altered(first)]);
+      const result = await store.jobs.awaitResult('acme', (conflict as { id: string }).id, 1_000);
+      expect(result?.state).toBe('conflict');
     });
 
     it('gives up after the time it was given', async () => {

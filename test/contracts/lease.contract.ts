@@ -166,7 +166,10 @@ export function leaseContract(name: string, harness: StoreHarness): void {
       const { record, lease } = await takeHead(store, ref);
       expect(lease.token).toBeGreaterThan(frozen.lease.token);
       expect(lease.run).toBe(2);
-      expect(record).toMatchObject({ attempts: 2, runs: [{ outcome: 'lost' }, { outcome: 'running' }] });
+      expect(record).toMatchObject({
+        attempts: 2,
+        runs: [{ outcome: 'lost', finishedAt: clock.now() }, { outcome: 'running' }],
+      });
     });
 
     it('changes nothing for a worker that comes back with an old token, and tells it so', async () => {
@@ -188,6 +191,17 @@ export function leaseContract(name: string, harness: StoreHarness): void {
       expect(await store.lease.finish(lease, done, true)).toEqual({ kind: 'stale' });
       expect(await store.lease.extend(lease)).toBe(false);
       expect((await takeHead(store, ref)).record.attempts).toBe(1);
+    });
+
+    it('ends a hundred heads that are too old in one step and leaves the rest to a new wake', async () => {
+      const conversation = conversationNamed('old');
+      const receivedAt = clock.now() - defaultLimits.maxAgeMs - 1;
+      await store.inbox.accept(Array.from({ length: 101 }, () => event({ conversation, receivedAt })));
+      const young = await acceptOne(store, event({ conversation }));
+      expect(await store.lease.take(conversationOf(young))).toEqual({ kind: 'handed' });
+      const expired = await store.events.list('acme', { state: 'expired', limit: 200 });
+      expect(expired.events).toHaveLength(100);
+      expect((await takeHead(store, conversationOf(young))).record.event.id).toBe(young.id);
     });
 
     it('still takes the result of a lease that ran out when nobody else began', async () => {

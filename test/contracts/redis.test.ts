@@ -23,6 +23,7 @@ import { recordsContract } from './records.contract.ts';
 import { resolveContract } from './resolve.contract.ts';
 import { retentionContract } from './retention.contract.ts';
 import { reviewsContract } from './reviews.contract.ts';
+import { transitionsContract } from './transitions.contract.ts';
 
 // One shard is the default, and the only place where tenants could meet; several are what a cluster has.
 for (const shards of [1, 2]) {
@@ -90,5 +91,6 @@ for (const shards of [1, 2]) {
     resolveContract('redis', harness);
     auditContract('redis', harness);
     isolationContract('redis', harness);
+    transitionsContract('redis', harness);
   });
 }

@@ -253,6 +253,15 @@ export function reviewsContract(name: string, harness: StoreHarness): void {
       expect(await store.reviews.decide('acme', 'ev_none', '', approve())).toEqual({ kind: 'not_found' });
     });
 
+    it('is not too late but in the wrong state for an event that grew too old after its approval', async () => {
+      const one = await holdOne();
+      await store.reviews.decide('acme', one.id, 'digest-1', approve());
+      clock.advance(maxAgeMs + 1);
+      expect(await store.lease.take(conversationOf(one))).toEqual({ kind: 'empty' });
+      const again = await store.reviews.decide('acme', one.id, 'digest-1', approve());
+      expect(again).toEqual({ kind: 'wrong_state', state: 'expired' });
+    });
+
     it('keeps any text as it is, half characters included', async () => {
       const text = 'a\u0000b \ud83d\ude00 \ud83d "state":"delivered" \\';
       const one = await holdOne(event(), { text });

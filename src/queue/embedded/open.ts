@@ -75,7 +75,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   return {
     inbox: createInbox(parts),
     events: createEvents(parts, turns),
-    reviews: createReviews(parts),
+    reviews: createReviews(parts, turns),
     jobs,
     lease: createLease(parts, turns),
     journal: createJournal(parts),

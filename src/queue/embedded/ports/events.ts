@@ -1,15 +1,20 @@
-import type { Events, Transition } from '../../events.ts';
-import { createTransition, enqueue } from '../run/transition.ts';
+import type { JsonValue } from '../../../core/json/json.ts';
+import type { Events } from '../../events.ts';
+import type { JournalEntry } from '../../journal.ts';
+import { parkByOperator, redrive, resolveEffect } from '../../model/transitions.ts';
+import { createTransition } from '../run/transition.ts';
 import type { Turns } from '../run/turns.ts';
 import type { StoreParts } from '../store-parts.ts';
 import { createEventList } from '../tables/event-list.ts';
-import { closeRun, type EventRow, parkedRow, runsOf, toRecord } from '../tables/event-row.ts';
-import { createResolve } from './resolve.ts';
+import { toRecord } from '../tables/event-row.ts';
 
 export function createEvents(parts: StoreParts, turns: Turns): Events {
-  const { writer, events } = parts;
-  const transition = createTransition(parts);
-  const resolve = createResolve(parts);
+  const { connection, writer, events } = parts;
+  const change = createTransition(parts, turns);
+  const read = connection.query<{ kind: JournalEntry['kind']; value: string }>(
+    'SELECT kind, value FROM journal WHERE tenant = ? AND event_id = ? AND step = ?',
+  );
+  const settle = connection.query('UPDATE journal SET kind = ?, at = ? WHERE tenant = ? AND event_id = ? AND step = ?');
 
   return {
     async get(tenant, id) {
@@ -17,23 +22,15 @@ export function createEvents(parts: StoreParts, turns: Turns): Events {
       return row === undefined ? null : toRecord(row);
     },
     list: createEventList(parts),
-    redrive: (tenant, id) => transition(tenant, id, (row) => redrive(row, parts)),
-    resolve: (tenant, id, effect, outcome) => transition(tenant, id, (row) => resolve(row, effect, outcome)),
-    park: (tenant, id) => transition(tenant, id, (row) => park(row, parts, turns)),
+    redrive: (tenant, id) => change(tenant, id, redrive),
+    park: (tenant, id) => change(tenant, id, parkByOperator),
+    resolve: (tenant, id, effect, outcome) =>
+      change(tenant, id, (event, now) => {
+        const entry = read.get(tenant, id, effect);
+        const step = entry && { kind: entry.kind, value: JSON.parse(entry.value) as JsonValue };
+        const decision = resolveEffect(event, effect, step, outcome);
+        if (decision.kind === 'ok') settle.run(outcome === 'delivered' ? 'result' : 'refused', now, tenant, id, effect);
+        return decision;
+      }),
   };
-}
-
-function park(row: EventRow, { clock }: StoreParts, turns: Turns): Transition {
-  if (row.place === null) return { kind: 'wrong_state', state: row.state };
-  const parked = parkedRow(closeRun(row, 'parked', clock()), 'ERR_PARKED_BY_OPERATOR');
-  turns.remove(row, parked);
-  return { kind: 'ok', record: toRecord(parked) };
-}
-
-function redrive(row: EventRow, parts: StoreParts): Transition {
-  if (row.state !== 'parked') return { kind: 'wrong_state', state: row.state };
-  if (runsOf(row).some((run) => run.reply?.state === 'delivered')) return { kind: 'reply_delivered' };
-  if (row.failure === 'ERR_AMBIGUOUS_EFFECT') return { kind: 'ambiguous' };
-  const queued = enqueue({ ...row, generation: row.generation + 1, failure: null }, parts);
-  return { kind: 'ok', record: toRecord(queued) };
 }

@@ -5,7 +5,11 @@ import type { StoreParts } from '../store-parts.ts';
 export function createLease(parts: StoreParts, turns: Turns): Lease {
   const { writer, conversations, due, ended, limits, clock } = parts;
   return {
-    take: (conversation) => writer.write(() => turns.take(conversation)),
+    async take(conversation) {
+      const taken = await writer.write(() => turns.take(conversation));
+      if (taken.kind === 'handed') due.emit();
+      return taken;
+    },
     extend: (lease) => writer.write(() => conversations.hold(lease, clock() + limits.leaseMs)),
     async finish(lease, outcome, more) {
       const taken = await writer.write(() => turns.finish(lease, outcome, more));

@@ -1,41 +1,23 @@
-import type { HeldReply } from '../../../core/event.ts';
 import { unaskedNote } from '../../audit.ts';
-import { afterAction, rejectedRun } from '../../model/after-review.ts';
-import type { ReviewAction, Reviewed, Reviews } from '../../reviews.ts';
-import { createTransition, enqueue } from '../run/transition.ts';
+import { decideReview, expiredReview } from '../../model/transitions.ts';
+import type { Reviews } from '../../reviews.ts';
+import { createTransition } from '../run/transition.ts';
+import type { Turns } from '../run/turns.ts';
 import type { StoreParts } from '../store-parts.ts';
-import { type EventRow, endedRow, parkedRow, runsOf, toRecord, withRun } from '../tables/event-row.ts';
+import { type EventRow, progressOf, withProgress } from '../tables/event-row.ts';
 
-export function createReviews(parts: StoreParts): Reviews {
-  const transition = createTransition(parts);
+export function createReviews(parts: StoreParts, turns: Turns): Reviews {
+  const change = createTransition(parts, turns);
   const sweep = createReviewSweep(parts);
   return {
-    decide: (tenant, id, digest, action) => transition(tenant, id, (row) => decide(row, digest, action, parts)),
+    decide: (tenant, id, digest, action) =>
+      change(tenant, id, (event, now) => {
+        const decision = decideReview(event, digest, action, now);
+        if (decision.kind === 'expired') parts.audit.add(tenant, [unaskedNote(id, 'ERR_REVIEW_EXPIRED', now)]);
+        return decision;
+      }),
     sweep: () => sweep(),
   };
-}
-
-function decide(row: EventRow, digest: string, action: ReviewAction, parts: StoreParts): Reviewed {
-  if (row.state !== 'review' || row.review === null) return { kind: 'wrong_state', state: row.state };
-  const held = JSON.parse(row.review) as HeldReply;
-  const now = parts.clock();
-  if (now >= held.expiresAt) {
-    const parked = parkedRow(row, 'ERR_REVIEW_EXPIRED');
-    parts.events.save(parked);
-    parts.audit.add(row.tenant, [unaskedNote(row.id, 'ERR_REVIEW_EXPIRED', now)]);
-    return { kind: 'expired', record: toRecord(parked) };
-  }
-  if (held.digest !== digest) return { kind: 'changed' };
-  const changed: EventRow = { ...row, review: JSON.stringify(afterAction(held, action)) };
-  if (action.kind === 'approve') return { kind: 'ok', record: toRecord(enqueue(changed, parts)) };
-  const saved = action.kind === 'reject' ? rejectedRow(changed, now) : changed;
-  parts.events.save(saved);
-  return { kind: 'ok', record: toRecord(saved) };
-}
-
-function rejectedRow(row: EventRow, now: number): EventRow {
-  const last = runsOf(row).at(-1);
-  return endedRow(last === undefined ? row : withRun(row, rejectedRun(last)), 'done', now);
 }
 
 /** Rows parked by one transaction: about 5 ms, so that accepting never waits long behind it. */
@@ -52,7 +34,7 @@ export function createReviewSweep(parts: StoreParts): () => Promise<void> {
     const now = clock();
     const rows = over.all(now);
     for (const row of rows) {
-      events.save(parkedRow(row, 'ERR_REVIEW_EXPIRED'));
+      events.save(withProgress(row, expiredReview(progressOf(row)), now));
       audit.add(row.tenant, [unaskedNote(row.id, 'ERR_REVIEW_EXPIRED', now)]);
     }
     return rows.map(({ id }) => id);

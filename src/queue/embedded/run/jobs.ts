@@ -1,5 +1,6 @@
 import type { EventRecord, EventState } from '../../../core/event.ts';
 import type { Consumer, Jobs } from '../../jobs.ts';
+import { isAtRest } from '../../model/transitions.ts';
 import type { StoreParts } from '../store-parts.ts';
 import { toRecord } from '../tables/event-row.ts';
 import { startConsumer } from './consumer.ts';
@@ -15,9 +16,6 @@ export interface ClosableJobs extends Jobs {
   /** Stops every consumer without waiting for what runs. */
   close(): Promise<void>;
 }
-
-/** States in which nothing more happens by itself. */
-const ENDED: ReadonlySet<EventState> = new Set(['done', 'ignored', 'parked', 'expired', 'review']);
 
 /** How often an event that another process may end is looked at. */
 const RESULT_POLL_MS = 250;
@@ -58,7 +56,7 @@ function createStats({ connection, writer, clock }: StoreParts): Jobs['stats'] {
 function createAwaitResult({ writer, events, ended }: StoreParts): Jobs['awaitResult'] {
   function result(tenant: string, id: string): EventRecord | null {
     const row = writer.read(() => events.get(tenant, id));
-    return row !== undefined && ENDED.has(row.state) ? toRecord(row) : null;
+    return row !== undefined && isAtRest(row.state) ? toRecord(row) : null;
   }
 
   /** Resolves when the event may have changed, at the latest after `ms`. */

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../../core/errors.ts';
 import type { EventRecord, EventState, HeldReply, InboundEvent, Run } from '../../../core/event.ts';
+import { isInLine, type Progress } from '../../model/transitions.ts';
 
 /** A row of `events`; schema.ts says what the columns mean. */
 export interface EventRow {
@@ -27,58 +28,47 @@ export interface EventRow {
   readonly review_until: number | null;
 }
 
-export const runsOf = (row: EventRow): readonly Run[] => JSON.parse(row.runs) as Run[];
-
 export function toRecord(row: EventRow): EventRecord {
+  const { state, generation, attempts, eligibleAt, runs, failure, review } = progressOf(row);
   return {
     event: JSON.parse(row.body) as InboundEvent,
-    state: row.state,
-    generation: row.generation,
-    attempts: row.attempts,
+    state,
+    generation,
+    attempts,
     deliveries: row.deliveries,
-    eligibleAt: row.eligible_at,
-    runs: runsOf(row),
-    ...(row.failure === null ? {} : { failure: { code: row.failure } }),
-    ...(row.review === null ? {} : { review: JSON.parse(row.review) as HeldReply }),
+    eligibleAt,
+    runs,
+    ...(failure === null ? {} : { failure: { code: failure } }),
+    ...(review === null ? {} : { review }),
   };
 }
 
-/** The row with its latest run replaced. */
-export const withRun = (row: EventRow, run: Run): EventRow => ({
-  ...row,
-  runs: JSON.stringify([...runsOf(row).slice(0, -1), run]),
+export const progressOf = (row: EventRow): Progress => ({
+  state: row.state,
+  generation: row.generation,
+  attempts: row.attempts,
+  eligibleAt: row.eligible_at,
+  waitedMs: row.waited_ms,
+  runs: JSON.parse(row.runs) as Run[],
+  failure: row.failure,
+  review: row.review === null ? null : (JSON.parse(row.review) as HeldReply),
 });
 
-/** The row with a run that is still open ended as `outcome`; for runs whose worker will not report. */
-export function closeRun(row: EventRow, outcome: 'lost' | 'parked', now: number): EventRow {
-  const last = runsOf(row).at(-1);
-  if (last?.outcome !== 'running') return row;
-  return withRun(row, { ...last, outcome, finishedAt: now });
-}
+/** States from which an event never moves again: its retention starts when it enters one. */
+const isFinal = (state: EventState): boolean => state === 'done' || state === 'ignored' || state === 'expired';
 
-/** Out of the queue for good; retention counts from here. */
-export const endedRow = (row: EventRow, state: 'done' | 'ignored' | 'expired', now: number): EventRow => ({
+/** The row after a transition. An event that enters the queue needs a `place` of its own beside this. */
+export const withProgress = (row: EventRow, progress: Progress, now: number): EventRow => ({
   ...row,
-  state,
-  place: null,
-  review_until: null,
-  ended_at: now,
-});
-
-/** Out of the queue until a person decides. */
-export const parkedRow = (row: EventRow, code: ErrorCode): EventRow => ({
-  ...row,
-  state: 'parked',
-  place: null,
-  review_until: null,
-  failure: code,
-});
-
-/** Out of the queue until a person decides about its reply. */
-export const heldRow = (row: EventRow, review: HeldReply): EventRow => ({
-  ...row,
-  state: 'review',
-  place: null,
-  review: JSON.stringify(review),
-  review_until: review.expiresAt,
+  state: progress.state,
+  place: isInLine(progress.state) ? row.place : null,
+  generation: progress.generation,
+  attempts: progress.attempts,
+  eligible_at: progress.eligibleAt,
+  waited_ms: progress.waitedMs,
+  ended_at: isFinal(progress.state) ? now : null,
+  failure: progress.failure,
+  runs: JSON.stringify(progress.runs),
+  review: progress.review === null ? null : JSON.stringify(progress.review),
+  review_until: progress.state === 'review' ? (progress.review?.expiresAt ?? null) : null,
 });

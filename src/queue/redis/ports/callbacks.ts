@@ -1,6 +1,7 @@
 import type { EventState } from '../../../core/event.ts';
 import type { Callbacks, CalledBack } from '../../callbacks.ts';
 import type { Events } from '../../events.ts';
+import { callbackJson } from '../../model/transitions.ts';
 import { unavailable, withDeadline } from '../client/failure.ts';
 import { runReplicated } from '../client/replicas.ts';
 import { scripts } from '../scripts.ts';
@@ -25,7 +26,7 @@ export function createCallbacks({ shards, events, minReplicas }: CallbacksDeps):
       const record = await events.get(tenant, id);
       if (record === null) return { kind: 'not_found' };
       const { key } = record.event.conversation;
-      const args = [now(), tenant, key, id, generation, step, JSON.stringify(value)];
+      const args = [now(), tenant, key, id, generation, step, callbackJson(value)];
       const tag = keys.tagOf(tenant);
       const work =
         minReplicas > 0

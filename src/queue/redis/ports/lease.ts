@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { EventRecord, HeldReply } from '../../../core/event.ts';
 import type { ConversationRef } from '../../conversation-ref.ts';
 import type { HeldLease, Lease, Outcome, Taken } from '../../lease.ts';
+import { delayAfter } from '../../model/transitions.ts';
 import type { StoreLimits } from '../../store.ts';
 import { acquireNamed } from '../relay/named-lease.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
@@ -55,8 +56,7 @@ export function createLease({ shards, limits }: LeaseDeps): Lease {
 
 function ending({ token, eventId, run }: HeldLease, outcome: Outcome): ScriptArgument[] {
   const code = 'code' in outcome ? outcome.code : '';
-  const delayMs = 'delayMs' in outcome ? Math.max(0, Math.ceil(outcome.delayMs)) : 0;
-  return [token, eventId, run, outcome.kind, JSON.stringify(outcome.run), code, delayMs];
+  return [token, eventId, run, outcome.kind, JSON.stringify(outcome.run), code, delayAfter(outcome)];
 }
 
 const awaitedBy = (outcome: Outcome): string => (outcome.kind === 'wait' ? (outcome.awaited ?? '') : '');

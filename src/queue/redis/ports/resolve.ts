@@ -1,7 +1,7 @@
-import type { EventState, Run } from '../../../core/event.ts';
+import type { EventState } from '../../../core/event.ts';
 import type { EffectOutcome, Events, Resolved } from '../../events.ts';
 import { hasMore, replyTextOf } from '../../journal.ts';
-import { deliveredRun } from '../../model/after-review.ts';
+import { deliveredRun } from '../../model/transitions.ts';
 import type { StoreLimits } from '../../store.ts';
 import { scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
@@ -31,7 +31,7 @@ export async function resolveEffect(
   const entry = await readStep(shards, tenant, id, effect);
   const isWhole = outcome === 'delivered' && !hasMore(entry);
   const text = isWhole ? replyTextOf(effect, entry) : undefined;
-  const last: Run | undefined = text === undefined ? undefined : deliveredRun(before, text);
+  const last = deliveredRun(before, text);
   const json = last === undefined ? '' : JSON.stringify(last);
   const args = [now(), tenant, id, effect, outcome, limits.retentionMs, json, isWhole ? 1 : 0];
   const answer = (await run(scripts.resolve, keys.tagOf(tenant), args)) as string;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { EventRecord, EventState } from '../../../core/event.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Events } from '../../events.ts';
-import { afterAction, rejectedRun } from '../../model/after-review.ts';
+import { afterAction, rejectedRun } from '../../model/transitions.ts';
 import type { ReviewAction, Reviewed, Reviews } from '../../reviews.ts';
 import type { StoreLimits } from '../../store.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
@@ -21,9 +21,9 @@ export function createReviews({ shards, events, limits, logger }: ReviewsDeps): 
   /** What the script answers, with the record as it is now. */
   async function reviewed(tenant: string, id: string, answer: unknown): Promise<Reviewed> {
     if (answer === 'changed') return { kind: answer };
-    if (answer !== 'ok' && answer !== 'expired') return { kind: 'wrong_state', state: answer as EventState };
+    if (answer !== 'ok' && answer !== 'too_late') return { kind: 'wrong_state', state: answer as EventState };
     const record = await events.get(tenant, id);
-    return record === null ? { kind: 'not_found' } : { kind: answer, record };
+    return record === null ? { kind: 'not_found' } : { kind: answer === 'ok' ? 'ok' : 'expired', record };
   }
 
   return {

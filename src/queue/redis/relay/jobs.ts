@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EventRecord, EventState } from '../../../core/event.ts';
+import type { EventRecord } from '../../../core/event.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Audit } from '../../audit.ts';
 import type { Events } from '../../events.ts';
 import type { ConsumeOptions, Consumer, Jobs } from '../../jobs.ts';
+import { isAtRest } from '../../model/transitions.ts';
 import type { StoreLimits } from '../../store.ts';
 import type { Connections } from '../client/connection.ts';
 import type { RelayTuning } from '../client/options.ts';
@@ -105,14 +106,12 @@ async function abandoned(
   }
 }
 
-const ended: ReadonlySet<EventState> = new Set(['done', 'ignored', 'parked', 'expired', 'conflict', 'review']);
-
 /** Asks again ever less often, 10 ms to 250 ms apart: few wait for a result, so nothing is published for them. */
 async function awaitResult(events: Events, tenant: string, id: string, timeoutMs: number): Promise<EventRecord | null> {
   const giveUpAt = Date.now() + timeoutMs;
   for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 1.5, 250)) {
     const record = await events.get(tenant, id);
-    if (record !== null && ended.has(record.state)) return record;
+    if (record !== null && isAtRest(record.state)) return record;
     const leftMs = giveUpAt - Date.now();
     if (leftMs <= 0) return null;
     await delay(Math.min(pauseMs, leftMs));

@@ -37,6 +37,13 @@ local function park_unasked(line, id, from, code, ...)
   tell_audit(line.tenant, id, code)
 end
 
+-- Ends a run whose worker will not report; `now` is when that became known. `outcome` is JSON after "outcome":.
+local function close_run(line, id, run, outcome)
+  local open = call('HGET', event_key(id), 'run' .. run)
+  local ended = '"finishedAt":' .. line.now .. ',"outcome":' .. outcome
+  if open then call('HSET', event_key(id), 'run' .. run, (open:gsub('"outcome":"running"', ended))) end
+end
+
 -- For a line without a lease: leaves it idle when it is empty, otherwise in the hands of a new wake.
 local function hand_over(line)
   call('ZREM', tag .. ':due', line.name)
@@ -81,10 +88,11 @@ local function not_now(line, lease)
 end
 
 -- Events that are ended without a run in one call, so that a long line of expired events cannot block Redis. The rest
--- follows under a new wake.
+-- follows under a new wake. `MAX_SKIPPED` in queue/model/transitions.ts.
 local SKIPS = 100
 
 -- Leases the first event of the line that may run. Ends those that are too old or have used their attempts on the way.
+-- Attempts count before age: what has been begun is parked for a person to see and not removed unseen.
 -- `claim` names this request, so that the same command sent again after a lost reply gets the same answer.
 local function take_head(line, claim, lease_ms, max_attempts, max_age)
   for _ = 1, SKIPS do
@@ -105,6 +113,7 @@ local function take_head(line, claim, lease_ms, max_attempts, max_age)
     if answer then return answer end
 
     if lease[1] or lease[4] then call('DEL', line.lease) end
+    if record.state == 'running' then close_run(line, id, record.runs, '"lost"') end
     if not record.state then
       -- Somebody deleted the record by hand; the line must not stand still for it.
       dequeue(line, id)

@@ -4,8 +4,8 @@
 -- ARGV     now (0: Redis' clock), tenant, conversation key, event id, claim, digest of what was seen,
 --          kind ('approve' | 'edit' | 'reject'), held reply after it as JSON, its digest, retention ms,
 --          last run after it as JSON ('' as it is)
--- Result   'ok'; '' when there is no such event; 'changed': another digest is held; 'expired': parked instead;
---          otherwise the state it is in
+-- Result   'ok'; '' when there is no such event; 'changed': another digest is held; 'too_late': parked
+--          instead (`expired` is a state); otherwise the state it is in
 -- `claim` names this request, so that the same command sent again after a lost reply gets the same answer.
 local line = line_of(ARGV[2], ARGV[3], clock(ARGV[1]), tonumber(ARGV[10]))
 local tenant, id, claim, kind, review = line.tenant, ARGV[4], ARGV[5], ARGV[7], ARGV[8]
@@ -16,7 +16,7 @@ if record[4] == claim then return 'ok' end
 if state ~= 'review' then return state end
 if line.now >= tonumber(record[3]) then
   expire_review(tenant, id)
-  return 'expired'
+  return 'too_late'
 end
 if record[2] ~= ARGV[6] then return 'changed' end
 

@@ -11,14 +11,8 @@ if not state then return '' end
 if state ~= 'queued' and state ~= 'waiting' and state ~= 'running' then return state end
 
 local was_head = call('LINDEX', line.queue, 0) == id
-if state == 'running' then
-  local run = 'run' .. record[2]
-  local ended = '"finishedAt":' .. line.now .. ',"outcome":"parked","code":"ERR_PARKED_BY_OPERATOR"'
-  local closed = call('HGET', event_key(id), run):gsub('"outcome":"running"', ended)
-  park_event(line, id, state, 'ERR_PARKED_BY_OPERATOR', run, closed)
-else
-  park_event(line, id, state, 'ERR_PARKED_BY_OPERATOR')
-end
+if state == 'running' then close_run(line, id, record[2], '"parked","code":"ERR_PARKED_BY_OPERATOR"') end
+park_event(line, id, state, 'ERR_PARKED_BY_OPERATOR')
 if was_head then
   call('DEL', line.lease)
   hand_over(line)
