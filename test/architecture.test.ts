@@ -186,6 +186,11 @@ test('signals are combined by `linkSignals`, which gives its parents back', () =
   expect(combining).toEqual([]);
 });
 
+test('small records are written by one loop of compare and set', () => {
+  const writers = sources('src').filter((file) => /\.compareAndSet\(/.test(code(file)));
+  expect(writers).toEqual(['src/queue/records/collection.ts']);
+});
+
 test('nothing is left undone or untyped', () => {
   const marked = sources('src').filter((file) => /\b(TODO|FIXME|XXX)\b|@ts-ignore|@ts-nocheck/.test(read(file)));
   const untyped = sources('src').filter((file) => /\bas any\b|: any\b/.test(code(file)));

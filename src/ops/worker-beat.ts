@@ -1,11 +1,14 @@
+import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import { SallyportError } from '../core/errors.ts';
-import { isJsonObject } from '../core/json/json.ts';
+import { createCollection } from '../queue/records/collection.ts';
 import type { Records } from '../queue/records.ts';
 
 /** Not a tenant's records: tenants cannot have an underscore in their name. */
 const SYSTEM = '_system';
-const COLLECTION = 'workers';
+
+/** When a worker was last heard of, by its id. */
+const beatsIn = (records: Records) => createCollection(records, 'workers', z.object({ at: z.number() }));
 
 /** Milliseconds between beats. */
 const BEAT_MS = 5_000;
@@ -28,27 +31,23 @@ export function startWorkerBeat(id: string, deps: BeatDeps): () => Promise<void>
   const timer = setInterval(beat, BEAT_MS);
   return async () => {
     clearInterval(timer);
-    const { records } = deps;
-    const mine = await records.get(SYSTEM, COLLECTION, id);
-    if (mine !== null) await records.compareAndSet(SYSTEM, COLLECTION, id, mine.revision, null);
+    await beatsIn(deps.records).replace(SYSTEM, id, null);
   };
 }
 
 async function write(id: string, { records, clock }: BeatDeps): Promise<void> {
-  const known = await records.list(SYSTEM, COLLECTION);
-  await records.compareAndSet(SYSTEM, COLLECTION, id, known.get(id)?.revision ?? 0, { at: clock() });
-  for (const [name, { value, revision }] of known) {
-    if (name !== id && clock() - beatAt(value) > 10 * GONE_MS) {
-      await records.compareAndSet(SYSTEM, COLLECTION, name, revision, null);
-    }
+  const beats = beatsIn(records);
+  await beats.replace(SYSTEM, id, { at: clock() });
+  const isGone = (at: number): boolean => clock() - at > 10 * GONE_MS;
+  for (const [name, { at }] of (await beats.list(SYSTEM)).records) {
+    if (name !== id && isGone(at))
+      await beats.update(SYSTEM, name, (known) => (known && isGone(known.at) ? null : known));
   }
 }
 
 /** A readiness probe: some worker has been heard of lately. @throws SallyportError ERR_WORKER_SILENT */
 export async function probeWorkers({ records, clock }: BeatDeps): Promise<void> {
-  const known = await records.list(SYSTEM, COLLECTION);
-  for (const { value } of known.values()) if (clock() - beatAt(value) <= GONE_MS) return;
+  const beats = await beatsIn(records).list(SYSTEM);
+  for (const { at } of beats.records.values()) if (clock() - at <= GONE_MS) return;
   throw new SallyportError('ERR_WORKER_SILENT', 'no worker has been heard of');
 }
-
-const beatAt = (value: unknown): number => (isJsonObject(value) && typeof value.at === 'number' ? value.at : 0);

@@ -1,4 +1,5 @@
 import type { JsonValue } from '../core/json/json.ts';
+import type { Logger } from '../core/logger.ts';
 
 export interface StoredRecord {
   readonly value: JsonValue;
@@ -6,7 +7,10 @@ export interface StoredRecord {
   readonly revision: number;
 }
 
-/** Small typed records of a tenant: cursors, subscriptions, installations, reviews. Names are chosen by us, never by a sender. */
+/**
+ * Small records of a tenant: cursors, subscriptions, installations. Names are chosen by us, never by a sender. Read and
+ * write them through `records/collection.ts`.
+ */
 export interface Records {
   get(tenant: string, collection: string, name: string): Promise<StoredRecord | null>;
   list(tenant: string, collection: string): Promise<ReadonlyMap<string, StoredRecord>>;
@@ -18,4 +22,17 @@ export interface Records {
     expected: number,
     value: JsonValue | null,
   ): Promise<boolean>;
+  /** Reports a record that is in no form this release can read: by its name, never its content, once a process. */
+  unreadable(tenant: string, collection: string, name: string): void;
+}
+
+/** `Records.unreadable` for a store with this log: `record.unreadable`. */
+export function createUnreadable(logger: Logger): Records['unreadable'] {
+  const reported = new Set<string>();
+  return (tenant, collection, name) => {
+    const key = JSON.stringify([tenant, collection, name]);
+    if (reported.has(key)) return;
+    reported.add(key);
+    logger.warn({ tenant, collection, name }, 'record.unreadable');
+  };
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ChannelName } from '../../core/event.ts';
 import { type KeptSource, keptSourceSchema } from '../../core/kept-source.ts';
 import type { Records } from '../records.ts';
+import { createCollection } from './collection.ts';
 
 /** What the keeper last found out about one channel's sources of a tenant. */
 export interface StoredReport {
@@ -13,7 +14,7 @@ export interface StoredReport {
 
 /** Where the keeper leaves its reports, and where operators leave their wish for one. */
 export interface KeeperReports {
-  /** By the task's name. */
+  /** By the task's name; one that cannot be read is left out. */
   read(tenant: string): Promise<ReadonlyMap<string, StoredReport>>;
   write(tenant: string, task: string, report: StoredReport): Promise<void>;
   /** Asks the keeper to look at once. */
@@ -21,9 +22,6 @@ export interface KeeperReports {
   /** Epoch ms of the latest wish; 0 when there never was one. */
   syncRequestedAt(tenant: string): Promise<number>;
 }
-
-const REPORTS = 'keeper-reports';
-const WISHES = 'keeper-wishes';
 
 const reportSchema = z.object({
   v: z.literal(1),
@@ -34,27 +32,14 @@ const reportSchema = z.object({
 const wishSchema = z.object({ v: z.literal(1), at: z.number() });
 
 export function createKeeperReports(records: Records): KeeperReports {
-  /** The latest word wins; whoever was first in between said less. */
-  async function put(tenant: string, collection: string, name: string, value: object): Promise<void> {
-    for (;;) {
-      const revision = (await records.get(tenant, collection, name))?.revision ?? 0;
-      const json = JSON.parse(JSON.stringify({ v: 1, ...value }));
-      if (await records.compareAndSet(tenant, collection, name, revision, json)) return;
-    }
-  }
+  const reports = createCollection(records, 'keeper-reports', reportSchema);
+  const wishes = createCollection(records, 'keeper-wishes', wishSchema);
   return {
-    async read(tenant) {
-      const reports = new Map<string, StoredReport>();
-      for (const [name, { value }] of await records.list(tenant, REPORTS)) {
-        const parsed = reportSchema.safeParse(value).data;
-        if (parsed !== undefined) reports.set(name, parsed);
-      }
-      return reports;
-    },
-    write: (tenant, task, report) => put(tenant, REPORTS, task, report),
-    requestSync: (tenant, at) => put(tenant, WISHES, 'sync', { at }),
-    async syncRequestedAt(tenant) {
-      return wishSchema.safeParse((await records.get(tenant, WISHES, 'sync'))?.value).data?.at ?? 0;
-    },
+    read: async (tenant) => (await reports.list(tenant)).records,
+    // The latest word wins: it says everything the one before it did.
+    write: (tenant, task, { channel, at, sources }) =>
+      reports.replace(tenant, task, { v: 1, channel, at, sources: [...sources] }),
+    requestSync: (tenant, at) => wishes.replace(tenant, 'sync', { v: 1, at }),
+    syncRequestedAt: async (tenant) => (await wishes.list(tenant)).records.get('sync')?.at ?? 0,
   };
 }

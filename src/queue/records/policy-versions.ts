@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import type { Records } from '../records.ts';
+import { createCollection } from './collection.ts';
 
 /** Which policy a tenant's guardrails follow, as a number that everything remembered of an earlier one does not have. */
 export interface PolicyVersions {
@@ -11,13 +13,10 @@ export interface PolicyVersions {
 const [COLLECTION, NAME] = ['guardrails', 'policy'];
 
 export function createPolicyVersions(records: Records): PolicyVersions {
-  const current = async (tenant: string): Promise<number> =>
-    (await records.get(tenant, COLLECTION, NAME))?.revision ?? 0;
+  const policies = createCollection(records, COLLECTION, z.object({}));
   return {
-    current,
-    async renew(tenant) {
-      // Whoever is quicker has renewed it as well; the store never gives a revision twice.
-      await records.compareAndSet(tenant, COLLECTION, NAME, await current(tenant), {});
-    },
+    // The record says nothing but that it was written: the store never gives a revision twice.
+    current: async (tenant) => (await records.get(tenant, COLLECTION, NAME))?.revision ?? 0,
+    renew: (tenant) => policies.replace(tenant, NAME, {}),
   };
 }

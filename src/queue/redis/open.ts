@@ -55,7 +55,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     lease: createLease({ shards: patientShards, limits }),
     journal: createJournal(patientShards),
     callbacks: createCallbacks({ shards, events, minReplicas: options.minReplicas }),
-    records: createRecords(shards),
+    records: createRecords(shards, logger),
     ledger: createLedger({ shards, patientShards, limits }),
     audit,
     check: async () => {

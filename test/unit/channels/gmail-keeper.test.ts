@@ -89,6 +89,19 @@ const cursor = async () => (await worker.mailboxes.read(MAILBOX))?.historyId;
 const current = (): string => String(server.mailbox(MAILBOX).historyId());
 const watchCalls = (): GmailCall[] => server.calls.filter(({ method }) => method === 'watch');
 
+describe('a mailbox whose cursor is of a later release', () => {
+  test('stays as it is, is reported, and keeps no other from being kept', async () => {
+    const later = { v: 2, cursor: 'everything up to here has been accepted' };
+    await store.records.compareAndSet(TENANT, 'gmail-mailboxes', MAILBOX, 0, later);
+    const sources = await run({ boxes: [MAILBOX, 'second@example.com'] });
+    expect((await store.records.get(TENANT, 'gmail-mailboxes', MAILBOX))?.value).toEqual(later);
+    expect(sources).toMatchObject([
+      { name: MAILBOX, state: 'failing', code: 'ERR_STORE_MISMATCH' },
+      { name: 'second@example.com', state: 'active' },
+    ]);
+  });
+});
+
 describe('a watch', () => {
   test('is made with the first round, after which the mailbox is looked into and has a cursor', async () => {
     const sources = await run();

@@ -44,7 +44,23 @@ const failing = (
 const isCreate = ({ method, path }: GraphAsked): boolean => method === 'POST' && path === '/subscriptions';
 const isRenewal = ({ method }: GraphAsked): boolean => method === 'PATCH';
 
+/** As a later release might have left it. */
+const later = { v: 2, cursor: 'everything up to here has been accepted' };
+
 describe('a subscription', () => {
+  it('of a later release stays as it is, is reported, and keeps no other from being kept', async () => {
+    const other = 'users/other@example.com/messages';
+    const gate = await open({ keep: [MAILBOX, other] });
+    const nonce = gate.states.nonceOf('default', MAILBOX, 'created');
+    await gate.store.records.compareAndSet('default', 'graph-subscriptions', nonce, 0, later);
+    const { sources } = await gate.keep();
+    expect((await gate.store.records.get('default', 'graph-subscriptions', nonce))?.value).toEqual(later);
+    expect(sources).toMatchObject([
+      { name: MAILBOX, state: 'failing', code: 'ERR_STORE_MISMATCH' },
+      { name: other, state: 'active' },
+    ]);
+  });
+
   it('is made with both URLs, our secret and ids that do not change; both handshakes are answered meanwhile', async () => {
     const gate = await open();
     const { sources } = await gate.keep();

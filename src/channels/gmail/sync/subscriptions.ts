@@ -1,5 +1,6 @@
 import { codeOf } from '../../../core/errors.ts';
 import type { KeeperReport, KeptSource } from '../../../core/kept-source.ts';
+import { isUnreadable } from '../../../queue/records/collection.ts';
 import type { ParsedEvent } from '../../channel.ts';
 import type { KeeperTask } from '../../keeper-task.ts';
 import { type IdentifyDeps, pollEvent } from '../receive/identify.ts';
@@ -43,11 +44,20 @@ async function renewGmailWatches(deps: GmailKeeperDeps, signal: AbortSignal): Pr
   const sources: KeptSource[] = [];
   for (const mailbox of deps.boxes) {
     signal.throwIfAborted();
-    const watch = await keepWatch(mailbox, deps, signal);
-    const state = await pollWhenDue(mailbox, deps);
-    sources.push(reportOf(mailbox, watch, state, deps));
+    sources.push(await keepAndReport(mailbox, deps, signal));
   }
   return { sources };
+}
+
+/** What cannot be read keeps no other mailbox from being kept: it is as it was, and the report says so. */
+async function keepAndReport(mailbox: string, deps: GmailKeeperDeps, signal: AbortSignal): Promise<KeptSource> {
+  try {
+    const watch = await keepWatch(mailbox, deps, signal);
+    return reportOf(mailbox, watch, await pollWhenDue(mailbox, deps), deps);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return { name: mailbox, state: 'failing', expiresAt: null, lastEventAt: null, code: codeOf(error) };
+  }
 }
 
 async function pollWhenDue(mailbox: string, deps: GmailKeeperDeps): Promise<MailboxState | null> {

@@ -3,6 +3,7 @@ import { codeOf, SallyportError } from '../../../core/errors.ts';
 import type { KeptSource } from '../../../core/kept-source.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { KeeperTask } from '../../keeper-task.ts';
+import { isUnreadable } from '../../../queue/records/collection.ts';
 import { ask } from '../api/failure.ts';
 import type { GraphApi } from '../api/graph-api.ts';
 import { isGuid, mailboxOf, splitPath } from '../resource.ts';
@@ -35,7 +36,7 @@ const AT_ONCE = 8;
 
 /** Keeps a tenant's Graph subscriptions: makes, adopts, renews, remakes and ends them, and lists what they did not tell. */
 export function createGraphKeeperTask(deps: GraphKeeperDeps): KeeperTask {
-  const { store, sources, tenant, clock } = deps;
+  const { sources, tenant } = deps;
   const look = createLook(deps);
   return {
     name: `graph/${tenant}`,
@@ -48,8 +49,7 @@ export function createGraphKeeperTask(deps: GraphKeeperDeps): KeeperTask {
       const work = async (): Promise<void> => {
         for (let source = waiting.shift(); source !== undefined; source = waiting.shift()) {
           signal.throwIfAborted();
-          await keep(source, signal, deps);
-          reports.push(reportOf(source, await store.ensure(source.nonce, source, clock()), clock()));
+          reports.push(await keepAndReport(source, signal, deps));
         }
       };
       await Promise.all(Array.from({ length: AT_ONCE }, work));
@@ -78,6 +78,18 @@ function createLook({ store, sources, subscriptions, clock, logger, tenant }: Gr
       await store.update(nonce, (latest) => (latest.id === id ? { id: null, needsSync: true } : {}));
     }
   };
+}
+
+/** What cannot be read keeps nobody else from being kept: it is as it was, and the report says so. */
+async function keepAndReport(source: Source, signal: AbortSignal, deps: GraphKeeperDeps): Promise<KeptSource> {
+  const { store, clock } = deps;
+  try {
+    await keep(source, signal, deps);
+    return reportOf(source, await store.ensure(source.nonce, source, clock()), clock());
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return { name: source.resource, state: 'failing', expiresAt: null, lastEventAt: null, code: codeOf(error) };
+  }
 }
 
 /** One step after the other; a failure is recorded, and keeps nobody else from being kept. */

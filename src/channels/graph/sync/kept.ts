@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { errorCodes, SallyportError } from '../../../core/errors.ts';
+import { errorCodes } from '../../../core/errors.ts';
+import { createCollection } from '../../../queue/records/collection.ts';
 import type { Records } from '../../../queue/records.ts';
 
 /** What is remembered of a subscription we keep. Its secrets are not: they follow from the key (client-state.ts). */
@@ -40,7 +41,10 @@ export interface Wanted {
   readonly changeType: string;
 }
 
-/** Subscriptions by nonce, in the tenant's records. */
+/**
+ * Subscriptions by nonce, in the tenant's records. Every method but `list`, which leaves them out, refuses a record that
+ * this release cannot read (`isUnreadable`).
+ */
 export interface KeptStore {
   get(nonce: string): Promise<Kept | null>;
   list(): Promise<ReadonlyMap<string, Kept>>;
@@ -51,43 +55,16 @@ export interface KeptStore {
   remove(nonce: string): Promise<void>;
 }
 
-const COLLECTION = 'graph-subscriptions';
-
-/** Writers of one record are the keeper and the readers of its notifications: more rounds than that mean a broken store. */
-const MAX_ROUNDS = 20;
-
 export function createKeptStore(records: Records, tenant: string): KeptStore {
-  const read = async (nonce: string): Promise<{ kept: Kept | null; revision: number }> => {
-    const stored = await records.get(tenant, COLLECTION, nonce);
-    return { kept: keptSchema.safeParse(stored?.value).data ?? null, revision: stored?.revision ?? 0 };
-  };
-  const write = async (nonce: string, next: (kept: Kept | null) => Kept | null | undefined): Promise<Kept | null> => {
-    for (let round = 0; round < MAX_ROUNDS; round += 1) {
-      const { kept, revision } = await read(nonce);
-      const wanted = next(kept);
-      if (wanted === undefined) return kept;
-      if (await records.compareAndSet(tenant, COLLECTION, nonce, revision, wanted)) return wanted;
-    }
-    throw new SallyportError('ERR_STORE_UNAVAILABLE', 'a record changes faster than it can be written');
-  };
+  const subscriptions = createCollection(records, 'graph-subscriptions', keptSchema);
   return {
-    get: async (nonce) => (await read(nonce)).kept,
-    async list() {
-      const all = new Map<string, Kept>();
-      for (const [nonce, { value }] of await records.list(tenant, COLLECTION)) {
-        const kept = keptSchema.safeParse(value).data;
-        if (kept !== undefined) all.set(nonce, kept);
-      }
-      return all;
-    },
-    async ensure(nonce, wanted, now) {
-      const kept = await write(nonce, (known) => (known === null ? fresh(wanted, now) : undefined));
-      return kept ?? fresh(wanted, now);
-    },
-    update: (nonce, change) => write(nonce, (kept) => (kept === null ? undefined : { ...kept, ...change(kept) })),
-    async remove(nonce) {
-      await write(nonce, (kept) => (kept === null ? undefined : null));
-    },
+    get: (nonce) => subscriptions.get(tenant, nonce),
+    list: async () => (await subscriptions.list(tenant)).records,
+    ensure: async (nonce, wanted, now) =>
+      (await subscriptions.update(tenant, nonce, (known) => known ?? fresh(wanted, now))) ?? fresh(wanted, now),
+    update: (nonce, change) =>
+      subscriptions.update(tenant, nonce, (kept) => (kept === null ? null : { ...kept, ...change(kept) })),
+    remove: async (nonce) => void (await subscriptions.update(tenant, nonce, () => null)),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { JsonValue } from '../../../core/json/json.ts';
-import type { Records, StoredRecord } from '../../records.ts';
+import { createUnreadable, type Records, type StoredRecord } from '../../records.ts';
 import type { StoreParts } from '../store-parts.ts';
 
 interface RecordRow {
@@ -8,7 +8,7 @@ interface RecordRow {
   readonly revision: number;
 }
 
-export function createRecords({ connection, writer, counter }: StoreParts): Records {
+export function createRecords({ connection, writer, counter, logger }: StoreParts): Records {
   const where = 'WHERE tenant = ? AND collection = ?';
   const list = connection.query<RecordRow>(`SELECT name, value, revision FROM records ${where} ORDER BY name`);
   const get = connection.query<RecordRow>(`SELECT name, value, revision FROM records ${where} AND name = ?`);
@@ -30,6 +30,7 @@ export function createRecords({ connection, writer, counter }: StoreParts): Reco
         else put.run(tenant, collection, name, counter(), JSON.stringify(value));
         return true;
       }),
+    unreadable: createUnreadable(logger),
   };
 }
 

@@ -1,11 +1,12 @@
 import type { JsonValue } from '../../../core/json/json.ts';
-import type { Records, StoredRecord } from '../../records.ts';
+import type { Logger } from '../../../core/logger.ts';
+import { createUnreadable, type Records, type StoredRecord } from '../../records.ts';
 import { unavailable } from '../client/failure.ts';
 import { scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 
 /** Each collection of a tenant is one hash. */
-export function createRecords({ keys, client, run }: Shards): Records {
+export function createRecords({ keys, client, run }: Shards, logger: Logger): Records {
   const hashOf = (tenant: string, collection: string): string =>
     `${keys.tagOf(tenant)}:records:${collectionKey(tenant, collection)}`;
   const rethrow = (error: unknown): never => {
@@ -24,6 +25,7 @@ export function createRecords({ keys, client, run }: Shards): Records {
       const args = [collectionKey(tenant, collection), name, expected, value === null ? '' : JSON.stringify(value)];
       return (await run(scripts.compareAndSet, keys.tagOf(tenant), args)) === 1;
     },
+    unreadable: createUnreadable(logger),
   };
 }
 

@@ -6,6 +6,7 @@ import type { Conversation, EventRecord, InboundEvent } from '../../../core/even
 import type { Identifier } from '../../../core/identity.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Lease } from '../../../queue/lease.ts';
+import { type Collection, createCollection, isUnreadable } from '../../../queue/records/collection.ts';
 import type { Records } from '../../../queue/records.ts';
 import type { Steps } from '../../steps.ts';
 import { cut } from '../cut.ts';
@@ -31,7 +32,7 @@ export interface Remembered {
 
 /** What conversations remember of their own past. Nothing crosses from one to another, or from tenant to tenant. */
 export interface Memory {
-  /** The latest turns within the bounds, oldest first. @throws SallyportError ERR_STORE_UNAVAILABLE */
+  /** The latest turns within the bounds, oldest first; none that this release cannot read. @throws SallyportError ERR_STORE_UNAVAILABLE */
   recall(whose: Remembered): Promise<readonly Turn[]>;
   /** Keeps a turn, once however often it is given. @throws SallyportError ERR_STORE_UNAVAILABLE */
   remember(whose: Remembered, turn: Turn): Promise<void>;
@@ -64,9 +65,6 @@ export interface MemoryDeps {
 const BUCKETS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'];
 const collectionOf = (name: string): string => `memory-${name.slice(0, 1)}`;
 
-/** Writers of one conversation: the worker that has it, and one that has lost it and does not know yet. */
-const MAX_TRIES = 5;
-
 const turnSchema = z.object({
   id: z.string(),
   at: z.number(),
@@ -76,48 +74,47 @@ const turnSchema = z.object({
 });
 
 /** The channel is kept for erasure: whose turns they are is told by channel and author. */
-const recordSchema = z.object({ v: z.literal(1), channel: z.string(), turns: z.array(turnSchema) });
+const keptSchema = z.object({ v: z.literal(1), channel: z.string(), turns: z.array(turnSchema) });
+type Kept = z.output<typeof keptSchema>;
 
 export function createMemory({ records, digest, clock, bounds }: MemoryDeps): Memory {
   const nameOf = ({ conversation }: Remembered): string => digest('memory', [conversation.key]);
-
-  /** Replaces what is kept under a name; null leaves it. True unless others were faster every time. */
-  async function change(tenant: string, name: string, next: (kept: Kept | null) => Kept | null): Promise<boolean> {
-    const collection = collectionOf(name);
-    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const stored = await records.get(tenant, collection, name);
-      const kept = next(parse(stored?.value));
-      if (kept === null) return true;
-      const value = kept.turns.length === 0 ? null : { v: 1, ...kept, turns: kept.turns.map((turn) => ({ ...turn })) };
-      if (await records.compareAndSet(tenant, collection, name, stored?.revision ?? 0, value)) return true;
-    }
-    return false;
-  }
+  const bucketOf = (name: string): Collection<Kept> => createCollection(records, collectionOf(name), keptSchema);
 
   return {
     async recall(whose) {
       if (bounds.turns === 0) return [];
       const name = nameOf(whose);
-      const kept = parse((await records.get(whose.tenant, collectionOf(name), name))?.value);
+      const kept = await bucketOf(name)
+        .get(whose.tenant, name)
+        .catch((error: unknown) => {
+          // An answer without the past is better than none.
+          if (isUnreadable(error)) return null;
+          throw error;
+        });
       return within(bounds, clock(), kept?.turns ?? []);
     },
     async remember(whose, turn) {
       if (bounds.turns === 0) return;
-      await change(whose.tenant, nameOf(whose), (kept) => {
+      const name = nameOf(whose);
+      await bucketOf(name).update(whose.tenant, name, (kept) => {
         const turns = kept?.turns ?? [];
-        if (turns.some(({ id }) => id === turn.id)) return null;
-        return { channel: whose.channel, turns: within(bounds, clock(), [...turns, shortened(turn, bounds)]) };
+        if (turns.some(({ id }) => id === turn.id)) return kept;
+        const latest = within(bounds, clock(), [...turns, shortened(turn, bounds)]);
+        return latest.length === 0 ? null : { v: 1, channel: whose.channel, turns: latest };
       });
     },
     async forget(tenant, isGone) {
       let dropped = 0;
-      for (const bucket of BUCKETS) {
-        for (const name of (await records.list(tenant, collectionOf(bucket))).keys()) {
+      for (const first of BUCKETS) {
+        const bucket = bucketOf(first);
+        for (const name of (await bucket.list(tenant)).records.keys()) {
           let now = 0;
-          await change(tenant, name, (kept) => {
+          await bucket.update(tenant, name, (kept) => {
             const turns = kept?.turns.filter((turn) => !isGone(turn, kept.channel)) ?? [];
             now = (kept?.turns.length ?? 0) - turns.length;
-            return kept === null || now === 0 ? null : { ...kept, turns };
+            if (kept === null || now === 0) return kept;
+            return turns.length === 0 ? null : { ...kept, turns };
           });
           dropped += now;
         }
@@ -125,14 +122,6 @@ export function createMemory({ records, digest, clock, bounds }: MemoryDeps): Me
       return dropped;
     },
   };
-}
-
-type Kept = Pick<z.output<typeof recordSchema>, 'channel'> & { readonly turns: readonly Turn[] };
-
-/** What another release wrote in another form is forgotten rather than guessed at. */
-function parse(value: unknown): Kept | null {
-  const { data } = recordSchema.safeParse(value);
-  return data === undefined ? null : { channel: data.channel, turns: data.turns };
 }
 
 /** A turn takes half of the room at most, so that there is always one before it. */
