@@ -4,22 +4,8 @@ import { join } from 'node:path';
 import { silentLogger } from '../../src/core/logger.ts';
 import { type EmbeddedStoreOptions, openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
-import { attemptsContract } from './attempts.contract.ts';
-import { auditContract } from './audit.contract.ts';
-import { callbacksContract } from './callbacks.contract.ts';
-import { eventsContract } from './events.contract.ts';
 import type { StoreHarness } from './harness.ts';
-import { inboxContract } from './inbox.contract.ts';
-import { isolationContract } from './isolation.contract.ts';
-import { jobsContract } from './jobs.contract.ts';
-import { journalContract } from './journal.contract.ts';
-import { leaseContract } from './lease.contract.ts';
-import { ledgerContract } from './ledger.contract.ts';
-import { recordsContract } from './records.contract.ts';
-import { resolveContract } from './resolve.contract.ts';
-import { retentionContract } from './retention.contract.ts';
-import { reviewsContract } from './reviews.contract.ts';
-import { transitionsContract } from './transitions.contract.ts';
+import { storeContract } from './store.contract.ts';
 
 const opened = new Map<Store, EmbeddedStoreOptions>();
 const folders: string[] = [];
@@ -56,18 +42,4 @@ const harness: StoreHarness = {
   },
 };
 
-inboxContract('embedded', harness);
-leaseContract('embedded', harness);
-ledgerContract('embedded', harness);
-attemptsContract('embedded', harness);
-eventsContract('embedded', harness);
-callbacksContract('embedded', harness);
-journalContract('embedded', harness);
-recordsContract('embedded', harness);
-jobsContract('embedded', harness);
-retentionContract('embedded', harness);
-reviewsContract('embedded', harness);
-resolveContract('embedded', harness);
-auditContract('embedded', harness);
-isolationContract('embedded', harness);
-transitionsContract('embedded', harness);
+storeContract('embedded', harness);

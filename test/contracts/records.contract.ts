@@ -33,6 +33,12 @@ export function recordsContract(name: string, harness: StoreHarness): void {
       expect((await put('cursors', 'a', value)).value).toEqual(value);
     });
 
+    it('changes nothing about a record that is reported as unreadable', async () => {
+      const before = await put('cursors', 'a', 1);
+      store.records.unreadable('acme', 'cursors', 'a');
+      expect(await store.records.get('acme', 'cursors', 'a')).toEqual(before);
+    });
+
     it('creates only what is absent', async () => {
       await put('cursors', 'a', 1);
       expect(await store.records.compareAndSet('acme', 'cursors', 'a', 0, 2)).toBe(false);

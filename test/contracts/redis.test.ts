@@ -8,22 +8,8 @@ import { openRedisStore } from '../../src/queue/redis/open.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { PATIENCE_MS } from '../support/clock.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
-import { attemptsContract } from './attempts.contract.ts';
-import { auditContract } from './audit.contract.ts';
-import { callbacksContract } from './callbacks.contract.ts';
-import { eventsContract } from './events.contract.ts';
 import type { StoreHarness } from './harness.ts';
-import { inboxContract } from './inbox.contract.ts';
-import { isolationContract } from './isolation.contract.ts';
-import { jobsContract } from './jobs.contract.ts';
-import { journalContract } from './journal.contract.ts';
-import { leaseContract } from './lease.contract.ts';
-import { ledgerContract } from './ledger.contract.ts';
-import { recordsContract } from './records.contract.ts';
-import { resolveContract } from './resolve.contract.ts';
-import { retentionContract } from './retention.contract.ts';
-import { reviewsContract } from './reviews.contract.ts';
-import { transitionsContract } from './transitions.contract.ts';
+import { storeContract } from './store.contract.ts';
 
 // One shard is the default, and the only place where tenants could meet; several are what a cluster has.
 for (const shards of [1, 2]) {
@@ -77,20 +63,6 @@ for (const shards of [1, 2]) {
       },
     };
 
-    inboxContract('redis', harness);
-    leaseContract('redis', harness);
-    ledgerContract('redis', harness);
-    attemptsContract('redis', harness);
-    eventsContract('redis', harness);
-    callbacksContract('redis', harness);
-    journalContract('redis', harness);
-    recordsContract('redis', harness);
-    jobsContract('redis', harness);
-    retentionContract('redis', harness);
-    reviewsContract('redis', harness);
-    resolveContract('redis', harness);
-    auditContract('redis', harness);
-    isolationContract('redis', harness);
-    transitionsContract('redis', harness);
+    storeContract('redis', harness);
   });
 }
