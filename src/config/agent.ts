@@ -90,7 +90,18 @@ const definition = z
     {
       message: 'needs one of instructions (for a model), run (your own code) and http (a program of yours)',
     },
-  );
+  )
+  .superRefine((one, context) => {
+    const kind = one.run !== undefined ? 'run' : one.http !== undefined ? 'http' : null;
+    if (kind === null || one.instructions !== undefined) return;
+    // Running would be wrong: whoever lists tools or hosts relies on the agent having these and no others.
+    const { tools, delegates, model, fetchUrl } = one;
+    for (const [setting, value] of Object.entries({ tools, delegates, model, fetchUrl })) {
+      if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
+      const message = `has no effect for an agent with ${kind}; remove it, or use instructions`;
+      context.addIssue({ code: 'custom', path: [setting], message });
+    }
+  });
 
 const isDelegate = (name: string, all: readonly z.output<typeof definition>[]): boolean =>
   all.some((one) => one.name === name && one.description !== undefined && one.instructions !== undefined);

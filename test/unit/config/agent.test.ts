@@ -157,3 +157,27 @@ test('what `fetch_url` may ask is said for all agents, and for one that has its 
   expect(toldTo('others', {})).toBeUndefined();
   expect(problemsOf({}, { tools: { fetchUrl: { hosts: ['https://shop.example/'] } } })).toHaveLength(1);
 });
+
+describe('settings that only a model would use', () => {
+  const http = { url: 'https://agent.example/events', secrets: 'a-secret-of-sixteen-bytes' };
+  const run = async () => ({ kind: 'silent' });
+  const modelOnly = { tools: ['fetch_url'], delegates: ['other'], model: 'm', fetchUrl: { hosts: ['a.example'] } };
+  const other = { name: 'other', description: 'Helps.', instructions: 'Help.' };
+
+  test.each([
+    ['run', { run }],
+    ['http', { http }],
+  ])('are refused for an agent with %s', (kind, one) => {
+    for (const [setting, value] of Object.entries(modelOnly)) {
+      expect(problemsOf(model, { agents: [{ name: 'own', ...one, [setting]: value }, other] })).toEqual([
+        `agents.0.${setting}: has no effect for an agent with ${kind}; remove it, or use instructions`,
+      ]);
+    }
+  });
+
+  test('may be empty there, and are taken with instructions', () => {
+    const empty = { tools: [], delegates: [] };
+    expect(problemsOf({}, { agents: [{ name: 'own', run, ...empty }] })).toEqual([]);
+    expect(problemsOf(model, { agents: [{ ...support, ...modelOnly }, other] })).toEqual([]);
+  });
+});
