@@ -1,9 +1,9 @@
 import type { ChannelModule } from '../channels/module.ts';
 import { channelModules } from '../channels/registry.ts';
-import { builtInOf } from '../config/agent.ts';
 import type { Config } from '../config/schema.ts';
 import type { InboundEvent } from '../core/event.ts';
 import { type Candidate, type Choice, choose } from '../workers/agents/choose.ts';
+import { builtInOf } from '../workers/agents/settings.ts';
 
 /** Who may answer, as the configuration lists them; the built-in agent is the last resort. */
 export function agentChoice({ agent, agents, tenants }: Config): Choice<Candidate> {

@@ -1,8 +1,8 @@
-import { type AgentDefinitionConfig, builtInOf } from '../config/agent.ts';
 import type { Agent } from '../workers/agent.ts';
 import { choose } from '../workers/agents/choose.ts';
 import { isGuardrail } from '../workers/agents/definition.ts';
 import { echoAgent } from '../workers/agents/echo.ts';
+import { type AgentDefinitionConfig, builtInOf } from '../workers/agents/settings.ts';
 import type { RunDeps } from '../workers/run.ts';
 import { agentChoice } from './agent-choice.ts';
 import { createAssistants } from './assistants.node.ts';

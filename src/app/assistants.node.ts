@@ -1,8 +1,8 @@
-import type { AgentDefinitionConfig } from '../config/agent.ts';
 import type { Agent } from '../workers/agent.ts';
 import { createAssistant } from '../workers/agents/assistant/assistant.ts';
 import { isGuardrail } from '../workers/agents/definition.ts';
 import type { Memory } from '../workers/agents/memory/memory.ts';
+import type { AgentDefinitionConfig } from '../workers/agents/settings.ts';
 import type { Guardrail } from '../workers/guardrails/guardrail.ts';
 import type { Guardrails } from '../workers/guardrails/guardrails.ts';
 import type { Delegate } from '../workers/tools/delegate.ts';

@@ -1,7 +1,7 @@
-import { httpEndpoints, type NamedEndpoint } from '../config/http-agent.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { Agent } from '../workers/agent.ts';
 import { createHttpAgent } from '../workers/agents/http/agent.ts';
+import { httpEndpoints, type NamedEndpoint } from '../workers/agents/http/settings.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** Somebody else's program. Its client may reach the host and port of its own URL even where they are private. */

@@ -1,8 +1,8 @@
-import type { AgentConfig } from '../config/agent.ts';
 import type { Config } from '../config/schema.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { Clients } from '../net/clients.ts';
 import type { AskModel } from '../workers/agents/assistant/model.ts';
+import type { AgentConfig } from '../workers/agents/settings.ts';
 import { createPrices, type PriceOf } from '../workers/budget/prices.ts';
 
 /** The models of the configured endpoint by name. The AI SDK is loaded with the first call. */

@@ -1,10 +1,10 @@
 import type { SlackConfig } from '../channels/slack/settings.ts';
-import type { AgentDefinitionConfig } from '../config/agent.ts';
 import type { Config } from '../config/schema.ts';
 import type { Clients } from '../net/clients.ts';
 import type { Agent } from '../workers/agent.ts';
 import type { BoltDeps } from '../workers/agents/bolt/agent.ts';
 import type { TenantSlack } from '../workers/agents/bolt/tenant-app.ts';
+import type { AgentDefinitionConfig } from '../workers/agents/settings.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** Slack's own; anything else stands in for it. */

@@ -2,11 +2,11 @@ import { gmailEnvironment, gmailRefinements } from '../channels/gmail/settings.t
 import { graphEnvironment, graphRefinements } from '../channels/graph/settings.ts';
 import { slackEnvironment, slackRefinements } from '../channels/slack/settings.ts';
 import { teamsEnvironment, teamsRefinements } from '../channels/teams/settings.ts';
-import { agentEnvironment, agentRefinements } from './agent.ts';
-import { auditEnvironment } from './audit.ts';
-import { budgetEnvironment } from './budget.ts';
-import { guardrailsEnvironment } from './guardrails.ts';
-import { reviewEnvironment } from './review.ts';
+import { auditEnvironment } from '../ops/settings.ts';
+import { agentEnvironment, agentRefinements } from '../workers/agents/settings.ts';
+import { budgetEnvironment } from '../workers/budget/settings.ts';
+import { guardrailsEnvironment } from '../workers/guardrails/settings.ts';
+import { reviewEnvironment } from '../workers/review/settings.ts';
 
 /** The environment's names for settings, each with its place in the configuration. */
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { needModel } from './agent.ts';
+import { needModel } from '../workers/agents/settings.ts';
 import {
   type Environment,
   isRecord,

@@ -15,13 +15,13 @@ import {
   secret,
   tenantName,
 } from '../core/setting-values.ts';
-import { agentSchema, agentsSchema, checkTenantAgents, tenantAgents } from './agent.ts';
-import { auditSchema } from './audit.ts';
-import { globalBudgetSchema, pricesSchema, tenantBudgetSchema } from './budget.ts';
-import { guardrailsSchema } from './guardrails.ts';
+import { auditSchema } from '../ops/settings.ts';
+import { agentSchema, agentsSchema, checkTenantAgents, tenantAgents } from '../workers/agents/settings.ts';
+import { globalBudgetSchema, pricesSchema, tenantBudgetSchema } from '../workers/budget/settings.ts';
+import { guardrailsSchema } from '../workers/guardrails/settings.ts';
+import { reviewSchema } from '../workers/review/settings.ts';
+import { toolsSchema } from '../workers/tools/settings.ts';
 import { checkReplyTimeout } from './reply-timeout.ts';
-import { reviewSchema } from './review.ts';
-import { toolsSchema } from './tools.ts';
 
 const MIB = 1024 * 1024;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;

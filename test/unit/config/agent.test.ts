@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { fetchUrlTools } from '../../../src/app/fetch-url.node.ts';
-import { builtInOf } from '../../../src/config/agent.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { defineAgent, defineConfig, defineTool } from '../../../src/index.ts';
 import { createClients } from '../../../src/net/clients.ts';
+import { builtInOf } from '../../../src/workers/agents/settings.ts';
 
 const KEY = Buffer.alloc(32, 7).toString('base64');
 const sound = {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { relevanceOf } from '../../../src/app/agent-choice.ts';
 import { defineConfig } from '../../../src/config/define.ts';
-import { httpEndpoints } from '../../../src/config/http-agent.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { Config } from '../../../src/config/schema.ts';
 import { boltAgent } from '../../../src/workers/agents/bolt/define.ts';
+import { httpEndpoints } from '../../../src/workers/agents/http/settings.ts';
 
 const key = Buffer.alloc(32, 1).toString('base64');
 const base = { SALLYPORT_SEAL_KEY: key, SALLYPORT_ID_KEY: key, SLACK_SIGNING_SECRET: 'a-secret-of-sixteen-bytes' };

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { InboundEvent } from '../core/event.ts';
-import { bytes, durationBetween, httpUrl, integer, secret } from '../core/setting-values.ts';
-import { matchSchema } from './agent-match.ts';
-import { agentBudgetSchema } from './budget.ts';
-import { httpAgentEnvironment, httpAgentSchema, httpEndpointSchema, needHttpAgent } from './http-agent.ts';
-import { fetchUrlSchema } from './tools.ts';
+import { channelNames } from '../../channels/registry.ts';
+import type { InboundEvent } from '../../core/event.ts';
+import { bytes, durationBetween, flag, httpUrl, integer, secret } from '../../core/setting-values.ts';
+import { agentBudgetSchema } from '../budget/settings.ts';
+import { fetchUrlSchema } from '../tools/settings.ts';
+import { httpAgentEnvironment, httpAgentSchema, httpEndpointSchema, needHttpAgent } from './http/settings.ts';
 
 /** What answers where no agent of the configuration does. */
 const builtInAgents = ['echo', 'assistant', 'http'] as const;
@@ -51,6 +51,28 @@ const headerText = secret(1).regex(/^[\x21-\x7e]*$/, { message: 'must be printab
 
 const toolName = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, { message: 'must be 1 to 64 of a-z, 0-9 and _' });
 const toolNames = z.array(toolName);
+
+type Match = (event: InboundEvent) => boolean;
+
+const channel = z.enum(channelNames, { error: `must be one of ${channelNames.join(', ')}` });
+
+/** For files that hold no code: all that is named has to hold. */
+const conditions = z
+  .strictObject({
+    channels: z.array(channel).min(1, { message: 'is empty' }).optional(),
+    /** Whether the app was addressed by name. */
+    mentioned: flag.optional(),
+  })
+  .transform(
+    ({ channels, mentioned }): Match =>
+      (event) =>
+        (channels?.includes(event.channel) ?? true) && (mentioned ?? event.mentioned) === event.mentioned,
+  );
+
+/** Whether an agent answers an event: a function, or conditions. */
+const matchSchema = z.union([z.custom<Match>((value) => typeof value === 'function'), conditions], {
+  error: 'must be a function, or channels and mentioned',
+});
 
 const definition = z
   .strictObject({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { durationBetween } from '../core/setting-values.ts';
+import { durationBetween } from '../../core/setting-values.ts';
 
 const TENANT = ['tenants', 'default', 'review'] as const;
 

@@ -1,4 +1,8 @@
-import { trimEndOf } from '../core/text/trim.ts';
+import { realpathSync } from 'node:fs';
+import { basename } from 'node:path';
+import { z } from 'zod';
+import { bytes, durationBetween, hostPattern, integer, listOf } from '../../core/setting-values.ts';
+import { trimEndOf } from '../../core/text/trim.ts';
 
 /** One line for each kind, because a list of names is read by columns nowhere else. */
 const words = (text: string): readonly string[] => text.split(' ');
@@ -80,11 +84,11 @@ const isRefused = (name: string): boolean => REFUSED.has(name) || REFUSED.has(wi
  * @param name the last part of its path
  * @param target the last part of the path it is a link to; the same name where it is no link
  */
-export const isUnsafeProgram = (name: string, target: string): boolean =>
+const isUnsafeProgram = (name: string, target: string): boolean =>
   isRefused(name) || (target !== name && !MANY_IN_ONE.has(target) && isRefused(target));
 
 /** Whether listing the option would allow what a program of this name must not do, by an abbreviation or a bundle too. */
-export function isUnsafeOption(name: string, option: string): boolean {
+function isUnsafeOption(name: string, option: string): boolean {
   const known = Object.hasOwn(REFUSED_OPTIONS, name) ? REFUSED_OPTIONS[name] : undefined;
   return known?.some((unsafe) => covers(option.split('=', 1)[0] ?? '', unsafe)) ?? false;
 }
@@ -95,3 +99,75 @@ function covers(option: string, unsafe: string): boolean {
   // A bundle like `-lz`, or a value glued to its letter.
   return unsafe.length === 2 && option.startsWith('-') && option.slice(1).includes(unsafe.slice(1));
 }
+
+const path = z
+  .string({ error: 'must be an absolute path, or { path, options }' })
+  .regex(/^\/[\x21-\x7e]{1,500}$/, { message: 'must be an absolute path' });
+
+const option = z.string().regex(/^[-+@][\x21-\x7e]{1,100}$/, {
+  message: 'must be an option as it is written, like -l or --max-count',
+});
+
+const fields = z.strictObject({
+  path,
+  /** What a model may give it, as it is written: `-l`, `--max-count`, `--color=never`. */
+  options: z.array(option).max(100).default([]),
+});
+
+const program = fields.superRefine((given, context) => {
+  const name = basename(given.path);
+  if (isUnsafeProgram(name, basename(targetOf(given.path)))) {
+    const message =
+      'runs code, other programs or network requests by design; remove it, and offer what you need as a tool of your own (defineTool) or as a program that takes no code';
+    context.addIssue({ code: 'custom', path: ['path'], message });
+  }
+  for (const [i, one] of given.options.entries()) {
+    if (!isUnsafeOption(name, one)) continue;
+    const message =
+      'allows this program to start others, to delete, or to write or read files by other names; remove it';
+    context.addIssue({ code: 'custom', path: ['options', i], message });
+  }
+});
+
+/** A path stands for a program without options. */
+const programSchema = z
+  .custom<string | z.input<typeof fields>>(() => true)
+  .transform((given) => (typeof given === 'object' ? given : { path: given }))
+  .pipe(program);
+
+/** What a link leads to. A program that is not on this machine (the worker's image has it) is judged by its own name. */
+function targetOf(from: string): string {
+  try {
+    return realpathSync(from);
+  } catch {
+    return from;
+  }
+}
+
+const programName = z.string().regex(/^[a-z][a-z0-9_.+-]{0,30}$/, { message: 'must be a short name like wc or sort' });
+
+/** Of `fetch_url`. */
+export const fetchUrlSchema = z.strictObject({
+  /** What it may fetch from; absent: every public host. */
+  hosts: listOf(hostPattern).optional(),
+});
+
+/** Tools whose settings are the same for every agent, unless it has its own. */
+export const toolsSchema = z
+  .strictObject({
+    fetchUrl: fetchUrlSchema.prefault({}),
+    workspace: z
+      .strictObject({
+        /** Where the folders of runs are made; default: `workspaces` in the data folder. */
+        folder: z.string().min(1).optional(),
+        /** Of all files of a run together. */
+        size: bytes.prefault('10MiB'),
+        files: integer(1, 10_000).default(200),
+        /** What `workspace_run` may start: a path, or `{ path, options }` with the options a model may give. */
+        programs: z.record(programName, programSchema).default({}),
+        /** For one program. */
+        timeout: durationBetween('100ms', '10m').prefault('30s'),
+      })
+      .prefault({}),
+  })
+  .prefault({});

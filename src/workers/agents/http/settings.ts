@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { webhookKey } from '../core/crypto/webhook-key.ts';
-import { durationBetween, httpUrl, integer, listOf } from '../core/setting-values.ts';
-import { usd } from './budget.ts';
+import { webhookKey } from '../../../core/crypto/webhook-key.ts';
+import { durationBetween, httpUrl, integer, listOf } from '../../../core/setting-values.ts';
+import { usd } from '../../budget/settings.ts';
 
 /** `whsec_` and base64, or any text of 16 bytes and more, which counts as it is written. Becomes the key's bytes. */
 const webhookSecret = z.string({ error: 'must be text' }).transform((text, context) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { durationBetween, flag, hostPattern, httpUrl, integer, listOf, secret } from '../core/setting-values.ts';
+import { durationBetween, flag, hostPattern, httpUrl, integer, listOf, secret } from '../../core/setting-values.ts';
 
 const stages = z
   .array(z.enum(['input', 'tool-call', 'output'], { error: 'must be input, tool-call or output' }))

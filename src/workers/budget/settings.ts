@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type BudgetLimits, type Limits, type Max, mergeBudgets } from '../core/budget.ts';
+import { type BudgetLimits, type Limits, type Max, mergeBudgets } from '../../core/budget.ts';
 
 const TENANT = ['tenants', 'default', 'budget'] as const;
 
