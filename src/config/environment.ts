@@ -1,83 +1,31 @@
-import { gmailEnvironment, gmailRefinements } from '../channels/gmail/settings.ts';
-import { graphEnvironment, graphRefinements } from '../channels/graph/settings.ts';
-import { slackEnvironment, slackRefinements } from '../channels/slack/settings.ts';
-import { teamsEnvironment, teamsRefinements } from '../channels/teams/settings.ts';
-import { auditEnvironment } from '../ops/settings.ts';
-import { agentEnvironment, agentRefinements } from '../workers/agents/settings.ts';
-import { budgetEnvironment } from '../workers/budget/settings.ts';
-import { guardrailsEnvironment } from '../workers/guardrails/settings.ts';
-import { reviewEnvironment } from '../workers/review/settings.ts';
+import { type DeclaredSetting, declaredSettings, EACH } from './declared.ts';
+import { configSchema } from './schema.ts';
 
 /** The environment's names for settings, each with its place in the configuration. */
 
 type Path = readonly string[];
 
-export const environmentPaths: Readonly<Record<string, Path>> = {
-  PORT: ['server', 'port'],
-  HOST: ['server', 'host'],
-  SALLYPORT_WORKER_PORT: ['server', 'workerPort'],
-  SALLYPORT_PUBLIC_URL: ['server', 'publicUrl'],
-  SALLYPORT_TRUSTED_PROXIES: ['server', 'trustedProxies'],
-  SALLYPORT_BODY_LIMIT: ['server', 'bodyLimit'],
-  SALLYPORT_BODY_TIMEOUT: ['server', 'bodyTimeout'],
-  SALLYPORT_GRACE: ['server', 'grace'],
-  SALLYPORT_OUTCOME_HEADERS: ['server', 'outcomeHeaders'],
-  SALLYPORT_FAILURES_PER_MINUTE: ['server', 'failuresPerMinute'],
-  SALLYPORT_REDIS_URL: ['store', 'redisUrl'],
-  SALLYPORT_REDIS_SHARDS: ['store', 'shards'],
-  SALLYPORT_REDIS_PREFIX: ['store', 'prefix'],
-  SALLYPORT_MIN_REPLICAS: ['store', 'minReplicas'],
-  SALLYPORT_ALLOW_UNSAFE_REDIS: ['store', 'allowUnsafe'],
-  SALLYPORT_DATA_DIR: ['store', 'dataDir'],
-  SALLYPORT_QUEUE_CAP: ['store', 'queueCap'],
-  SALLYPORT_SEAL_KEY: ['keys', 'seal'],
-  SALLYPORT_ID_KEY: ['keys', 'id'],
-  SALLYPORT_WINDOW_SLACK: ['windows', 'slack'],
-  SALLYPORT_WINDOW_GRAPH: ['windows', 'graph'],
-  SALLYPORT_WINDOW_TEAMS: ['windows', 'teams'],
-  SALLYPORT_WINDOW_GMAIL: ['windows', 'gmail'],
-  SALLYPORT_MAX_AGE: ['maxAge'],
-  SALLYPORT_RETENTION: ['retention'],
-  SALLYPORT_CONCURRENCY: ['concurrency'],
-  SALLYPORT_LEASE: ['worker', 'lease'],
-  SALLYPORT_REPLY_TIMEOUT: ['worker', 'replyTimeout'],
-  SALLYPORT_JWT_SECRET: ['api', 'jwtSecret'],
-  SALLYPORT_JWT_ISSUER: ['api', 'jwtIssuer'],
-  SALLYPORT_JWT_AUDIENCE: ['api', 'jwtAudience'],
-  SALLYPORT_METRICS_TOKEN: ['metricsToken'],
-  LOG_LEVEL: ['logLevel'],
-  ...auditEnvironment,
-  ...agentEnvironment,
-  ...budgetEnvironment,
-  ...guardrailsEnvironment,
-  ...reviewEnvironment,
-  ...slackEnvironment,
-  ...graphEnvironment,
-  ...teamsEnvironment,
-  ...gmailEnvironment,
-};
+type WithVariable = DeclaredSetting & { readonly env: string };
 
-/**
- * An empty value counts as absent, as compose files pass it for unset variables; not so for these: an empty signing
- * secret or key must stop the start, because an empty HMAC key is one everybody knows.
- */
-const emptyIsAnError: ReadonlySet<string> = new Set([
-  'SLACK_SIGNING_SECRET',
-  'SALLYPORT_SEAL_KEY',
-  'SALLYPORT_ID_KEY',
-  'SALLYPORT_JWT_SECRET',
-  'SALLYPORT_METRICS_TOKEN',
-  'SALLYPORT_AGENT_SECRET',
-]);
+const declared = declaredSettings(configSchema).filter((one): one is WithVariable => one.env !== undefined);
+
+/** A variable of a tenant's setting sets that of the tenant `default`. */
+const placeOf = ({ path }: DeclaredSetting): Path => path.map((part) => (part === EACH ? 'default' : part));
+
+export const environmentPaths: Readonly<Record<string, Path>> = Object.fromEntries(
+  declared.map((one) => [one.env, placeOf(one)]),
+);
+
+const named = (isMeant: (one: WithVariable) => boolean): ReadonlySet<string> =>
+  new Set(declared.filter(isMeant).map(({ env }) => env));
+
+/** An empty value counts as absent, as compose files pass it for unset variables; not so for these. */
+const emptyIsWrong = named((one) => one.emptyIsWrong === true);
 
 /** A variable that only refines a channel (where its API is) does not switch the channel on. */
-const refinements: Readonly<Record<string, string>> = {
-  ...slackRefinements,
-  ...agentRefinements,
-  ...graphRefinements,
-  ...teamsRefinements,
-  ...gmailRefinements,
-};
+const refinements: Readonly<Record<string, string | undefined>> = Object.fromEntries(
+  declared.map(({ env, refines }) => [env, refines]),
+);
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -126,7 +74,7 @@ export function overlayEnvironment(file: unknown, environment: Environment): unk
 }
 
 const isGiven = (name: string, environment: Environment): boolean =>
-  environment[name] !== undefined && (environment[name]?.trim() !== '' || emptyIsAnError.has(name));
+  environment[name] !== undefined && (environment[name]?.trim() !== '' || emptyIsWrong.has(name));
 
 /** What stands at a place of settings that are not parsed yet, or undefined. */
 export function settingAt(root: unknown, path: readonly string[]): unknown {

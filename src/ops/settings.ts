@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { fromBase64, toHex } from '../core/crypto/encoding.ts';
-import { durationAtLeast, durationBetween, httpUrl } from '../core/setting-values.ts';
+import { setting } from '../core/setting.ts';
+import { durationAtLeast, durationBetween, httpUrl, secret } from '../core/setting-values.ts';
 
 /** How every Ed25519 private key begins as PKCS #8 (RFC 8410, 7); 32 bytes follow. */
 const ED25519 = '302e020100300506032b657004220420';
@@ -15,28 +16,32 @@ const signingKey = z.string({ error: 'must be text' }).transform((text, context)
   return z.NEVER;
 });
 
+const file = z
+  .string()
+  .min(1)
+  .regex(/^(?!https?:)/);
+
 /** The chain of who did what. */
 export const auditSchema = z
   .strictObject({
-    /** Older entries are trimmed. An export verifies without them and says where it begins. */
-    keep: durationAtLeast(3_600_000, 'what happened must be readable for a while').prefault('90d'),
-    /** Signs checkpoints. */
-    key: signingKey.optional(),
-    /** A file that is appended to, or a URL they are posted to. */
-    checkpoints: z
-      .union(
-        [
-          httpUrl,
-          z
-            .string()
-            .min(1)
-            .regex(/^(?!https?:)/),
-        ],
-        { error: 'must be a file or a URL' },
-      )
-      .optional(),
-    /** How often one worker says how the chains end. */
-    every: durationBetween('1s', '24h').prefault('5m'),
+    keep: setting(durationAtLeast(3_600_000, 'what happened must be readable for a while').prefault('90d'), {
+      env: 'SALLYPORT_AUDIT_KEEP',
+      // An export verifies without the entries that were trimmed, and says where it begins.
+      description: 'how long entries of the [audit](audit.md) are kept; at least 1h',
+    }),
+    key: setting(signingKey.optional(), {
+      env: 'SALLYPORT_AUDIT_KEY',
+      description: 'Ed25519 private key (PKCS #8 in base64) that signs checkpoints of the audit',
+      secret: true,
+    }),
+    checkpoints: setting(z.union([httpUrl, file], { error: 'must be a file or a URL' }).optional(), {
+      env: 'SALLYPORT_AUDIT_CHECKPOINTS',
+      description: 'file they are appended to, or URL they are posted to',
+    }),
+    every: setting(durationBetween('1s', '24h').prefault('5m'), {
+      env: 'SALLYPORT_AUDIT_EVERY',
+      description: 'how often one worker signs how the chains end',
+    }),
   })
   .refine(({ key, checkpoints }) => key !== undefined || checkpoints === undefined, {
     message: 'checkpoints need a key (SALLYPORT_AUDIT_KEY)',
@@ -44,9 +49,16 @@ export const auditSchema = z
   })
   .prefault({});
 
-export const auditEnvironment: Readonly<Record<string, readonly string[]>> = {
-  SALLYPORT_AUDIT_KEEP: ['audit', 'keep'],
-  SALLYPORT_AUDIT_KEY: ['audit', 'key'],
-  SALLYPORT_AUDIT_CHECKPOINTS: ['audit', 'checkpoints'],
-  SALLYPORT_AUDIT_EVERY: ['audit', 'every'],
-};
+export const metricsToken = setting(secret(16).optional(), {
+  env: 'SALLYPORT_METRICS_TOKEN',
+  description: 'without it `/metrics` does not exist',
+  secret: true,
+  emptyIsWrong: true,
+});
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+export const logLevel = setting(
+  z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
+  { env: 'LOG_LEVEL', description: '`fatal` to `trace`, or `silent`' },
+);

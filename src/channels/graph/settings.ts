@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { fromBase64 } from '../../core/crypto/encoding.ts';
 import type { VendorTiming } from '../../core/reply-timing.ts';
+import { setting } from '../../core/setting.ts';
 import { durationAtLeast, flag, httpUrl, listOf, secret } from '../../core/setting-values.ts';
 
 const HOUR_MS = 3_600_000;
-const TENANT = ['tenants', 'default', 'graph'] as const;
 
 /** A GUID in practice, or a domain of the tenant. It becomes part of a URL. */
 const entraId = z
@@ -60,26 +60,59 @@ const privateKey = z
 
 export const graphSchema = z
   .strictObject({
-    /** Notifications of other Entra tenants are quarantined. */
-    tenantId: entraId,
+    tenantId: setting(entraId, {
+      env: 'GRAPH_TENANT_ID',
+      description: 'switches Graph on: the Entra tenant; notifications of others are quarantined',
+      default: '–',
+    }),
     /** The app whose subscriptions these are, and to which Microsoft makes out its tokens. */
-    clientId: entraId.optional(),
-    /** Absent: notifications are taken, but nothing can be fetched, kept or answered. */
-    clientSecret: secret(1).optional(),
-    subscriptions: subscriptions.default([]),
-    /** Secrets of subscriptions made by hand; several while one replaces another. */
-    clientStates: listOf(
-      secret(16).max(MAX_NAME_CHARS, { message: 'is too long: Graph takes 128 characters' }),
-    ).optional(),
-    /** The certificate given to new subscriptions. */
-    encryptionCert: certificate.optional(),
-    /** Its private key first, then those of earlier certificates. */
-    encryptionKeys: listOf(privateKey).optional(),
-    /** Our names for the certificates, in the order of their keys. */
-    encryptionKeyIds: listOf(z.string().min(1).max(MAX_NAME_CHARS)).prefault(['sallyport']),
-    baseUrl: httpUrl.default('https://graph.microsoft.com/'),
-    authorityUrl: httpUrl.default('https://login.microsoftonline.com/'),
-    jwksUrl: httpUrl.default('https://login.microsoftonline.com/common/discovery/v2.0/keys'),
+    clientId: setting(entraId.optional(), { env: 'GRAPH_CLIENT_ID', description: 'the app' }),
+    clientSecret: setting(secret(1).optional(), {
+      env: 'GRAPH_CLIENT_SECRET',
+      description: "the app's secret; without it nothing is fetched, kept or answered",
+      secret: true,
+    }),
+    subscriptions: setting(subscriptions.default([]), {
+      env: 'GRAPH_SUBSCRIPTIONS',
+      description:
+        'comma list of resources to keep subscribed to; in a file also `{ resource, changeType, rich }` ([graph.md](graph.md))',
+    }),
+    clientStates: setting(
+      listOf(secret(16).max(MAX_NAME_CHARS, { message: 'is too long: Graph takes 128 characters' })).optional(),
+      {
+        env: 'GRAPH_CLIENT_STATE',
+        description: 'secret of subscriptions made by hand; a comma list while one replaces another',
+        secret: true,
+      },
+    ),
+    encryptionCert: setting(certificate.optional(), {
+      env: 'GRAPH_ENCRYPTION_CERT',
+      description: 'certificate for rich notifications, PEM or base64',
+    }),
+    encryptionKeys: setting(listOf(privateKey).optional(), {
+      env: 'GRAPH_ENCRYPTION_KEY',
+      description: 'its private key in PEM (`\\n` for line ends); a comma list, the current one first',
+      secret: true,
+    }),
+    encryptionKeyIds: setting(listOf(z.string().min(1).max(MAX_NAME_CHARS)).prefault(['sallyport']), {
+      env: 'GRAPH_ENCRYPTION_KEY_ID',
+      description: 'our names for the certificates, in the order of their keys',
+    }),
+    baseUrl: setting(httpUrl.default('https://graph.microsoft.com/'), {
+      env: 'GRAPH_BASE_URL',
+      description: 'for national clouds and local servers',
+      refines: 'GRAPH_TENANT_ID',
+    }),
+    authorityUrl: setting(httpUrl.default('https://login.microsoftonline.com/'), {
+      env: 'GRAPH_AUTHORITY_URL',
+      description: 'for national clouds and local servers',
+      refines: 'GRAPH_TENANT_ID',
+    }),
+    jwksUrl: setting(httpUrl.default('https://login.microsoftonline.com/common/discovery/v2.0/keys'), {
+      env: 'GRAPH_JWKS_URL',
+      description: 'for national clouds and local servers',
+      refines: 'GRAPH_TENANT_ID',
+    }),
   })
   .superRefine((graph, context) => {
     const refuse = (field: string, message: string): void =>
@@ -98,28 +131,10 @@ export const graphSchema = z
 export type GraphConfig = z.output<typeof graphSchema>;
 
 /** How long a delivery is remembered, so that a copy of it is known as one, in ms. */
-export const graphWindow = durationAtLeast(4 * HOUR_MS, 'Graph retries for 4 hours').prefault('24h');
+export const graphWindow = setting(durationAtLeast(4 * HOUR_MS, 'Graph retries for 4 hours').prefault('24h'), {
+  env: 'SALLYPORT_WINDOW_GRAPH',
+  description: 'at least 4h',
+});
 
 /** Graph accepts a reply with 202 and moves it to Sent Items later. Assumed, as no bound is documented. */
 export const graphTiming: VendorTiming = { lateMs: 5_000, lagMs: 30_000 };
-
-export const graphEnvironment: Readonly<Record<string, readonly string[]>> = {
-  GRAPH_TENANT_ID: [...TENANT, 'tenantId'],
-  GRAPH_CLIENT_ID: [...TENANT, 'clientId'],
-  GRAPH_CLIENT_SECRET: [...TENANT, 'clientSecret'],
-  GRAPH_SUBSCRIPTIONS: [...TENANT, 'subscriptions'],
-  GRAPH_CLIENT_STATE: [...TENANT, 'clientStates'],
-  GRAPH_ENCRYPTION_CERT: [...TENANT, 'encryptionCert'],
-  GRAPH_ENCRYPTION_KEY: [...TENANT, 'encryptionKeys'],
-  GRAPH_ENCRYPTION_KEY_ID: [...TENANT, 'encryptionKeyIds'],
-  GRAPH_BASE_URL: [...TENANT, 'baseUrl'],
-  GRAPH_AUTHORITY_URL: [...TENANT, 'authorityUrl'],
-  GRAPH_JWKS_URL: [...TENANT, 'jwksUrl'],
-};
-
-/** Variables that only say where Microsoft is, and the one that switches the channel on. */
-export const graphRefinements: Readonly<Record<string, string>> = {
-  GRAPH_BASE_URL: 'GRAPH_TENANT_ID',
-  GRAPH_AUTHORITY_URL: 'GRAPH_TENANT_ID',
-  GRAPH_JWKS_URL: 'GRAPH_TENANT_ID',
-};

@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { setting } from '../../core/setting.ts';
 import { durationAtLeast, flag, httpUrl, listOf, secret } from '../../core/setting-values.ts';
 
 const HOUR_MS = 3_600_000;
-const TENANT = ['tenants', 'default', 'slack'] as const;
 
 /** An installed workspace or organisation of a Slack app. */
 const installation = z
@@ -20,33 +20,42 @@ const installation = z
   });
 
 export const slackSchema = z.strictObject({
-  /** Slack's own are 32 characters; several during rotation. */
-  signingSecrets: listOf(secret(16)),
-  botToken: secret(16).optional(),
-  apiUrl: httpUrl.default('https://slack.com/api/'),
-  /** Absent: every correctly signed workspace belongs to this tenant. */
-  installations: z.array(installation).optional(),
-  /** `bot_id`s or app ids of other bots whose messages are answered. */
-  allowBots: z.array(z.string()).default([]),
-  /** Answer only mentions and direct messages. */
-  mentionsOnly: flag.default(false),
-  /** Further Events API types the agent is asked about. */
-  eventTypes: z.array(z.string()).default([]),
+  // Slack's own are 32 characters.
+  signingSecrets: setting(listOf(secret(16)), {
+    env: 'SLACK_SIGNING_SECRET',
+    description: 'switches Slack on; a comma list while one replaces another',
+    default: '–',
+    secret: true,
+    emptyIsWrong: true,
+  }),
+  botToken: setting(secret(16).optional(), {
+    env: 'SLACK_BOT_TOKEN',
+    description: 'without it runs keep their reply and nothing is posted',
+    secret: true,
+    refines: 'SLACK_SIGNING_SECRET',
+  }),
+  apiUrl: setting(httpUrl.default('https://slack.com/api/'), {
+    env: 'SLACK_API_URL',
+    description: 'for a local server',
+    refines: 'SLACK_SIGNING_SECRET',
+  }),
+  installations: setting(z.array(installation).optional(), {
+    description:
+      'workspaces (`teamId`) or organisations (`enterpriseId`) of the app `appId`, each with its `botToken`; absent: every correctly signed workspace belongs to this tenant',
+  }),
+  allowBots: setting(z.array(z.string()).default([]), {
+    description: 'bot ids (`B…`) or app ids of other bots whose messages are answered',
+  }),
+  mentionsOnly: setting(flag.default(false), { description: 'answer only mentions and direct messages' }),
+  eventTypes: setting(z.array(z.string()).default([]), {
+    description: 'further Events API types the agent is asked about',
+  }),
 });
 
 export type SlackConfig = z.output<typeof slackSchema>;
 
 /** How long a delivery is remembered, so that a copy of it is known as one, in ms. */
-export const slackWindow = durationAtLeast(25 * HOUR_MS, 'Slack re-sends delayed events for 24 hours').prefault('72h');
-
-export const slackEnvironment: Readonly<Record<string, readonly string[]>> = {
-  SLACK_SIGNING_SECRET: [...TENANT, 'signingSecrets'],
-  SLACK_BOT_TOKEN: [...TENANT, 'botToken'],
-  SLACK_API_URL: [...TENANT, 'apiUrl'],
-};
-
-/** Variables that only refine the app, and the one that switches it on. */
-export const slackRefinements: Readonly<Record<string, string>> = {
-  SLACK_BOT_TOKEN: 'SLACK_SIGNING_SECRET',
-  SLACK_API_URL: 'SLACK_SIGNING_SECRET',
-};
+export const slackWindow = setting(
+  durationAtLeast(25 * HOUR_MS, 'Slack re-sends delayed events for 24 hours').prefault('72h'),
+  { env: 'SALLYPORT_WINDOW_SLACK', description: 'how long an identity is remembered; at least 25h' },
+);

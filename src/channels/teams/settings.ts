@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { fromBase64 } from '../../core/crypto/encoding.ts';
+import { setting } from '../../core/setting.ts';
 import { durationAtLeast, flag, httpUrl, listOf, secret } from '../../core/setting-values.ts';
 
 const HOUR_MS = 3_600_000;
-const TENANT = ['tenants', 'default', 'teams'] as const;
 
 /** An app or tenant id: GUIDs, in practice. It becomes part of a URL. */
 const guid = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/, { message: 'must be an id of letters, digits and -' });
@@ -26,25 +26,55 @@ const serviceHost = z.string().regex(/^(\*\.[a-z0-9-]+\.)?([a-z0-9-]+(\.[a-z0-9-
 
 export const teamsSchema = z
   .strictObject({
-    /** The bot's Microsoft App ID. Absent: no bot, only outgoing webhooks. */
-    appId: guid.optional(),
-    /** Absent: activities are taken and replies kept, not posted. */
-    appPassword: secret(1).optional(),
-    /** The Entra tenant of a single-tenant bot; activities of other tenants are ignored. */
-    tenantId: guid.optional(),
-    /** Who signs the activities; another one in government clouds. */
-    issuer: z.string().min(1).default('https://api.botframework.com'),
-    openIdUrl: httpUrl.default('https://login.botframework.com/v1/.well-known/openidconfiguration'),
-    tokenUrl: httpUrl.optional(),
-    tokenScope: z.string().min(1).default('https://api.botframework.com/.default'),
-    /** Hosts a reply may be posted to. */
-    serviceHosts: listOf(serviceHost).optional(),
-    /** Security tokens of outgoing webhooks; one for each webhook, or several during rotation. */
-    outgoingSecrets: listOf(securityToken).optional(),
-    /** Answer only mentions and personal chats. */
-    mentionsOnly: flag.default(false),
-    /** Further activity types the agent is asked about, e.g. `messageReaction`. */
-    activityTypes: z.array(z.string()).default([]),
+    appId: setting(guid.optional(), {
+      env: 'TEAMS_APP_ID',
+      description: 'switches the bot on: its Microsoft App ID; absent: no bot, only outgoing webhooks',
+    }),
+    appPassword: setting(secret(1).optional(), {
+      env: 'TEAMS_APP_PASSWORD',
+      description: 'without it runs keep their reply and nothing is posted',
+      secret: true,
+      refines: 'TEAMS_APP_ID',
+    }),
+    tenantId: setting(guid.optional(), {
+      env: 'TEAMS_TENANT_ID',
+      description:
+        "a single-tenant bot's Entra tenant: its token comes from there, and activities of others are ignored",
+      refines: 'TEAMS_APP_ID',
+    }),
+    issuer: setting(z.string().min(1).default('https://api.botframework.com'), {
+      description: 'who signs the activities; another one in [government clouds](teams.md#government-clouds)',
+    }),
+    openIdUrl: setting(httpUrl.default('https://login.botframework.com/v1/.well-known/openidconfiguration'), {
+      env: 'TEAMS_OPENID_URL',
+      description: 'where the keys of activities are announced; for government clouds and local servers',
+      refines: 'TEAMS_APP_ID',
+    }),
+    tokenUrl: setting(httpUrl.optional(), {
+      env: 'TEAMS_TOKEN_URL',
+      description: 'where the bot gets its token',
+      default: "Entra, of the bot's tenant",
+      refines: 'TEAMS_APP_ID',
+    }),
+    tokenScope: setting(z.string().min(1).default('https://api.botframework.com/.default'), {
+      description: 'what the token is for; another one in government clouds',
+    }),
+    serviceHosts: setting(listOf(serviceHost).optional(), {
+      env: 'TEAMS_SERVICE_HOSTS',
+      description: 'hosts a reply may go to: `host`, `host:port` or `*.domain`; replaces the default',
+      default: "[Teams' own](teams.md#replies)",
+      refines: 'TEAMS_APP_ID',
+    }),
+    outgoingSecrets: setting(listOf(securityToken).optional(), {
+      env: 'TEAMS_OUTGOING_SECRET',
+      description:
+        'switches outgoing webhooks on: their security tokens, as Teams shows them; a comma list for several, or while one replaces another',
+      secret: true,
+    }),
+    mentionsOnly: setting(flag.default(false), { description: 'answer only mentions and personal chats' }),
+    activityTypes: setting(z.array(z.string()).default([]), {
+      description: 'further activity types the agent is asked about, e.g. `messageReaction`',
+    }),
   })
   .refine(({ appId, outgoingSecrets }) => appId !== undefined || outgoingSecrets !== undefined, {
     message: 'needs appId (a bot) or outgoingSecrets (outgoing webhooks)',
@@ -53,23 +83,7 @@ export const teamsSchema = z
 export type TeamsConfig = z.output<typeof teamsSchema>;
 
 /** How long a delivery is remembered, so that a copy of it is known as one, in ms. */
-export const teamsWindow = durationAtLeast(HOUR_MS, 'Teams re-sends activities').prefault('24h');
-
-export const teamsEnvironment: Readonly<Record<string, readonly string[]>> = {
-  TEAMS_APP_ID: [...TENANT, 'appId'],
-  TEAMS_APP_PASSWORD: [...TENANT, 'appPassword'],
-  TEAMS_TENANT_ID: [...TENANT, 'tenantId'],
-  TEAMS_OPENID_URL: [...TENANT, 'openIdUrl'],
-  TEAMS_TOKEN_URL: [...TENANT, 'tokenUrl'],
-  TEAMS_SERVICE_HOSTS: [...TENANT, 'serviceHosts'],
-  TEAMS_OUTGOING_SECRET: [...TENANT, 'outgoingSecrets'],
-};
-
-/** Variables that only refine the bot, and the one that switches it on. */
-export const teamsRefinements: Readonly<Record<string, string>> = {
-  TEAMS_APP_PASSWORD: 'TEAMS_APP_ID',
-  TEAMS_TENANT_ID: 'TEAMS_APP_ID',
-  TEAMS_OPENID_URL: 'TEAMS_APP_ID',
-  TEAMS_TOKEN_URL: 'TEAMS_APP_ID',
-  TEAMS_SERVICE_HOSTS: 'TEAMS_APP_ID',
-};
+export const teamsWindow = setting(durationAtLeast(HOUR_MS, 'Teams re-sends activities').prefault('24h'), {
+  env: 'SALLYPORT_WINDOW_TEAMS',
+  description: 'at least 1h',
+});

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { channelNames } from '../../channels/registry.ts';
 import type { InboundEvent } from '../../core/event.ts';
+import { setting } from '../../core/setting.ts';
 import { bytes, durationBetween, flag, httpUrl, integer, secret } from '../../core/setting-values.ts';
 import { agentBudgetSchema } from '../budget/settings.ts';
 import { fetchUrlSchema } from '../tools/settings.ts';
-import { httpAgentEnvironment, httpAgentSchema, httpEndpointSchema, needHttpAgent } from './http/settings.ts';
+import { httpAgentSchema, httpEndpointSchema, needHttpAgent } from './http/settings.ts';
 
 /** What answers where no agent of the configuration does. */
 const builtInAgents = ['echo', 'assistant', 'http'] as const;
@@ -128,62 +129,103 @@ const definition = z
 const isDelegate = (name: string, all: readonly z.output<typeof definition>[]): boolean =>
   all.some((one) => one.name === name && one.description !== undefined && one.instructions !== undefined);
 
-export const agentsSchema = z
-  .array(definition)
-  .refine((all) => all.every(({ delegates }) => delegates.every((name) => isDelegate(name, all))), {
-    message: 'delegate only to agents that have a description and instructions',
-  })
-  .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, { message: 'have the same name' })
-  .default([]);
+export const agentsSchema = setting(
+  z
+    .array(definition)
+    .refine((all) => all.every(({ delegates }) => delegates.every((name) => isDelegate(name, all))), {
+      message: 'delegate only to agents that have a description and instructions',
+    })
+    .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, { message: 'have the same name' })
+    .default([]),
+  { description: 'your own: instructions, code or programs ([agents.md](agents.md))' },
+);
 
 const maxTokensFields = ['auto', 'max_tokens', 'max_completion_tokens'] as const;
 
 const llm = z
   .strictObject({
-    /** Of an OpenAI-compatible API, e.g. `https://api.openai.com/v1`. */
-    baseUrl: httpUrl.optional(),
-    apiKey: headerText.optional(),
-    model: modelName.optional(),
-    /** For one answer of the model. */
-    timeout: durationBetween('1s', '10m').prefault('60s'),
-    /** Longest answer; what is reserved of the budget before each call. */
-    maxOutputTokens: integer(1, 1_000_000).default(4096),
-    /** What requests call that limit; `auto`: by the model's name. */
-    maxTokensField: z.enum(maxTokensFields, { error: `must be one of ${maxTokensFields.join(', ')}` }).default('auto'),
+    baseUrl: setting(httpUrl.optional(), {
+      env: 'LLM_BASE_URL',
+      description: 'an OpenAI-compatible API, e.g. `https://api.openai.com/v1`; plain http only on this machine',
+    }),
+    apiKey: setting(headerText.optional(), {
+      env: 'LLM_API_KEY',
+      description: 'sent as bearer token',
+      secret: true,
+      refines: 'LLM_BASE_URL',
+    }),
+    model: setting(modelName.optional(), {
+      env: 'LLM_MODEL',
+      description: "the model's name there; required with `LLM_BASE_URL`",
+    }),
+    timeout: setting(durationBetween('1s', '10m').prefault('60s'), { description: 'for one answer of the model' }),
+    maxOutputTokens: setting(integer(1, 1_000_000).default(4096), {
+      description: 'longest answer; what is reserved of the budget before each call',
+    }),
+    maxTokensField: setting(
+      z.enum(maxTokensFields, { error: `must be one of ${maxTokensFields.join(', ')}` }).default('auto'),
+      {
+        env: 'LLM_MAX_TOKENS_FIELD',
+        description:
+          "what requests call the limit of an answer: `max_tokens`, `max_completion_tokens`, or `auto`, [by the model's name](agents.md#the-limit-of-an-answer)",
+        refines: 'LLM_BASE_URL',
+      },
+    ),
   })
   .prefault({});
 
 /** What a conversation remembers of its own past. */
 const memory = z
   .strictObject({
-    /** 0 remembers nothing. */
-    turns: integer(0, 100).default(10),
-    bytes: bytes
-      .refine((size) => size >= 1024 && size <= 262_144, { message: 'must be from 1KiB to 256KiB' })
-      .prefault('16KiB'),
-    age: durationBetween('1m', '24d').prefault('7d'),
+    turns: setting(integer(0, 100).default(10), {
+      description: 'messages and replies a conversation remembers; 0 remembers nothing',
+    }),
+    bytes: setting(
+      bytes
+        .refine((size) => size >= 1024 && size <= 262_144, { message: 'must be from 1KiB to 256KiB' })
+        .prefault('16KiB'),
+      { description: 'of one conversation' },
+    ),
+    age: setting(durationBetween('1m', '24d').prefault('7d'), { description: 'older turns are forgotten' }),
   })
   .prefault({});
 
 export const agentSchema = z
   .strictObject({
-    kind: z.enum(builtInAgents, { error: `must be one of ${builtInAgents.join(', ')}` }).optional(),
+    kind: setting(z.enum(builtInAgents, { error: `must be one of ${builtInAgents.join(', ')}` }).optional(), {
+      env: 'SALLYPORT_AGENT',
+      description:
+        'what answers where no agent of the file does: `echo`, `assistant` or `http`; with agents in the file there is no default',
+      default: 'assistant with `LLM_BASE_URL`, else echo',
+    }),
     llm,
-    /** Of the agent `http`. */
     http: httpAgentSchema,
-    /** Of the built-in assistant. */
-    instructions: instructions.default(DEFAULT_INSTRUCTIONS),
-    tools: toolNames.default([]),
-    /** Answers of the model in one run, those that ask for tools included. */
-    maxSteps: integer(1, 200).default(20),
-    /** Most that is shown to the model of one message or one result of a tool; the rest is cut. */
-    maxInput: bytes.prefault('64KiB'),
+    instructions: setting(instructions.default(DEFAULT_INSTRUCTIONS), {
+      description: 'of the built-in assistant',
+      default: 'a short text',
+    }),
+    tools: setting(toolNames.default([]), { description: "names of the built-in assistant's tools" }),
+    maxSteps: setting(integer(1, 200).default(20), {
+      description: 'answers of the model in one run, those that ask for tools included',
+    }),
+    maxInput: setting(bytes.prefault('64KiB'), {
+      description: 'most that is shown to the model of one message or one result of a tool; the rest is cut',
+    }),
     memory,
   })
   .prefault({});
 
 /** What a tenant's events may be answered by, and with: absent, all that is configured. */
-export const tenantAgents = { agents: z.array(z.string()).optional(), tools: toolNames.optional() };
+export const tenantAgents = {
+  agents: setting(z.array(z.string()).optional(), {
+    description: "names of the agents that may answer the tenant's events",
+    default: 'all',
+  }),
+  tools: setting(toolNames.optional(), {
+    description: 'names of the tools that may be called for the tenant',
+    default: 'all',
+  }),
+};
 
 /** A tenant that allows an agent nobody defined would be answered by nobody. */
 export function checkTenantAgents(
@@ -211,20 +253,6 @@ export function checkTenantAgents(
 
 export type AgentConfig = z.output<typeof agentSchema>;
 export type AgentDefinitionConfig = z.output<typeof definition>;
-
-export const agentEnvironment: Readonly<Record<string, readonly string[]>> = {
-  SALLYPORT_AGENT: ['agent', 'kind'],
-  LLM_BASE_URL: ['agent', 'llm', 'baseUrl'],
-  LLM_API_KEY: ['agent', 'llm', 'apiKey'],
-  LLM_MODEL: ['agent', 'llm', 'model'],
-  LLM_MAX_TOKENS_FIELD: ['agent', 'llm', 'maxTokensField'],
-  ...httpAgentEnvironment,
-};
-
-export const agentRefinements: Readonly<Record<string, string>> = {
-  LLM_API_KEY: 'LLM_BASE_URL',
-  LLM_MAX_TOKENS_FIELD: 'LLM_BASE_URL',
-};
 
 type BuiltInAgent = (typeof builtInAgents)[number];
 

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { type BudgetLimits, type Limits, type Max, mergeBudgets } from '../../core/budget.ts';
-
-const TENANT = ['tenants', 'default', 'budget'] as const;
+import { setting } from '../../core/setting.ts';
 
 /** What a tenant may use unless it says otherwise. */
 const standard: BudgetLimits = {
@@ -37,25 +36,39 @@ const runOf = (max: typeof usd) => z.strictObject({ run: max }).optional();
 const inMicros = ({ usd: usdMicros, ...others }: { readonly usd?: Limits['usdMicros'] } & Limits): Limits =>
   usdMicros === undefined ? others : { usdMicros, ...others };
 
-const calendarLimits = z
-  .strictObject({
-    usd: calendarOf(usd),
-    tokens: calendarOf(number),
-    modelCalls: calendarOf(number),
-    toolCalls: calendarOf(number),
-    runs: calendarOf(number),
-    seconds: calendarOf(number),
-  })
-  .transform(inMicros)
-  .optional();
+/** Limits of an hour, a day and a month; `own` stands in for limits that have variables. */
+const calendarLimits = (own: { readonly usdPerDay?: typeof usd; readonly runsPerHour?: typeof number } = {}) =>
+  z
+    .strictObject({
+      usd: z.strictObject({ hour: usd, day: own.usdPerDay ?? usd, month: usd }).optional(),
+      tokens: calendarOf(number),
+      modelCalls: calendarOf(number),
+      toolCalls: calendarOf(number),
+      runs: z.strictObject({ hour: own.runsPerHour ?? number, day: number, month: number }).optional(),
+      seconds: calendarOf(number),
+    })
+    .transform(inMicros)
+    .optional();
 
 const runLimits = z
   .strictObject({
     usd: runOf(usd),
     tokens: runOf(number),
-    modelCalls: runOf(number),
+    modelCalls: runOf(
+      setting(number, {
+        env: 'SALLYPORT_BUDGET_RUN_CALLS',
+        description: 'calls of a model in one run',
+        default: '20',
+      }),
+    ),
     toolCalls: runOf(number),
-    seconds: runOf(number),
+    seconds: runOf(
+      setting(number, {
+        env: 'SALLYPORT_BUDGET_RUN_SECONDS',
+        description: 'seconds of one run, all its attempts together',
+        default: '120',
+      }),
+    ),
   })
   .transform(inMicros)
   .optional();
@@ -72,19 +85,47 @@ export const agentBudgetSchema = z
 /** A tenant's limits by scope, resource and window, laid over the standard ones. */
 export const tenantBudgetSchema = z
   .strictObject({
-    /** What becomes of an event whose run was refused. */
-    onExhausted: z.enum(['park', 'drop'], { error: 'must be park or drop' }).default('park'),
-    tenant: calendarLimits,
-    channel: calendarLimits,
-    user: calendarLimits,
-    conversation: calendarLimits,
-    run: runLimits,
+    onExhausted: setting(z.enum(['park', 'drop'], { error: 'must be park or drop' }).default('park'), {
+      description: 'what becomes of an event whose run was refused: `park` or `drop`',
+    }),
+    tenant: setting(
+      calendarLimits({
+        usdPerDay: setting(usd, {
+          env: 'SALLYPORT_BUDGET_USD_DAY',
+          description: 'US dollars a day',
+          default: '5',
+        }),
+      }),
+      {
+        description:
+          'limits of the tenant: `usd`, `tokens`, `modelCalls`, `toolCalls`, `runs` and `seconds` by `hour`, `day` or `month`',
+      },
+    ),
+    channel: setting(calendarLimits(), { description: 'the same for each of its channels' }),
+    user: setting(
+      calendarLimits({
+        runsPerHour: setting(number, {
+          env: 'SALLYPORT_BUDGET_USER_RUNS_HOUR',
+          description: 'runs of one user in an hour',
+          default: '5, in `dev` 60',
+        }),
+      }),
+      { description: 'the same for each user' },
+    ),
+    conversation: setting(calendarLimits(), { description: 'the same for each conversation' }),
+    run: setting(runLimits, {
+      description: 'limits of one run: `usd`, `tokens`, `modelCalls`, `toolCalls` and `seconds`, each by `run`',
+    }),
   })
   .transform(({ onExhausted, ...limits }) => ({ onExhausted, limits: mergeBudgets(standard, limits) }))
   .prefault({});
 
 /** Limits of all tenants together. */
-export const globalBudgetSchema = z.strictObject({ global: calendarLimits }).prefault({});
+export const globalBudgetSchema = z
+  .strictObject({
+    global: setting(calendarLimits(), { description: 'limits of all tenants together, as those of a tenant' }),
+  })
+  .prefault({});
 
 const listPrice = z
   .union([z.string(), z.number()], { error: 'must be US dollars per million tokens, like 0.15' })
@@ -96,21 +137,27 @@ const listPrice = z
   });
 const price = z.strictObject({ input: listPrice, output: listPrice });
 
+const standardPrice = z.strictObject({
+  input: setting(listPrice, {
+    env: 'LLM_PRICE_INPUT',
+    description: 'US dollars per million input tokens; both prices or neither',
+    default: 'the bundled price list',
+  }),
+  output: setting(listPrice, {
+    env: 'LLM_PRICE_OUTPUT',
+    description: 'US dollars per million output tokens',
+    default: 'the bundled price list',
+  }),
+});
+
 /** What models cost. A model with neither price is looked up in the bundled list, and refused when it is not there. */
 export const pricesSchema = z
   .strictObject({
     /** For every model without a price of its own. */
-    standard: price.optional(),
-    /** By the name the endpoint knows the model under. */
-    models: z.record(z.string().min(1), price).default({}),
+    standard: standardPrice.optional(),
+    models: setting(z.record(z.string().min(1), price).default({}), {
+      description: '`{ input, output }` by the name the endpoint knows the model under',
+      default: 'none',
+    }),
   })
   .prefault({});
-
-export const budgetEnvironment: Readonly<Record<string, readonly string[]>> = {
-  SALLYPORT_BUDGET_USD_DAY: [...TENANT, 'tenant', 'usd', 'day'],
-  SALLYPORT_BUDGET_RUN_CALLS: [...TENANT, 'run', 'modelCalls', 'run'],
-  SALLYPORT_BUDGET_RUN_SECONDS: [...TENANT, 'run', 'seconds', 'run'],
-  SALLYPORT_BUDGET_USER_RUNS_HOUR: [...TENANT, 'user', 'runs', 'hour'],
-  LLM_PRICE_INPUT: ['prices', 'standard', 'input'],
-  LLM_PRICE_OUTPUT: ['prices', 'standard', 'output'],
-};

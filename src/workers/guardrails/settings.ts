@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { setting } from '../../core/setting.ts';
 import { durationBetween, flag, hostPattern, httpUrl, integer, listOf, secret } from '../../core/setting-values.ts';
 
 const stages = z
@@ -25,25 +26,34 @@ const service = z.strictObject({
 /** What texts pass on their way to a model, a tool and the channel. */
 export const guardrailsSchema = z
   .strictObject({
-    /** Hosts whose links stay clickable in replies. */
-    linkHosts: listOf(hostPattern).default([]),
-    /** Longest reply, in characters. */
-    maxReplyChars: integer(500, 1_000_000).default(20_000),
-    /** What becomes of a reply in which a secret is found. */
-    secrets: z.enum(['clean', 'block'], { error: 'must be clean or block' }).default('clean'),
-    /** Letters and digits of the instructions, in a row, that a reply may not have; 0 does not look for them. */
-    promptLeak: integer(0, 100_000).default(80),
-    /** What is said of a message or reply that was blocked; false: nothing. */
-    blockedNotice: z
-      .union([z.literal(false), z.string().trim().min(1).max(500)], { error: 'must be 1 to 500 characters, or false' })
-      .default('Sorry, I cannot answer this.'),
-    services: z
-      .array(service)
-      .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, { message: 'have the same name' })
-      .default([]),
+    linkHosts: setting(listOf(hostPattern).default([]), {
+      env: 'SALLYPORT_LINK_HOSTS',
+      description: 'hosts whose links stay clickable in replies: `docs.example.com` or `*.example.com`, a comma list',
+    }),
+    maxReplyChars: setting(integer(500, 1_000_000).default(20_000), {
+      description: 'longest reply, in characters',
+    }),
+    secrets: setting(z.enum(['clean', 'block'], { error: 'must be clean or block' }).default('clean'), {
+      description: 'what becomes of a reply in which a secret is found: `clean` or `block`',
+    }),
+    promptLeak: setting(integer(0, 100_000).default(80), {
+      description:
+        'letters and digits of the instructions, in a row, that a reply may not have; 0 does not look for them',
+    }),
+    blockedNotice: setting(
+      z
+        .union([z.literal(false), z.string().trim().min(1).max(500)], {
+          error: 'must be 1 to 500 characters, or false',
+        })
+        .default('Sorry, I cannot answer this.'),
+      { description: 'what is said of a message or reply that was blocked; `false`: nothing' },
+    ),
+    services: setting(
+      z
+        .array(service)
+        .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, { message: 'have the same name' })
+        .default([]),
+      { description: 'services of yours that are asked about texts ([guardrails.md](guardrails.md))' },
+    ),
   })
   .prefault({});
-
-export const guardrailsEnvironment: Readonly<Record<string, readonly string[]>> = {
-  SALLYPORT_LINK_HOSTS: ['guardrails', 'linkHosts'],
-};

@@ -1,7 +1,6 @@
 import { z } from 'zod';
+import { setting } from '../../core/setting.ts';
 import { durationBetween } from '../../core/setting-values.ts';
-
-const TENANT = ['tenants', 'default', 'review'] as const;
 
 /** Subjects of tokens, exactly. A comma list or an array; an empty array stands for everybody who has the scope. */
 const approvers = z.preprocess(
@@ -14,16 +13,18 @@ const approvers = z.preprocess(
 /** Which of a tenant's replies wait for a person, how long, and for whom. */
 export const reviewSchema = z
   .strictObject({
-    /** An agent may ask for a review as well, whatever this says. */
-    replies: z.enum(['never', 'always'], { error: 'must be never or always' }).default('never'),
-    /** A reply nobody approved by then is not sent, and its event parked. */
-    expires: durationBetween('1s', '90d').prefault('24h'),
-    approvers: approvers.default([]),
+    replies: setting(z.enum(['never', 'always'], { error: 'must be never or always' }).default('never'), {
+      env: 'SALLYPORT_REVIEW_REPLIES',
+      description: '`always`: every reply waits; with `never` those an agent wants reviewed',
+    }),
+    expires: setting(durationBetween('1s', '90d').prefault('24h'), {
+      env: 'SALLYPORT_REVIEW_EXPIRES',
+      description: 'a reply nobody approved by then is not sent, and its event parked',
+    }),
+    approvers: setting(approvers.default([]), {
+      env: 'SALLYPORT_REVIEW_APPROVERS',
+      description: 'comma list of subjects (`sub`) that may decide',
+      default: 'whoever has the scope',
+    }),
   })
   .prefault({});
-
-export const reviewEnvironment: Readonly<Record<string, readonly string[]>> = {
-  SALLYPORT_REVIEW_REPLIES: [...TENANT, 'replies'],
-  SALLYPORT_REVIEW_EXPIRES: [...TENANT, 'expires'],
-  SALLYPORT_REVIEW_APPROVERS: [...TENANT, 'approvers'],
-};

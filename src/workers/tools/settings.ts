@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import { z } from 'zod';
+import { setting } from '../../core/setting.ts';
 import { bytes, durationBetween, hostPattern, integer, listOf } from '../../core/setting-values.ts';
 import { trimEndOf } from '../../core/text/trim.ts';
 
@@ -100,18 +101,18 @@ function covers(option: string, unsafe: string): boolean {
   return unsafe.length === 2 && option.startsWith('-') && option.slice(1).includes(unsafe.slice(1));
 }
 
-const path = z
+const programPath = z
   .string({ error: 'must be an absolute path, or { path, options }' })
   .regex(/^\/[\x21-\x7e]{1,500}$/, { message: 'must be an absolute path' });
 
-const option = z.string().regex(/^[-+@][\x21-\x7e]{1,100}$/, {
+const programOption = z.string().regex(/^[-+@][\x21-\x7e]{1,100}$/, {
   message: 'must be an option as it is written, like -l or --max-count',
 });
 
 const fields = z.strictObject({
-  path,
+  path: programPath,
   /** What a model may give it, as it is written: `-l`, `--max-count`, `--color=never`. */
-  options: z.array(option).max(100).default([]),
+  options: z.array(programOption).max(100).default([]),
 });
 
 const program = fields.superRefine((given, context) => {
@@ -155,18 +156,24 @@ export const fetchUrlSchema = z.strictObject({
 /** Tools whose settings are the same for every agent, unless it has its own. */
 export const toolsSchema = z
   .strictObject({
-    fetchUrl: fetchUrlSchema.prefault({}),
+    fetchUrl: setting(fetchUrlSchema.prefault({}), {
+      description: '`hosts` limits [`fetch_url`](tools.md#built-in)',
+      default: 'every public host',
+    }),
     workspace: z
       .strictObject({
-        /** Where the folders of runs are made; default: `workspaces` in the data folder. */
-        folder: z.string().min(1).optional(),
-        /** Of all files of a run together. */
-        size: bytes.prefault('10MiB'),
-        files: integer(1, 10_000).default(200),
-        /** What `workspace_run` may start: a path, or `{ path, options }` with the options a model may give. */
-        programs: z.record(programName, programSchema).default({}),
-        /** For one program. */
-        timeout: durationBetween('100ms', '10m').prefault('30s'),
+        folder: setting(z.string().min(1).optional(), {
+          description: 'where the folders of runs are made',
+          default: '`workspaces` in the data folder',
+        }),
+        size: setting(bytes.prefault('10MiB'), { description: 'of all files of a run together' }),
+        files: setting(integer(1, 10_000).default(200), { description: 'of a run' }),
+        programs: setting(z.record(programName, programSchema).default({}), {
+          description:
+            'what `workspace_run` may start, by name: a path, or `{ path, options }` with the [options a model may give](tools.md#built-in)',
+          default: 'none',
+        }),
+        timeout: setting(durationBetween('100ms', '10m').prefault('30s'), { description: 'for one program' }),
       })
       .prefault({}),
   })

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { setting } from '../core/setting.ts';
+import { bytes, durationBetween, flag, httpUrl, integer, listOf, secret } from '../core/setting-values.ts';
+
+const MIB = 1024 * 1024;
+
+const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: 'must be a list of CIDR ranges' });
+
+/** Where the gate listens, and what it takes from whom. */
+export const serverSchema = z
+  .strictObject({
+    port: setting(integer(0, 65_535).default(8787), { env: 'PORT', description: '0 lets the system choose' }),
+    host: setting(z.string().min(1).optional(), {
+      env: 'HOST',
+      description: 'address to listen on',
+      default: '0.0.0.0, in `dev` 127.0.0.1',
+    }),
+    workerPort: setting(integer(0, 65_535).optional(), {
+      env: 'SALLYPORT_WORKER_PORT',
+      description: 'health and metrics of a worker process; a port that is taken only costs the page',
+      default: '`PORT` if given, else 8788',
+    }),
+    publicUrl: setting(httpUrl.optional(), { env: 'SALLYPORT_PUBLIC_URL', description: 'what senders are told' }),
+    trustedProxies: setting(listOf(cidr).optional(), {
+      env: 'SALLYPORT_TRUSTED_PROXIES',
+      description: 'CIDR list whose `X-Forwarded-For` is believed',
+      default: 'none',
+    }),
+    bodyLimit: setting(bytes.optional(), {
+      env: 'SALLYPORT_BODY_LIMIT',
+      description: 'counted while reading',
+      // Graph batches notifications.
+      default: '1MiB, for Graph 4MiB',
+    }),
+    bodyTimeout: setting(durationBetween('100ms', '10m').prefault('10s'), {
+      env: 'SALLYPORT_BODY_TIMEOUT',
+      description: "from a request's headers until the last byte of its body",
+    }),
+    grace: setting(durationBetween('1s', '1h').prefault('25s'), {
+      env: 'SALLYPORT_GRACE',
+      description: 'from SIGTERM to the end of the process',
+    }),
+    outcomeHeaders: setting(flag.optional(), {
+      env: 'SALLYPORT_OUTCOME_HEADERS',
+      description: '`x-sallyport-outcome` and `x-sallyport-event` on answers',
+      default: '1, for Graph 0',
+    }),
+    failuresPerMinute: setting(integer(1, 1_000_000).default(1200), {
+      env: 'SALLYPORT_FAILURES_PER_MINUTE',
+      description: 'failed proofs and handshakes of one source before it gets 429',
+    }),
+  })
+  .transform(({ bodyLimit, ...server }) => ({
+    ...server,
+    bodyLimit: bodyLimit ?? MIB,
+    graphBodyLimit: bodyLimit ?? 4 * MIB,
+  }))
+  .prefault({});
+
+export const apiSchema = z
+  .strictObject({
+    // RFC 7518, 3.2: an HS256 key is at least as long as the digest.
+    jwtSecret: setting(secret(32).optional(), {
+      env: 'SALLYPORT_JWT_SECRET',
+      description: 'at least 32 bytes, HS256; without it the API answers 401',
+      secret: true,
+      emptyIsWrong: true,
+    }),
+    jwtIssuer: setting(z.string().min(1).optional(), {
+      env: 'SALLYPORT_JWT_ISSUER',
+      description: 'required of tokens (`iss`) when set',
+    }),
+    jwtAudience: setting(z.string().min(1).optional(), {
+      env: 'SALLYPORT_JWT_AUDIENCE',
+      description: 'required of tokens (`aud`) when set',
+    }),
+  })
+  .prefault({});

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { setting } from '../core/setting.ts';
+import { duration, durationBetween, integer } from '../core/setting-values.ts';
+
+export const concurrency = setting(integer(1, 10_000).default(32), {
+  env: 'SALLYPORT_CONCURRENCY',
+  description: 'conversations a worker process runs at a time',
+});
+
+export const workerSchema = z
+  .strictObject({
+    lease: setting(durationBetween('1s', '1h').prefault('30s'), {
+      env: 'SALLYPORT_LEASE',
+      description: 'silence after which a worker is taken for dead and its conversation given to another',
+    }),
+    /**
+     * The lease is held half as long again, whatever happens to the worker, and an absent reply counts as not posted
+     * only after this and the vendor's own delays (`core/reply-timing`).
+     */
+    replyTimeout: setting(durationBetween('100ms', '10m').prefault('10s'), {
+      env: 'SALLYPORT_REPLY_TIMEOUT',
+      description:
+        "one call that posts a reply, 100ms to 10m. A lost reply is posted again only after this and [the vendor's own delays](replies.md#once), which must be shorter than `SALLYPORT_MAX_AGE`",
+    }),
+  })
+  .prefault({});
+
+export const keeperSchema = z
+  .strictObject({
+    every: setting(duration.prefault('1m'), {
+      description: 'how often subscriptions and watches are looked at; each is renewed long before it ends',
+    }),
+    silentAfter: setting(duration.prefault('24h'), {
+      description: 'a source that has sent nothing for this long raises an alarm',
+    }),
+  })
+  .prefault({});
