@@ -5,7 +5,7 @@ import { toUtf8 } from '../core/crypto/encoding.ts';
 import { trimEndOf } from '../core/text/trim.ts';
 import { oneLine } from './error-line.ts';
 import { EXIT, Exit, type Io } from './io.ts';
-import { toolSettings } from './settings.ts';
+import { secretOf, toolSettings } from './settings.ts';
 
 export interface TokenClaims {
   readonly subject: string;
@@ -49,7 +49,7 @@ const COMMAND_TOKEN_MS = 10 * 60_000;
 
 /** `SALLYPORT_TOKEN`, or a short-lived token made with the secret of file, environment or `dev`. */
 async function apiToken(io: Io, tenant: string): Promise<string> {
-  const given = io.environment.SALLYPORT_TOKEN;
+  const given = await secretOf(io, 'SALLYPORT_TOKEN');
   // What cannot stand in a header would fail as if nobody had answered.
   if (given && !/^[\x21-\x7e]+$/.test(given)) throw new Exit(EXIT.config, 'SALLYPORT_TOKEN: is not a token');
   const claims = { subject: 'operator', tenant, scope: OPERATOR_SCOPES, ttlMs: COMMAND_TOKEN_MS };

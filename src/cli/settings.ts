@@ -2,6 +2,7 @@ import { readConfigFile } from '../config/file.node.ts';
 import { loadConfig, type Role } from '../config/load.ts';
 import { ConfigFileError } from '../config/load-failure.node.ts';
 import type { Config } from '../config/schema.ts';
+import { readSecretFiles } from '../config/secret-files.node.ts';
 import { readDevSecrets } from './dev/secrets.ts';
 import { oneLine } from './error-line.ts';
 import { EXIT, Exit, type Io } from './io.ts';
@@ -17,9 +18,25 @@ export async function loadSettings(io: Io, role: Role, defaults: Io['environment
       error instanceof ConfigFileError ? explained(error) : 'the configuration file is unreadable',
     );
   });
-  const loaded = loadConfig(file, io.environment, role, defaults);
-  if (!loaded.ok) throw new Exit(EXIT.config, ['configuration is not valid:', ...loaded.problems].join('\n  '));
-  return loaded.config;
+  const secrets = await readSecretFiles(io.folder, io.environment);
+  const loaded = loadConfig(file, secrets.environment, role, defaults);
+  if (loaded.ok && secrets.problems.length === 0) return loaded.config;
+  // A secret whose file was not read is not also called missing.
+  const isTold = (problem: string): boolean => secrets.problems.some(({ name }) => problem.startsWith(`${name}: `));
+  const others = loaded.ok ? [] : loaded.problems.filter((problem) => !isTold(problem));
+  const problems = [...secrets.problems.map(({ message }) => message), ...others];
+  throw new Exit(EXIT.config, ['configuration is not valid:', ...problems].join('\n  '));
+}
+
+/**
+ * A secret of the environment, or of the file that `NAME_FILE` names, for commands that need no other setting.
+ * @throws Exit 78 when the file is not read
+ */
+export async function secretOf({ folder, environment }: Io, name: string): Promise<string | undefined> {
+  const secrets = await readSecretFiles(folder, environment, [name]);
+  const [problem] = secrets.problems;
+  if (problem !== undefined) throw new Exit(EXIT.config, problem.message);
+  return secrets.environment[name] || undefined;
 }
 
 /** Longest message of an error that is shown. Some quote whole documents. */

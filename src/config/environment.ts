@@ -22,6 +22,9 @@ const named = (isMeant: (one: WithVariable) => boolean): ReadonlySet<string> =>
 /** An empty value counts as absent, as compose files pass it for unset variables; not so for these. */
 const emptyIsWrong = named((one) => one.emptyIsWrong === true);
 
+/** What a variable with `_FILE` at its end may give as well. */
+export const secretVariables: readonly string[] = [...named((one) => one.secret === true)];
+
 /** A variable that only refines a channel (where its API is) does not switch the channel on. */
 const refinements: Readonly<Record<string, string | undefined>> = Object.fromEntries(
   declared.map(({ env, refines }) => [env, refines]),
@@ -34,11 +37,15 @@ const notSettings: ReadonlySet<string> = new Set([
   'SALLYPORT_CONFIG',
   'SALLYPORT_URL',
   'SALLYPORT_TOKEN',
+  'SALLYPORT_TOKEN_FILE',
   'SALLYPORT_AUDIT_PUBLIC_KEY',
 ]);
 
 /** What Kubernetes sets for services whose names begin with ours. Names of ports have 15 characters (RFC 6335, 5.1). */
 const SERVICE_LINK = /_(?:SERVICE_(?:HOST|PORT(?:_\w{1,15})?)|PORT(?:_\d{1,5}_(?:TCP|UDP|SCTP)(?:_\w{1,8})?)?)$/;
+
+const isSecretFile = (name: string): boolean =>
+  name.endsWith('_FILE') && secretVariables.includes(name.slice(0, -'_FILE'.length));
 
 /** Names that look like settings of ours and are none: a misspelt one would be ignored without a word. */
 export const unknownSettings = (environment: Environment): string[] =>
@@ -47,6 +54,7 @@ export const unknownSettings = (environment: Environment): string[] =>
       name.startsWith('SALLYPORT_') &&
       !Object.hasOwn(environmentPaths, name) &&
       !notSettings.has(name) &&
+      !isSecretFile(name) &&
       !SERVICE_LINK.test(name),
   );
 
@@ -73,7 +81,8 @@ export function overlayEnvironment(file: unknown, environment: Environment): unk
   return merged;
 }
 
-const isGiven = (name: string, environment: Environment): boolean =>
+/** Whether a variable sets anything. */
+export const isGiven = (name: string, environment: Environment): boolean =>
   environment[name] !== undefined && (environment[name]?.trim() !== '' || emptyIsWrong.has(name));
 
 /** What stands at a place of settings that are not parsed yet, or undefined. */

@@ -15,7 +15,8 @@ export function registerKeygen(program: Command, io: Io): void {
       const SALLYPORT_METRICS_TOKEN = randomBytes(24).toString('base64url');
       const { privateKey: SALLYPORT_AUDIT_KEY, publicKey: SALLYPORT_AUDIT_PUBLIC_KEY } = freshKeyPair();
       const audit = { SALLYPORT_AUDIT_KEY, SALLYPORT_AUDIT_PUBLIC_KEY };
-      const isSet = (name: string): boolean => (io.environment[name] ?? '').trim() !== '';
+      const isSet = (name: string): boolean =>
+        [name, `${name}_FILE`].some((one) => (io.environment[one] ?? '').trim() !== '');
       const keys = {
         SALLYPORT_SEAL_KEY,
         SALLYPORT_ID_KEY,

@@ -7,6 +7,7 @@ import { key32 } from '../../core/setting-values.ts';
 import { createScrubReporter } from '../../scrub/scrub-report.ts';
 import { readDevSecrets } from '../dev/secrets.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
+import { secretOf } from '../settings.ts';
 
 export function registerScrub(program: Command, io: Io): void {
   program
@@ -34,7 +35,8 @@ async function readText(file: string, io: Io): Promise<string> {
 
 /** The gate's own key where there is one, so that the same secret has the same placeholder; a passing one otherwise. */
 async function digestKey(io: Io): Promise<Uint8Array> {
-  const given = io.environment.SALLYPORT_ID_KEY || (await readDevSecrets(io).catch(() => null))?.SALLYPORT_ID_KEY;
+  const given =
+    (await secretOf(io, 'SALLYPORT_ID_KEY')) ?? (await readDevSecrets(io).catch(() => null))?.SALLYPORT_ID_KEY;
   const idKey = key32.safeParse(given ?? '').data;
   return idKey === undefined ? nodeCrypto.random(32) : nodeCrypto.hmacSha256(idKey, 'scrub');
 }

@@ -1,6 +1,7 @@
 import { signTeamsOutgoing, teamsMessage } from '../../testing/teams/signer.ts';
 import { readDevVendors } from '../dev/vendors.ts';
 import { EXIT, Exit, type Io } from '../io.ts';
+import { secretOf } from '../settings.ts';
 import type { Sender } from './sender.ts';
 import { teamsDeliveries } from './teams.ts';
 
@@ -19,7 +20,7 @@ export const teamsOutgoingSender: Sender = {
 };
 
 async function tokenOf(io: Io): Promise<string> {
-  const given = io.environment.TEAMS_OUTGOING_SECRET?.split(',')[0]?.trim();
+  const given = (await secretOf(io, 'TEAMS_OUTGOING_SECRET'))?.split(',')[0]?.trim();
   const token = given || (await readDevVendors(io))?.teamsOutgoingSecret;
   if (token) return token;
   throw new Exit(EXIT.config, 'TEAMS_OUTGOING_SECRET: is required (or start `sallyport dev` here once)');
