@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { withTables } from '../scripts/configuration.ts';
 import { environmentPaths } from '../src/config/environment.ts';
 import { errorCodes } from '../src/core/errors.ts';
 
@@ -19,6 +20,11 @@ test('every test that ARCHITECTURE.md names exists, and every invariant names on
 test('every setting is documented', () => {
   const text = read('docs/configuration.md');
   expect(Object.keys(environmentPaths).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+});
+
+test('the tables of the configuration are those that `npm run docs:configuration` writes', () => {
+  const text = read('docs/configuration.md');
+  expect(text, 'docs/configuration.md is stale: run `npm run docs:configuration`').toBe(withTables(text));
 });
 
 test('the README stays short and shows the two commands', () => {

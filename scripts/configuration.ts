@@ -1,0 +1,65 @@
+// Writes the tables of docs/configuration.md from the settings as the code declares them: `npm run docs:configuration`.
+// Between two marks, `<!-- settings: server logLevel -->` and `<!-- /settings -->`, stand those whose path begins so.
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { z } from 'zod';
+import { type DeclaredSetting, declaredSettings } from '../src/config/declared.ts';
+import { configSchema } from '../src/config/schema.ts';
+
+const FILE = fileURLToPath(new URL('../docs/configuration.md', import.meta.url));
+
+const SECTION = /(<!-- settings: ([^\n]*) -->\n)[\s\S]*?(<!-- \/settings -->)/g;
+
+/**
+ * The page with its tables written anew.
+ * @throws Error when a setting stands in no table, or in several
+ */
+export function withTables(page: string): string {
+  const settings = declaredSettings(configSchema);
+  const shown = new Map(settings.map((one) => [one, 0]));
+  const written = page.replace(SECTION, (_, start: string, prefixes: string, end: string) => {
+    const within = prefixes.split(' ').flatMap((prefix) => settings.filter((one) => isBelow(one, prefix)));
+    for (const one of within) shown.set(one, (shown.get(one) ?? 0) + 1);
+    return `${start}${table(within)}${end}`;
+  });
+  const wrong = settings.filter((one) => shown.get(one) !== 1).map(({ path }) => path.join('.'));
+  if (wrong.length > 0) throw new Error(`in no table of docs/configuration.md, or in several: ${wrong.join(', ')}`);
+  return written;
+}
+
+function isBelow({ path }: DeclaredSetting, prefix: string): boolean {
+  const dotted = path.join('.');
+  return dotted === prefix || dotted.startsWith(`${prefix}.`);
+}
+
+const table = (settings: readonly DeclaredSetting[]): string =>
+  [
+    '| variable | in a file | default | secret | meaning |',
+    '|---|---|---|---|---|',
+    ...settings.map((one) => {
+      const { env, path, secret, description } = one;
+      const cells = [
+        env === undefined ? '' : `\`${env}\``,
+        `\`${path.join('.')}\``,
+        defaultOf(one),
+        secret ? 'yes' : '',
+        description,
+      ];
+      return `| ${cells.join(' | ')} |`.replace(/ {2,}/g, ' ');
+    }),
+    '',
+  ].join('\n');
+
+function defaultOf({ default: said, schema }: DeclaredSetting): string {
+  if (said !== undefined) return said;
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  if (def.type !== 'default' && def.type !== 'prefault') return def.type === 'optional' ? '–' : 'required';
+  const value: unknown = def.defaultValue;
+  if (typeof value === 'boolean') return value ? '1' : '0';
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.join(', ');
+  return String(value);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await writeFile(FILE, withTables(await readFile(FILE, 'utf8')));
+}
