@@ -1,5 +1,6 @@
 import type { Roles } from '../cli/commands/serve.ts';
 import { EXIT, Exit, type Io } from '../cli/io.ts';
+import type { Settings } from '../cli/settings.ts';
 import { unknownSettings } from '../config/environment.ts';
 import { SallyportError } from '../core/errors.ts';
 import { collectSooner } from './collect-sooner.node.ts';
@@ -10,29 +11,30 @@ import { openRuntime, type Runtime } from './runtime.node.ts';
 
 /** The production roles. Each loads only its own half: an ingress never loads BullMQ or a vendor SDK. */
 export const roles: Roles = {
-  async ingress(config, io) {
+  async ingress(settings, io) {
     collectSooner();
-    const runtime = await open(openRuntime(config, false), io);
+    const runtime = await open(openRuntime(settings.config, false), settings, io);
     const { startIngress } = await import('./ingress.node.ts');
     const listening = await startIngress(runtime);
     runtime.log.info({ role: 'ingress', port: listening.port }, 'process.listening');
     await runUntilSignal(runtime, [listening]);
   },
-  async worker(config, io) {
-    const runtime = await open(openRuntime(config, false), io);
-    const startWorker = await loadWorker(config);
+  async worker(settings, io) {
+    const runtime = await open(openRuntime(settings.config, false), settings, io);
+    const startWorker = await loadWorker(settings.config);
     const { startWorkerOps } = await import('./worker-ops.node.ts');
     const worker = startWorker(runtime);
     const ops = await startWorkerOps(runtime, io.environment.PORT !== undefined);
     runtime.log.info({ role: 'worker', port: ops?.port }, 'process.working');
     await runUntilSignal(runtime, ops === null ? [worker] : [worker, ops]);
   },
-  async all(config, io) {
-    await runBoth(await open(openRuntime(config, false), io), () => {});
+  async all(settings, io) {
+    await runBoth(await open(openRuntime(settings.config, false), settings, io), () => {});
   },
-  async dev(config, io, keys) {
+  async dev(settings, io, keys) {
+    const { config } = settings;
     const { banner } = await import('./banner.node.ts');
-    await runBoth(await open(openDevRuntime(config, keys, io), io), (port) => banner(config, port, io));
+    await runBoth(await open(openDevRuntime(config, keys, io), settings, io), (port) => banner(config, port, io));
   },
   examine: async () => (await import('./doctor.node.ts')).examine,
 };
@@ -47,10 +49,11 @@ async function runBoth(runtime: Runtime, onListening: (port: number) => Promise<
 }
 
 /** @throws Exit 78 when the store must not be used as it is set up. */
-async function open(opening: Promise<Runtime>, { environment }: Io): Promise<Runtime> {
+async function open(opening: Promise<Runtime>, { withoutEffect }: Settings, { environment }: Io): Promise<Runtime> {
   try {
     const runtime = await opening;
     for (const setting of unknownSettings(environment)) runtime.log.warn({ setting }, 'setting.unknown');
+    for (const setting of withoutEffect) runtime.log.warn({ setting }, 'setting.no-effect');
     return runtime;
   } catch (error) {
     if (error instanceof SallyportError) throw new Exit(EXIT.config, `${error.message} (${error.code})`);

@@ -7,11 +7,17 @@ import { readDevSecrets } from './dev/secrets.ts';
 import { oneLine } from './error-line.ts';
 import { EXIT, Exit, type Io } from './io.ts';
 
+export interface Settings {
+  readonly config: Config;
+  /** Names of settings that are given and do nothing with the rest of the configuration. */
+  readonly withoutEffect: readonly string[];
+}
+
 /**
  * The configuration of file and environment. `defaults` stand behind both: what `dev` makes up.
  * @throws Exit 78 with every problem, one a line.
  */
-export async function loadSettings(io: Io, role: Role, defaults: Io['environment'] = {}): Promise<Config> {
+export async function loadSettings(io: Io, role: Role, defaults: Io['environment'] = {}): Promise<Settings> {
   const file = await readConfigFile(io.folder, io.environment.SALLYPORT_CONFIG).catch((error: unknown) => {
     throw new Exit(
       EXIT.config,
@@ -20,7 +26,7 @@ export async function loadSettings(io: Io, role: Role, defaults: Io['environment
   });
   const secrets = await readSecretFiles(io.folder, io.environment);
   const loaded = loadConfig(file, secrets.environment, role, defaults);
-  if (loaded.ok && secrets.problems.length === 0) return loaded.config;
+  if (loaded.ok && secrets.problems.length === 0) return loaded;
   // A secret whose file was not read is not also called missing.
   const isTold = (problem: string): boolean => secrets.problems.some(({ name }) => problem.startsWith(`${name}: `));
   const others = loaded.ok ? [] : loaded.problems.filter((problem) => !isTold(problem));
@@ -53,12 +59,16 @@ function explained({ message, failure }: ConfigFileError): string {
 
 const known = new WeakMap<Io, Promise<Config>>();
 
+async function readToolSettings(io: Io): Promise<Config> {
+  return (await loadSettings(io, 'tool', (await readDevSecrets(io)) ?? {})).config;
+}
+
 /**
  * What a command that talks to a gate may know of it: environment, file, and the secrets that `dev` made here. Read once.
  * @throws Exit 78 with every problem, one a line.
  */
 export function toolSettings(io: Io): Promise<Config> {
-  const settings = known.get(io) ?? readDevSecrets(io).then((secrets) => loadSettings(io, 'tool', secrets ?? {}));
+  const settings = known.get(io) ?? readToolSettings(io);
   known.set(io, settings);
   return settings;
 }

@@ -9,13 +9,19 @@ import {
   settingsBeside,
   withDefaults,
 } from './environment.ts';
+import { settingsWithoutEffect } from './no-effect.ts';
 import { type Config, configSchema } from './schema.ts';
 
 /** What a role cannot do without, beyond what the schema asks of everybody. */
 export type Role = 'dev' | 'ingress' | 'worker' | 'all' | 'tool';
 
 export type Loaded =
-  | { readonly ok: true; readonly config: Config }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      /** Names of settings that are given and do nothing with the rest of the configuration. */
+      readonly withoutEffect: readonly string[];
+    }
   /** `SETTING: what is wrong`, every problem at once, no value in any of them. */
   | { readonly ok: false; readonly problems: readonly string[] };
 
@@ -29,7 +35,11 @@ export function loadConfig(file: unknown, environment: Environment, role: Role, 
   const wrong = parsed.error?.issues.flatMap((issue) => problemsOf(issue, effective, input)) ?? [];
   const problems = [...new Set([...wrong, ...missingFor(role, input)])];
   return parsed.success && problems.length === 0
-    ? { ok: true, config: deepFreeze(parsed.data) }
+    ? {
+        ok: true,
+        config: deepFreeze(parsed.data),
+        withoutEffect: settingsWithoutEffect(parsed.data, file, environment),
+      }
     : { ok: false, problems };
 }
 

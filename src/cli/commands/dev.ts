@@ -15,8 +15,8 @@ export function registerDev(program: Command, io: Io, roles: Roles): void {
       const settings = { HOST: '127.0.0.1', SALLYPORT_OUTCOME_HEADERS: '1', SALLYPORT_BUDGET_USER_RUNS_HOUR: '60' };
       const defaults = { ...settings, ...secrets, ...vendors.settings };
       try {
-        const config = await loadSettings(io, 'dev', defaults);
-        await roles.dev(config, io, devKeys(config, secrets));
+        const given = await loadSettings(io, 'dev', defaults);
+        await roles.dev(given, io, devKeys(given.config, secrets));
       } finally {
         await vendors.close();
       }

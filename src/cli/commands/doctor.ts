@@ -13,10 +13,11 @@ export function registerDoctor(program: Command, io: Io, examine: () => Promise<
     .command('doctor')
     .description('check configuration, store, clock, credentials and public URL; exit 1 on any failure')
     .action(async () => {
-      const config = await loadSettings(io, 'all', (await readDevSecrets(io)) ?? {});
+      const { config, withoutEffect } = await loadSettings(io, 'all', (await readDevSecrets(io)) ?? {});
       io.print('ok    configuration');
       for (const name of unknownSettings(io.environment))
         io.print(inLine(`WARN  ${name}: is not a setting, and ignored`));
+      for (const name of withoutEffect) io.print(inLine(`WARN  ${name}: has no effect with the other settings`));
       let failures = 0;
       for (const { name, run } of await (await examine())(config)) {
         try {

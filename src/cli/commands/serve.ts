@@ -1,18 +1,17 @@
 import type { Command } from 'commander';
-import type { Config } from '../../config/schema.ts';
 import type { DevKeys } from '../dev/secrets.ts';
 import type { Io } from '../io.ts';
-import { loadSettings } from '../settings.ts';
+import { loadSettings, type Settings } from '../settings.ts';
 import type { Examine } from './doctor.ts';
 
 /** Starts a role and resolves when it has stopped in order. Loaded only when asked for. */
-export type StartRole = (config: Config, io: Io) => Promise<void>;
+export type StartRole = (settings: Settings, io: Io) => Promise<void>;
 export interface Roles {
   readonly ingress: StartRole;
   readonly worker: StartRole;
   readonly all: StartRole;
   /** Opens its store with one of the two. */
-  readonly dev: (config: Config, io: Io, keys: DevKeys) => Promise<void>;
+  readonly dev: (settings: Settings, io: Io, keys: DevKeys) => Promise<void>;
   /** Loads the doctor's checks. */
   readonly examine: () => Promise<Examine>;
 }

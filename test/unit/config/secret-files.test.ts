@@ -35,8 +35,8 @@ interface Started {
 /** What the role `all` is started with. */
 async function start(environment: Record<string, string>): Promise<Started> {
   let config: Config | undefined;
-  const all = async (given: Config): Promise<void> => {
-    config = given;
+  const all = async (given: { readonly config: Config }): Promise<void> => {
+    config = given.config;
   };
   const complaints: string[] = [];
   const code = await runCommandLine(
