@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { ChannelModule } from '../channels/module.ts';
-import { channelModules } from '../channels/registry.ts';
 import { gmailSchema, gmailWindow } from '../channels/gmail/settings.ts';
 import { graphSchema, graphWindow } from '../channels/graph/settings.ts';
+import type { ChannelModule } from '../channels/module.ts';
+import { channelModules, channelNames } from '../channels/registry.ts';
 import { slackSchema, slackWindow } from '../channels/slack/settings.ts';
 import { teamsSchema, teamsWindow } from '../channels/teams/settings.ts';
 import type { ChannelName } from '../core/event.ts';
@@ -47,12 +47,11 @@ const settings = z.strictObject({
   agent: agentSchema,
   guardrails: guardrailsSchema,
   tools: toolsSchema,
-  agents: agentsSchema,
+  agents: agentsSchema(channelNames),
   budget: globalBudgetSchema,
   prices: pricesSchema,
   tenants: z.record(tenantName, tenant).default({}),
 });
-
 
 /**
  * An attempt whose reply has an unknown outcome waits until it is settled. An event that is too old by then would

@@ -130,7 +130,11 @@ async function start({ environment, files }: Omit<Sample, 'title'>, redisUrl = '
 const needsRedis = ({ environment }: Sample): boolean => Object.values(environment).includes(REDIS);
 
 describe('a gate starts with the configuration of', () => {
-  test.each(samples.filter((sample) => !needsRedis(sample)))('$title', { timeout: 180_000 }, (sample) => start(sample));
+  test.each(samples.filter((sample) => !needsRedis(sample)))(
+    '$title',
+    { timeout: 180_000 },
+    async (sample) => void (await start(sample)),
+  );
 });
 
 describeRedis('with a Redis, a gate starts with the configuration of', () => {

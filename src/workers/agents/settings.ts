@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { channelNames } from '../../channels/registry.ts';
 import type { InboundEvent } from '../../core/event.ts';
 import { setting } from '../../core/setting.ts';
 import { bytes, durationBetween, flag, httpUrl, integer, secret } from '../../core/setting-values.ts';
@@ -55,90 +54,98 @@ const toolNames = z.array(toolName);
 
 type Match = (event: InboundEvent) => boolean;
 
-const channel = z.enum(channelNames, { error: `must be one of ${channelNames.join(', ')}` });
-
 /** For files that hold no code: all that is named has to hold. */
-const conditions = z
-  .strictObject({
-    channels: z.array(channel).min(1, { message: 'is empty' }).optional(),
-    /** Whether the app was addressed by name. */
-    mentioned: flag.optional(),
-  })
-  .transform(
-    ({ channels, mentioned }): Match =>
-      (event) =>
-        (channels?.includes(event.channel) ?? true) && (mentioned ?? event.mentioned) === event.mentioned,
-  );
+const conditions = (channelNames: readonly string[]) =>
+  z
+    .strictObject({
+      channels: z
+        .array(z.enum(channelNames, { error: `must be one of ${channelNames.join(', ')}` }))
+        .min(1, { message: 'is empty' })
+        .optional(),
+      /** Whether the app was addressed by name. */
+      mentioned: flag.optional(),
+    })
+    .transform(
+      ({ channels, mentioned }): Match =>
+        (event) =>
+          (channels?.includes(event.channel) ?? true) && (mentioned ?? event.mentioned) === event.mentioned,
+    );
 
 /** Whether an agent answers an event: a function, or conditions. */
-const matchSchema = z.union([z.custom<Match>((value) => typeof value === 'function'), conditions], {
-  error: 'must be a function, or channels and mentioned',
-});
-
-const definition = z
-  .strictObject({
-    name: agentName,
-    /** What agents that may delegate to it are told it is good for. */
-    description: text(1000).optional(),
-    /** Whether it answers an event. Of several agents the first that does gets it. */
-    match: matchSchema.optional(),
-    /** As the endpoint of `agent.llm` knows it; absent: that of `agent.llm`. */
-    model: modelName.optional(),
-    instructions: instructions.optional(),
-    /** Names of built-in tools, and tools of your own (`defineTool`). */
-    tools: z.array(z.union([toolName, named('run', '')], { error: 'must be names or tools (defineTool)' })).default([]),
-    /** Of its `fetch_url`, instead of `tools.fetchUrl`. */
-    fetchUrl: fetchUrlSchema.optional(),
-    /** Names of agents it may give a part of its task to. */
-    delegates: z.array(z.string()).default([]),
-    /** What one run may use. It narrows the tenant's limits for runs and never widens them. */
-    budget: agentBudgetSchema,
-    /** Whether a person looks at its replies first. */
-    review: z
-      .union([z.boolean(), functionOf<(reply: { readonly text: string }, event: InboundEvent) => boolean>()], {
-        error: 'must be true, false or a function',
-      })
-      .default(false),
-    /** Its own checks, before those that every agent passes. */
-    guardrails: z.array(named('check', 'must be guardrails')).default([]),
-    /** Code of your own instead of instructions and tools. */
-    run: functionOf<(...task: never[]) => Promise<unknown>>().optional(),
-    /** An adapter that gets the capabilities of its events (`boltAgent`) instead of instructions and tools. */
-    trusted: functionOf<(deps: never) => unknown>().optional(),
-    /** A program somewhere else instead of instructions and tools. */
-    http: httpEndpointSchema.optional(),
-  })
-  .refine(
-    (one) => [one.instructions, one.run, one.trusted, one.http].filter((kind) => kind !== undefined).length === 1,
-    {
-      message: 'needs one of instructions (for a model), run (your own code) and http (a program of yours)',
-    },
-  )
-  .superRefine((one, context) => {
-    const kind = one.run !== undefined ? 'run' : one.http !== undefined ? 'http' : null;
-    if (kind === null || one.instructions !== undefined) return;
-    // Running would be wrong: whoever lists tools or hosts relies on the agent having these and no others.
-    const { tools, delegates, model, fetchUrl } = one;
-    for (const [setting, value] of Object.entries({ tools, delegates, model, fetchUrl })) {
-      if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
-      const message = `has no effect for an agent with ${kind}; remove it, or use instructions`;
-      context.addIssue({ code: 'custom', path: [setting], message });
-    }
+const matchSchema = (channelNames: readonly string[]) =>
+  z.union([z.custom<Match>((value) => typeof value === 'function'), conditions(channelNames)], {
+    error: 'must be a function, or channels and mentioned',
   });
 
-const isDelegate = (name: string, all: readonly z.output<typeof definition>[]): boolean =>
+const definition = (channelNames: readonly string[]) =>
+  z
+    .strictObject({
+      name: agentName,
+      /** What agents that may delegate to it are told it is good for. */
+      description: text(1000).optional(),
+      /** Whether it answers an event. Of several agents the first that does gets it. */
+      match: matchSchema(channelNames).optional(),
+      /** As the endpoint of `agent.llm` knows it; absent: that of `agent.llm`. */
+      model: modelName.optional(),
+      instructions: instructions.optional(),
+      /** Names of built-in tools, and tools of your own (`defineTool`). */
+      tools: z
+        .array(z.union([toolName, named('run', '')], { error: 'must be names or tools (defineTool)' }))
+        .default([]),
+      /** Of its `fetch_url`, instead of `tools.fetchUrl`. */
+      fetchUrl: fetchUrlSchema.optional(),
+      /** Names of agents it may give a part of its task to. */
+      delegates: z.array(z.string()).default([]),
+      /** What one run may use. It narrows the tenant's limits for runs and never widens them. */
+      budget: agentBudgetSchema,
+      /** Whether a person looks at its replies first. */
+      review: z
+        .union([z.boolean(), functionOf<(reply: { readonly text: string }, event: InboundEvent) => boolean>()], {
+          error: 'must be true, false or a function',
+        })
+        .default(false),
+      /** Its own checks, before those that every agent passes. */
+      guardrails: z.array(named('check', 'must be guardrails')).default([]),
+      /** Code of your own instead of instructions and tools. */
+      run: functionOf<(...task: never[]) => Promise<unknown>>().optional(),
+      /** An adapter that gets the capabilities of its events (`boltAgent`) instead of instructions and tools. */
+      trusted: functionOf<(deps: never) => unknown>().optional(),
+      /** A program somewhere else instead of instructions and tools. */
+      http: httpEndpointSchema.optional(),
+    })
+    .refine(
+      (one) => [one.instructions, one.run, one.trusted, one.http].filter((kind) => kind !== undefined).length === 1,
+      {
+        message: 'needs one of instructions (for a model), run (your own code) and http (a program of yours)',
+      },
+    )
+    .superRefine((one, context) => {
+      const kind = one.run !== undefined ? 'run' : one.http !== undefined ? 'http' : null;
+      if (kind === null || one.instructions !== undefined) return;
+      // Running would be wrong: whoever lists tools or hosts relies on the agent having these and no others.
+      const { tools, delegates, model, fetchUrl } = one;
+      for (const [setting, value] of Object.entries({ tools, delegates, model, fetchUrl })) {
+        if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
+        const message = `has no effect for an agent with ${kind}; remove it, or use instructions`;
+        context.addIssue({ code: 'custom', path: [setting], message });
+      }
+    });
+
+const isDelegate = (name: string, all: readonly z.output<ReturnType<typeof definition>>[]): boolean =>
   all.some((one) => one.name === name && one.description !== undefined && one.instructions !== undefined);
 
-export const agentsSchema = setting(
-  z
-    .array(definition)
-    .refine((all) => all.every(({ delegates }) => delegates.every((name) => isDelegate(name, all))), {
-      message: 'delegate only to agents that have a description and instructions',
-    })
-    .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, { message: 'have the same name' })
-    .default([]),
-  { description: 'your own: instructions, code or programs ([agents.md](agents.md))' },
-);
+/** The agents of a file. `channelNames`: those a condition may name. */
+export const agentsSchema = (channelNames: readonly string[]) =>
+  setting(
+    z
+      .array(definition(channelNames))
+      .refine((all) => all.every(({ delegates }) => delegates.every((name) => isDelegate(name, all))), {
+        message: 'delegate only to agents that have a description and instructions',
+      })
+      .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, { message: 'have the same name' })
+      .default([]),
+    { description: 'your own: instructions, code or programs ([agents.md](agents.md))' },
+  );
 
 const maxTokensFields = ['auto', 'max_tokens', 'max_completion_tokens'] as const;
 
@@ -252,7 +259,7 @@ export function checkTenantAgents(
 }
 
 export type AgentConfig = z.output<typeof agentSchema>;
-export type AgentDefinitionConfig = z.output<typeof definition>;
+export type AgentDefinitionConfig = z.output<ReturnType<typeof definition>>;
 
 type BuiltInAgent = (typeof builtInAgents)[number];
 
