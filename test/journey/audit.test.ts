@@ -358,6 +358,47 @@ describe('while the audit cannot be written', () => {
   }
 
   test.each([
+    ['approve', 'review.approved', 'queued'],
+    ['edit', 'review.edited', 'review'],
+    ['reject', 'review.rejected', 'done'],
+  ])('a decision is not made: %s', async (verb, action, state) => {
+    const times = { before: 0, after: 0 };
+    const store = await failing(times);
+    gate = await openGate({ clock: clock.now, store, review: { replies: 'always' } });
+    stops.push(() => gate.stop());
+    const id = await write('hi');
+    const before = await store.events.get('default', id);
+    const body = { digest: before?.review?.digest, ...(verb === 'edit' ? { text: 'other words' } : {}) };
+    times.before = 1;
+    expect((await post(`/reviews/${id}/${verb}`, body)).status).toBe(503);
+    expect(await store.events.get('default', id)).toEqual(before);
+    times.after = 1;
+    expect((await post(`/reviews/${id}/${verb}`, body)).status).toBe(503);
+    expect(await store.events.get('default', id)).toEqual(before);
+    expect((await post(`/reviews/${id}/${verb}`, body)).status).toBe(200);
+    expect((await store.events.get('default', id))?.state).toBe(state);
+    expect(actionsOf(await audit()).filter((each) => each === action)).toHaveLength(2);
+  });
+
+  test('a decision that another one overtook is taken back', async () => {
+    const store = await failing({ before: 0, after: 0 });
+    const decide: Store['reviews']['decide'] = async (tenant, id, digest, action) => {
+      await store.reviews.decide(tenant, id, digest, { kind: 'reject', by: 'bob', at: clock.now() });
+      return store.reviews.decide(tenant, id, digest, action);
+    };
+    const overtaken = { ...store, reviews: { ...store.reviews, decide } };
+    gate = await openGate({ clock: clock.now, store: overtaken, review: { replies: 'always' } });
+    stops.push(() => gate.stop());
+    const id = await write('hi');
+    const digest = (await store.events.get('default', id))?.review?.digest ?? '';
+    expect((await post(`/reviews/${id}/approve`, { digest })).status).toBe(409);
+    expect((await audit()).slice(-2)).toMatchObject([
+      { action: 'review.approved', actor: 'user:ada', subject: id },
+      { action: 'review.refused', actor: 'user:ada', subject: id, data: { code: 'ERR_WRONG_STATE', seen: digest } },
+    ]);
+  });
+
+  test.each([
     ['before', { before: 2, after: 0 }, 1],
     ['after', { before: 0, after: 1 }, 2],
   ])(

@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import { codeOf, SallyportError } from '../../core/errors.ts';
 import type { EventRecord, HeldReply } from '../../core/event.ts';
 import type { Identifier } from '../../core/identity.ts';
+import type { JsonObject } from '../../core/json/json.ts';
 import type { Logger } from '../../core/logger.ts';
 import { type ReviewPolicy, replyDigest, requesterNames, sameCase } from '../../core/review.ts';
 import type { Events } from '../../queue/events.ts';
@@ -87,14 +88,17 @@ interface DecidingDeps extends ReviewRoutesDeps {
   readonly tellRefusal: TellRefusal;
 }
 
-/** Reads what was asked, checks who asks, and acts. */
+/**
+ * Reads what was asked, checks who asks, puts the decision into the audit, and makes it: the audit may name a decision
+ * twice, or one that a `review.refused` after it takes back, but lacks none.
+ */
 async function decided<T extends { readonly digest: string }>(
   c: AppContext,
   shape: z.ZodType<T>,
   deps: DecidingDeps,
   planOf: (body: T, record: HeldRecord, by: string) => Promise<Plan>,
 ): Promise<Response> {
-  const { events, reviews, authorize, clock, audit, logger } = deps;
+  const { events, reviews, authorize, clock, logger } = deps;
   const { tenant, subject: by } = await authorize(c, 'reviews:decide');
   const id = eventId(c);
   const body = await readJson(c, shape);
@@ -102,17 +106,52 @@ async function decided<T extends { readonly digest: string }>(
   await checkDecider(by, before, deps);
   const plan = await planOf(body, before, by);
   const at = clock();
+  await checkDecidable(before, body.digest, at, deps);
+  const actor = `user:${by}` as const;
+  await deps.audit(tenant, [{ actor, action: DECIDED[plan.kind], subject: id, data: entryOf(plan, before) }]);
   const action: ReviewAction = plan.kind === 'edit' ? { ...plan, by } : { ...plan, by, at };
-  const after = changed(await reviews.decide(tenant, id, body.digest, action));
+  let after: HeldRecord;
+  try {
+    after = changed(await reviews.decide(tenant, id, body.digest, action));
+  } catch (error) {
+    // Whether an unreachable store has decided is not known, so the entry stands; otherwise it says too much.
+    const code = codeOf(error);
+    if (code !== 'ERR_STORE_UNAVAILABLE') {
+      await deps.audit(tenant, [{ actor, action: 'review.refused', subject: id, data: { code, seen: body.digest } }]);
+    }
+    throw error;
+  }
   const { version, heldAt } = after.review;
   const { channel } = after.event;
-  const entry = { action: DECIDED[plan.kind], data: { version, digest: after.review.digest, seen: body.digest } };
-  await audit(tenant, [{ ...entry, actor: `user:${by}`, subject: id }]);
   logger.info(
     { tenant, eventId: id, channel, decision: plan.kind, by, version, waitedMs: at - heldAt },
     'review.decided',
   );
   return c.json(reviewView(after));
+}
+
+/**
+ * What the store refuses anyway, before the audit says that it was decided.
+ * @throws SallyportError ERR_WRONG_STATE, ERR_REVIEW_EXPIRED, ERR_REVIEW_CHANGED, ERR_STORE_UNAVAILABLE
+ */
+async function checkDecidable(
+  { event, state, review }: HeldRecord,
+  seen: string,
+  at: number,
+  { reviews }: DecidingDeps,
+): Promise<void> {
+  if (state !== 'review') throw refusalOf.wrong_state();
+  if (at >= review.expiresAt) {
+    await reviews.sweep(event.tenant);
+    throw refusalOf.expired();
+  }
+  if (review.digest !== seen) throw refusalOf.changed();
+}
+
+/** The version that a decision is about or makes, and the digest that it named. */
+function entryOf(plan: Plan, { review }: HeldRecord): JsonObject {
+  const { version, digest: seen } = review;
+  return plan.kind === 'edit' ? { version: version + 1, digest: plan.digest, seen } : { version, digest: seen, seen };
 }
 
 const DECIDED = { approve: 'review.approved', edit: 'review.edited', reject: 'review.rejected' } as const;
@@ -148,14 +187,16 @@ function changed(reviewed: Reviewed): HeldRecord {
       throw notFound();
     case 'not_found':
       throw notFound();
-    case 'wrong_state':
-      throw new SallyportError('ERR_WRONG_STATE', 'it does not wait for a review');
-    case 'changed':
-      throw new SallyportError('ERR_REVIEW_CHANGED', 'the digest is not that of the held reply');
-    case 'expired':
-      throw new SallyportError('ERR_REVIEW_EXPIRED', 'nobody decided in time');
+    default:
+      throw refusalOf[reviewed.kind]();
   }
 }
+
+const refusalOf = {
+  wrong_state: () => new SallyportError('ERR_WRONG_STATE', 'it does not wait for a review'),
+  changed: () => new SallyportError('ERR_REVIEW_CHANGED', 'the digest is not that of the held reply'),
+  expired: () => new SallyportError('ERR_REVIEW_EXPIRED', 'nobody decided in time'),
+};
 
 /**
  * Whether a token's subject may decide about a held reply. The list is the one that is configured now: who was taken off
