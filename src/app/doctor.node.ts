@@ -12,7 +12,7 @@ import { storeIsDurable } from './store-check.node.ts';
 
 /** What `sallyport doctor` looks at, one entry a line. */
 export const examine: Examine = async (config) => {
-  const clients = createClients();
+  const clients = createClients({ proxy: config.outbound.proxy });
   return [
     { name: 'store', run: () => storeIsDurable(config) },
     ...(await channelChecks(config, clients)),

@@ -47,7 +47,7 @@ export async function openRuntime(config: Config, isPretty: boolean): Promise<Ru
   const sources = () => sourceFigures({ ...kept, silentAfterMs: config.keeper.silentAfter });
   const metrics = createMetrics({ stats: () => store.jobs.stats(), sources, clock: Date.now });
   const drain = new AbortController();
-  const clients = createClients();
+  const clients = createClients({ proxy: config.outbound.proxy });
   await probe().catch((error: unknown) => {
     if (!(error instanceof SallyportError) || error.code !== 'ERR_STORE_UNAVAILABLE') throw error;
     // Deliveries are answered 503 until it is there: senders retry, and nothing is lost.

@@ -8,6 +8,7 @@ import { teamsSchema, teamsWindow } from '../channels/teams/settings.ts';
 import type { ChannelName } from '../core/event.ts';
 import { settleMs } from '../core/reply-timing.ts';
 import { tenantName } from '../core/setting-values.ts';
+import { outboundSchema } from '../net/settings.ts';
 import { auditSchema, logLevel, metricsToken } from '../ops/settings.ts';
 import { keysSchema, maxAge, retention, storeSchema } from '../queue/settings.ts';
 import { apiSchema, serverSchema } from '../server/settings.ts';
@@ -42,6 +43,7 @@ const settings = z.strictObject({
   concurrency,
   worker: workerSchema,
   api: apiSchema,
+  outbound: outboundSchema,
   metricsToken,
   logLevel,
   agent: agentSchema,

@@ -105,3 +105,22 @@ export const hostPattern = z.string().regex(/^(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,2
 export const tenantName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, {
   message: 'a tenant name is 1 to 63 of a-z, 0-9 and -, starting with a letter or digit',
 });
+
+/** A proxy, with its credentials or without. Nothing but them and the host may be in it. */
+export const proxyUrl = z.string({ error: 'must be a URL' }).transform((text, context) => {
+  const url = URL.canParse(text.trim()) ? new URL(text.trim()) : null;
+  const isPlain = url !== null && url.pathname === '/' && url.search === '' && url.hash === '';
+  if (!isPlain || !['http:', 'https:'].includes(url.protocol) || !isDecodable(url.username + url.password)) {
+    context.addIssue({ code: 'custom', message: 'must be http(s)://host:port or http(s)://user:password@host:port' });
+    return z.NEVER;
+  }
+  return url.href;
+});
+
+function isDecodable(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== null;
+  } catch {
+    return false;
+  }
+}

@@ -1,7 +1,7 @@
 import { asFetch, type WatchableFetch } from './as-fetch.ts';
 import { allowEntry } from './guard/check-url.ts';
 import { failed } from './guard/reasons.ts';
-import { createDnsResolve } from './guard/resolve.ts';
+import { createDnsResolve, type Resolve } from './guard/resolve.ts';
 import type { GuardedFetch, GuardedFetchOptions } from './guarded-fetch.ts';
 
 /** What a client is for, where the configuration names whom it asks. */
@@ -48,20 +48,32 @@ const maxBytes: Readonly<Record<Purpose, number>> = {
   checkpoint: 2 * 1024 * 1024,
 };
 
+/** Who is reached through the proxy, where there is one. Tools are not: a proxy may reach what they must not. */
+const isProxied: ReadonlySet<Purpose> = new Set<Purpose>(['vendor', 'model']);
+
+export interface ClientsOptions {
+  /** `SALLYPORT_HTTPS_PROXY`: vendors and models are reached through it, unless their hosts are private. */
+  readonly proxy?: string | undefined;
+  /** Certificates (PEM) trusted beside the usual roots, for tests. */
+  readonly ca?: readonly string[];
+  /** Default: the machine's own way of looking up names. */
+  readonly resolve?: Resolve;
+}
+
 /** One of these for a process: whoever makes another must close it. */
-export function createClients(): Clients {
+export function createClients({ proxy, resolve = createDnsResolve(), ...common }: ClientsOptions = {}): Clients {
   const opened: GuardedFetch[] = [];
   let isClosed = false;
-  const resolve = createDnsResolve();
   const open = (options: Omit<GuardedFetchOptions, 'resolve'>): Client => {
-    const request = loadedWithFirstUse({ resolve, ...options }, () => isClosed);
+    const request = loadedWithFirstUse({ resolve, ...common, ...options }, () => isClosed);
     opened.push(request);
     return { request, fetch: asFetch(request) };
   };
   return {
     open(purpose, urls, limits = {}) {
       const allow = urls.map(allowEntry).filter((entry) => entry !== null);
-      return open({ allow, maxBytes: maxBytes[purpose], ...limits });
+      const way = proxy !== undefined && isProxied.has(purpose) ? { proxy } : {};
+      return open({ allow, maxBytes: maxBytes[purpose], ...way, ...limits });
     },
     openTool: (isListed) => open(isListed === undefined ? {} : { isListed }),
     async close(graceMs) {

@@ -29,6 +29,8 @@ export interface GuardedFetchOptions {
   readonly maxRedirects?: number;
   /** Certificates (PEM) trusted beside the usual roots. */
   readonly ca?: readonly string[];
+  /** The proxy that public hosts are reached through (http or https, with its credentials). Default: none. */
+  readonly proxy?: string;
   /** The step that opens sockets, for tests that count them; gets judged addresses only. */
   readonly connector?: Connector;
 }
@@ -62,7 +64,7 @@ export interface GuardedResponse {
 export interface GuardedFetch {
   /**
    * Fetches a URL a stranger may have written: http(s) to public addresses only, checked again at every redirect.
-   * No proxy of the environment is used.
+   * No proxy but the one in `GuardedFetchOptions` is used, whatever the environment says.
    * @throws OutboundError ERR_OUTBOUND_BLOCKED, _FAILED, _TIMEOUT or _TOO_LARGE; the signal's reason when it aborts.
    */
   (url: string, init?: GuardedInit): Promise<GuardedResponse>;
@@ -87,7 +89,12 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
   const { timeoutMs = 10_000, maxBytes = 2 * 1024 * 1024, maxRedirects = 5, ports = [80, 443], allow = [] } = options;
   const connectTimeoutMs = Math.min(CONNECT_TIMEOUT_MS, timeoutMs);
   const pools = createPools({ ...options, connectTimeoutMs, idleTimeoutMs: timeoutMs });
-  const policy: UrlPolicy = { ports, allow, ...(options.isListed && { isListed: options.isListed }) };
+  const policy: UrlPolicy = {
+    ports,
+    allow,
+    isProxied: options.proxy !== undefined,
+    ...(options.isListed && { isListed: options.isListed }),
+  };
   const client: Client = { resolve: options.resolve, policy, pools, maxBytes, maxRedirects };
   const fetch = async (url: string, init: GuardedInit = {}): Promise<GuardedResponse> => {
     const message = firstMessage(init);

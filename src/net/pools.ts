@@ -1,6 +1,8 @@
 import { rootCertificates } from 'node:tls';
 import { buildConnector, Pool } from 'undici';
+import { BY_PROXY } from './guard/admit.ts';
 import { failed } from './guard/reasons.ts';
+import { tunnelled } from './tunnel.ts';
 
 /** Opens one socket; always called with a judged address as `hostname`, never with a name. */
 export type Connector = buildConnector.connector;
@@ -10,6 +12,8 @@ export interface PoolOptions {
   readonly ca?: readonly string[];
   /** The step that opens sockets; default: TCP and verified TLS. */
   readonly connector?: Connector;
+  /** Where sockets to `BY_PROXY` are opened; see `tunnelled`. */
+  readonly proxy?: string;
   /** How long one socket may take to open, in milliseconds. */
   readonly connectTimeoutMs: number;
   /** Longest wait for a header or a next byte, in milliseconds. */
@@ -37,7 +41,11 @@ export interface Pools {
  * address, so a pooled connection never outlives the decision that opened it.
  */
 export function createPools(options: PoolOptions): Pools {
-  const connector = options.connector ?? createConnector(options);
+  const connector = explaining(options.connector ?? createConnector(options));
+  const connectorFor = (origin: string, address: string): Connector =>
+    address === BY_PROXY && options.proxy !== undefined
+      ? tunnelled(options.proxy, origin, connector, options.connectTimeoutMs)
+      : pinned(connector, address);
   const pools = new Map<string, Pool>();
   /** Forgotten, with requests that have not ended yet. */
   const ending = new Map<Pool, Promise<void>>();
@@ -56,7 +64,7 @@ export function createPools(options: PoolOptions): Pools {
     get(origin, address) {
       if (isClosed) throw failed('client-closed');
       const key = keyOf(origin, address);
-      const pool = pools.get(key) ?? createPool(origin, pinned(connector, address), options.idleTimeoutMs);
+      const pool = pools.get(key) ?? createPool(origin, connectorFor(origin, address), options.idleTimeoutMs);
       pools.delete(key);
       pools.set(key, pool);
       const [oldest] = pools;
@@ -102,7 +110,13 @@ const createPool = (origin: string, connect: Connector, idleTimeoutMs: number): 
 const pinned =
   (connector: Connector, address: string): Connector =>
   (options, callback) =>
-    connector({ ...options, hostname: address }, (...[error, socket]) => {
+    connector({ ...options, hostname: address }, callback);
+
+/** With our words for what went wrong. */
+const explaining =
+  (connector: Connector): Connector =>
+  (options, callback) =>
+    connector(options, (...[error, socket]) => {
       if (error === null) callback(null, socket);
       else callback(failed(isConnectFailure(error) ? 'connect-failed' : 'tls-failed'), null);
     });

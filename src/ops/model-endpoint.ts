@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { SallyportError } from '../core/errors.ts';
 import { trimEndOf } from '../core/text/trim.ts';
+import { isProxyError } from '../net/guard/reasons.ts';
 
 export interface ModelEndpoint {
   readonly baseUrl: string;
@@ -17,13 +18,14 @@ const LOOK_AGAIN_MS = 5_000;
 /** Looks that must fail in a row. */
 const TO_FAIL = 2;
 
-/** The HTTP status of the endpoint's list of models. @throws SallyportError ERR_MODEL_UNAVAILABLE: nothing answers */
+/** The HTTP status of the endpoint's list of models. @throws SallyportError ERR_MODEL_UNAVAILABLE: nothing answers; OutboundError of the proxy */
 async function statusOf({ baseUrl, apiKey, fetch }: ModelEndpoint): Promise<number> {
   const headers: Record<string, string> = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   try {
     const url = `${trimEndOf(baseUrl, '/')}/models`;
     return (await fetch(url, { headers, signal: AbortSignal.timeout(ANSWER_MS) })).status;
-  } catch {
+  } catch (error) {
+    if (isProxyError(error)) throw error;
     throw new SallyportError('ERR_MODEL_UNAVAILABLE', 'the endpoint of the model does not answer');
   }
 }
@@ -51,7 +53,8 @@ export function probeModel(endpoint: ModelEndpoint, clock: Clock): () => Promise
 
 /** For `sallyport doctor`. An endpoint need not list its models; refusing the key is what matters. @throws Error */
 export async function examineModel(endpoint: ModelEndpoint): Promise<string> {
-  const status = await statusOf(endpoint).catch(() => {
+  const status = await statusOf(endpoint).catch((error: unknown) => {
+    if (isProxyError(error)) throw error;
     throw new Error(`LLM_BASE_URL: nothing answers at ${new URL(endpoint.baseUrl).origin}`);
   });
   if (status === 401 || status === 403) throw new Error('LLM_API_KEY: the endpoint does not accept it');

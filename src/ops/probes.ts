@@ -1,4 +1,5 @@
 import { trimEndOf } from '../core/text/trim.ts';
+import { isProxyError } from '../net/guard/reasons.ts';
 
 type Fetch = typeof globalThis.fetch;
 
@@ -12,7 +13,8 @@ export async function isReachable(publicUrl: string, fetch: Fetch): Promise<stri
 }
 
 async function ask(fetch: Fetch, url: URL, init: RequestInit): Promise<Response> {
-  return fetch(url, { ...init, signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => {
+  return fetch(url, { ...init, signal: AbortSignal.timeout(ANSWER_MS) }).catch((error: unknown) => {
+    if (isProxyError(error)) throw error;
     throw new Error(`nothing answers at ${url.origin}`);
   });
 }

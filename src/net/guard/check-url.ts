@@ -14,6 +14,8 @@ export interface UrlPolicy {
   readonly allow: readonly HostPort[];
   /** Hosts that may be asked at all, redirects included; absent: every public one. */
   readonly isListed?: (host: string) => boolean;
+  /** Public hosts are reached through a proxy, which may be the only one to know their addresses. */
+  readonly isProxied?: boolean;
 }
 
 /** A URL that may be resolved next; `url` is canonical. */

@@ -32,17 +32,36 @@ export type OutboundReason =
   | 'encoding-unsupported'
   | 'decoding-failed'
   | 'client-closed'
+  | ProxyReason
   | 'timeout';
+
+/** What went wrong at the proxy of `SALLYPORT_HTTPS_PROXY`: nothing was sent to the host itself. */
+export type ProxyReason = keyof typeof proxyTexts;
+
+const proxyTexts = {
+  'proxy-unreachable': 'the proxy does not answer',
+  'proxy-unauthorized': 'the proxy does not accept its credentials',
+  'proxy-refused': 'the proxy refuses to connect to the host',
+};
+
+const isProxyReason = (reason: string): reason is ProxyReason => Object.hasOwn(proxyTexts, reason);
 
 /** A guarded request that came to nothing. Neither text nor `cause` tells the URL, a host or an address. */
 export class OutboundError extends SallyportError {
   readonly reason: OutboundReason;
 
   constructor(code: ErrorCode, reason: OutboundReason) {
-    super(code, `outbound request stopped: ${reason}`);
+    super(code, textOf(reason));
     this.reason = reason;
   }
 }
+
+/** It names the setting and says what is wrong with it, so it is worth telling as it is. */
+export const isProxyError = (error: unknown): error is OutboundError =>
+  error instanceof OutboundError && isProxyReason(error.reason);
+
+const textOf = (reason: OutboundReason): string =>
+  isProxyReason(reason) ? `SALLYPORT_HTTPS_PROXY: ${proxyTexts[reason]}` : `outbound request stopped: ${reason}`;
 
 /** Refused before a socket was opened for it; trying again changes nothing. */
 export const blocked = (reason: OutboundReason): OutboundError => new OutboundError('ERR_OUTBOUND_BLOCKED', reason);

@@ -253,3 +253,18 @@ test('a code value in a file is a problem and not a crash', () => {
   expect(problems).toEqual([expect.stringMatching(/^PORT: /), expect.stringMatching(/^LOG_LEVEL: /)]);
   expect(problems.join()).not.toContain('c4n4ry');
 });
+
+test.each([
+  'proxy.example:3128',
+  'socks5://proxy.example:1080',
+  'http://user:hidden-word@proxy.example/path',
+  'http://user:hidden-word@proxy.example/?a',
+  'http://user:%zz@proxy.example',
+])('a proxy that is none is refused without its value: %s', (value) => {
+  const problems = problemsOf({ ...sound, SALLYPORT_HTTPS_PROXY: value });
+  expect(problems).toEqual(['SALLYPORT_HTTPS_PROXY: must be http(s)://host:port or http(s)://user:password@host:port']);
+});
+
+test.each(['http://proxy.example:3128', 'https://user:p%40ss@proxy.example'])('a proxy is taken: %s', (value) => {
+  expect(problemsOf({ ...sound, SALLYPORT_HTTPS_PROXY: value })).toEqual([]);
+});
