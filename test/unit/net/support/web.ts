@@ -21,6 +21,8 @@ export async function startWeb(handler: RequestListener, tls?: { key: string; ce
     handler(request, response);
   };
   const server: Server = tls === undefined ? createServer(counted) : createTlsServer(tls, counted);
+  // A slow machine takes longer between two requests than the usual 5 s.
+  server.keepAliveTimeout = 60_000;
   const { port, connections } = await startCounting(server);
   onTestFinished(() => {
     server.closeAllConnections();
