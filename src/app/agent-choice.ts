@@ -1,5 +1,4 @@
 import type { ChannelModule } from '../channels/module.ts';
-import { channelModules } from '../channels/registry.ts';
 import type { Config } from '../config/schema.ts';
 import type { InboundEvent } from '../core/event.ts';
 import { type Candidate, type Choice, choose } from '../workers/agents/choose.ts';
@@ -17,22 +16,21 @@ export function agentChoice({ agent, agents, tenants }: Config): Choice<Candidat
   };
 }
 
-/** Channels whose deliveries only point at what happened: whether it matters is known once it has been read. */
-const hints: ReadonlySet<string> = new Set(
-  channelModules.flatMap(({ name, isHint }: ChannelModule) => (isHint === true ? [name] : [])),
-);
-
 /**
  * Whether anybody answers an event, for the ingress: what nobody answers is ignored before it is claimed. Undefined when
  * somebody answers every event, so that nothing is asked. What cannot be decided is left to the worker, which says why.
  */
-export function relevanceOf(config: Config): ((event: InboundEvent) => boolean) | undefined {
+export function relevanceOf(
+  config: Config,
+  modules: readonly ChannelModule[],
+): ((event: InboundEvent) => boolean) | undefined {
   const choice = agentChoice(config);
   const isOpen = Object.keys(config.tenants).every((tenant) => {
     const names = choice.allowed(tenant);
     return choice.candidates.some(({ name, match }) => match === undefined && (names?.has(name) ?? true));
   });
   if (isOpen) return undefined;
+  const hints: ReadonlySet<string> = new Set(modules.filter(({ isHint }) => isHint).map(({ name }) => name));
   return (event) => {
     if (hints.has(event.channel)) return true;
     try {

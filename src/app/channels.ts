@@ -1,6 +1,5 @@
 import type { Channel } from '../channels/channel.ts';
 import type { ChannelModule, FindChannel, ModuleDeps, OpenFetch } from '../channels/module.ts';
-import { channelModules } from '../channels/registry.ts';
 import type { Config } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
@@ -29,7 +28,7 @@ export interface ConfiguredChannel {
 export function configuredChannels(
   { tenants, windows, keys }: Config,
   { crypto, identifier, clients, clock }: Common,
-  modules: readonly ChannelModule[] = channelModules,
+  modules: readonly ChannelModule[],
 ): readonly ConfiguredChannel[] {
   if (keys.id === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'SALLYPORT_ID_KEY: is required');
   const idKey = keys.id;
@@ -57,7 +56,7 @@ export function configuredChannels(
 export function createChannelTable(
   config: Config,
   common: Common,
-  modules: readonly ChannelModule[] = channelModules,
+  modules: readonly ChannelModule[],
 ): (name: ChannelName, tenant: string, rest: readonly string[]) => Channel | null {
   const { bodyLimit, graphBodyLimit, outcomeHeaders } = config.server;
   const table = new Map(

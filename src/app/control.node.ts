@@ -1,4 +1,4 @@
-import { channelNames } from '../channels/registry.ts';
+import { namesOf } from '../channels/registry.ts';
 import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
 import { createKeeperReports } from '../queue/records/keeper-reports.ts';
 import { createPolicyVersions } from '../queue/records/policy-versions.ts';
@@ -19,9 +19,10 @@ const noAuth = { jwtSecret: undefined, jwtIssuer: undefined, jwtAudience: undefi
 
 /** The API: every route behind a token. */
 export function controlRoutes(runtime: Runtime): readonly ((app: App) => void)[] {
-  const { config, identifier, store, audit, scrub, log } = runtime;
+  const { config, plugs, identifier, store, audit, scrub, log } = runtime;
   const authorize = createAuthorize({ ...noAuth, ...config.api }, audit);
   const { tenants } = config;
+  const channelNames = namesOf(plugs.modules);
   const policyOf = configuredPolicy(config);
   return [
     mountEvents({ events: store.events, authorize, audit, channelNames }),

@@ -1,5 +1,5 @@
 import type { Check } from '../channels/module.ts';
-import { nodeHalves } from '../channels/registry.node.ts';
+import { plugs } from '../channels/registry.node.ts';
 import type { Examine } from '../cli/commands/doctor.ts';
 import type { Config } from '../config/schema.ts';
 import { nodeCrypto as crypto } from '../core/crypto/crypto.node.ts';
@@ -26,9 +26,9 @@ const publicUrlLeadsHere = async ({ publicUrl }: Config['server'], clients: Clie
 
 async function channelChecks(config: Config, clients: Clients): Promise<readonly Check[]> {
   const identifier = createIdentifier(crypto, config.keys.id ?? new Uint8Array());
-  const configured = configuredChannels(config, { crypto, identifier, clients, clock: Date.now });
+  const configured = configuredChannels(config, { crypto, identifier, clients, clock: Date.now }, plugs.modules);
   const checks = configured.map(async ({ module, settings, deps }) => {
-    const half = await nodeHalves[module.name]?.();
+    const half = await plugs.halves[module.name]?.();
     return half === undefined ? [] : [half.check(settings, deps)];
   });
   return (await Promise.all(checks)).flat();

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { channelNames } from '../channels/registry.ts';
+import { namesOf } from '../channels/registry.ts';
 import { createApp } from '../server/app.ts';
 import { mountOps } from '../server/health/routes.ts';
 import { readIncoming } from '../server/http/body.node.ts';
@@ -21,7 +21,7 @@ const incomingOf = (c: AppContext): IncomingMessage => (c.env as { incoming: Inc
 
 /** Hooks, API, health and metrics on one port. */
 export function startIngress(runtime: Runtime): Promise<Listening> {
-  const { clients, config, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain } = runtime;
+  const { clients, config, plugs, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain } = runtime;
   const sourceOf = createSourceOf(config.server.trustedProxies ?? []);
   const front = {
     scrub,
@@ -41,9 +41,9 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     inbox: store.inbox,
     awaitResult: store.jobs.awaitResult,
     sealer,
-    channelNames,
-    channel: createChannelTable(config, { crypto, identifier, clients, clock: Date.now }),
-    isRelevant: relevanceOf(config),
+    channelNames: namesOf(plugs.modules),
+    channel: createChannelTable(config, { crypto, identifier, clients, clock: Date.now }, plugs.modules),
+    isRelevant: relevanceOf(config, plugs.modules),
     mount: [
       mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }),
       ...callbackRoutes(config, { ...front, crypto, callbacks: store.callbacks }),

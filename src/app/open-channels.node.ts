@@ -1,8 +1,6 @@
 import type { ReadContext, Reader, Replier } from '../channels/channel.ts';
 import type { KeeperTask } from '../channels/keeper-task.ts';
 import type { NodeHalf } from '../channels/module.ts';
-import { nodeHalves } from '../channels/registry.node.ts';
-import type { Config } from '../config/schema.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { ChannelName } from '../core/event.ts';
 import { configuredChannels } from './channels.ts';
@@ -26,12 +24,10 @@ export interface OpenChannels {
 export type LoadedHalves = ReadonlyMap<ChannelName, NodeHalf>;
 
 /** Loads the Node halves of the channels that any tenant sets, and their vendors' libraries. */
-export async function loadHalves(
-  { tenants }: Pick<Config, 'tenants'>,
-  halves: Readonly<Record<ChannelName, () => Promise<NodeHalf>>> = nodeHalves,
-): Promise<LoadedHalves> {
-  const isSet = (name: ChannelName): boolean => Object.values(tenants).some((tenant) => Reflect.get(tenant, name));
-  const loading = Object.entries(halves)
+export async function loadHalves({ config, plugs }: Pick<Runtime, 'config' | 'plugs'>): Promise<LoadedHalves> {
+  const isSet = (name: ChannelName): boolean =>
+    Object.values(config.tenants).some((tenant) => Reflect.get(tenant, name));
+  const loading = Object.entries(plugs.halves)
     .filter(([name]) => isSet(name))
     .map(async ([name, load]) => {
       const half = await load();
@@ -46,7 +42,7 @@ export async function loadHalves(
  * @throws SallyportError ERR_CONFIG_INVALID
  */
 export function openChannels(
-  { config, crypto, identifier, clients, scrub, sealer, store, log: logger }: Runtime,
+  { config, plugs, crypto, identifier, clients, scrub, sealer, store, log: logger }: Runtime,
   halves: LoadedHalves,
   accept: ReadContext['accept'],
 ): OpenChannels {
@@ -55,7 +51,7 @@ export function openChannels(
   const repliers = new Map<string, Replier>();
   const tasks: KeeperTask[] = [];
   const common = { crypto, identifier, clients, clock: Date.now };
-  for (const { tenant, module, settings, deps } of configuredChannels(config, common)) {
+  for (const { tenant, module, settings, deps } of configuredChannels(config, common, plugs.modules)) {
     const half = halves.get(module.name);
     if (half === undefined) throw new SallyportError('ERR_CONFIG_INVALID', `${module.name}: has no half for workers`);
     const opened = half.open(settings, {

@@ -21,9 +21,9 @@ export const roles: Roles = {
   },
   async worker(settings, io) {
     const runtime = await open(openRuntime(settings.config, false), settings, io);
-    const startWorker = await loadWorker(settings.config);
+    const startWorker = await loadWorker(runtime);
     const { startWorkerOps } = await import('./worker-ops.node.ts');
-    const worker = startWorker(runtime);
+    const worker = startWorker();
     const ops = await startWorkerOps(runtime, io.environment.PORT !== undefined);
     runtime.log.info({ role: 'worker', port: ops?.port }, 'process.working');
     await runUntilSignal(runtime, ops === null ? [worker] : [worker, ops]);
@@ -40,9 +40,9 @@ export const roles: Roles = {
 };
 
 async function runBoth(runtime: Runtime, onListening: (port: number) => Promise<void> | void): Promise<void> {
-  const [{ startIngress }, startWorker] = await Promise.all([import('./ingress.node.ts'), loadWorker(runtime.config)]);
+  const [{ startIngress }, startWorker] = await Promise.all([import('./ingress.node.ts'), loadWorker(runtime)]);
   const listening = await startIngress(runtime);
-  const worker = startWorker(runtime);
+  const worker = startWorker();
   runtime.log.info({ role: 'all', port: listening.port }, 'process.listening');
   await onListening(listening.port);
   await runUntilSignal(runtime, [listening, worker]);

@@ -1,3 +1,5 @@
+import type { Plugs } from '../channels/module.ts';
+import { plugs as allPlugs } from '../channels/registry.node.ts';
 import type { Config } from '../config/schema.ts';
 import { nodeCrypto as crypto } from '../core/crypto/crypto.node.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
@@ -33,10 +35,11 @@ export interface Runtime {
   readonly audit: ReturnType<typeof openAudit>;
   readonly ready: ReadyMonitor;
   readonly drain: AbortController;
+  readonly plugs: Plugs;
 }
 
-/** @throws SallyportError ERR_STORE_UNSAFE or ERR_STORE_MISMATCH: the process must not start. */
-export async function openRuntime(config: Config, isPretty: boolean): Promise<Runtime> {
+/** `plugs`: the channels there are. @throws SallyportError ERR_STORE_UNSAFE or ERR_STORE_MISMATCH: the process must not start. */
+export async function openRuntime(config: Config, isPretty: boolean, plugs: Plugs = allPlugs): Promise<Runtime> {
   const { id, seal } = config.keys;
   if (id === undefined || seal === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'keys are missing');
   const { scrub, log } = openLog(config, crypto, id, isPretty);
@@ -60,5 +63,5 @@ export async function openRuntime(config: Config, isPretty: boolean): Promise<Ru
   const ready = watchReadiness(checks, () => drain.signal.aborted);
   await ready.refresh();
   const sealing = { scrub, sealer: createSealer(crypto, seal) };
-  return { config, crypto, identifier, log, metrics, ...sealing, clients, store, audit, ready, drain };
+  return { config, crypto, identifier, log, metrics, ...sealing, clients, store, audit, ready, drain, plugs };
 }

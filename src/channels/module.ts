@@ -109,6 +109,12 @@ export interface Check {
   readonly run: () => Promise<string | null>;
 }
 
+/** The channels of a process: both halves, the second loaded by whoever opens or checks them. */
+export interface Plugs {
+  readonly modules: readonly ChannelModule[];
+  readonly halves: Readonly<Record<ChannelName, () => Promise<NodeHalf>>>;
+}
+
 /** The half of a channel that needs Node and the vendor's library. An ingress never loads it. */
 export interface NodeHalf<Settings = unknown> {
   /** Loads the vendor's library, so that the first run need not wait for it. Absent: there is none. */

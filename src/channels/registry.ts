@@ -17,4 +17,9 @@ export const channelModules = [
 const RESERVED = 'chat';
 
 /** The names that a path, a filter or a condition may hold. */
-export const channelNames: readonly ChannelName[] = [...channelModules.map(({ name }) => name), RESERVED];
+export const namesOf = (modules: readonly ChannelModule[]): readonly ChannelName[] => [
+  ...modules.map(({ name }) => name),
+  RESERVED,
+];
+
+export const channelNames = namesOf(channelModules);

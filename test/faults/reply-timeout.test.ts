@@ -57,7 +57,7 @@ test('a reply timeout above 10 s is honoured on every channel: an answer after 1
 
   const events = vendors.map((vendor) => world.event(vendor, `late-${vendor}`));
   await store.inbox.accept(events);
-  const { replier } = openChannels(runtime, await loadHalves(loaded.config), async () => {});
+  const { replier } = openChannels(runtime, await loadHalves(runtime), async () => {});
   const deps: RunDeps = {
     ...createWorkerDeps(store, runtime.scrub),
     agentFor: () => ({ name: 'fixed', isFree: true, run: async () => ({ kind: 'reply', text: 'late but once' }) }),

@@ -128,7 +128,7 @@ test('vendors, issuers and the model are asked by the clients alone, whose socke
   const visit = globalThis.fetch;
   vi.stubGlobal('fetch', () => Promise.reject(new Error('not by way of the clients')));
 
-  const { replier: replierFor } = openChannels(runtime, await loadHalves(loaded.config), async () => {});
+  const { replier: replierFor } = openChannels(runtime, await loadHalves(runtime), async () => {});
   for (const vendor of vendors) {
     const { id: eventId, tenant, destination, sealed } = world.event(vendor, `asked-${vendor}`);
     const { signal } = new AbortController();

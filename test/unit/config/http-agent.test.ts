@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { relevanceOf } from '../../../src/app/agent-choice.ts';
+import { channelModules } from '../../../src/channels/registry.ts';
 import { defineConfig } from '../../../src/config/define.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { Config } from '../../../src/config/schema.ts';
@@ -128,7 +129,7 @@ describe('programs that a file lists', () => {
       { name: 'one', http: { url: http.url, timeout: 60_000, reserve: { usdMicros: 50_000 } } },
       { name: 'two', http: { url: other.url, timeout: 5_000, reserve: { usdMicros: 1_000_000 } } },
     ]);
-    expect(relevanceOf(loaded.config)).toBeUndefined();
+    expect(relevanceOf(loaded.config, channelModules)).toBeUndefined();
   });
 
   test('stand beside the one of the environment', () => {
