@@ -67,21 +67,23 @@ export interface ParsedEvent {
   readonly routingIds: readonly string[];
 }
 
-/** What a delivery came to. `answer` is for handshakes and questions that want their answer in the response. */
+/** What a delivery came to. `answer` is for handshakes, which hold no event. */
 export interface Received {
   readonly events: readonly ParsedEvent[];
   readonly refused: readonly Refused[];
   readonly answer?: Answer & { readonly outcome: DeliveryOutcome };
-  /** For senders that want the reply in the response: wait for the run of the one event this delivery holds. */
-  readonly awaiting?: Awaiting;
+  /** Answers instead of `Channel.acknowledge` when events were taken in, for senders that want more than a receipt. */
+  readonly respond?: Respond;
 }
 
-export interface Awaiting {
-  /** Milliseconds; below the sender's own deadline. */
-  readonly timeoutMs: number;
-  /** The answer once the run has ended, or (null) when it has not in time. Duplicates are answered as well. */
-  readonly answer: (record: EventRecord | null) => Answer;
-}
+/**
+ * Makes an answer out of what becomes of a delivery's events. `results` waits, for at most so many milliseconds, which
+ * must be less than the sender's own deadline, and resolves with the records of those that have ended, in the order of
+ * the events; null for one that has not, or never runs. Duplicates have the record of the event they repeat.
+ */
+export type Respond = (
+  results: (timeoutMs: number) => Promise<readonly (EventRecord | null)[]>,
+) => Promise<Answer> | Answer;
 
 /** One channel of one tenant: knows its sender's proof, its payloads and its status codes; knows no store. */
 export interface Channel {

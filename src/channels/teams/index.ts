@@ -10,7 +10,7 @@ import { readWebhook } from './receive/read-webhook.ts';
 import { type TeamsReason, whyUnlisted } from './receive/relevance.ts';
 import { type BotVerifierDeps, bindActivity, createBotVerifier } from './receive/verify.ts';
 import { checkFreshness, createWebhookVerifier } from './receive/verify-webhook.ts';
-import { awaitingOf } from './reply/await-answer.ts';
+import { respondTo } from './reply/await-answer.ts';
 import { createServiceHosts, defaultServiceHosts } from './reply/service-hosts.ts';
 
 export { type TeamsCandidate, type TeamsMatch, type TeamsMatchOptions, teamsMatchPolicy } from './receive/policy.ts';
@@ -80,8 +80,8 @@ export function createTeamsOutgoingChannel(deps: TeamsOutgoingChannelDeps): Chan
 }
 
 function received(candidate: Candidate, event: Received['events'][number]): Received {
-  const awaiting = awaitingOf(candidate);
-  return { events: [event], refused: [], ...(awaiting !== undefined && { awaiting }) };
+  const respond = respondTo(candidate);
+  return { events: [event], refused: [], ...(respond !== undefined && { respond }) };
 }
 
 /** An id that may not become a name is kept out like anything else that is not to be trusted; the rest is irrelevant. */

@@ -1,6 +1,6 @@
 import type { Answer, Channel, Delivery, DeliveryHead, DeliveryOutcome } from '../../channels/channel.ts';
 import { SallyportError } from '../../core/errors.ts';
-import type { InboundEvent } from '../../core/event.ts';
+import type { EventRecord, InboundEvent } from '../../core/event.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { Accepted, Inbox } from '../../queue/inbox.ts';
 import type { Jobs } from '../../queue/jobs.ts';
@@ -29,7 +29,7 @@ export interface ItemOutcome {
 
 export interface Receipt {
   readonly items: readonly ItemOutcome[];
-  /** The channel's own answer; absent where the outcomes alone decide it. */
+  /** The channel's own answer; absent where `Channel.acknowledge` gives it. */
   readonly answer: Answer | undefined;
   /** Answered without any proof: a handshake, or a delivery of which every item failed its own. */
   readonly isUnproven: boolean;
@@ -59,18 +59,19 @@ export async function receive(
   const items: ItemOutcome[] = [];
   for (const one of accepted) items.push({ outcome: one.outcome as DeliveryOutcome, reason: '', eventId: idOf(one) });
   for (const { outcome, reason } of refused) items.push({ outcome, reason, eventId: undefined });
-  const { answer, awaiting } = received;
+  const { answer, respond } = received;
   if (answer !== undefined && items.length === 0)
     items.push({ outcome: answer.outcome, reason: '', eventId: undefined });
-  const { eventId, outcome } = items[0] ?? {};
-  if (awaiting === undefined || eventId === undefined) {
-    const isForged = refused.length > 0 && refused.length === items.length && refused.every((one) => one.isForged);
-    return { items, answer, isUnproven: isForged || answer?.outcome === 'handshake' };
-  }
-  // A conflict never runs: waiting for it would only keep its sender.
-  const isRun = outcome !== 'conflict';
-  const record = isRun ? await deps.awaitResult(head.tenant, eventId, awaiting.timeoutMs) : null;
-  return { items, answer: awaiting.answer(record), isUnproven: false };
+  const isForged = refused.length > 0 && refused.length === items.length && refused.every((one) => one.isForged);
+  const isUnproven = isForged || answer?.outcome === 'handshake';
+  if (respond === undefined || accepted.length === 0) return { items, answer, isUnproven };
+  const resultOf = async (one: Accepted, timeoutMs: number): Promise<EventRecord | null> => {
+    const id = idOf(one);
+    // A conflict never runs: waiting for it would only keep its sender.
+    return id === undefined || one.outcome === 'conflict' ? null : deps.awaitResult(tenant, id, timeoutMs);
+  };
+  const results = (timeoutMs: number) => Promise.all(accepted.map((one) => resultOf(one, timeoutMs)));
+  return { items, answer: await respond(results), isUnproven };
 }
 
 const idOf = (accepted: Accepted): string | undefined => (accepted.outcome === 'full' ? undefined : accepted.id);

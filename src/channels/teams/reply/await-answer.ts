@@ -1,5 +1,5 @@
 import type { EventRecord } from '../../../core/event.ts';
-import type { Answer, Awaiting } from '../../channel.ts';
+import type { Answer, Respond } from '../../channel.ts';
 import type { Candidate } from '../receive/candidate.ts';
 import { renderTeamsMarkdown } from './render.ts';
 
@@ -20,11 +20,13 @@ export function waitMsOf({ answerBy }: Pick<Candidate, 'answerBy'>): number | un
 }
 
 /** For activities that want their answer in the response; undefined for those that are answered by a message later. */
-export function awaitingOf(candidate: Candidate): Awaiting | undefined {
+export function respondTo(candidate: Candidate): Respond | undefined {
   const timeoutMs = waitMsOf(candidate);
-  return timeoutMs === undefined
-    ? undefined
-    : { timeoutMs, answer: (record) => json(bodyOf(candidate, textOf(record))) };
+  if (timeoutMs === undefined) return undefined;
+  return async (results) => {
+    const [record = null] = await results(timeoutMs);
+    return json(bodyOf(candidate, textOf(record)));
+  };
 }
 
 function bodyOf({ answerBy, operation }: Candidate, text: string | undefined): object {
