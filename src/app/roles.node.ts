@@ -32,9 +32,9 @@ export const roles: Roles = {
     await runBoth(await open(openRuntime(settings.config, false), settings, io), () => {});
   },
   async dev(settings, io, keys) {
-    const { config } = settings;
     const { banner } = await import('./banner.node.ts');
-    await runBoth(await open(openDevRuntime(config, keys, io), settings, io), (port) => banner(config, port, io));
+    const runtime = await open(openDevRuntime(settings.config, keys, io), settings, io);
+    await runBoth(runtime, (port) => banner(runtime, port, io));
   },
   examine: async () => (await import('./doctor.node.ts')).examine,
 };
