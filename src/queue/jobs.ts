@@ -1,5 +1,5 @@
 import type { EventRecord, EventState } from '../core/event.ts';
-import type { ConversationRef } from './conversation-ref.ts';
+import type { ConversationRef } from './lease.ts';
 
 export interface ConsumeOptions {
   /** Conversations run at the same time by this process. */

@@ -1,6 +1,5 @@
 import type { ErrorCode } from '../core/errors.ts';
 import type { EventRecord, HeldReply, Run } from '../core/event.ts';
-import type { ConversationRef } from './conversation-ref.ts';
 
 /** The right to run a conversation's head. `token` only ever grows, so a frozen worker's lease can never match again. */
 export interface HeldLease {
@@ -57,4 +56,11 @@ export interface NamedLease {
   /** False when it is lost. */
   renew(): Promise<boolean>;
   release(): Promise<void>;
+}
+
+/** Names one conversation to a store. The tenant travels along because it decides the shard. */
+export interface ConversationRef {
+  readonly tenant: string;
+  /** `Conversation.key` */
+  readonly key: string;
 }

@@ -1,4 +1,13 @@
-import { type Amounts, type Limit, resources, type ScopeKind } from '../core/budget.ts';
+import {
+  type Amounts,
+  type BudgetLimits,
+  type BudgetWindow,
+  type Limit,
+  limitsOf,
+  resources,
+  type ScopeKind,
+  scopeKinds,
+} from '../core/budget.ts';
 
 /** A limit and whose it is. No two of one request share scope, account, resource and window. */
 export interface AccountLimit extends Limit {
@@ -97,4 +106,51 @@ export function amountsIn(reported: Amounts): Amounts {
     (resource) => Number.isSafeInteger(reported[resource]) && Number(reported[resource]) >= 0,
   );
   return Object.fromEntries(known.map((resource) => [resource, reported[resource]]));
+}
+
+/** Whose spending it is. People and conversations are keyed digests: no account name says who they are. */
+export interface Spender {
+  readonly tenant: string;
+  readonly channel: string;
+  readonly user: string;
+  readonly conversation: string;
+  /** One generation of one event, and for a delegate the name of its part after it. */
+  readonly run: string;
+}
+
+/** How each scope names the account of a spender. */
+export const accountOf: { readonly [S in ScopeKind]: (spender: Spender) => string } = {
+  global: () => 'all',
+  tenant: ({ tenant }) => tenant,
+  channel: ({ tenant, channel }) => `${tenant}/${channel}`,
+  user: ({ tenant, user }) => `${tenant}/${user}`,
+  conversation: ({ tenant, conversation }) => `${tenant}/${conversation}`,
+  run: ({ tenant, run }) => `${tenant}/${run}`,
+};
+
+/** Every limit that stands against what the spender does, the narrowest scope first: its refusal says most. */
+export const accountLimits = (limits: BudgetLimits, spender: Spender): AccountLimit[] =>
+  [...scopeKinds]
+    .reverse()
+    .flatMap((scope) =>
+      limitsOf(limits[scope] ?? {}).map((limit) => ({ ...limit, scope, account: accountOf[scope](spender) })),
+    );
+
+const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
+
+/** The window of the UTC calendar that `now` is in, in epoch ms. A run's has neither start nor end. */
+export function windowAt(
+  window: BudgetWindow,
+  now: number,
+): { readonly start: number; readonly endsAt: number | null } {
+  if (window === 'run') return { start: 0, endsAt: null };
+  if (window === 'month') {
+    const date = new Date(now);
+    const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
+    return { start: Date.UTC(year, month), endsAt: Date.UTC(year, month + 1) };
+  }
+  const length = window === 'day' ? DAY_MS : HOUR_MS;
+  const start = now - (now % length);
+  return { start, endsAt: start + length };
 }

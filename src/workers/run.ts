@@ -1,7 +1,6 @@
 import type { RecordAudit } from '../core/audit/entry.ts';
 import type { EventRecord } from '../core/event.ts';
-import type { ConversationRef } from '../queue/conversation-ref.ts';
-import type { Outcome, Taken } from '../queue/lease.ts';
+import type { ConversationRef, Outcome, Taken } from '../queue/lease.ts';
 import { type AttemptDeps, attempt } from './attempt/attempt.ts';
 import { auditAttempt } from './attempt/audit-attempt.ts';
 import { createTrail } from './audit-trail.ts';

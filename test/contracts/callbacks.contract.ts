@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { InboundEvent } from '../../src/core/event.ts';
-import type { ConversationRef } from '../../src/queue/conversation-ref.ts';
-import type { HeldLease, Taken } from '../../src/queue/lease.ts';
+import type { ConversationRef, HeldLease, Taken } from '../../src/queue/lease.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { createFakeClock, type FakeClock } from '../support/clock.ts';
 import { conversationOf, createEventMaker, type EventMaker, runEnding } from '../support/events.ts';

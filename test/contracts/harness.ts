@@ -1,8 +1,7 @@
 import type { Clock } from '../../src/core/clock.ts';
 import type { EventRecord, InboundEvent } from '../../src/core/event.ts';
-import type { ConversationRef } from '../../src/queue/conversation-ref.ts';
 import type { Accepted } from '../../src/queue/inbox.ts';
-import type { HeldLease, Taken } from '../../src/queue/lease.ts';
+import type { ConversationRef, HeldLease, Taken } from '../../src/queue/lease.ts';
 import type { Store, StoreLimits } from '../../src/queue/store.ts';
 import { conversationOf, runEnding } from '../support/events.ts';
 

@@ -1,10 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { scopeKinds } from '../../src/core/budget.ts';
 import type { HeldReply, InboundEvent } from '../../src/core/event.ts';
-import { accountLimits, type Spender } from '../../src/queue/accounts.ts';
-import type { ConversationRef } from '../../src/queue/conversation-ref.ts';
-import type { HeldLease } from '../../src/queue/lease.ts';
-import type { AccountLimit, Reservation, ReserveRequest } from '../../src/queue/ledger.ts';
+import type { ConversationRef, HeldLease } from '../../src/queue/lease.ts';
+import {
+  type AccountLimit,
+  accountLimits,
+  type Reservation,
+  type ReserveRequest,
+  type Spender,
+} from '../../src/queue/ledger.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { createFakeClock, type FakeClock } from '../support/clock.ts';
 import { altered, conversationNamed, conversationOf, createEventMaker, runEnding } from '../support/events.ts';

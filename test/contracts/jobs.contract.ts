@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { EventRecord, InboundEvent } from '../../src/core/event.ts';
-import type { ConversationRef } from '../../src/queue/conversation-ref.ts';
 import type { Consumer } from '../../src/queue/jobs.ts';
-import type { Outcome } from '../../src/queue/lease.ts';
+import type { ConversationRef, Outcome } from '../../src/queue/lease.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { PATIENCE_MS, sleep } from '../support/clock.ts';
 import { altered, conversationNamed, conversationOf, createEventMaker, runEnding } from '../support/events.ts';

@@ -1,8 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Amounts, type ScopeKind, scopeKinds } from '../../src/core/budget.ts';
-import { accountLimits, type Spender } from '../../src/queue/accounts.ts';
-import type { AccountLimit, Ledger, Reservation, ReserveRequest } from '../../src/queue/ledger.ts';
+import {
+  type AccountLimit,
+  accountLimits,
+  type Ledger,
+  type Reservation,
+  type ReserveRequest,
+  type Spender,
+} from '../../src/queue/ledger.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { createFakeClock, type FakeClock } from '../support/clock.ts';
 import type { StoreHarness } from './harness.ts';

@@ -1,6 +1,6 @@
 import { SallyportError } from '../../src/core/errors.ts';
 import type { EventRecord } from '../../src/core/event.ts';
-import type { ConversationRef } from '../../src/queue/conversation-ref.ts';
+import type { ConversationRef } from '../../src/queue/lease.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { TENANT } from './gmail-worker.ts';
 

@@ -1,10 +1,8 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { StoreLimits } from '../store.ts';
-import type { Connection } from './file/connection.ts';
-import type { Counter } from './file/counter.ts';
+import type { Connection, Counter } from './file/connection.ts';
 import type { Writer } from './file/writer.ts';
-import type { Signal } from './run/signal.ts';
 import type { AuditTable } from './tables/audit-table.ts';
 import type { ConversationTable } from './tables/conversation-table.ts';
 import type { EventTable } from './tables/event-table.ts';
@@ -24,4 +22,24 @@ export interface StoreParts {
   readonly limits: StoreLimits;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+/** Tells listeners of this process that something happened; other processes find out by polling. */
+export interface Signal<T> {
+  emit(value: T): void;
+  /** Returns the function that stops listening. */
+  listen(listener: (value: T) => void): () => void;
+}
+
+export function createSignal<T>(): Signal<T> {
+  const listeners = new Set<(value: T) => void>();
+  return {
+    emit(value) {
+      for (const listener of [...listeners]) listener(value);
+    },
+    listen(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import type { ConversationRef } from '../conversation-ref.ts';
+import type { ConversationRef } from '../lease.ts';
 
 /** Names in Redis that several files must agree on. Everything below a shard's tag is named in `scripts/_shard.lua`. */
 export interface Keys {

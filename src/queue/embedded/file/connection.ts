@@ -103,3 +103,20 @@ export function unavailable(error: unknown): unknown {
   if (!UNAVAILABLE.test(codeOfSql(error))) return error;
   return new SallyportError('ERR_STORE_UNAVAILABLE', 'the data file cannot be read or written', { cause: error });
 }
+
+/**
+ * The one number that only grows: tokens, places in line and revisions come from it, so none is ever used twice,
+ * whatever was deleted in between. Call it inside a transaction.
+ */
+export type Counter = () => number;
+
+export function createCounter(connection: Connection): Counter {
+  const next = connection.query<{ value: number }>(
+    `UPDATE meta SET value = value + 1 WHERE name = 'counter' RETURNING value`,
+  );
+  return () => {
+    const [row] = next.all();
+    if (row === undefined) throw new Error('the data file has no counter');
+    return row.value;
+  };
+}

@@ -1,5 +1,5 @@
 import type { Logger } from '../../../core/logger.ts';
-import type { Counter } from './counter.ts';
+import type { Counter } from './connection.ts';
 import type { Writer } from './writer.ts';
 
 export interface LateSyncParts {

@@ -1,20 +1,22 @@
+import type { Amounts, Resource } from '../../../core/budget.ts';
 import {
   type AccountLimit,
   amountsIn,
+  DAY_MS,
   type Exhausted,
   type Ledger,
   linesOf,
   type Reserved,
   type ReserveRequest,
+  type Settled,
   type Use,
   WARN_AT,
+  windowAt,
 } from '../../ledger.ts';
 import type { Connection } from '../file/connection.ts';
 import type { LateSync } from '../file/late-sync.ts';
 import type { Writer } from '../file/writer.ts';
 import type { StoreParts } from '../store-parts.ts';
-import { DAY_MS, windowAt } from '../tables/budget-window.ts';
-import { createLedgerTable, type Line } from '../tables/ledger-table.ts';
 
 /** Reservations spent and uses forgotten by one transaction, so that nobody waits long behind it. */
 const CHUNK = 200;
@@ -117,3 +119,126 @@ const lineOf = (limit: AccountLimit, { amounts }: ReserveRequest, now: number): 
   amount: amounts[limit.resource] ?? 0,
   warnAt: limit.max === 'unlimited' ? null : Math.ceil(limit.max * WARN_AT),
 });
+
+/** One limit in the window a reservation was made in. */
+export interface Line extends AccountLimit {
+  /** Epoch ms at which the window began; 0 for a run's. */
+  readonly start: number;
+  readonly amount: number;
+  /** Spent so much of it is worth a warning; null where there is no limit. */
+  readonly warnAt: number | null;
+}
+
+interface UseRow {
+  readonly used: number;
+  readonly held: number;
+  readonly warned: number;
+}
+interface HoldRow {
+  readonly id: string;
+  readonly until: number;
+  readonly lines: string;
+}
+
+/**
+ * What is counted, and what is reserved of it. `used` is spent and reserved together, so that giving a reservation's time
+ * up moves nothing in the totals: the worst case was counted when it was made. Call the writing ones inside a transaction.
+ */
+export interface LedgerTable {
+  useOf(line: Pick<Line, 'scope' | 'account' | 'window' | 'start' | 'resource'>): UseRow;
+  isHeld(id: string): boolean;
+  hold(id: string, until: number, lines: readonly Line[], keepUntil: (line: Line) => number): void;
+  /** Null when its time is over; its worst case is spent then. */
+  settle(id: string, now: number, actual: Amounts): Settled['warnings'] | null;
+  /** Spends up to `most` reservations whose time is over, and says how many it found. */
+  sweep(now: number, most: number): number;
+  hasOver(now: number): boolean;
+  hasOld(now: number): boolean;
+  /** Forgets up to `most` uses whose window is long over. */
+  forget(now: number, most: number): void;
+  /** True when nobody else has told the listener about this limit in this window. */
+  tell(line: Line, listener: string, teller: string, keepUntil: number): boolean;
+}
+
+type UseKey = readonly [scope: string, account: string, window: string, start: number, resource: string];
+
+export function createLedgerTable(connection: Connection): LedgerTable {
+  const where = 'WHERE scope = ? AND account = ? AND window = ? AND start = ? AND resource = ?';
+  const get = connection.query<UseRow>(`SELECT used, held, warned FROM budget_uses ${where}`);
+  const add = connection.query(
+    `INSERT INTO budget_uses (scope, account, window, start, resource, used, held, kept_until) VALUES (?, ?, ?, ?, ?, ?6, ?6, ?7)
+       ON CONFLICT DO UPDATE SET used = used + ?6, held = held + ?6, kept_until = max(kept_until, ?7)`,
+  );
+  const change = connection.query(`UPDATE budget_uses SET used = used + ?6, held = held - ?7 WHERE scope = ?1
+       AND account = ?2 AND window = ?3 AND start = ?4 AND resource = ?5`);
+  const warn = connection.query(`UPDATE budget_uses SET warned = 1 ${where} AND warned = 0`);
+  const holdOf = connection.query<HoldRow>('SELECT id, until, lines FROM budget_holds WHERE id = ?');
+  const put = connection.query('INSERT INTO budget_holds VALUES (?, ?, ?)');
+  const drop = connection.query('DELETE FROM budget_holds WHERE id = ?');
+  const over = connection.query<HoldRow>('SELECT * FROM budget_holds WHERE until <= ? ORDER BY until LIMIT ?');
+  const told = connection.query<{ teller: string }>(`SELECT teller FROM budget_told ${where} AND listener = ?`);
+  const putTold = connection.query('INSERT OR IGNORE INTO budget_told VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+  const old = connection.query('SELECT 1 FROM budget_uses WHERE kept_until <= ? LIMIT 1');
+  const forgetUses = forgetting('budget_uses', 'scope, account, window, start, resource');
+  const forgetTold = forgetting('budget_told', 'scope, account, window, start, resource, listener');
+
+  function forgetting(table: string, key: string) {
+    return connection.query(`DELETE FROM ${table} WHERE (${key}) IN
+      (SELECT ${key} FROM ${table} WHERE kept_until <= ? ORDER BY kept_until LIMIT ?)`);
+  }
+
+  function close({ id, lines }: HoldRow, actual: Amounts | null): Line[] {
+    const parsed = JSON.parse(lines) as Line[];
+    for (const line of parsed) {
+      const used = actual?.[line.resource] ?? line.amount;
+      change.run(...keyOf(line), used - line.amount, line.amount);
+    }
+    drop.run(id);
+    return parsed;
+  }
+
+  function crossed(line: Line): boolean {
+    const use = get.get(...keyOf(line));
+    if (use === undefined || line.warnAt === null || use.used - use.held < line.warnAt) return false;
+    return warn.run(...keyOf(line)) > 0;
+  }
+
+  return {
+    useOf: (line) => get.get(...keyOf(line)) ?? { used: 0, held: 0, warned: 0 },
+    isHeld: (id) => holdOf.get(id) !== undefined,
+    hold(id, until, lines, keepUntil) {
+      for (const line of lines) add.run(...keyOf(line), line.amount, keepUntil(line));
+      put.run(id, until, JSON.stringify(lines));
+    },
+    settle(id, now, actual) {
+      const hold = holdOf.get(id);
+      if (hold === undefined) return null;
+      const isLate = hold.until <= now;
+      const lines = close(hold, isLate ? null : actual);
+      return isLate ? null : lines.filter(crossed).map(({ scope, resource, window }) => ({ scope, resource, window }));
+    },
+    sweep(now, most) {
+      const found = over.all(now, most);
+      for (const hold of found) close(hold, null);
+      return found.length;
+    },
+    hasOver: (now) => over.get(now, 1) !== undefined,
+    hasOld: (now) => old.get(now) !== undefined,
+    forget(now, most) {
+      forgetUses.run(now, most);
+      forgetTold.run(now, most);
+    },
+    tell(line, listener, teller, keepUntil) {
+      putTold.run(...keyOf(line), listener, teller, keepUntil);
+      return told.get(...keyOf(line), listener)?.teller === teller;
+    },
+  };
+}
+
+const keyOf = (line: Pick<Line, 'scope' | 'account' | 'window' | 'start'> & { resource: Resource }): UseKey => [
+  line.scope,
+  line.account,
+  line.window,
+  line.start,
+  line.resource,
+];

@@ -1,10 +1,9 @@
 import { unaskedNote } from '../../audit.ts';
 import { decideReview, expiredReview } from '../../model/transitions.ts';
 import type { Reviews } from '../../reviews.ts';
-import { createTransition } from '../run/transition.ts';
-import type { Turns } from '../run/turns.ts';
+import { createTransition, type Turns } from '../run/turns.ts';
 import type { StoreParts } from '../store-parts.ts';
-import { type EventRow, progressOf, withProgress } from '../tables/event-row.ts';
+import { type EventRow, progressOf, withProgress } from '../tables/event-table.ts';
 
 export function createReviews(parts: StoreParts, turns: Turns): Reviews {
   const change = createTransition(parts, turns);

@@ -1,11 +1,12 @@
+import { codeOf } from '../../../core/errors.ts';
 import type { EventRecord, EventState } from '../../../core/event.ts';
-import type { Consumer, Jobs } from '../../jobs.ts';
+import type { Logger } from '../../../core/logger.ts';
+import type { ConsumeOptions, Consumer, Jobs } from '../../jobs.ts';
+import type { ConversationRef } from '../../lease.ts';
 import { isAtRest } from '../../model/transitions.ts';
-import type { StoreParts } from '../store-parts.ts';
-import { toRecord } from '../tables/event-row.ts';
-import { startConsumer } from './consumer.ts';
+import type { Signal, StoreParts } from '../store-parts.ts';
+import { toRecord } from '../tables/event-table.ts';
 import { createSweep } from './sweep.ts';
-import { createWakes } from './wakes.ts';
 
 export interface JobsTiming {
   readonly pollMs: number;
@@ -81,5 +82,157 @@ function createAwaitResult({ writer, events, ended }: StoreParts): Jobs['awaitRe
       if (record !== null || left <= 0) return record;
       await change(id, Math.min(RESULT_POLL_MS, left));
     }
+  };
+}
+
+export interface ConsumerParts {
+  readonly wakes: Wakes;
+  readonly due: Signal<void>;
+  /** Removes what is past its time. */
+  readonly sweep: () => Promise<void>;
+  readonly logger: Logger;
+  /** How often other processes' accepts are looked for. */
+  readonly pollMs: number;
+  readonly sweepMs: number;
+}
+
+/** Keeps up to `concurrency` conversations running. */
+export function startConsumer(parts: ConsumerParts, { concurrency, run }: ConsumeOptions): Consumer {
+  const { wakes, due, sweep, logger, pollMs, sweepMs } = parts;
+  const running = new Set<Promise<void>>();
+  let closing = false;
+  let claiming: Promise<void> | null = null;
+  let askedAgain = false;
+
+  function pump(): void {
+    if (closing || running.size >= concurrency) return;
+    if (claiming !== null) {
+      askedAgain = true;
+      return;
+    }
+    claiming = claim().finally(() => {
+      claiming = null;
+      if (askedAgain) {
+        askedAgain = false;
+        pump();
+      }
+    });
+  }
+
+  const claim = (): Promise<void> =>
+    report('queue.poll_failed', async () => {
+      const claimed = await wakes.claim(concurrency - running.size);
+      if (closing) await wakes.giveBack(claimed);
+      else for (const conversation of claimed) start(conversation);
+    });
+
+  function start(conversation: ConversationRef): void {
+    const ended = report('conversation.failed', () => run(conversation)).finally(() => {
+      running.delete(ended);
+      pump();
+    });
+    running.add(ended);
+  }
+
+  /** A failure here leaves the conversation to its next wake; it is logged and goes no further. */
+  async function report(name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      logger.warn({ code: codeOf(error) }, name);
+    }
+  }
+
+  const unlisten = due.listen(pump);
+  const poll = setInterval(pump, pollMs);
+  const sweeper = setInterval(() => void report('queue.sweep_failed', sweep), sweepMs);
+  pump();
+
+  return {
+    async close(graceMs) {
+      closing = true;
+      unlisten();
+      clearInterval(poll);
+      clearInterval(sweeper);
+      await claiming;
+      await settledWithin(running, graceMs);
+    },
+  };
+}
+
+async function settledWithin(running: ReadonlySet<Promise<void>>, graceMs: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const grace = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, graceMs);
+  });
+  await Promise.race([Promise.all(running), grace]);
+  clearTimeout(timer);
+}
+
+/** Finds due conversations and hands each to one worker. */
+export interface Wakes {
+  /** Up to `room` due conversations, one tenant after the other, each now this caller's to run. */
+  claim(room: number): Promise<ConversationRef[]>;
+  /** Gives back what was claimed and not begun. */
+  giveBack(conversations: readonly ConversationRef[]): Promise<void>;
+}
+
+/** Every tenant that has conversations, found by one seek of the index each, however long their queues are. */
+const TENANTS = `
+  WITH RECURSIVE known (tenant) AS (
+    SELECT min(tenant) FROM conversations
+    UNION ALL
+    SELECT (SELECT min(tenant) FROM conversations WHERE tenant > known.tenant) FROM known WHERE known.tenant IS NOT NULL
+  )
+  SELECT tenant FROM known WHERE tenant IS NOT NULL`;
+
+export function createWakes({ connection, writer, conversations, due, limits, clock }: StoreParts): Wakes {
+  const isDue = connection.query('SELECT 1 FROM conversations WHERE wake_at <= ? LIMIT 1');
+  const tenants = connection.query<{ tenant: string }>(TENANTS);
+  const next = connection.query<{ key: string }>(
+    'SELECT key FROM conversations WHERE tenant = ? AND wake_at <= ? ORDER BY wake_at LIMIT 1',
+  );
+  /** Who was served last; the next round begins behind it, so that a quiet tenant waits for one turn of the others. */
+  let lastServed = '';
+
+  /** A wake that was handed over comes due again by itself unless taking the conversation replaces it. */
+  function claimNext(tenant: string, now: number): ConversationRef | null {
+    const row = next.get(tenant, now);
+    if (row === undefined) return null;
+    const conversation = { tenant, key: row.key };
+    conversations.wakeAt(conversation, now + limits.rewakeMs);
+    lastServed = tenant;
+    return conversation;
+  }
+
+  function claimRound(room: number): ConversationRef[] {
+    const now = clock();
+    const known = tenants.all().map(({ tenant }) => tenant);
+    const behind = known.filter((tenant) => tenant > lastServed);
+    let ring = [...behind, ...known.slice(0, known.length - behind.length)];
+    const claimed: ConversationRef[] = [];
+    while (ring.length > 0 && claimed.length < room) {
+      ring = ring.filter((tenant) => {
+        if (claimed.length === room) return true;
+        const conversation = claimNext(tenant, now);
+        if (conversation !== null) claimed.push(conversation);
+        return conversation !== null;
+      });
+    }
+    return claimed;
+  }
+
+  return {
+    async claim(room) {
+      // Looking costs no transaction: an idle process leaves the disk alone.
+      if (writer.read(() => isDue.get(clock())) === undefined) return [];
+      return writer.write(() => claimRound(room));
+    },
+    async giveBack(claimed) {
+      await writer.write(() => {
+        for (const conversation of claimed) conversations.wakeAt(conversation, clock());
+      });
+      due.emit();
+    },
   };
 }

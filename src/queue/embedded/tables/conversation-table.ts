@@ -1,5 +1,4 @@
-import type { ConversationRef } from '../../conversation-ref.ts';
-import type { HeldLease } from '../../lease.ts';
+import type { ConversationRef, HeldLease } from '../../lease.ts';
 import type { Connection } from '../file/connection.ts';
 
 /** A conversation with something in its queue. */

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { EventRecord, HeldReply } from '../../../core/event.ts';
-import type { ConversationRef } from '../../conversation-ref.ts';
-import type { HeldLease, Lease, Outcome, Taken } from '../../lease.ts';
+import type { ConversationRef, HeldLease, Lease, Outcome, Taken } from '../../lease.ts';
 import { delayAfter } from '../../model/transitions.ts';
 import type { StoreLimits } from '../../store.ts';
 import { acquireNamed } from '../relay/named-lease.ts';

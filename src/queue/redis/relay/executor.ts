@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../../core/logger.ts';
-import type { ConversationRef } from '../../conversation-ref.ts';
 import type { ConsumeOptions } from '../../jobs.ts';
+import type { ConversationRef } from '../../lease.ts';
 import { BLOCK_SECONDS } from '../client/blocking.ts';
 import type { Client } from '../client/connection.ts';
 
