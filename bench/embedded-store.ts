@@ -9,8 +9,8 @@ import { nodeCrypto } from '../src/core/crypto/crypto.node.ts';
 import { type InboundEvent, noUsage } from '../src/core/event.ts';
 import { createIdentifier } from '../src/core/identity.ts';
 import { silentLogger } from '../src/core/logger.ts';
-import type { ConversationRef } from '../src/queue/lease.ts';
 import { openEmbeddedStore } from '../src/queue/embedded/open.ts';
+import type { ConversationRef } from '../src/queue/lease.ts';
 import { defaultLimits, type Store } from '../src/queue/store.ts';
 
 const identifier = createIdentifier(nodeCrypto, nodeCrypto.random(32));

@@ -1,5 +1,5 @@
 import { nodeCrypto } from '../src/core/crypto/crypto.node.ts';
-import { makeStringsFast } from '../src/queue/redis/fast-strings.ts';
+import { makeStringsFast } from '../src/queue/redis/client/connection.ts';
 import { createScrubber } from '../src/scrub/scrubber.ts';
 
 // MB/s at which chat is scrubbed in a process that has loaded nothing else, or Redis' client, or that and the remedy.

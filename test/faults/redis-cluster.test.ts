@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { createKeys } from '../../src/queue/redis/keys.ts';
+import { createKeys } from '../../src/queue/redis/shards.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { PATIENCE_MS, sleep } from '../support/clock.ts';
 import { createEventMaker, deliveredAgain } from '../support/events.ts';

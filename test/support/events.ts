@@ -1,5 +1,5 @@
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
-import { type Conversation, type InboundEvent, type Run, noUsage } from '../../src/core/event.ts';
+import { type Conversation, type InboundEvent, noUsage, type Run } from '../../src/core/event.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
 import type { ConversationRef } from '../../src/queue/lease.ts';
 

@@ -2,25 +2,20 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { codeOf } from '../../core/errors.ts';
 import type { Store } from '../store.ts';
-import { createAgreement } from './agreement.ts';
-import { type Client, openConnections } from './client/connection.ts';
-import { checkDurability } from './client/durability.ts';
+import { type Client, makeStringsFast, openConnections } from './client/connection.ts';
 import { unavailable } from './client/failure.ts';
-import { createMemoryGuard } from './client/memory-guard.ts';
 import { defaultRelayTuning, type RedisStoreOptions } from './client/options.ts';
-import { makeStringsFast } from './fast-strings.ts';
-import { createKeys } from './keys.ts';
+import { checkDurability, createMemoryGuard } from './client/server-info.ts';
 import { createAudit } from './ports/audit.ts';
-import { createCallbacks } from './ports/callbacks.ts';
 import { createEvents } from './ports/events.ts';
 import { createInbox } from './ports/inbox.ts';
-import { createJournal } from './ports/journal.ts';
+import { createCallbacks, createJournal } from './ports/journal.ts';
 import { createLease } from './ports/lease.ts';
 import { createLedger } from './ports/ledger.ts';
 import { createRecords } from './ports/records.ts';
 import { createReviews } from './ports/reviews.ts';
 import { createJobs } from './relay/jobs.ts';
-import { createShards, type Shards } from './shards.ts';
+import { createAgreement, createKeys, createShards, type Shards } from './shards.ts';
 
 /**
  * Opens every port over one Redis, Sentinel group or Cluster.

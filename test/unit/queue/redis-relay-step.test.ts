@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { silentLogger } from '../../../src/core/logger.ts';
-import { createAgreement } from '../../../src/queue/redis/agreement.ts';
 import { openConnections } from '../../../src/queue/redis/client/connection.ts';
 import { defaultRelayTuning } from '../../../src/queue/redis/client/options.ts';
-import { createKeys } from '../../../src/queue/redis/keys.ts';
 import { openRedisStore } from '../../../src/queue/redis/open.ts';
 import type { Executor, Wake } from '../../../src/queue/redis/relay/executor.ts';
 import { createRelayStep } from '../../../src/queue/redis/relay/relay-step.ts';
-import { createShards } from '../../../src/queue/redis/shards.ts';
+import { createAgreement, createKeys, createShards } from '../../../src/queue/redis/shards.ts';
 import { defaultLimits } from '../../../src/queue/store.ts';
 import { createFakeClock } from '../../support/clock.ts';
 import { conversationOf, createEventMaker } from '../../support/events.ts';

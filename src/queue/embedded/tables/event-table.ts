@@ -48,7 +48,7 @@ export function createEventTable(connection: Connection): EventTable {
   };
 }
 
-/** A row of `events`; schema.ts says what the columns mean. */
+/** A row of `events`; data-file.ts says what the columns mean. */
 export interface EventRow {
   readonly seq: number;
   readonly tenant: string;

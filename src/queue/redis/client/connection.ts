@@ -1,8 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from '../../../core/logger.ts';
-import { adaptToBullmq } from './blocking.ts';
 import { reasonOf } from './failure.ts';
-import { dropRejected } from './resend.ts';
 import { parseRedisUrl, type Target } from './url.ts';
 
 export type Client = Redis | Cluster;
@@ -172,4 +170,88 @@ function logOutages(client: Client, logger: Logger): void {
     if (isDown) logger.info({}, 'store.connection_restored');
     isDown = false;
   });
+}
+
+/**
+ * How long a blocking read may block, in seconds. Silence is normal for that long, so a blocking connection must not count
+ * as dead before.
+ */
+export const BLOCK_SECONDS = 1;
+
+/** Prepares the connection that BullMQ makes for its blocking reads. */
+export function adaptToBullmq(client: Redis | Cluster): void {
+  shortenBlocks(client);
+  if (client.isCluster) settleConnect(client as Cluster);
+}
+
+/**
+ * BullMQ blocks for 10 s after its blocking connection failed, whatever its `drainDelay` says. Such a read would be cut as
+ * dead again and again; one that ends early only makes BullMQ look for work and block anew.
+ */
+function shortenBlocks(client: Redis | Cluster): void {
+  const bzpopmin = client.bzpopmin.bind(client) as (key: string, seconds: number) => Promise<unknown>;
+  const shortened = (key: string, seconds: number) => bzpopmin(key, Math.min(seconds, BLOCK_SECONDS));
+  Object.assign(client, { bzpopmin: shortened });
+}
+
+/**
+ * BullMQ reconnects after a read that did not end, and waits for `connect`. If the state of a Cluster is not ok at that
+ * moment, as in a failover, ioredis never settles that promise and tries again by itself. A worker that went on waiting
+ * would take no wake until it was restarted.
+ */
+function settleConnect(cluster: Cluster): void {
+  const connect = cluster.connect.bind(cluster);
+  let ready: Promise<void> | undefined;
+  const nextReady = (): Promise<void> => {
+    ready ??= new Promise((resolve) => {
+      cluster.once('ready', () => {
+        ready = undefined;
+        resolve();
+      });
+    });
+    return ready;
+  };
+  Object.assign(cluster, { connect: () => Promise.race([connect(), nextReady()]) });
+}
+
+/**
+ * ioredis declares a class that extends String (`resp/verbatim-string`). V8 then takes `String.prototype` for an object
+ * that is still being set up, and every call of a method on any string of the process, `charCodeAt` above all, goes the
+ * slow way: scrubbing takes two to three times as long (`npx tsx bench/strings.ts`). Calls through an instance of such
+ * a class, seen often enough to be cached, make it look at its prototypes again. Changes nothing else.
+ */
+export function makeStringsFast(): void {
+  class Text extends String {}
+  const text = new Text('text');
+  for (let call = 0; call < CALLS; call += 1) text.charCodeAt(0);
+}
+
+/** V8 caches after a few; the rest is margin. */
+const CALLS = 100;
+
+/**
+ * Keeps a client from sending commands again that have already been rejected.
+ *
+ * ioredis sends over a new connection what the lost one left unanswered, commands whose `commandTimeout` has passed
+ * included. Nothing waits for those any more, and one that Redis always answers too late would end each connection in turn.
+ */
+function dropRejected(client: Redis | Cluster): void {
+  if (client.isCluster) (client as Cluster).on('+node', dropRejectedOf);
+  else dropRejectedOf(client as Redis);
+}
+
+type Send = Redis['sendCommand'];
+
+function dropRejectedOf(client: Redis): void {
+  const send: Send = client.sendCommand.bind(client);
+  /** Pipelines go whole or not at all: ioredis writes one when its last command has been handed over. */
+  const dropped = new WeakSet<object>();
+  const sendUnlessRejected: Send = (command, pipeline) => {
+    if (pipeline === undefined) return command.isSettled ? command.promise : send(command);
+    if (command.pipelineIndex === 0 && command.isSettled) dropped.add(pipeline);
+    if (!dropped.has(pipeline)) return send(command, pipeline);
+    if (!command.isSettled) command.reject(new Error('the pipeline of the command has been rejected'));
+    return command.promise;
+  };
+  Object.assign(client, { sendCommand: sendUnlessRejected });
 }

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { type ChainHead, chainAfter, EMPTY, type TimedNote } from '../../../core/audit/chain.ts';
+import { type AuditEntry, type ChainHead, chainAfter, EMPTY, type TimedNote } from '../../../core/audit/chain.ts';
+import type { Actor, AuditAction } from '../../../core/audit/entry.ts';
 import { sha256 } from '../../../core/crypto/sha256.node.ts';
-import { SallyportError } from '../../../core/errors.ts';
-import type { Audit } from '../../audit.ts';
+import { type ErrorCode, SallyportError } from '../../../core/errors.ts';
+import type { JsonObject } from '../../../core/json/json.ts';
+import { type Audit, unaskedNote } from '../../audit.ts';
 import { unavailable } from '../client/failure.ts';
 import { scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
-import { decodeEntries, encodeEntry } from './audit-entry.ts';
+import { acquireNamed } from './lease.ts';
 
 export interface AuditDeps {
   /** For callers who wait for an HTTP answer. */
@@ -125,4 +127,70 @@ const headText = ({ seq, hash }: ChainHead): string => `${seq} ${hash}`;
 function readHead(text: string): ChainHead {
   const [seq = '', hash = ''] = text.split(' ');
   return { seq: Number(seq), hash };
+}
+
+/** What is kept of an entry: its tenant is in the key, and the hash before it in the element before it. */
+type Kept = readonly [seq: number, at: number, actor: Actor, action: AuditAction, subject: string, data: JsonObject];
+
+const HASH_CHARS = 64;
+
+/**
+ * `<hash><mark>[<seq>,<at in ms>,…]`. The scripts read the hash and the first two members. A mark is base64url, on the
+ * first entry of a call, and no part of the chain.
+ */
+export function encodeEntry({ seq, at, actor, action, subject, data, hash }: AuditEntry, mark: string): string {
+  const kept: Kept = [seq, Date.parse(at), actor, action, subject, data];
+  return `${hash}${mark}${JSON.stringify(kept)}`;
+}
+
+/** The entries that follow `head`. They are given as they are stored: whether they are whole is for others to find out. */
+export function decodeEntries(tenant: string, head: ChainHead, stored: readonly string[]): AuditEntry[] {
+  let { hash: prev } = head;
+  return stored.map((text) => {
+    const kept = JSON.parse(text.slice(text.indexOf('['))) as Kept;
+    const [seq, at, actor, action, subject, data] = kept;
+    const hash = text.slice(0, HASH_CHARS);
+    const entry = { seq, at: new Date(at).toISOString(), tenant, actor, action, subject, data, prev, hash };
+    prev = hash;
+    return entry;
+  });
+}
+
+/** Taken at once: a batch of the chain. */
+const AT_ONCE = 100;
+/** A worker that dies amid it holds up the others for so long, in ms. */
+const HOLD_MS = 15_000;
+
+/**
+ * Puts what scripts parked by themselves into the audit, in order. It is taken off the list afterwards, so that it comes
+ * twice if a worker dies in between, and never not at all.
+ */
+export async function drainAuditDue(shards: Shards, tag: string, audit: Audit): Promise<void> {
+  const { client } = shards;
+  const key = `${tag}:audit-due`;
+  const read = (): Promise<string[]> =>
+    client.lrange(key, 0, AT_ONCE - 1).catch((error: unknown) => {
+      throw unavailable(error);
+    });
+  if ((await read()).length === 0) return;
+  const lease = await acquireNamed(shards, key, HOLD_MS);
+  if (lease === null) return;
+  try {
+    for (let due = await read(); due.length > 0; due = await read()) {
+      for (const [tenant, notes] of byTenant(due, shards.now() || Date.now())) await audit.append(tenant, notes);
+      if (!(await lease.renew())) return;
+      await client.ltrim(key, due.length, -1);
+    }
+  } finally {
+    await lease.release();
+  }
+}
+
+function byTenant(due: readonly string[], at: number): ReadonlyMap<string, readonly TimedNote[]> {
+  const notes = new Map<string, TimedNote[]>();
+  for (const text of due) {
+    const [tenant = '', id = '', code] = text.split(' ');
+    notes.set(tenant, [...(notes.get(tenant) ?? []), unaskedNote(id, code as ErrorCode, at)]);
+  }
+  return notes;
 }

@@ -1,12 +1,14 @@
 import { SallyportError } from '../../../core/errors.ts';
 import { type EventRecord, type EventState, eventStates } from '../../../core/event.ts';
-import type { EventFilter, EventPage, Events, Transition } from '../../events.ts';
+import type { EffectOutcome, EventFilter, EventPage, Events, Resolved, Transition } from '../../events.ts';
+import { hasMore, replyTextOf } from '../../journal.ts';
+import { deliveredRun } from '../../model/transitions.ts';
 import type { StoreLimits } from '../../store.ts';
 import { unavailable } from '../client/failure.ts';
 import { type Script, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
+import { readStep } from './journal.ts';
 import { decodeRecord } from './record.ts';
-import { resolveEffect } from './resolve.ts';
 
 /** Records a page looks at for a channel before it gives up and hands out a cursor to go on from. */
 const SCAN = 2_000;
@@ -81,4 +83,38 @@ async function list({ keys, run }: Shards, tenant: string, filter: EventFilter):
 function orderOf(cursor: string): string {
   if (!/^[1-9]\d{0,15}$/.test(cursor)) throw new SallyportError('ERR_INVALID_REQUEST', 'The cursor is not one of ours');
   return cursor;
+}
+
+export interface ResolveDeps {
+  readonly shards: Shards;
+  readonly limits: StoreLimits;
+  readonly get: Events['get'];
+}
+
+export interface Resolution {
+  readonly tenant: string;
+  readonly id: string;
+  readonly effect: string;
+  readonly outcome: EffectOutcome;
+}
+
+/** `Events.resolve`. Nothing of a parked event changes between reading it and the script, but by another resolution. */
+export async function resolveEffect(
+  { shards, limits, get }: ResolveDeps,
+  { tenant, id, effect, outcome }: Resolution,
+): Promise<Resolved> {
+  const { keys, run, now } = shards;
+  const before = await get(tenant, id);
+  if (before === null) return { kind: 'not_found' };
+  const entry = await readStep(shards, tenant, id, effect);
+  const isWhole = outcome === 'delivered' && !hasMore(entry);
+  const text = isWhole ? replyTextOf(effect, entry) : undefined;
+  const last = deliveredRun(before, text);
+  const json = last === undefined ? '' : JSON.stringify(last);
+  const args = [now(), tenant, id, effect, outcome, limits.retentionMs, json, isWhole ? 1 : 0];
+  const answer = (await run(scripts.resolve, keys.tagOf(tenant), args)) as string;
+  if (answer === 'no_effect') return { kind: answer };
+  if (answer !== '' && answer !== 'ok') return { kind: 'wrong_state', state: answer as EventState };
+  const record = answer === 'ok' ? await get(tenant, id) : null;
+  return record === null ? { kind: 'not_found' } : { kind: 'ok', record };
 }

@@ -1,14 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
 import type { Accepted, Inbox } from '../../inbox.ts';
 import type { StoreLimits } from '../../store.ts';
-import type { Agreement } from '../agreement.ts';
-import { type Batcher, createBatcher } from '../client/batch.ts';
-import { createBreaker } from '../client/breaker.ts';
-import { unavailable, withDeadline } from '../client/failure.ts';
-import type { MemoryGuard } from '../client/memory-guard.ts';
+import { isTimeout, unavailable, withDeadline } from '../client/failure.ts';
 import { runReplicated } from '../client/replicas.ts';
+import type { MemoryGuard } from '../client/server-info.ts';
 import { runScript, type ScriptArgument, scripts } from '../scripts.ts';
-import type { Shards } from '../shards.ts';
+import type { Agreement, Shards } from '../shards.ts';
 
 /**
  * Answers come within 2 s whatever hangs: a command has 1.5 s, but a Cluster client redirects and tries again, and a
@@ -103,4 +102,104 @@ function answersOf(reply: readonly string[]): Accepted[] {
     answers.push(outcome === 'full' ? { outcome } : { outcome, id: reply[i + 1] as string });
   }
   return answers;
+}
+
+/** Collects what is asked for within one turn of the event loop and sends it together. */
+export interface Batcher<Item, Answer> {
+  add(item: Item, size: number): Promise<Answer>;
+}
+
+/** A batch that reached either does not wait for the turn's end: Redis works while the rest is still being prepared. */
+export interface BatchLimits {
+  readonly items: number;
+  /** Passed only by a single item that is larger. */
+  readonly size: number;
+}
+
+interface Waiting<Item, Answer> {
+  readonly item: Item;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** `send` answers for each item, in order. Batches go out in order. */
+export function createBatcher<Item, Answer>(
+  send: (items: readonly Item[]) => Promise<readonly Answer[]>,
+  limits: BatchLimits,
+): Batcher<Item, Answer> {
+  let waiting: Waiting<Item, Answer>[] = [];
+  let waitingSize = 0;
+
+  async function deliver(batch: readonly Waiting<Item, Answer>[]): Promise<void> {
+    try {
+      const answers = await send(batch.map(({ item }) => item));
+      for (let i = 0; i < batch.length; i += 1) batch[i]?.resolve(answers[i] as Answer);
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  function flush(): void {
+    if (waiting.length === 0) return;
+    const batch = waiting;
+    waiting = [];
+    waitingSize = 0;
+    void deliver(batch);
+  }
+
+  return {
+    add: (item, size) =>
+      new Promise((resolve, reject) => {
+        if (waitingSize + size > limits.size) flush();
+        waitingSize += size;
+        const count = waiting.push({ item, resolve, reject });
+        if (count >= limits.items) flush();
+        else if (count === 1) setImmediate(flush);
+      }),
+  };
+}
+
+/** Rejects at once while the other side is known to hang, so that not every request waits for its own timeout. */
+export interface Breaker {
+  /** @throws SallyportError ERR_STORE_UNAVAILABLE while open; otherwise what `work` throws */
+  guard<T>(work: () => Promise<T>): Promise<T>;
+  close(): void;
+}
+
+/** Between two questions whether a hung Redis is back: recovery is noticed this much late at most. */
+const PROBE_EVERY_MS = 100;
+
+/** `probe` resolves when the other side answers again. One timeout opens the breaker: it took 1.5 s to be sure. */
+export function createBreaker(probe: () => Promise<unknown>): Breaker {
+  let isOpen = false;
+  let isClosed = false;
+
+  async function probeUntilBack(): Promise<void> {
+    while (isOpen && !isClosed) {
+      try {
+        await probe();
+        isOpen = false;
+      } catch {
+        await delay(PROBE_EVERY_MS, undefined, { ref: false });
+      }
+    }
+  }
+
+  return {
+    async guard(work) {
+      if (isOpen) throw new SallyportError('ERR_STORE_UNAVAILABLE', 'Redis hangs (breaker open)');
+      try {
+        return await work();
+      } catch (error) {
+        if (isTimeout(error) && !isOpen) {
+          isOpen = true;
+          void probeUntilBack();
+        }
+        throw error;
+      }
+    },
+    close: () => {
+      isClosed = true;
+    },
+  };
 }

@@ -2,8 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../../core/logger.ts';
 import type { ConsumeOptions } from '../../jobs.ts';
 import type { ConversationRef } from '../../lease.ts';
-import { BLOCK_SECONDS } from '../client/blocking.ts';
-import type { Client } from '../client/connection.ts';
+import { BLOCK_SECONDS, type Client } from '../client/connection.ts';
 
 /** A conversation to be looked at, under a number that is never used again. */
 export interface Wake {

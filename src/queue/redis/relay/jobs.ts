@@ -1,18 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EventRecord } from '../../../core/event.ts';
+import { type EventRecord, type EventState, eventStates } from '../../../core/event.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Audit } from '../../audit.ts';
 import type { Events } from '../../events.ts';
-import type { ConsumeOptions, Consumer, Jobs } from '../../jobs.ts';
+import type { ConsumeOptions, Consumer, Jobs, QueueStats } from '../../jobs.ts';
 import { isAtRest } from '../../model/transitions.ts';
 import type { StoreLimits } from '../../store.ts';
-import type { Connections } from '../client/connection.ts';
+import { BLOCK_SECONDS, type Connections, type OwnConnection } from '../client/connection.ts';
+import { unavailable } from '../client/failure.ts';
 import type { RelayTuning } from '../client/options.ts';
+import { infoOfMasters, memoryRatioOf } from '../client/server-info.ts';
+import { scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
-import { listen } from './bell.ts';
 import { startExecutor } from './executor.ts';
 import { type Relay, startRelay } from './relay.ts';
-import { queueStats } from './stats.ts';
 
 export interface JobsDeps {
   readonly connections: Connections;
@@ -116,4 +117,53 @@ async function awaitResult(events: Events, tenant: string, id: string, timeoutMs
     if (leftMs <= 0) return null;
     await delay(Math.min(pauseMs, leftMs));
   }
+}
+
+/** Listens for accepted events, so that a run begins within milliseconds and an idle relay costs nothing. */
+export interface Bell {
+  stop(): void;
+}
+
+/**
+ * Blocks on the bells of `tags`, which must share a slot in Redis Cluster, on a connection of its own; `ring` is told
+ * which one rang. A bell rings for one listener only, which is all that is needed: any relay can serve every wake.
+ */
+export function listen(connection: OwnConnection, tags: readonly string[], ring: (tag: string) => void): Bell {
+  let isStopped = false;
+  const bells = tags.map((tag) => `${tag}:bell`);
+  void (async () => {
+    while (!isStopped) {
+      try {
+        const rung = await connection.client.blpop(...bells, BLOCK_SECONDS);
+        if (rung !== null && !isStopped) ring(rung[0].slice(0, -':bell'.length));
+      } catch {
+        // Redis is away; the relay looks by itself every second, so a pause loses nothing.
+        await new Promise((resolve) => setTimeout(resolve, 200).unref());
+      }
+    }
+  })();
+  return {
+    stop: () => {
+      isStopped = true;
+      connection.close();
+    },
+  };
+}
+
+/** Sums over all shards; of memory, the fullest master counts, because it refuses first. */
+export async function queueStats({ keys, client, run, now }: Shards): Promise<QueueStats> {
+  const [perShard, masters] = await Promise.all([
+    Promise.all(keys.tags.map((tag) => run(scripts.stats, tag, [now(), ...eventStates]))),
+    infoOfMasters(client, 'memory'),
+  ]).catch((error: unknown) => {
+    throw unavailable(error);
+  });
+  const states: Partial<Record<EventState, number>> = {};
+  let oldestMs = 0;
+  for (const reply of perShard as number[][]) {
+    oldestMs = Math.max(oldestMs, reply[0] ?? 0);
+    for (const [i, state] of eventStates.entries()) states[state] = (states[state] ?? 0) + (reply[i + 1] ?? 0);
+  }
+  const ratios = masters.map(memoryRatioOf).filter((ratio) => ratio !== null);
+  return { states, oldestMs, ...(ratios.length === 0 ? {} : { memoryRatio: Math.max(...ratios) }) };
 }

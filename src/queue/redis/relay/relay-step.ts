@@ -1,8 +1,7 @@
 import type { StoreLimits } from '../../store.ts';
 import type { RelayTuning } from '../client/options.ts';
-import { lineOf } from '../keys.ts';
 import { scripts } from '../scripts.ts';
-import type { Shards } from '../shards.ts';
+import { lineOf, type Shards } from '../shards.ts';
 import type { Executor, Wake } from './executor.ts';
 
 export interface RelayStepDeps {

@@ -1,6 +1,6 @@
 import type { Logger } from '../../../core/logger.ts';
 import type { Audit } from '../../audit.ts';
-import { drainAuditDue } from '../ports/audit-due.ts';
+import { drainAuditDue } from '../ports/audit.ts';
 import { sweepReviews } from '../ports/reviews.ts';
 import { scripts } from '../scripts.ts';
 import { createRelayStep, type RelayStepDeps } from './relay-step.ts';

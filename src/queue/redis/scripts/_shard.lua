@@ -17,7 +17,7 @@
 --   <tag>:ring                         list of the tenants that have wakes, each once
 --   <tag>:bell                         capped list that idle relays block on
 --   <tag>:strays                       capped stream of duplicates whose record is gone
---   <tag>:audit:<tenant>               list, the tenant's audit chain (audit-entry.ts says what an element is)
+--   <tag>:audit:<tenant>               list, the tenant's audit chain (ports/audit.ts says what an element is)
 --   <tag>:audit-heads                  hash of tenant -> '<seq> <hash>' of the latest entry; never deleted
 --   <tag>:audit-bases                  hash of tenant -> hash of the latest entry that was trimmed
 --   <tag>:audit-oldest                 zset of tenants by the time of their oldest entry
