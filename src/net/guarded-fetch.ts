@@ -1,6 +1,5 @@
 import type { Dispatcher } from 'undici';
 import { discard, readBody } from './body.ts';
-import { startDeadline } from './deadline.ts';
 import { type ExchangeContext, exchange, outboundError } from './exchange.ts';
 import { admit, type Hop, type Target } from './guard/admit.ts';
 import type { HostPort, UrlPolicy } from './guard/check-url.ts';
@@ -9,6 +8,7 @@ import { afterRedirect, isRedirect, type Message, type Method } from './guard/re
 import { requestHeaders } from './guard/request-headers.ts';
 import type { Resolve } from './guard/resolve.ts';
 import { type Connector, createPools, type Pools } from './pools.ts';
+import { withinTime } from './within-time.ts';
 
 export interface GuardedFetchOptions {
   readonly resolve: Resolve;
@@ -98,20 +98,21 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
   const client: Client = { resolve: options.resolve, policy, pools, maxBytes, maxRedirects };
   const fetch = async (url: string, init: GuardedInit = {}): Promise<GuardedResponse> => {
     const message = firstMessage(init);
-    const deadline = startDeadline(timeoutMs, init.signal);
-    try {
-      const mayFollow = init.redirect === undefined ? isSafe(message.method) : init.redirect === 'follow';
-      const { signal } = deadline;
-      return await deadline.race(follow(client, url, message, mayFollow, { signal, onSending: init.onSending }));
-    } catch (error) {
-      deadline.signal.throwIfAborted();
-      throw outboundError(error);
-    } finally {
-      deadline.end();
-    }
+    const mayFollow = init.redirect === undefined ? isSafe(message.method) : init.redirect === 'follow';
+    const work = async (signal: AbortSignal): Promise<GuardedResponse> => {
+      try {
+        return await follow(client, url, message, mayFollow, { signal, onSending: init.onSending });
+      } catch (error) {
+        signal.throwIfAborted();
+        throw outboundError(error);
+      }
+    };
+    return withinTime(timeoutMs, init.signal, work, timedOut);
   };
   return Object.assign(fetch, { close: (graceMs?: number) => pools.close(graceMs) });
 }
+
+const timedOut = (): OutboundError => new OutboundError('ERR_OUTBOUND_TIMEOUT', 'timeout');
 
 const isSafe = (method: Method): boolean => method === 'GET' || method === 'HEAD';
 

@@ -3,6 +3,7 @@ import { buildConnector, Pool } from 'undici';
 import { BY_PROXY } from './guard/admit.ts';
 import { failed } from './guard/reasons.ts';
 import { tunnelled } from './tunnel.ts';
+import { withinTime } from './within-time.ts';
 
 /** Opens one socket; always called with a judged address as `hostname`, never with a name. */
 export type Connector = buildConnector.connector;
@@ -81,12 +82,8 @@ export function createPools(options: PoolOptions): Pools {
       for (const [key, pool] of pools) end(key, pool);
       const ended = Promise.all(ending.values());
       if (graceMs === undefined) return void (await ended);
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const over = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, graceMs);
-      });
-      await Promise.race([ended, over]);
-      clearTimeout(timer);
+      // What has not ended by then is cut.
+      await withinTime(graceMs, undefined, () => ended).catch(() => {});
       await Promise.all([...ending.keys()].map((pool) => pool.destroy()));
     },
   };

@@ -2,6 +2,7 @@ import { type Checkpoint, checkpointText } from '../core/audit/checkpoint.ts';
 import type { Clock } from '../core/clock.ts';
 import { codeOf } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { withinTime } from '../net/within-time.ts';
 import type { Audit } from '../queue/audit.ts';
 import type { Lease, NamedLease } from '../queue/lease.ts';
 
@@ -67,18 +68,10 @@ export function startCheckpoints(deps: CheckpointDeps): Checkpoints {
         .catch(() => {
           // It runs out by itself.
         });
-      await withinMs(ended, STOPPING_MS);
+      // What has not ended by then runs out by itself.
+      await withinTime(STOPPING_MS, undefined, () => ended).catch(() => {});
     },
   };
-}
-
-async function withinMs(ended: Promise<unknown>, ms: number): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const over = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([ended, over]);
-  clearTimeout(timer);
 }
 
 async function writeOne(tenant: string, written: Map<string, number>, deps: CheckpointDeps): Promise<void> {

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { SallyportError } from '../core/errors.ts';
 import { trimEndOf } from '../core/text/trim.ts';
 import { isProxyError } from '../net/guard/reasons.ts';
+import { withinTime } from '../net/within-time.ts';
 
 export interface ModelEndpoint {
   readonly baseUrl: string;
@@ -23,7 +24,7 @@ async function statusOf({ baseUrl, apiKey, fetch }: ModelEndpoint): Promise<numb
   const headers: Record<string, string> = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   try {
     const url = `${trimEndOf(baseUrl, '/')}/models`;
-    return (await fetch(url, { headers, signal: AbortSignal.timeout(ANSWER_MS) })).status;
+    return (await withinTime(ANSWER_MS, undefined, (signal) => fetch(url, { headers, signal }))).status;
   } catch (error) {
     if (isProxyError(error)) throw error;
     throw new SallyportError('ERR_MODEL_UNAVAILABLE', 'the endpoint of the model does not answer');

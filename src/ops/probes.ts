@@ -1,5 +1,6 @@
 import { trimEndOf } from '../core/text/trim.ts';
 import { isProxyError } from '../net/guard/reasons.ts';
+import { withinTime } from '../net/within-time.ts';
 
 type Fetch = typeof globalThis.fetch;
 
@@ -13,7 +14,7 @@ export async function isReachable(publicUrl: string, fetch: Fetch): Promise<stri
 }
 
 async function ask(fetch: Fetch, url: URL, init: RequestInit): Promise<Response> {
-  return fetch(url, { ...init, signal: AbortSignal.timeout(ANSWER_MS) }).catch((error: unknown) => {
+  return withinTime(ANSWER_MS, undefined, (signal) => fetch(url, { ...init, signal })).catch((error: unknown) => {
     if (isProxyError(error)) throw error;
     throw new Error(`nothing answers at ${url.origin}`);
   });

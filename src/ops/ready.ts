@@ -1,4 +1,5 @@
 import { codeOf, type ErrorCode } from '../core/errors.ts';
+import { withinTime } from '../net/within-time.ts';
 
 export interface Check {
   readonly name: string;
@@ -70,17 +71,11 @@ function settle(before: Known | undefined, latest: CheckResult): Known {
 
 async function look({ probe, isOptional = false }: Check): Promise<CheckResult> {
   const startedAt = performance.now();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the probe took too long')), PROBE_MS);
-  });
   const latencyMs = (): number => Math.round(performance.now() - startedAt);
   try {
-    await Promise.race([probe(), deadline]);
+    await withinTime(PROBE_MS, undefined, probe);
     return { status: 'ok', latencyMs: latencyMs() };
   } catch (error) {
     return { status: isOptional ? 'degraded' : 'failed', latencyMs: latencyMs(), code: codeOf(error) };
-  } finally {
-    clearTimeout(timer);
   }
 }

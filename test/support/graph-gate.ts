@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ParsedEvent } from '../../src/channels/channel.ts';
-import { createAccessTokens } from '../../src/channels/graph/api/access-token.ts';
 import { createGraphApi } from '../../src/channels/graph/api/graph-api.ts';
 import {
   type ClientStates,
@@ -29,6 +28,7 @@ import type { EventRecord, EventState } from '../../src/core/event.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
 import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { type Meter, silentMeter } from '../../src/core/meter.ts';
+import { createAccessTokens } from '../../src/net/client-credentials.ts';
 import { createJwks } from '../../src/net/jwt/jwks.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { defaultLimits, type Store, type StoreLimits } from '../../src/queue/store.ts';

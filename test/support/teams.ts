@@ -193,8 +193,8 @@ function createWorker(options: TeamsGateOptions, store: Store, fetch: typeof glo
   const replier = createTeamsReplier({
     ...(hasCredentials && {
       credentials: {
-        appId: APP_ID,
-        appPassword: APP_PASSWORD,
+        clientId: APP_ID,
+        clientSecret: APP_PASSWORD,
         tokenUrl: connector.tokenUrl,
         scope: 'https://api.botframework.com/.default',
         fetch,

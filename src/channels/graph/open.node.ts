@@ -1,6 +1,6 @@
+import { createAccessTokens } from '../../net/client-credentials.ts';
 import { VENDOR_CALL_MS } from '../channel.ts';
 import type { ModuleDeps, NodeHalf } from '../module.ts';
-import { createAccessTokens } from './api/access-token.ts';
 import { examineGraph } from './api/examine.ts';
 import { createGraphApi, type GraphApi, loadGraphClient } from './api/graph-api.ts';
 import { createOwnMailboxes } from './read/own-mailbox.ts';

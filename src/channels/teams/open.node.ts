@@ -1,5 +1,5 @@
+import { createAccessTokens } from '../../net/client-credentials.ts';
 import type { NodeHalf, OpenFetch } from '../module.ts';
-import { createAccessTokens } from './reply/access-token.ts';
 import { createTeamsReplier } from './reply/reply.ts';
 import { isLoopback } from './reply/service-hosts.ts';
 import type { TeamsConfig } from './settings.ts';
@@ -44,7 +44,7 @@ function credentialsOf(
 ) {
   if (appId === undefined || appPassword === undefined) return null;
   const tokenUrl = given ?? entraTokenUrl(tenantId);
-  return { appId, appPassword, scope, tokenUrl, fetch: openFetch([tokenUrl]) };
+  return { clientId: appId, clientSecret: appPassword, scope, tokenUrl, fetch: openFetch([tokenUrl]) };
 }
 
 /** A single-tenant bot gets its token from its own tenant, any other from Bot Framework's. */

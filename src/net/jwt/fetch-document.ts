@@ -1,4 +1,5 @@
 import { SallyportError } from '../../core/errors.ts';
+import { withinTime } from '../within-time.ts';
 
 /** Entra's key set, the largest of ours, has about 20 KiB. */
 const MAX_BYTES = 256 * 1024;
@@ -18,13 +19,12 @@ export interface FetchedDocument {
  */
 export async function fetchDocument(url: string, fetch: typeof globalThis.fetch): Promise<FetchedDocument> {
   try {
-    const response = await fetch(url, {
-      headers: { accept: 'application/json' },
-      redirect: 'manual',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+    return await withinTime(TIMEOUT_MS, undefined, async (signal) => {
+      const headers = { accept: 'application/json' };
+      const response = await fetch(url, { headers, redirect: 'manual', signal });
+      const document: unknown = JSON.parse(await readText(response));
+      return { document, maxAgeMs: maxAgeOf(response.headers.get('cache-control')) };
     });
-    const document: unknown = JSON.parse(await readText(response));
-    return { document, maxAgeMs: maxAgeOf(response.headers.get('cache-control')) };
   } catch (cause) {
     throw new SallyportError('ERR_KEYS_UNAVAILABLE', 'the keys of the issuer could not be fetched', { cause });
   }

@@ -1,6 +1,6 @@
 import type { Replier, WorkingContext } from '../../channels/channel.ts';
 import type { EventRecord } from '../../core/event.ts';
-import { withinTime } from './within-time.ts';
+import { withinTime } from '../../net/within-time.ts';
 
 /** Most answers are there by then, and nobody has begun to wonder, in ms. */
 const SHOW_AFTER_MS = 700;

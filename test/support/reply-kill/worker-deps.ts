@@ -2,7 +2,6 @@ import type { Replier } from '../../../src/channels/channel.ts';
 import { createGmailClient } from '../../../src/channels/gmail/api/client.ts';
 import { noCredentials } from '../../../src/channels/gmail/api/credentials.ts';
 import { createGmailReplier } from '../../../src/channels/gmail/reply/reply.ts';
-import { createAccessTokens } from '../../../src/channels/graph/api/access-token.ts';
 import { createGraphApi } from '../../../src/channels/graph/api/graph-api.ts';
 import { createGraphReplier } from '../../../src/channels/graph/reply/reply.ts';
 import { createSlackReplier } from '../../../src/channels/slack/reply/reply.ts';
@@ -10,6 +9,7 @@ import { createTeamsReplier } from '../../../src/channels/teams/reply/reply.ts';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
 import { silentMeter } from '../../../src/core/meter.ts';
+import { createAccessTokens } from '../../../src/net/client-credentials.ts';
 import type { Store } from '../../../src/queue/store.ts';
 import type { Scrub } from '../../../src/scrub/scrub.ts';
 import { createSealer } from '../../../src/scrub/seal.ts';
@@ -33,7 +33,7 @@ export function createRepliers({ urls, graph }: Pick<WorkerPlan, 'urls' | 'graph
     fetch,
     clock: Date.now,
   });
-  const credentials = { appId: 'app', appPassword: 'password', tokenUrl: urls.teamsToken, scope: 'scope', fetch };
+  const credentials = { clientId: 'app', clientSecret: 'password', tokenUrl: urls.teamsToken, scope: 'scope', fetch };
   const client = createGmailClient({ baseUrl: urls.gmail, credentials: noCredentials, fetch, timeoutMs: 10_000 });
   return {
     slack: createSlackReplier({ ...base, fetch, apiUrl: urls.slack, botToken: 'xoxb-local-token-for-tests' }),

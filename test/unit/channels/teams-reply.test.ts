@@ -36,8 +36,8 @@ function replier(overrides: Partial<TeamsReplierDeps> = {}) {
   const fetch = asFetch(guarded);
   return createTeamsReplier({
     credentials: {
-      appId: APP_ID,
-      appPassword: APP_PASSWORD,
+      clientId: APP_ID,
+      clientSecret: APP_PASSWORD,
       tokenUrl: connector.tokenUrl,
       scope: 'https://api.botframework.com/.default',
       fetch,
@@ -238,7 +238,7 @@ describe("the bot's token", () => {
 
   it('is not given for a wrong password', async () => {
     const fetch = asFetch(guarded);
-    const credentials = { appId: APP_ID, appPassword: 'wrong', tokenUrl: connector.tokenUrl, scope: 's', fetch };
+    const credentials = { clientId: APP_ID, clientSecret: 'wrong', tokenUrl: connector.tokenUrl, scope: 's', fetch };
     expect(await fateOf(replier({ credentials }).send(hello, context()))).toBe('ERR_REPLY_REJECTED');
   });
 });

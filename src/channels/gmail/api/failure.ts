@@ -1,4 +1,6 @@
 import { SallyportError } from '../../../core/errors.ts';
+import { failureOfThrown } from '../../../net/call-outcome.ts';
+import { retryAfterMs } from '../../../net/retry-after.ts';
 
 /** How a call to Gmail failed. It holds nothing of the request or the answer but what decides about the next step. */
 export class GmailFailure extends Error {
@@ -9,8 +11,12 @@ export class GmailFailure extends Error {
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
 
-  constructor(status: number | null, reason = '', retryAfterMs?: number) {
+  /** Of a call without an answer: false when nothing of it was sent. */
+  readonly mayHaveHappened: boolean;
+
+  constructor(status: number | null, reason = '', retryAfterMs?: number, mayHaveHappened = true) {
     super('the call to Gmail failed');
+    this.mayHaveHappened = mayHaveHappened;
     this.status = status;
     this.reason = reason;
     this.retryAfterMs = retryAfterMs;
@@ -29,11 +35,12 @@ interface ErrorAnswer {
  */
 export function toFailure(error: unknown): GmailFailure {
   const answer = (error as { readonly response?: ErrorAnswer } | null)?.response;
-  if (typeof answer?.status !== 'number') return new GmailFailure(null);
+  if (typeof answer?.status !== 'number') {
+    return new GmailFailure(null, '', undefined, failureOfThrown(error).kind === 'ambiguous');
+  }
   const reason = answer.data?.error?.errors?.[0]?.reason;
-  const seconds = Number(answer.headers?.get?.('retry-after') ?? Number.NaN);
-  const retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined;
-  return new GmailFailure(answer.status, typeof reason === 'string' ? reason : '', retryAfterMs);
+  const waitMs = retryAfterMs(answer.headers?.get?.('retry-after'));
+  return new GmailFailure(answer.status, typeof reason === 'string' ? reason : '', waitMs);
 }
 
 /** Reasons of a 403 that pass (developers.google.com/workspace/gmail/api/guides/handle-errors). */

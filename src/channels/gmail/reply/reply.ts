@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { SallyportError } from '../../../core/errors.ts';
+import { provesRefusal } from '../../../net/call-outcome.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
 import type { Replier, ReplyContext } from '../../channel.ts';
-import { provesRefusal } from '../../shared/refusal-status.ts';
 import type { GmailClient } from '../api/client.ts';
 import { GmailFailure, isPassing } from '../api/failure.ts';
 import { addressOf, headerOf } from '../read/mail-headers.ts';
@@ -72,7 +72,7 @@ function answering(original: MailMessage | null, mailbox: string, scrub: Scrub) 
 
 /** Gmail may have sent it: no answer came, or none that proves the contrary, or not one that Gmail documents. */
 const isDoubtful = (error: unknown): boolean =>
-  !(error instanceof GmailFailure) || error.status === null || !provesRefusal(error.status);
+  !(error instanceof GmailFailure) || (error.status === null ? error.mayHaveHappened : !provesRefusal(error.status));
 
 /** Certainly not sent. @throws always */
 function refuseReply(error: unknown): never {

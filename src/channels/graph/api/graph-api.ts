@@ -3,9 +3,10 @@ import { SallyportError } from '../../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json.ts';
 import { linkSignals } from '../../../core/linked-signal.ts';
 import { trimEndOf } from '../../../core/text/trim.ts';
+import type { AccessTokens } from '../../../net/client-credentials.ts';
+import { retryAfterMs } from '../../../net/retry-after.ts';
 import { type PostCall, VENDOR_CALL_MS } from '../../channel.ts';
 import { readCapped } from '../receive/read-capped.ts';
-import type { AccessTokens } from './access-token.ts';
 
 export interface GraphRequest {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
@@ -31,7 +32,8 @@ export interface GraphAnswer {
 
 /**
  * Asks Graph once: nothing is repeated here, because a gateway's 504 says nothing about what became of a POST.
- * @throws SallyportError as `AccessTokens.get` and `begin`, or ERR_OUTBOUND_FAILED when no answer came: what was asked may have happened
+ * @throws SallyportError ERR_SOURCE_UNAVAILABLE, or ERR_SOURCE_REJECTED when Entra does not know the credentials; as
+ *   `begin`; ERR_OUTBOUND_FAILED when no answer came: `failureOfThrown` tells whether what was asked may have happened
  */
 export type GraphApi = (request: GraphRequest) => Promise<GraphAnswer>;
 
@@ -71,10 +73,11 @@ export function createGraphApi({ baseUrl, tokens, fetch, timeoutMs = VENDOR_CALL
     return sdk.Client.initWithMiddleware({ baseUrl: `${origin}${prefix}/`, defaultVersion, middleware });
   };
   return async ({ method, path, query = {}, prefer = [], body, signal, begin }) => {
-    const token = await tokens.get();
+    const token = await tokenOf(tokens);
     opened ??= open();
     const client = await opened;
     const call = await begin?.();
+    const sending: Sending = { fence: call?.fence };
     const limited = call === undefined ? linkSignals([signal], { ms: timeoutMs }) : null;
     const request = client
       .api(path)
@@ -82,23 +85,32 @@ export function createGraphApi({ baseUrl, tokens, fetch, timeoutMs = VENDOR_CALL
       .query(Object.fromEntries(Object.entries(query).map(([name, value]) => [name, encodeURIComponent(value)])))
       .headers({ authorization: `Bearer ${token}`, ...(prefer.length > 0 && { prefer: prefer.join(', ') }) })
       .option('signal', limited?.signal ?? call?.signal)
-      .option(FENCE, call?.fence)
+      .option(SENDING, sending)
       .responseType(RAW);
     try {
       const response: Response = await perform(request, method, body);
       if (response.status === 401) tokens.drop(token);
       const text = await readCapped(response, MAX_BYTES);
-      return { status: response.status, body: parse(text), retryAfterMs: retryAfterOf(response) };
+      return {
+        status: response.status,
+        body: parse(text),
+        retryAfterMs: retryAfterMs(response.headers.get('retry-after')),
+      };
     } catch (cause) {
-      throw new SallyportError('ERR_OUTBOUND_FAILED', 'Graph gave no answer', { cause });
+      // The client puts errors of its own in place of what was thrown.
+      throw new SallyportError('ERR_OUTBOUND_FAILED', 'Graph gave no answer', { cause: sending.thrown ?? cause });
     } finally {
       limited?.release();
     }
   };
 }
 
-/** Carries `PostCall.fence` through the client to the sender. */
-const FENCE = 'sallyportFence';
+/** Goes through the client to the sender, and comes back with what `fetch` threw. */
+interface Sending {
+  readonly fence: PostCall['fence'] | undefined;
+  thrown?: unknown;
+}
+const SENDING = 'sallyportSending';
 
 type ClientRequest = ReturnType<Client['api']>;
 
@@ -120,9 +132,14 @@ const createSender = (origin: string, fetch: typeof globalThis.fetch): Middlewar
   async execute(context: Context) {
     const url = String(context.request);
     if (new URL(url).origin !== origin) throw new Error('a Graph request for another host');
-    const { [FENCE]: fence, ...options } = (context.options ?? {}) as RequestInit & { [FENCE]?: PostCall['fence'] };
-    fence?.();
-    context.response = await fetch(url, { ...options, redirect: 'manual' });
+    const { [SENDING]: sending, ...options } = (context.options ?? {}) as RequestInit & { [SENDING]?: Sending };
+    sending?.fence?.();
+    try {
+      context.response = await fetch(url, { ...options, redirect: 'manual' });
+    } catch (error) {
+      if (sending !== undefined) sending.thrown = error;
+      throw error;
+    }
   },
 });
 
@@ -135,7 +152,13 @@ function parse(text: string): JsonObject {
   }
 }
 
-function retryAfterOf(response: Response): number | undefined {
-  const header = response.headers.get('retry-after');
-  return header !== null && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined;
+async function tokenOf(tokens: AccessTokens): Promise<string> {
+  const outcome = await tokens.get();
+  if (outcome.kind === 'ok') return outcome.value;
+  if (outcome.kind === 'rejected') {
+    throw new SallyportError('ERR_SOURCE_REJECTED', 'Entra refuses GRAPH_CLIENT_ID and GRAPH_CLIENT_SECRET');
+  }
+  const wait = outcome.kind === 'unavailable' && outcome.retryAfterMs !== undefined;
+  const detail = wait ? { retryAfterMs: outcome.retryAfterMs } : {};
+  throw new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Entra gave no token', detail);
 }

@@ -1,10 +1,10 @@
 import { SallyportError } from '../../../core/errors.ts';
 import type { JsonObject } from '../../../core/json/json.ts';
 import type { Logger } from '../../../core/logger.ts';
+import { failureOfThrown, provesRefusal } from '../../../net/call-outcome.ts';
 import type { Replier, ReplyContext, ReplyResult, SendContext } from '../../channel.ts';
 import { renderMailHtml } from '../../shared/markdown/html.ts';
 import { cutMarkdown } from '../../shared/markdown/split.ts';
-import { provesRefusal } from '../../shared/refusal-status.ts';
 import { ask, isOk } from '../api/failure.ts';
 import type { GraphAnswer, GraphApi } from '../api/graph-api.ts';
 import { pathOf } from '../read/fetch-object.ts';
@@ -57,7 +57,7 @@ function mailOf({ destination }: ReplyContext): MailRef {
   throw new SallyportError('ERR_REPLY_REJECTED', 'an app cannot post to chats and channels: answer there as a bot');
 }
 
-/** Null when no answer came. A token that could not be had is a refusal: nothing was sent. */
+/** Null when no answer came to what was sent. A token that could not be had is a refusal: nothing was sent. */
 async function post(
   api: GraphApi,
   mail: MailRef,
@@ -70,8 +70,10 @@ async function post(
     if (!(error instanceof SallyportError)) throw error;
     if (error.code === 'ERR_SOURCE_REJECTED') throw refused();
     if (error.code === 'ERR_SOURCE_UNAVAILABLE') throw unavailable(error.retryAfterMs);
-    if (error.code === 'ERR_OUTBOUND_FAILED') return null;
-    throw error;
+    if (error.code !== 'ERR_OUTBOUND_FAILED') throw error;
+    const { kind } = failureOfThrown(error);
+    if (kind === 'ambiguous') return null;
+    throw kind === 'rejected' ? refused() : unavailable(undefined);
   }
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { CallFailure } from '../../../net/call-outcome.ts';
 import type { Destination, ReplyAccount } from './destination.ts';
-import { type CallFailure, replyError } from './outcome.ts';
+import { replyError } from './outcome.ts';
 import type { CallWebApi } from './web-api.ts';
 
 /** `event_type` of the metadata on every message we post; `event_payload.reply_id` names the reply. */

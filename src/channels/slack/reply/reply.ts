@@ -1,12 +1,13 @@
 import { SallyportError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
+import type { CallOutcome } from '../../../net/call-outcome.ts';
 import type { Sealer } from '../../../scrub/seal.ts';
 import type { Replier, ReplyContext, ReplyMessage, ReplyResult, SendContext } from '../../channel.ts';
 import type { SlackInstallation } from '../installation.ts';
 import { createAccounts } from './account.ts';
 import { type Destination, destinationSchema } from './destination.ts';
 import { findReply, METADATA_TYPE } from './find-reply.ts';
-import { type CallOutcome, replyError } from './outcome.ts';
+import { replyError } from './outcome.ts';
 import { renderMrkdwn } from './render.ts';
 import { createResponseUrlPost } from './response-url.ts';
 import { PACE_MS, splitReply } from './split-reply.ts';

@@ -1,5 +1,6 @@
+import { type CallOutcome, failureOfAnswer, failureOfThrown } from '../../../net/call-outcome.ts';
 import type { PostCall } from '../../channel.ts';
-import { type CallOutcome, failureOfError, failureOfStatus, failureOfThrown } from './outcome.ts';
+import { failureOfError, passingStatuses } from './outcome.ts';
 
 /** Where Slack's response URLs lead, GovSlack's included. Whoever could name another host would have us post to it. */
 const hosts: ReadonlySet<string> = new Set(['hooks.slack.com', 'hooks.slack-gov.com']);
@@ -47,7 +48,7 @@ function isAllowed(url: string, origin: string | undefined): boolean {
 /** `ok` as text when it worked; a used or expired URL is answered 404, or 200 with `{"ok":false,"error":…}`. */
 async function outcomeOf(response: Response): Promise<CallOutcome<null>> {
   const body = await response.text();
-  if (!response.ok) return failureOfStatus(response.status, response.headers.get('retry-after'));
+  if (!response.ok) return failureOfAnswer(response, passingStatuses);
   const error = /^\s*\{\s*"ok"\s*:\s*false\s*,\s*"error"\s*:\s*"([a-z_]{1,64})"/.exec(body)?.[1];
   return error === undefined ? { kind: 'ok', value: null } : failureOfError(error);
 }

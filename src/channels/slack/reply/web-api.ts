@@ -1,7 +1,8 @@
 import type { webApi } from '@slack/bolt';
 import { linkSignals } from '../../../core/linked-signal.ts';
+import { type CallOutcome, failureOfAnswer, failureOfThrown } from '../../../net/call-outcome.ts';
 import { type PostCall, VENDOR_CALL_MS } from '../../channel.ts';
-import { type CallOutcome, failureOfError, failureOfStatus, failureOfThrown } from './outcome.ts';
+import { failureOfError, passingStatuses } from './outcome.ts';
 
 export interface WebApiCall {
   readonly method: string;
@@ -24,7 +25,6 @@ export function createWebApi(apiUrl: string, fetch: typeof globalThis.fetch): Ca
     const { WebClient } = (await loadSlackClient()).webApi;
     const post = await begin?.();
     let response: Response | undefined;
-    let thrown: unknown;
     const released: (() => void)[] = [];
     const client = new WebClient(token, {
       slackApiUrl: apiUrl,
@@ -39,21 +39,16 @@ export function createWebApi(apiUrl: string, fetch: typeof globalThis.fetch): Ca
         const linked = linkSignals([post?.signal ?? signal, init?.signal]);
         released.push(linked.release);
         post?.fence();
-        try {
-          // A redirect is an answer: what the client makes of one does not tell that it was asked.
-          response = await fetch(input, { ...init, redirect: 'manual', signal: linked.signal });
-          return response;
-        } catch (error) {
-          thrown = error;
-          throw error;
-        }
+        // A redirect is an answer: what the client makes of one does not tell which it was.
+        response = await fetch(input, { ...init, redirect: 'manual', signal: linked.signal });
+        return response;
       },
     });
     try {
       return { kind: 'ok', value: await client.apiCall(method, { ...options }) };
     } catch (error) {
-      if (response === undefined) return failureOfThrown(thrown ?? error);
-      if (response.status !== 200) return failureOfStatus(response.status, response.headers.get('retry-after'));
+      if (response === undefined) return failureOfThrown(error);
+      if (response.status !== 200) return failureOfAnswer(response, passingStatuses);
       return hasErrorName(error) ? failureOfError(error.data.error) : failureOfThrown(error);
     } finally {
       for (const release of released) release();

@@ -1,5 +1,6 @@
+import { type CallOutcome, failureOfAnswer, failureOfThrown } from '../../../net/call-outcome.ts';
 import type { ConversationReference } from './destination.ts';
-import { type CallOutcome, failureOfStatus, failureOfThrown } from './outcome.ts';
+import { passingStatuses } from './outcome.ts';
 
 export interface ConnectorPost {
   readonly reference: ConversationReference;
@@ -28,7 +29,7 @@ export function createConnector(fetch: typeof globalThis.fetch): PostActivity {
         signal,
       });
       if (response.ok) return { kind: 'ok', value: null };
-      return failureOfStatus(response.status, response.headers.get('retry-after'));
+      return failureOfAnswer(response, passingStatuses);
     } catch (error) {
       return failureOfThrown(error);
     }

@@ -1,9 +1,10 @@
 import type { Clock } from '../../../core/clock.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
+import type { CallOutcome } from '../../../net/call-outcome.ts';
+import { type AccessTokens, type ClientCredentials, createAccessTokens } from '../../../net/client-credentials.ts';
 import type { Sealer } from '../../../scrub/seal.ts';
 import type { Replier, ReplyContext, ReplyMessage, ReplyResult, SendContext, WorkingContext } from '../../channel.ts';
-import { type AccessTokenDeps, type AccessTokens, createAccessTokens } from './access-token.ts';
 import { type ConnectorPost, createConnector, type PostActivity } from './connector.ts';
 import {
   type ConversationReference,
@@ -12,14 +13,14 @@ import {
   REFERENCE,
   referenceSchema,
 } from './destination.ts';
-import { type CallOutcome, replyError } from './outcome.ts';
+import { replyError } from './outcome.ts';
 import { renderTeamsMarkdown } from './render.ts';
 import { createServiceHosts, defaultServiceHosts, type IsServiceAllowed } from './service-hosts.ts';
 import { PACE_MS, splitReply } from './split-reply.ts';
 
 export interface TeamsReplierDeps {
   /** Absent: replies are kept, not posted. */
-  readonly credentials?: Omit<AccessTokenDeps, 'clock'>;
+  readonly credentials?: Omit<ClientCredentials, 'clock'>;
   /** Hosts that may have the bot's token; `defaultServiceHosts` when absent. */
   readonly serviceHosts?: readonly string[];
   /** For the connector. Must not follow redirects of a POST. */

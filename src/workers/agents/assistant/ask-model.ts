@@ -11,6 +11,7 @@ import {
 } from 'ai';
 import { SallyportError } from '../../../core/errors.ts';
 import type { WatchableFetch } from '../../../net/as-fetch.ts';
+import { LONGEST_WAIT_MS, retryAfterMs } from '../../../net/retry-after.ts';
 import { type IsUnserved, meteredModel } from '../../budget/metered-model.ts';
 import type { ToolDescription } from '../../tools/toolbox.ts';
 import type { AskModel, Message, Question, Said } from './model.ts';
@@ -122,9 +123,6 @@ function nameLimit(
   return limit === undefined ? body : { ...body, [field ?? maxTokensFieldOf(String(body.model))]: limit };
 }
 
-/** Longest `Retry-After` that is believed, in ms. A head waits 60 s in total, so more makes no difference. */
-const LONGEST_MS = 3_600_000;
-
 /** 4xx that say "later" and not "never": too early (RFC 8470), timeout, conflict, rate. */
 const later: ReadonlySet<number> = new Set([408, 409, 425, 429]);
 
@@ -149,19 +147,15 @@ function modelFailure(error: unknown): SallyportError {
   if (status === undefined) return unavailable('the model could not be reached');
   const text = `the model's endpoint answered ${status}`;
   if (status >= 400 && status < 500 && !later.has(status)) return new SallyportError('ERR_MODEL_REJECTED', text);
-  const retryAfterMs = retryAfter(responseHeaders);
-  return new SallyportError('ERR_MODEL_UNAVAILABLE', text, retryAfterMs === undefined ? {} : { retryAfterMs });
+  const waitMs = waitAskedFor(responseHeaders);
+  return new SallyportError('ERR_MODEL_UNAVAILABLE', text, waitMs === undefined ? {} : { retryAfterMs: waitMs });
 }
 
 const unavailable = (text: string, cause?: SallyportError): SallyportError =>
   new SallyportError('ERR_MODEL_UNAVAILABLE', text, cause === undefined ? {} : { cause });
 
-/** RFC 9110, 10.2.3: seconds or a date. OpenAI's own header counts in ms. */
-function retryAfter(headers: Readonly<Record<string, string>>): number | undefined {
-  const value = headers['retry-after'] ?? '';
-  const ms = [
-    Number.parseFloat(headers['retry-after-ms'] ?? ''),
-    /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now(),
-  ].find((candidate) => Number.isFinite(candidate) && candidate > 0);
-  return ms === undefined ? undefined : Math.min(ms, LONGEST_MS);
+/** OpenAI has a header of its own that counts in ms, and sends both. */
+function waitAskedFor(headers: Readonly<Record<string, string>>): number | undefined {
+  const ms = Number.parseFloat(headers['retry-after-ms'] ?? '');
+  return ms > 0 ? Math.min(ms, LONGEST_WAIT_MS) : retryAfterMs(headers['retry-after']);
 }

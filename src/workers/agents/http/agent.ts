@@ -8,8 +8,10 @@ import { type HttpAnswer, httpAnswerSchema, reportedUsage, storedAnswer } from '
 import type { JsonValue } from '../../../core/json/json.ts';
 import type { Meter } from '../../../core/meter.ts';
 import { trimEndOf } from '../../../core/text/trim.ts';
+import { provesRefusal } from '../../../net/call-outcome.ts';
 import { OutboundError } from '../../../net/guard/reasons.ts';
 import type { GuardedFetch, GuardedResponse } from '../../../net/guarded-fetch.ts';
+import { retryAfterMs } from '../../../net/retry-after.ts';
 import type { JournalEntry } from '../../../queue/journal.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
 import type { Agent, AgentContext, AgentOutcome, Task } from '../../agent.ts';
@@ -152,8 +154,8 @@ function readAnswer(response: GuardedResponse, now: number): Answered {
   if (status === 204) return { kind: 'answer', answer: {} };
   if (status === 200) return { kind: 'answer', answer: parse(response) };
   if (status >= 500 || passing.has(status)) {
-    const retryAfterMs = retryAfterOf(response.headers.get('retry-after'), now);
-    throw failed('ERR_AGENT_FAILED', 'the http agent cannot answer now', undefined, retryAfterMs);
+    const waitMs = retryAfterMs(response.headers.get('retry-after'), now);
+    throw failed('ERR_AGENT_FAILED', 'the http agent cannot answer now', undefined, waitMs);
   }
   throw failed('ERR_AGENT_REJECTED', 'the http agent does not take the event');
 }
@@ -165,14 +167,6 @@ function parse(response: GuardedResponse): HttpAnswer {
     // The cause would quote the answer.
     throw failed('ERR_AGENT_REJECTED', 'the answer of the http agent is none');
   }
-}
-
-/** Seconds or a date (RFC 9110, 10.2.3), as ms from now. */
-function retryAfterOf(header: string | null, now: number): number | undefined {
-  if (header === null) return undefined;
-  if (/^\d{1,6}$/.test(header)) return Number(header) * 1000;
-  const at = Date.parse(header);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
 }
 
 /** What a request that got no answer ends in. @returns what it was given when that is not about the request */
@@ -191,13 +185,13 @@ function requestError(error: unknown): unknown {
 }
 
 /**
- * Whether a complete answer says that the agent did nothing: it refused the request (4xx) or cannot take any now (503).
+ * Whether a complete answer says that the agent did nothing: it proves a refusal, or it cannot take any now (503).
  * Any other 5xx may come after its work, or from a proxy that does not know what became of the request.
  */
-const isUnserved = ({ status }: GuardedResponse): boolean => (status >= 400 && status < 500) || status === 503;
+const isUnserved = ({ status }: GuardedResponse): boolean => provesRefusal(status) || status === 503;
 
-const failed = (code: ErrorCode, message: string, cause?: unknown, retryAfterMs?: number): SallyportError =>
-  new SallyportError(code, message, { cause, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+const failed = (code: ErrorCode, message: string, cause?: unknown, waitMs?: number): SallyportError =>
+  new SallyportError(code, message, { cause, ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }) });
 
 const schema = z.discriminatedUnion('state', [
   /** It said 202. `kept` is the run's reservation (`Held.keep`). */
