@@ -1,15 +1,22 @@
+import { z } from 'zod';
 import type { RecordAudit } from '../../core/audit/entry.ts';
-import { type BudgetLimits, type ScopeKind, limitsOf, limitsSchema, mergeBudgets, scopeKinds } from '../../core/budget.ts';
+import {
+  type BudgetLimits,
+  limitsOf,
+  limitsSchema,
+  mergeBudgets,
+  type ScopeKind,
+  scopeKinds,
+} from '../../core/budget.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { ChannelName } from '../../core/event.ts';
 import type { JsonObject } from '../../core/json/json.ts';
 import type { Logger } from '../../core/logger.ts';
-import { type AccountLimit, type Ledger, accountOf } from '../../queue/ledger.ts';
+import { type AccountLimit, accountOf, type Ledger } from '../../queue/ledger.ts';
 import type { BudgetOverrides } from '../../queue/records/budget-overrides.ts';
 import type { App } from '../http/context.ts';
 import type { Authorize } from './auth.ts';
 import { readJson } from './json-body.ts';
-import { z } from 'zod';
 
 export interface BudgetRoutesDeps {
   readonly ledger: Ledger;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Limits, limitsOf, narrowest } from '../../core/budget.ts';
 import { toUtf8 } from '../../core/crypto/encoding.ts';
 import { SallyportError } from '../../core/errors.ts';
@@ -6,16 +7,15 @@ import type { Identifier } from '../../core/identity.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
-import { type AccountLimit, type Ledger, type Spender, accountLimits, accountOf } from '../../queue/ledger.ts';
+import { type AccountLimit, accountLimits, accountOf, type Ledger, type Spender } from '../../queue/ledger.ts';
 import type { Held, HeldCall, ModelCall, RunBudget } from './budget.ts';
 import { BudgetExhausted } from './exhausted.ts';
 import type { KillWatch } from './kill-watch.ts';
 import type { PolicyOf } from './policy.ts';
 import type { Price, TokenUse } from './price.ts';
 import type { PriceOf } from './prices.ts';
-import { type Purse, createPurse, readKeptHold } from './purse.ts';
+import { createPurse, type Purse, readKeptHold } from './purse.ts';
 import { startRun } from './run-seconds.ts';
-import { setTimeout as delay } from 'node:timers/promises';
 
 export interface RunBudgetDeps {
   readonly ledger: Ledger;
