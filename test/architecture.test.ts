@@ -140,6 +140,32 @@ test('the environment is read only in composition roots', () => {
   expect(readers).toEqual([]);
 });
 
+/** What knows one vendor for a reason of its own. */
+const vendorsOwn: Readonly<Record<string, string>> = {
+  'src/workers/agents/bolt/': "an adapter to Slack's own framework",
+  'src/app/trusted-agent.node.ts': 'gives that adapter its way to Slack',
+  'src/cli/send/': 'plays the vendors',
+  'src/cli/dev/': 'stands in for the vendors',
+};
+
+test('only its folder, the registries and the local vendors name a channel', () => {
+  const names = readdirSync(join(root, 'src/channels'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'shared')
+    .map((entry) => entry.name);
+  expect(names.length).toBeGreaterThan(3);
+  const own = [
+    ...names.map((name) => `src/channels/${name}/`),
+    'src/channels/registry.ts',
+    'src/channels/registry.node.ts',
+    'src/testing/',
+  ];
+  const naming = new RegExp(`(['"\`])(?:${names.join('|')})\\1|channels/(?:${names.join('|')})/`);
+  const found = sources('src').filter(
+    (file) => ![...own, ...Object.keys(vendorsOwn)].some((place) => file.startsWith(place)) && naming.test(code(file)),
+  );
+  expect(found).toEqual([]);
+});
+
 test('the tables are those of the code', () => {
   expect(Object.keys(table).length).toBeGreaterThan(15);
   expect(Object.keys(packages).length).toBeGreaterThan(10);

@@ -71,6 +71,12 @@ export interface ChannelModule<Settings = unknown> {
   /** One delivery may hold many items, so its body may be larger. */
   readonly isBatch?: boolean;
   readonly hooks: readonly HookPath[];
+  /** Something of the vendor's has to be kept alive (`OpenChannel.task`). */
+  readonly isKept?: boolean;
+  /** Why settings that are not parsed yet need `SALLYPORT_PUBLIC_URL`; null where they do not. Absent: they never do. */
+  publicUrlFor?(settings: unknown): string | null;
+  /** Fields of the settings that do nothing with the others as they are. Absent: there are none. */
+  withoutEffect?(settings: Settings): readonly string[];
   /** Once for each tenant that sets it. @throws SallyportError ERR_CONFIG_INVALID */
   receive(settings: Settings, deps: ReceiveDeps<Settings>): FindChannel;
 }

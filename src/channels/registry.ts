@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { ChannelName } from '../core/event.ts';
 import { gmailModule } from './gmail/module.ts';
 import { graphModule } from './graph/module.ts';
@@ -23,3 +24,15 @@ export const namesOf = (modules: readonly ChannelModule[]): readonly ChannelName
 ];
 
 export const channelNames = namesOf(channelModules);
+
+type Modules = (typeof channelModules)[number];
+
+/** Of each channel, by name: what a tenant may set of it, and how long its deliveries are remembered. */
+export const channelSettings = byName((one) => one.settings.optional()) as {
+  readonly [M in Modules as M['name']]: z.ZodOptional<M['settings']>;
+};
+export const channelWindows = byName((one) => one.window) as { readonly [M in Modules as M['name']]: M['window'] };
+
+function byName(pick: (one: Modules) => unknown): unknown {
+  return Object.fromEntries(channelModules.map((one) => [one.name, pick(one)]));
+}

@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import type { ChannelModule } from '../channels/module.ts';
+import { channelModules } from '../channels/registry.ts';
 import { needModel } from '../workers/agents/settings.ts';
 import {
   type Environment,
@@ -85,9 +87,9 @@ function missingFor(role: Role, input: unknown): string[] {
   if (!tenants.some((tenant) => Object.entries(tenant ?? {}).some(isChannel))) {
     problems.push('SLACK_SIGNING_SECRET: no channel is configured; set this or describe tenants in sallyport.config');
   }
-  const subscriptions = tenants.map((tenant) => settingAt(tenant, ['graph', 'subscriptions']));
-  if (subscriptions.some((list) => (typeof list === 'string' || Array.isArray(list)) && list.length > 0)) {
-    need('SALLYPORT_PUBLIC_URL', ['server', 'publicUrl'], 'to keep Graph subscriptions');
+  for (const { name, publicUrlFor } of channelModules as readonly ChannelModule[]) {
+    const [why] = tenants.flatMap((tenant) => publicUrlFor?.(settingAt(tenant, [name])) ?? []);
+    if (why !== undefined) need('SALLYPORT_PUBLIC_URL', ['server', 'publicUrl'], why);
   }
   const llm = {
     baseUrl: settingAt(input, ['agent', 'llm', 'baseUrl']),

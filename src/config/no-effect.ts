@@ -1,6 +1,13 @@
+import type { ChannelModule } from '../channels/module.ts';
+import { channelModules } from '../channels/registry.ts';
 import { builtInOf } from '../workers/agents/settings.ts';
 import { type Environment, environmentPaths, isGiven } from './environment.ts';
 import type { Config } from './schema.ts';
+
+const modules: readonly ChannelModule[] = channelModules;
+
+const settingsOf = (tenant: object | undefined, channel: string): unknown =>
+  tenant === undefined ? undefined : Reflect.get(tenant, channel);
 
 type Tenant = Config['tenants'][string];
 type Agent = Config['agents'][number];
@@ -41,16 +48,12 @@ function rules(config: Config): readonly Rule[] {
   const { store, audit, api, tenants, guardrails } = config;
   const used = answering(config);
   const all = Object.values(tenants);
-  const has = (channel: 'slack' | 'graph' | 'teams' | 'gmail'): boolean =>
-    all.some((one) => one[channel] !== undefined);
+  const has = ({ name }: ChannelModule): boolean => all.some((one) => settingsOf(one, name) !== undefined);
   const isRedis = store.redisUrl !== undefined;
   return [
     [['store.shards', 'store.prefix', 'store.minReplicas', 'store.allowUnsafe'], isRedis],
-    [['windows.slack'], has('slack')],
-    [['windows.graph'], has('graph')],
-    [['windows.teams'], has('teams')],
-    [['windows.gmail'], has('gmail')],
-    [['keeper'], has('graph') || has('gmail')],
+    ...modules.map((one): Rule => [[`windows.${one.name}`], has(one)]),
+    [['keeper'], modules.some((one) => one.isKept === true && has(one))],
     [['audit.key', 'audit.every'], audit.checkpoints !== undefined],
     [['api.jwtIssuer', 'api.jwtAudience'], api.jwtSecret !== undefined],
     [['agent.http'], used.builtIn === 'http'],
@@ -76,9 +79,7 @@ function rules(config: Config): readonly Rule[] {
     ...config.agents.flatMap(agentRules),
     ...Object.entries(tenants).flatMap(([name, tenant]) => tenantRules(`tenants.${name}`, tenant, used)),
     // A variable that only refines a channel sets nothing of a tenant that does not have the channel.
-    ...(['slack', 'graph', 'teams', 'gmail'] as const).map(
-      (channel): Rule => [[`tenants.default.${channel}`], tenants.default?.[channel] !== undefined],
-    ),
+    ...modules.map(({ name }): Rule => [[`tenants.default.${name}`], settingsOf(tenants.default, name) !== undefined]),
   ];
 }
 
@@ -129,29 +130,22 @@ function agentRules({ instructions, guardrails }: Agent, index: number): readonl
   return [[[`agents.${index}.guardrails`], instructions !== undefined || seesOutput]];
 }
 
-function tenantRules(at: string, { teams, graph, gmail, review }: Tenant, used: Answering): readonly Rule[] {
+function tenantRules(at: string, tenant: Tenant, used: Answering): readonly Rule[] {
+  const { review } = tenant;
   const within = (parent: string, ...names: readonly string[]): string[] =>
     names.map((name) => `${at}.${parent}${name}`);
   const scopes = ['tenant', 'channel', 'user', 'conversation', 'run'];
   const counted = ['usd', 'tokens', 'modelCalls', 'toolCalls', 'runs'];
   const limits = scopes.flatMap((scope) => counted.map((resource) => `${at}.budget.${scope}.${resource}`));
-  const rules: Rule[] = [
+  const idle = modules.map(({ name, withoutEffect }): Rule => {
+    const settings = settingsOf(tenant, name);
+    const fields = settings === undefined ? [] : (withoutEffect?.(settings) ?? []);
+    return [within(`${name}.`, ...fields), false];
+  });
+  return [
+    ...idle,
     [[`${at}.tools`], used.models.length > 0],
     [limits, used.costs],
     [within('review.', 'expires', 'approvers'), review.replies === 'always' || used.mayWantReview],
   ];
-  if (teams !== undefined) {
-    const ofBot = ['appPassword', 'tenantId', 'issuer', 'openIdUrl', 'activityTypes', 'mentionsOnly'];
-    rules.push([within('teams.', ...ofBot), teams.appId !== undefined]);
-    const canPost = teams.appId !== undefined && teams.appPassword !== undefined;
-    rules.push([within('teams.', 'tokenUrl', 'tokenScope', 'serviceHosts'), canPost]);
-  }
-  if (graph !== undefined) {
-    const hasApp = graph.clientId !== undefined && graph.clientSecret !== undefined;
-    rules.push([within('graph.', 'baseUrl', 'authorityUrl'), hasApp]);
-    rules.push([within('graph.', 'encryptionKeyIds'), graph.encryptionKeys !== undefined]);
-    rules.push([within('graph.', 'encryptionCert'), graph.subscriptions.length > 0]);
-  }
-  if (gmail !== undefined) rules.push([within('gmail.', 'topic'), gmail.mailboxes.length > 0]);
-  return rules;
 }

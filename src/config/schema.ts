@@ -1,10 +1,6 @@
 import { z } from 'zod';
-import { gmailSchema, gmailWindow } from '../channels/gmail/settings.ts';
-import { graphSchema, graphWindow } from '../channels/graph/settings.ts';
 import type { ChannelModule } from '../channels/module.ts';
-import { channelModules, channelNames } from '../channels/registry.ts';
-import { slackSchema, slackWindow } from '../channels/slack/settings.ts';
-import { teamsSchema, teamsWindow } from '../channels/teams/settings.ts';
+import { channelModules, channelNames, channelSettings, channelWindows } from '../channels/registry.ts';
 import type { ChannelName } from '../core/event.ts';
 import { settleMs } from '../core/reply-timing.ts';
 import { tenantName } from '../core/setting-values.ts';
@@ -20,10 +16,7 @@ import { concurrency, keeperSchema, workerSchema } from '../workers/settings.ts'
 import { toolsSchema } from '../workers/tools/settings.ts';
 
 const tenant = z.strictObject({
-  slack: slackSchema.optional(),
-  graph: graphSchema.optional(),
-  teams: teamsSchema.optional(),
-  gmail: gmailSchema.optional(),
+  ...channelSettings,
   budget: tenantBudgetSchema,
   review: reviewSchema,
   ...tenantAgents,
@@ -33,9 +26,7 @@ const settings = z.strictObject({
   server: serverSchema,
   store: storeSchema,
   keys: keysSchema,
-  windows: z
-    .strictObject({ slack: slackWindow, graph: graphWindow, teams: teamsWindow, gmail: gmailWindow })
-    .prefault({}),
+  windows: z.strictObject(channelWindows).prefault({}),
   keeper: keeperSchema,
   maxAge,
   retention,

@@ -9,6 +9,8 @@ export const gmailModule = {
   window: gmailWindow,
   isHint: true,
   hooks: [{ label: 'Gmail push', path: '' }],
+  isKept: true,
+  withoutEffect: ({ mailboxes }) => (mailboxes.length === 0 ? ['topic'] : []),
   receive(gmail, { windowMs, bodyLimit, outcomeHeaders = true, identifier, openFetch, clock }) {
     const channel = createGmailChannel({
       jwks: createJwks({ url: gmail.jwksUrl, fetch: openFetch([gmail.jwksUrl]), clock }),

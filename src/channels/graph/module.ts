@@ -17,6 +17,16 @@ export const graphModule = {
   isHint: true,
   isBatch: true,
   hooks: [{ label: 'Graph', path: '' }],
+  isKept: true,
+  publicUrlFor(graph) {
+    const list = typeof graph === 'object' && graph !== null ? Reflect.get(graph, 'subscriptions') : undefined;
+    return (typeof list === 'string' || Array.isArray(list)) && list.length > 0 ? 'to keep Graph subscriptions' : null;
+  },
+  withoutEffect: ({ clientId, clientSecret, encryptionKeys, subscriptions }) => [
+    ...(clientId === undefined || clientSecret === undefined ? ['baseUrl', 'authorityUrl'] : []),
+    ...(encryptionKeys === undefined ? ['encryptionKeyIds'] : []),
+    ...(subscriptions.length === 0 ? ['encryptionCert'] : []),
+  ],
   receive(graph, { windowMs, idKey, bodyLimit, outcomeHeaders, crypto, identifier, openFetch, clock }) {
     const { clientId, encryptionKeys = [], encryptionKeyIds } = graph;
     const jwks = createJwks({ url: graph.jwksUrl, fetch: openFetch([graph.jwksUrl]), clock });

@@ -12,6 +12,12 @@ export const teamsModule = {
     { label: 'Teams bot', path: '' },
     { label: 'Teams outgoing', path: 'outgoing' },
   ],
+  withoutEffect({ appId, appPassword }) {
+    const ofBot = ['appPassword', 'tenantId', 'issuer', 'openIdUrl', 'activityTypes', 'mentionsOnly'];
+    const ofPosts = ['tokenUrl', 'tokenScope', 'serviceHosts'];
+    if (appId === undefined) return [...ofBot, ...ofPosts];
+    return appPassword === undefined ? ofPosts : [];
+  },
   receive(teams, { windowMs, bodyLimit, outcomeHeaders = true, crypto, identifier, openFetch, clock }) {
     const { appId, issuer, openIdUrl, tenantId, serviceHosts, outgoingSecrets } = teams;
     const common = { identifier, windowMs, bodyLimit, outcomeHeaders };
