@@ -15,7 +15,7 @@ export interface Shards {
   run(script: Script, tag: string, args: readonly ScriptArgument[]): Promise<unknown>;
 }
 
-export interface ShardsDeps {
+interface ShardsDeps {
   readonly client: Client;
   readonly keys: Keys;
   readonly agreement: Agreement;
@@ -39,7 +39,7 @@ export function createShards({ client, keys, agreement, clock }: ShardsDeps): Sh
 }
 
 /** Names in Redis that several files must agree on. Everything below a shard's tag is named in `scripts/_shard.lua`. */
-export interface Keys {
+interface Keys {
   /** Every shard's hash tag, by number. */
   readonly tags: readonly string[];
   /** The tag of the tenant's shard: a stable hash, so every process and every release finds the same one. */

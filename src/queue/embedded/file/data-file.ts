@@ -204,7 +204,7 @@ const migrations: readonly string[] = [version1, version2, version3, version4];
  * The version of the file, 0 for one that is still empty.
  * @throws SallyportError ERR_STORE_MISMATCH for a file of a newer release or of another program.
  */
-export function versionOf(connection: Connection): number {
+function versionOf(connection: Connection): number {
   const version = Number(connection.pragma('user_version'));
   const isFresh = version === 0 && connection.query('SELECT 1 FROM sqlite_schema').get() === undefined;
   if (!isFresh && (connection.pragma('application_id') !== APPLICATION_ID || version === 0)) {
@@ -226,7 +226,7 @@ export function versionOf(connection: Connection): number {
  * Brings the file to this release's version; call it inside a transaction, so that two processes may start at once.
  * @throws SallyportError as `versionOf`
  */
-export function migrate(connection: Connection): void {
+function migrate(connection: Connection): void {
   for (const migration of migrations.slice(versionOf(connection))) connection.exec(migration);
   connection.pragma(`application_id = ${APPLICATION_ID}`);
   connection.pragma(`user_version = ${migrations.length}`);
@@ -236,7 +236,7 @@ export function migrate(connection: Connection): void {
  * Keeps the check value of `SALLYPORT_ID_KEY` at first start and compares it ever after: two keys would see every event twice.
  * @throws SallyportError ERR_STORE_MISMATCH
  */
-export function claimIdentity(connection: Connection, idCheck: string): void {
+function claimIdentity(connection: Connection, idCheck: string): void {
   connection.query(`INSERT OR IGNORE INTO meta VALUES ('id_check', ?)`).run(idCheck);
   if (storedIdCheck(connection) !== idCheck) {
     throw new SallyportError(
@@ -251,7 +251,7 @@ const storedIdCheck = (connection: Connection): string | undefined =>
   connection.query<{ value: string }>(`SELECT value FROM meta WHERE name = 'id_check'`).get()?.value;
 
 /** Whether the file is at this release's version and belongs to the key already, so that opening it changes nothing. */
-export function isPrepared(connection: Connection, idCheck: string): boolean {
+function isPrepared(connection: Connection, idCheck: string): boolean {
   return versionOf(connection) === migrations.length && storedIdCheck(connection) === idCheck;
 }
 

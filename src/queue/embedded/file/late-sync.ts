@@ -2,7 +2,7 @@ import type { Logger } from '../../../core/logger.ts';
 import type { Counter } from './connection.ts';
 import type { Writer } from './writer.ts';
 
-export interface LateSyncParts {
+interface LateSyncParts {
   /** Counting is the smallest change there is: an update to the same value writes nothing, and so syncs nothing. */
   readonly counter: Counter;
   /** Its commits are synced, and everything before them in the log with them. */

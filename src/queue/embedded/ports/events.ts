@@ -46,7 +46,7 @@ const AFTER_ALL = '~';
  */
 const CURSOR = /^ev_[0-9A-Z]{26}$/;
 
-export function createEventList({ connection, writer }: StoreParts): Events['list'] {
+function createEventList({ connection, writer }: StoreParts): Events['list'] {
   const queries = new Map<string, Query<EventRow>>();
 
   function queryFor(conditions: string): Query<EventRow> {

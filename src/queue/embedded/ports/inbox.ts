@@ -75,7 +75,7 @@ export function createInbox(parts: StoreParts): Inbox {
 }
 
 /** What is remembered of one content under an identity key. */
-export interface Mark {
+interface Mark {
   readonly fingerprint: string;
   /** 1 for the content that was accepted, 0 for one that contradicts it. */
   readonly original: 0 | 1;
@@ -83,7 +83,7 @@ export interface Mark {
   readonly expires_at: number;
 }
 
-export interface SeenTable {
+interface SeenTable {
   /** The marks of the event's key whose window is open; those that ran out are forgotten. */
   of(event: InboundEvent, now: number): readonly Mark[];
   mark(event: InboundEvent, original: boolean, expiresAt: number): void;

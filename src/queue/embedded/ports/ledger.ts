@@ -121,7 +121,7 @@ const lineOf = (limit: AccountLimit, { amounts }: ReserveRequest, now: number): 
 });
 
 /** One limit in the window a reservation was made in. */
-export interface Line extends AccountLimit {
+interface Line extends AccountLimit {
   /** Epoch ms at which the window began; 0 for a run's. */
   readonly start: number;
   readonly amount: number;
@@ -144,7 +144,7 @@ interface HoldRow {
  * What is counted, and what is reserved of it. `used` is spent and reserved together, so that giving a reservation's time
  * up moves nothing in the totals: the worst case was counted when it was made. Call the writing ones inside a transaction.
  */
-export interface LedgerTable {
+interface LedgerTable {
   useOf(line: Pick<Line, 'scope' | 'account' | 'window' | 'start' | 'resource'>): UseRow;
   isHeld(id: string): boolean;
   hold(id: string, until: number, lines: readonly Line[], keepUntil: (line: Line) => number): void;
@@ -162,7 +162,7 @@ export interface LedgerTable {
 
 type UseKey = readonly [scope: string, account: string, window: string, start: number, resource: string];
 
-export function createLedgerTable(connection: Connection): LedgerTable {
+function createLedgerTable(connection: Connection): LedgerTable {
   const where = 'WHERE scope = ? AND account = ? AND window = ? AND start = ? AND resource = ?';
   const get = connection.query<UseRow>(`SELECT used, held, warned FROM budget_uses ${where}`);
   const add = connection.query(

@@ -8,12 +8,12 @@ import type { Signal, StoreParts } from '../store-parts.ts';
 import { toRecord } from '../tables/event-table.ts';
 import { createSweep } from './sweep.ts';
 
-export interface JobsTiming {
+interface JobsTiming {
   readonly pollMs: number;
   readonly sweepMs: number;
 }
 
-export interface ClosableJobs extends Jobs {
+interface ClosableJobs extends Jobs {
   /** Stops every consumer without waiting for what runs. */
   close(): Promise<void>;
 }
@@ -85,7 +85,7 @@ function createAwaitResult({ writer, events, ended }: StoreParts): Jobs['awaitRe
   };
 }
 
-export interface ConsumerParts {
+interface ConsumerParts {
   readonly wakes: Wakes;
   readonly due: Signal<void>;
   /** Removes what is past its time. */
@@ -97,7 +97,7 @@ export interface ConsumerParts {
 }
 
 /** Keeps up to `concurrency` conversations running. */
-export function startConsumer(parts: ConsumerParts, { concurrency, run }: ConsumeOptions): Consumer {
+function startConsumer(parts: ConsumerParts, { concurrency, run }: ConsumeOptions): Consumer {
   const { wakes, due, sweep, logger, pollMs, sweepMs } = parts;
   const running = new Set<Promise<void>>();
   let closing = false;
@@ -186,7 +186,7 @@ const TENANTS = `
   )
   SELECT tenant FROM known WHERE tenant IS NOT NULL`;
 
-export function createWakes({ connection, writer, conversations, due, limits, clock }: StoreParts): Wakes {
+function createWakes({ connection, writer, conversations, due, limits, clock }: StoreParts): Wakes {
   const isDue = connection.query('SELECT 1 FROM conversations WHERE wake_at <= ? LIMIT 1');
   const tenants = connection.query<{ tenant: string }>(TENANTS);
   const next = connection.query<{ key: string }>(

@@ -96,7 +96,7 @@ type Answer<Decision> = Decision extends { readonly event: Progress }
   : Decision;
 
 /** Decides about an event and stores what follows in one transaction, then tells who waits for it or for work. */
-export type ChangeEvent = <Decision extends { readonly kind: string }>(
+type ChangeEvent = <Decision extends { readonly kind: string }>(
   tenant: string,
   id: string,
   decide: (event: Progress, now: number) => Decision,

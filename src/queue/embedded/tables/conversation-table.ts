@@ -2,7 +2,7 @@ import type { ConversationRef, HeldLease } from '../../lease.ts';
 import type { Connection } from '../file/connection.ts';
 
 /** A conversation with something in its queue. */
-export interface ConversationRow {
+interface ConversationRow {
   /** The head is in back-off until then. */
   readonly not_before: number;
   /** Of the latest lease; 0 when nobody may end it any more. */

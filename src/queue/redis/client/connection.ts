@@ -179,7 +179,7 @@ function logOutages(client: Client, logger: Logger): void {
 export const BLOCK_SECONDS = 1;
 
 /** Prepares the connection that BullMQ makes for its blocking reads. */
-export function adaptToBullmq(client: Redis | Cluster): void {
+function adaptToBullmq(client: Redis | Cluster): void {
   shortenBlocks(client);
   if (client.isCluster) settleConnect(client as Cluster);
 }

@@ -4,7 +4,7 @@ import type { Logger } from '../../../core/logger.ts';
 import type { Client } from './connection.ts';
 
 /** What INFO says: fields by name. */
-export type Info = ReadonlyMap<string, string>;
+type Info = ReadonlyMap<string, string>;
 
 /**
  * INFO (or one section of it) of the server, or of every master of a Cluster.

@@ -138,13 +138,13 @@ const HASH_CHARS = 64;
  * `<hash><mark>[<seq>,<at in ms>,…]`. The scripts read the hash and the first two members. A mark is base64url, on the
  * first entry of a call, and no part of the chain.
  */
-export function encodeEntry({ seq, at, actor, action, subject, data, hash }: AuditEntry, mark: string): string {
+function encodeEntry({ seq, at, actor, action, subject, data, hash }: AuditEntry, mark: string): string {
   const kept: Kept = [seq, Date.parse(at), actor, action, subject, data];
   return `${hash}${mark}${JSON.stringify(kept)}`;
 }
 
 /** The entries that follow `head`. They are given as they are stored: whether they are whole is for others to find out. */
-export function decodeEntries(tenant: string, head: ChainHead, stored: readonly string[]): AuditEntry[] {
+function decodeEntries(tenant: string, head: ChainHead, stored: readonly string[]): AuditEntry[] {
   let { hash: prev } = head;
   return stored.map((text) => {
     const kept = JSON.parse(text.slice(text.indexOf('['))) as Kept;

@@ -85,13 +85,13 @@ function orderOf(cursor: string): string {
   return cursor;
 }
 
-export interface ResolveDeps {
+interface ResolveDeps {
   readonly shards: Shards;
   readonly limits: StoreLimits;
   readonly get: Events['get'];
 }
 
-export interface Resolution {
+interface Resolution {
   readonly tenant: string;
   readonly id: string;
   readonly effect: string;
@@ -99,7 +99,7 @@ export interface Resolution {
 }
 
 /** `Events.resolve`. Nothing of a parked event changes between reading it and the script, but by another resolution. */
-export async function resolveEffect(
+async function resolveEffect(
   { shards, limits, get }: ResolveDeps,
   { tenant, id, effect, outcome }: Resolution,
 ): Promise<Resolved> {

@@ -21,7 +21,7 @@ const DEADLINE_MS = 1_800;
  */
 const BATCH = { items: 24, size: 1_048_576 };
 
-export interface InboxDeps {
+interface InboxDeps {
   readonly shards: Shards;
   readonly agreement: Agreement;
   readonly limits: StoreLimits;
@@ -105,12 +105,12 @@ function answersOf(reply: readonly string[]): Accepted[] {
 }
 
 /** Collects what is asked for within one turn of the event loop and sends it together. */
-export interface Batcher<Item, Answer> {
+interface Batcher<Item, Answer> {
   add(item: Item, size: number): Promise<Answer>;
 }
 
 /** A batch that reached either does not wait for the turn's end: Redis works while the rest is still being prepared. */
-export interface BatchLimits {
+interface BatchLimits {
   readonly items: number;
   /** Passed only by a single item that is larger. */
   readonly size: number;
@@ -123,7 +123,7 @@ interface Waiting<Item, Answer> {
 }
 
 /** `send` answers for each item, in order. Batches go out in order. */
-export function createBatcher<Item, Answer>(
+function createBatcher<Item, Answer>(
   send: (items: readonly Item[]) => Promise<readonly Answer[]>,
   limits: BatchLimits,
 ): Batcher<Item, Answer> {
@@ -160,7 +160,7 @@ export function createBatcher<Item, Answer>(
 }
 
 /** Rejects at once while the other side is known to hang, so that not every request waits for its own timeout. */
-export interface Breaker {
+interface Breaker {
   /** @throws SallyportError ERR_STORE_UNAVAILABLE while open; otherwise what `work` throws */
   guard<T>(work: () => Promise<T>): Promise<T>;
   close(): void;
@@ -170,7 +170,7 @@ export interface Breaker {
 const PROBE_EVERY_MS = 100;
 
 /** `probe` resolves when the other side answers again. One timeout opens the breaker: it took 1.5 s to be sure. */
-export function createBreaker(probe: () => Promise<unknown>): Breaker {
+function createBreaker(probe: () => Promise<unknown>): Breaker {
   let isOpen = false;
   let isClosed = false;
 

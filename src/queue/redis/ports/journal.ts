@@ -58,7 +58,7 @@ function decodeEntry(text: string): JournalEntry {
 /** As for the inbox: whoever calls back is answered within 2 s, whatever hangs. */
 const DEADLINE_MS = 1_800;
 
-export interface CallbacksDeps {
+interface CallbacksDeps {
   readonly shards: Shards;
   readonly events: Events;
   readonly minReplicas: number;

@@ -8,7 +8,7 @@ import { type ScriptArgument, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 import { decodeRecord } from './record.ts';
 
-export interface LeaseDeps {
+interface LeaseDeps {
   readonly shards: () => Shards;
   readonly limits: StoreLimits;
 }

@@ -14,7 +14,7 @@ import { unavailable } from '../client/failure.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 
-export interface LedgerDeps {
+interface LedgerDeps {
   /** For callers who wait for an HTTP answer. */
   readonly shards: Shards;
   /** For workers. */

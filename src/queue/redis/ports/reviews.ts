@@ -8,7 +8,7 @@ import type { StoreLimits } from '../../store.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 
-export interface ReviewsDeps {
+interface ReviewsDeps {
   readonly shards: Shards;
   readonly events: Events;
   readonly limits: StoreLimits;

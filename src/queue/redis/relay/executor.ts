@@ -21,7 +21,7 @@ export interface Executor {
   close(graceMs: number): Promise<void>;
 }
 
-export interface ExecutorDeps {
+interface ExecutorDeps {
   /** Not shared with anything else; must have `maxRetriesPerRequest: null`. */
   readonly client: Client;
   /** Hash-tagged, so that all keys of the queue share a slot. */

@@ -15,7 +15,7 @@ import type { Shards } from '../shards.ts';
 import { startExecutor } from './executor.ts';
 import { type Relay, startRelay } from './relay.ts';
 
-export interface JobsDeps {
+interface JobsDeps {
   readonly connections: Connections;
   /** For answers that somebody waits for. */
   readonly shards: Shards;
@@ -120,7 +120,7 @@ async function awaitResult(events: Events, tenant: string, id: string, timeoutMs
 }
 
 /** Listens for accepted events, so that a run begins within milliseconds and an idle relay costs nothing. */
-export interface Bell {
+interface Bell {
   stop(): void;
 }
 
@@ -128,7 +128,7 @@ export interface Bell {
  * Blocks on the bells of `tags`, which must share a slot in Redis Cluster, on a connection of its own; `ring` is told
  * which one rang. A bell rings for one listener only, which is all that is needed: any relay can serve every wake.
  */
-export function listen(connection: OwnConnection, tags: readonly string[], ring: (tag: string) => void): Bell {
+function listen(connection: OwnConnection, tags: readonly string[], ring: (tag: string) => void): Bell {
   let isStopped = false;
   const bells = tags.map((tag) => `${tag}:bell`);
   void (async () => {
@@ -151,7 +151,7 @@ export function listen(connection: OwnConnection, tags: readonly string[], ring:
 }
 
 /** Sums over all shards; of memory, the fullest master counts, because it refuses first. */
-export async function queueStats({ keys, client, run, now }: Shards): Promise<QueueStats> {
+async function queueStats({ keys, client, run, now }: Shards): Promise<QueueStats> {
   const [perShard, masters] = await Promise.all([
     Promise.all(keys.tags.map((tag) => run(scripts.stats, tag, [now(), ...eventStates]))),
     infoOfMasters(client, 'memory'),

@@ -13,14 +13,14 @@ export interface RelayStepDeps {
   readonly tuning: RelayTuning;
 }
 
-export interface StepResult {
+interface StepResult {
   /** Wakes are left in the shard: there was no room for them. */
   readonly hasMore: boolean;
   /** Until the shard is to be looked at again: its next line is due, or runs can begin. */
   readonly dueMs: number;
 }
 
-export interface RelayStep {
+interface RelayStep {
   /** Moves wakes of one shard to the executor, as many as there is room for. */
   move(tag: string): Promise<StepResult>;
   /** A run has ended. Answers whether there is room for so many wakes now that a step is worth its round trips. */

@@ -5,7 +5,7 @@ import { sweepReviews } from '../ports/reviews.ts';
 import { scripts } from '../scripts.ts';
 import { createRelayStep, type RelayStepDeps } from './relay-step.ts';
 
-export interface RelayDeps extends RelayStepDeps {
+interface RelayDeps extends RelayStepDeps {
   readonly audit: Audit;
   readonly logger: Logger;
 }
