@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Amounts, type ScopeKind, scopeKinds } from '../../src/core/budget.ts';
 import {
@@ -8,6 +9,7 @@ import {
   type Reservation,
   type ReserveRequest,
   type Spender,
+  windowAt,
 } from '../../src/queue/ledger.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { createFakeClock, type FakeClock } from '../support/clock.ts';
@@ -54,6 +56,29 @@ export function ledgerContract(name: string, harness: StoreHarness): void {
     const kindOf = async (amounts: Amounts, limits: readonly AccountLimit[]): Promise<string> =>
       (await ledger.reserve(request(amounts, limits))).kind;
     const useOf = async (limit: AccountLimit) => (await ledger.usage([limit]))[0];
+
+    it('ends its windows where the UTC calendar does, whatever the time', async () => {
+      let now = 0;
+      const timed = await harness.open({ clock: () => now });
+      const windows = ['hour', 'day', 'month', 'run'] as const;
+      const limits = windows.map(
+        (window) => ({ scope: 'tenant', account: 'acme', resource: 'tokens', window, max: 1 }) as const,
+      );
+      const [from, to] = [Date.UTC(1999, 11, 31), Date.UTC(2101, 2, 2)];
+      const edges = [Date.UTC(2000, 1, 29), Date.UTC(2024, 1, 29), Date.UTC(2100, 1, 28), Date.UTC(2027, 0, 1)];
+      const times = fc.oneof(
+        fc.integer({ min: from, max: to }),
+        fc.tuple(fc.constantFrom(...edges), fc.integer({ min: -2, max: 2 })).map(([edge, off]) => edge + off),
+      );
+      await fc.assert(
+        fc.asyncProperty(times, async (time) => {
+          now = time;
+          const uses = await timed.ledger.usage(limits);
+          expect(uses.map(({ resetsAt }) => resetsAt)).toEqual(windows.map((window) => windowAt(window, time).endsAt));
+        }),
+        { numRuns: 200 },
+      );
+    });
 
     it('has used nothing at first', async () => {
       expect(await useOf(day(10))).toMatchObject({ spent: 0, reserved: 0 });
