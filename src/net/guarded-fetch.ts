@@ -1,11 +1,10 @@
 import type { Dispatcher } from 'undici';
-import { discard, readBody } from './body.ts';
+import { ACCEPT_ENCODING, discard, readBody } from './body.ts';
 import { type ExchangeContext, exchange, outboundError } from './exchange.ts';
 import { admit, type Hop, type Target } from './guard/admit.ts';
 import type { HostPort, UrlPolicy } from './guard/check-url.ts';
 import { blocked, OutboundError } from './guard/reasons.ts';
 import { afterRedirect, isRedirect, type Message, type Method } from './guard/redirect.ts';
-import { requestHeaders } from './guard/request-headers.ts';
 import type { Resolve } from './guard/resolve.ts';
 import { type Connector, createPools, type Pools } from './pools.ts';
 import { withinTime } from './within-time.ts';
@@ -119,6 +118,39 @@ const isSafe = (method: Method): boolean => method === 'GET' || method === 'HEAD
 function firstMessage({ method = 'GET', headers = {}, body }: GuardedInit): Message {
   if (body !== undefined && isSafe(method)) throw blocked('request-malformed');
   return { method, headers: requestHeaders(headers), body };
+}
+
+/** What the client itself says, so that message framing and the pinned host cannot be argued with. */
+const reserved = new Set([
+  'host',
+  'connection',
+  'keep-alive',
+  'content-length',
+  'transfer-encoding',
+  'te',
+  'trailer',
+  'upgrade',
+  'expect',
+  'accept-encoding',
+  'proxy-authorization',
+  'proxy-connection',
+]);
+
+/**
+ * Lower-cases what the caller wants to send and adds what every request carries. Characters that would end a header are
+ * refused by undici, before it opens a socket.
+ * @throws OutboundError `request-malformed`: a reserved name, or a name twice.
+ */
+function requestHeaders(given: Readonly<Record<string, string>>): Record<string, string> {
+  const headers: Record<string, string> = { accept: '*/*', 'user-agent': 'sallyport' };
+  const seen = new Set<string>();
+  for (const [written, value] of Object.entries(given)) {
+    const name = written.toLowerCase();
+    if (reserved.has(name) || seen.has(name)) throw blocked('request-malformed');
+    seen.add(name);
+    headers[name] = value;
+  }
+  return { ...headers, 'accept-encoding': ACCEPT_ENCODING };
 }
 
 async function follow(

@@ -1,6 +1,5 @@
 import { type AddressKind, addressKind } from './address.ts';
-import { type Candidate, checkUrl, type UrlPolicy } from './check-url.ts';
-import { isLocalName } from './host.ts';
+import { type Candidate, checkUrl, isLocalName, type UrlPolicy } from './check-url.ts';
 import { type HopReason, OutboundError } from './reasons.ts';
 import type { Resolve } from './resolve.ts';
 
