@@ -82,10 +82,10 @@ test('commands: the help of each', async () => {
 
 test('error codes and their statuses of the API', async () => {
   const codes = await exported<readonly string[]>('errorCodes');
-  const problem = await exported<(code: string, title: string, requestId: string) => Response>('problem');
+  const statusOf = await exported<(code: string) => number>('statusOf');
   await hold(
     'error-codes',
-    codes.map((code) => `${code} ${problem(code, 'title', 'request').status}`),
+    codes.map((code) => `${code} ${statusOf(code)}`),
   );
 });
 

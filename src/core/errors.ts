@@ -1,123 +1,165 @@
+/** What a code means, wherever it turns up. */
+interface ErrorRow {
+  /** Of an answer of the API; each sender's own statuses are in its channel. */
+  readonly status: number;
+  /** Of an answer of the API. */
+  readonly title: string;
+  /** Whether an attempt that failed with it is tried again. All others are parked at once: a person has to look. */
+  readonly retry?: true;
+  /** A request that failed with it did not prove where it came from; only those count against their source. */
+  readonly proof?: true;
+}
+
 /** What can be wrong with a signed token; which of them it was becomes a metric label. */
-export const tokenErrorCodes = [
-  'ERR_TOKEN_MISSING',
-  'ERR_TOKEN_MALFORMED',
-  'ERR_TOKEN_ALGORITHM',
-  'ERR_TOKEN_KEY_UNKNOWN',
-  'ERR_TOKEN_SIGNATURE_MISMATCH',
+const tokenErrors = {
+  ERR_TOKEN_MISSING: { status: 401, title: 'The token is missing', proof: true },
+  ERR_TOKEN_MALFORMED: { status: 401, title: 'The token is malformed', proof: true },
+  ERR_TOKEN_ALGORITHM: { status: 401, title: 'The token uses an algorithm that is not accepted', proof: true },
+  ERR_TOKEN_KEY_UNKNOWN: { status: 401, title: 'The token is signed with an unknown key', proof: true },
+  ERR_TOKEN_SIGNATURE_MISMATCH: { status: 401, title: 'The signature of the token does not match', proof: true },
   /** Outside its time: expired, or not valid yet. */
-  'ERR_TOKEN_EXPIRED',
-  'ERR_TOKEN_ISSUER',
-  'ERR_TOKEN_AUDIENCE',
+  ERR_TOKEN_EXPIRED: { status: 401, title: 'The token has expired or is not valid yet', proof: true },
+  ERR_TOKEN_ISSUER: { status: 401, title: 'The token is from another issuer', proof: true },
+  ERR_TOKEN_AUDIENCE: { status: 401, title: 'The token is for another audience', proof: true },
   /** A claim that must be there is missing or not of its type. */
-  'ERR_TOKEN_CLAIM',
+  ERR_TOKEN_CLAIM: { status: 401, title: 'The token lacks a claim', proof: true },
   /** Genuine and meant for us, but its holder is not who may send here (account, publisher, service URL, endorsement). */
-  'ERR_TOKEN_SENDER',
-] as const;
+  ERR_TOKEN_SENDER: { status: 401, title: 'The holder of the token must not send here', proof: true },
+} as const satisfies Record<string, ErrorRow>;
 
 /**
- * Every error Sallyport makes carries one of these codes; texts carry no input. `server/http/respond` maps codes to HTTP
- * statuses, `workers/` maps them to retry or park. Nothing else may interpret them.
+ * Every error Sallyport makes carries one of these codes; texts carry no input. 503 stands for whatever was not foreseen:
+ * the sender tries again.
  */
-export const errorCodes = [
+const errors = {
   // The outer door
-  'ERR_METHOD_NOT_ALLOWED',
-  'ERR_UNKNOWN_ROUTE',
-  'ERR_BODY_TOO_LARGE',
-  'ERR_BODY_TIMEOUT',
-  'ERR_BODY_ABORTED',
-  'ERR_SIGNATURE_MISSING',
-  'ERR_SIGNATURE_MALFORMED',
-  'ERR_SIGNATURE_MISMATCH',
-  'ERR_TIMESTAMP_MALFORMED',
-  'ERR_TIMESTAMP_OUTSIDE_TOLERANCE',
-  ...tokenErrorCodes,
-  'ERR_KEYS_UNAVAILABLE',
-  'ERR_BODY_UNPARSABLE',
-  'ERR_RATE_LIMITED',
-  'ERR_SHUTTING_DOWN',
+  ERR_METHOD_NOT_ALLOWED: { status: 405, title: 'The method is not allowed' },
+  ERR_UNKNOWN_ROUTE: { status: 404, title: 'Not found' },
+  ERR_BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },
+  ERR_BODY_TIMEOUT: { status: 408, title: 'The body took too long to arrive' },
+  ERR_BODY_ABORTED: { status: 400, title: 'The body ended early' },
+  ERR_SIGNATURE_MISSING: { status: 401, title: 'The request is not signed', proof: true },
+  ERR_SIGNATURE_MALFORMED: { status: 401, title: 'The signature is malformed', proof: true },
+  ERR_SIGNATURE_MISMATCH: { status: 401, title: 'The signature does not match', proof: true },
+  ERR_TIMESTAMP_MALFORMED: { status: 401, title: 'The timestamp is malformed', proof: true },
+  ERR_TIMESTAMP_OUTSIDE_TOLERANCE: { status: 401, title: 'The timestamp is outside the tolerance', proof: true },
+  ...tokenErrors,
+  ERR_KEYS_UNAVAILABLE: { status: 503, title: 'The keys of the issuer are unavailable' },
+  ERR_BODY_UNPARSABLE: { status: 400, title: 'The body cannot be parsed' },
+  ERR_RATE_LIMITED: { status: 429, title: 'Too many requests' },
+  ERR_SHUTTING_DOWN: { status: 503, title: 'The process is shutting down' },
   // The inner door
-  'ERR_STORE_UNAVAILABLE',
-  'ERR_STORE_UNSAFE',
-  'ERR_STORE_MISMATCH',
-  'ERR_REPLICAS_MISSING',
-  'ERR_QUEUE_FULL',
+  ERR_STORE_UNAVAILABLE: { status: 503, title: 'The store is unavailable', retry: true },
+  ERR_STORE_UNSAFE: { status: 503, title: 'The store may lose data as it is set up' },
+  ERR_STORE_MISMATCH: { status: 503, title: 'The store belongs to another set-up' },
+  ERR_REPLICAS_MISSING: { status: 503, title: 'Too few replicas of the store are connected' },
+  ERR_QUEUE_FULL: { status: 503, title: 'The queue is full', retry: true },
   // Behind the doors
-  'ERR_WORKER_SILENT',
-  'ERR_SUBSCRIPTION_LAPSED',
-  'ERR_LEASE_LOST',
-  'ERR_ATTEMPTS_EXHAUSTED',
-  'ERR_BACKOFF_EXHAUSTED',
-  'ERR_SOURCE_UNAVAILABLE',
-  'ERR_SOURCE_REJECTED',
-  'ERR_AGENT_FAILED',
-  'ERR_AGENT_TIMEOUT',
+  ERR_WORKER_SILENT: { status: 503, title: 'No worker reports' },
+  ERR_SUBSCRIPTION_LAPSED: { status: 503, title: 'A subscription has lapsed' },
+  ERR_LEASE_LOST: { status: 503, title: 'The lease was lost', retry: true },
+  ERR_ATTEMPTS_EXHAUSTED: { status: 503, title: 'Every attempt was used' },
+  ERR_BACKOFF_EXHAUSTED: { status: 503, title: 'The time for further attempts is over' },
+  ERR_SOURCE_UNAVAILABLE: { status: 503, title: 'The vendor does not answer', retry: true },
+  ERR_SOURCE_REJECTED: { status: 503, title: 'The vendor refuses to answer' },
+  ERR_AGENT_FAILED: { status: 503, title: 'The agent failed', retry: true },
+  ERR_AGENT_TIMEOUT: { status: 503, title: 'The agent took too long', retry: true },
   /** An `http` agent refused the event, or gave an answer that is none. */
-  'ERR_AGENT_REJECTED',
+  ERR_AGENT_REJECTED: { status: 503, title: 'The agent rejected the event or gave an invalid answer' },
   /** An `http` agent said it would call back and did not in time. */
-  'ERR_CALLBACK_OVERDUE',
+  ERR_CALLBACK_OVERDUE: { status: 503, title: 'The agent did not call back in time' },
   /** It asked its model as often as one run may and came to no end. */
-  'ERR_STEPS_EXHAUSTED',
+  ERR_STEPS_EXHAUSTED: { status: 503, title: 'The model did not finish within the step limit' },
   /** The endpoint of the model: it may answer later, or never will to this. */
-  'ERR_MODEL_UNAVAILABLE',
-  'ERR_MODEL_REJECTED',
-  'ERR_BUDGET_EXHAUSTED',
+  ERR_MODEL_UNAVAILABLE: { status: 503, title: 'The model is unavailable', retry: true },
+  ERR_MODEL_REJECTED: { status: 503, title: 'The model rejects the request' },
+  ERR_BUDGET_EXHAUSTED: { status: 503, title: 'The budget is exhausted' },
   /** A call used more than its worst case. */
-  'ERR_BUDGET_OVERRUN',
-  'ERR_PRICE_UNKNOWN',
-  'ERR_KILLED',
-  'ERR_GUARDRAIL_BLOCKED',
+  ERR_BUDGET_OVERRUN: { status: 503, title: 'A call used more than was reserved for it' },
+  ERR_PRICE_UNKNOWN: { status: 503, title: 'The price of the model is unknown' },
+  ERR_KILLED: { status: 503, title: 'The kill switch is on' },
+  ERR_GUARDRAIL_BLOCKED: { status: 422, title: 'A guardrail does not let the text pass' },
   /** A guardrail failed or took too long: nothing passes until it can decide. */
-  'ERR_GUARDRAIL_UNAVAILABLE',
-  'ERR_REPLY_REJECTED',
-  'ERR_REPLY_UNAVAILABLE',
-  'ERR_REPLY_UNCONFIRMED',
-  'ERR_REPLY_UNCONFIGURED',
-  'ERR_AMBIGUOUS_EFFECT',
+  ERR_GUARDRAIL_UNAVAILABLE: { status: 503, title: 'A guardrail cannot decide', retry: true },
+  ERR_REPLY_REJECTED: { status: 503, title: 'The vendor rejects the reply' },
+  ERR_REPLY_UNAVAILABLE: { status: 503, title: 'The vendor does not take the reply now', retry: true },
+  ERR_REPLY_UNCONFIRMED: { status: 503, title: 'It is not known yet whether the reply was posted', retry: true },
+  ERR_REPLY_UNCONFIGURED: { status: 503, title: 'Credentials for the reply are missing' },
+  ERR_AMBIGUOUS_EFFECT: { status: 409, title: 'An effect has an unknown outcome; resolve it first' },
   /** A person said that it did not happen; a redrive tries it again. */
-  'ERR_EFFECT_NOT_DELIVERED',
-  'ERR_PARKED_BY_OPERATOR',
+  ERR_EFFECT_NOT_DELIVERED: { status: 503, title: 'An operator settled the effect as not delivered' },
+  ERR_PARKED_BY_OPERATOR: { status: 503, title: 'An operator parked the event' },
   /** Nobody approved the reply in time. */
-  'ERR_REVIEW_EXPIRED',
+  ERR_REVIEW_EXPIRED: { status: 409, title: 'Nobody decided in time' },
   /** Another text or destination than the one that was approved. */
-  'ERR_REVIEW_CHANGED',
-  'ERR_OUTBOUND_BLOCKED',
-  'ERR_OUTBOUND_FAILED',
-  'ERR_OUTBOUND_TIMEOUT',
-  'ERR_OUTBOUND_TOO_LARGE',
-  'ERR_SEAL_BROKEN',
+  ERR_REVIEW_CHANGED: { status: 409, title: 'Another text is held than the one the digest names' },
+  ERR_OUTBOUND_BLOCKED: { status: 503, title: 'The outbound request is blocked' },
+  ERR_OUTBOUND_FAILED: { status: 503, title: 'The outbound request failed' },
+  ERR_OUTBOUND_TIMEOUT: { status: 503, title: 'The outbound request took too long' },
+  ERR_OUTBOUND_TOO_LARGE: { status: 503, title: 'The outbound response is too large' },
+  ERR_SEAL_BROKEN: { status: 503, title: 'A sealed value cannot be opened' },
   // The API and the command line
-  'ERR_UNAUTHENTICATED',
-  'ERR_FORBIDDEN',
-  'ERR_NOT_FOUND',
-  'ERR_INVALID_REQUEST',
-  'ERR_WRONG_STATE',
-  'ERR_REPLY_DELIVERED',
+  ERR_UNAUTHENTICATED: { status: 401, title: 'Authentication is required' },
+  ERR_FORBIDDEN: { status: 403, title: 'The token does not allow this' },
+  ERR_NOT_FOUND: { status: 404, title: 'Not found' },
+  ERR_INVALID_REQUEST: { status: 400, title: 'The request is not valid' },
+  ERR_WRONG_STATE: { status: 409, title: 'The event is in another state' },
+  ERR_REPLY_DELIVERED: { status: 409, title: 'Its reply was delivered' },
   /** Whoever asked may not approve the answer. */
-  'ERR_REVIEW_OWN',
-  'ERR_REVIEW_NOT_APPROVER',
-  'ERR_CONFIG_INVALID',
-  'ERR_INTERNAL',
-] as const;
+  ERR_REVIEW_OWN: { status: 403, title: 'Whoever asked may not decide about the answer' },
+  ERR_REVIEW_NOT_APPROVER: { status: 403, title: 'The subject is not among the approvers' },
+  ERR_CONFIG_INVALID: { status: 503, title: 'The configuration is invalid' },
+  ERR_INTERNAL: { status: 503, title: 'The request could not be served' },
+} as const satisfies Record<string, ErrorRow>;
 
-export type ErrorCode = (typeof errorCodes)[number];
+export type ErrorCode = keyof typeof errors;
+
+const rows: Readonly<Record<ErrorCode, ErrorRow>> = errors;
+
+export const tokenErrorCodes = Object.keys(tokenErrors) as readonly (keyof typeof tokenErrors)[];
+export const errorCodes = Object.keys(errors) as readonly ErrorCode[];
+
+/** The status of an answer of the API; a sender's own table may say otherwise. */
+export const statusOf = (code: ErrorCode): number => rows[code].status;
+export const titleOf = (code: ErrorCode): string => rows[code].title;
+/** True when an attempt that failed with the code is tried again. */
+export const isRetryable = (code: ErrorCode): boolean => rows[code].retry === true;
+/** True for a request that failed its proof. */
+export const isFailedProof = (code: ErrorCode): boolean => rows[code].proof === true;
+
+/** What is wrong with one field of a request. Neither text repeats a value. */
+export interface FieldError {
+  /** Names of fields and positions in lists, with dots between them; empty for the whole. */
+  readonly path: string;
+  readonly message: string;
+}
 
 /** What happened next to an error's code: never a value that came from outside. */
 export interface ErrorDetail {
   readonly cause?: unknown;
   /** For a vendor's `Retry-After`: do not try again before this many milliseconds. */
   readonly retryAfterMs?: number;
+  /** Of ERR_INVALID_REQUEST: each field that is wrong. */
+  readonly errors?: readonly FieldError[];
+  /** Of ERR_FORBIDDEN: the scope the token lacks. */
+  readonly scope?: string;
+  /** Of ERR_UNAUTHENTICATED: a token was given and does not count (RFC 6750, 3.1). */
+  readonly isTokenInvalid?: boolean;
 }
 
 export class SallyportError extends Error {
   override readonly name = 'SallyportError';
   readonly code: ErrorCode;
-  readonly retryAfterMs: number | undefined;
+  readonly detail: Omit<ErrorDetail, 'cause'>;
 
-  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
-    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+  constructor(code: ErrorCode, message: string, { cause, ...detail }: ErrorDetail = {}) {
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.retryAfterMs = detail.retryAfterMs;
+    this.detail = detail;
+  }
+
+  get retryAfterMs(): number | undefined {
+    return this.detail.retryAfterMs;
   }
 }
 

@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { SallyportError } from '../../core/errors.ts';
 import type { Audit } from '../../queue/audit.ts';
 import type { App } from '../http/context.ts';
 import type { Authorize } from './auth.ts';
-import { limitUpTo } from './page-query.ts';
+import { limitUpTo, readQuery } from './request.ts';
 
 export interface AuditRoutesDeps {
   readonly audit: Pick<Audit, 'read'>;
@@ -17,7 +16,7 @@ const MAX_LIMIT = 1_000;
 const query = z.strictObject({
   from: z
     .string()
-    .regex(/^[1-9]\d{0,14}$/)
+    .regex(/^[1-9]\d{0,14}$/, { error: 'must be the number of an entry, from 1' })
     .transform(Number)
     .default(1),
   limit: limitUpTo(MAX_LIMIT, DEFAULT_LIMIT),
@@ -29,9 +28,7 @@ export const mountAudit =
   (app: App): void => {
     app.get('/audit', async (c) => {
       const { tenant } = await authorize(c, 'audit:read');
-      const parsed = query.safeParse(c.req.query());
-      if (!parsed.success) throw new SallyportError('ERR_INVALID_REQUEST', 'the query is not valid');
-      const entries = await audit.read(tenant, parsed.data);
+      const entries = await audit.read(tenant, readQuery(c, query));
       const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
       return c.body(lines, 200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
     });

@@ -41,8 +41,8 @@ const TENANT = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const MAX_TOKEN_CHARS = 8192;
 
 /**
- * The caller behind a request. @throws SallyportError ERR_UNAUTHENTICATED, or ERR_FORBIDDEN when the token is good and
- * lacks the scope. Neither says more: what is wrong with a token is its owner's business.
+ * The caller behind a request. @throws SallyportError ERR_UNAUTHENTICATED, which does not say what is wrong with a token,
+ * or ERR_FORBIDDEN when the token is good and lacks the scope.
  */
 export type Authorize = (c: AppContext, scope: Scope) => Promise<Caller>;
 
@@ -51,12 +51,13 @@ export function createAuthorize(options: AuthOptions, audit: RecordAudit): Autho
   const key = options.jwtSecret === undefined ? null : toUtf8(options.jwtSecret);
   return async (c, scope) => {
     const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
-    if (key === null || token === undefined || token.length > MAX_TOKEN_CHARS) throw unauthenticated();
+    if (token === undefined) throw unauthenticated(c.req.header('authorization') !== undefined);
+    if (key === null || token.length > MAX_TOKEN_CHARS) throw unauthenticated();
     const caller = callerOf(await verify(token, key, options));
     if (caller.scopes.has(scope)) return caller;
     const { tenant, subject } = caller;
     await refused(tenant, { actor: `user:${subject}`, action: 'access.refused', subject: scope, data: {} });
-    throw new SallyportError('ERR_FORBIDDEN', 'the token lacks the scope');
+    throw new SallyportError('ERR_FORBIDDEN', `the token lacks the scope ${scope}`, { scope });
   };
 }
 
@@ -82,4 +83,5 @@ function callerOf({ sub, tenant, scope }: JWTPayload): Caller {
   return { subject: sub, tenant, scopes: new Set(scope.split(' ')) };
 }
 
-const unauthenticated = (): SallyportError => new SallyportError('ERR_UNAUTHENTICATED', 'no valid token');
+const unauthenticated = (isTokenInvalid = true): SallyportError =>
+  new SallyportError('ERR_UNAUTHENTICATED', 'no valid token', { isTokenInvalid });

@@ -16,7 +16,7 @@ import { type AccountLimit, accountOf, type Ledger } from '../../queue/ledger.ts
 import type { BudgetOverrides } from '../../queue/records/budget-overrides.ts';
 import type { App } from '../http/context.ts';
 import type { Authorize } from './auth.ts';
-import { readJson } from './json-body.ts';
+import { readJson } from './request.ts';
 
 export interface BudgetRoutesDeps {
   readonly ledger: Ledger;

@@ -6,9 +6,7 @@ import type { JsonObject } from '../../core/json/json.ts';
 import type { EventFilter, Events, Resolved, Transition } from '../../queue/events.ts';
 import type { App, AppContext } from '../http/context.ts';
 import type { Authorize, Caller } from './auth.ts';
-import { eventId, notFound } from './event-id.ts';
-import { readJson } from './json-body.ts';
-import { pageQuery } from './page-query.ts';
+import { eventId, notFound, pageQuery, readJson, readQuery } from './request.ts';
 
 export interface EventRoutesDeps {
   readonly events: Events;
@@ -17,12 +15,6 @@ export interface EventRoutesDeps {
   /** What `channel` may ask for. */
   readonly channelNames: readonly ChannelName[];
 }
-
-const query = z.strictObject({
-  state: z.enum(eventStates).optional(),
-  channel: z.string().optional(),
-  ...pageQuery,
-});
 
 const resolveBody = z.strictObject({
   effect: z.string().min(1).max(200),
@@ -33,6 +25,8 @@ const resolveBody = z.strictObject({
 export const mountEvents =
   ({ events, authorize, audit, channelNames }: EventRoutesDeps) =>
   (app: App): void => {
+    const query = eventQuery(channelNames);
+
     /** Answers with the changed event, once the audit knows who changed it. */
     const answer = async (
       c: AppContext,
@@ -48,11 +42,7 @@ export const mountEvents =
 
     app.get('/events', async (c) => {
       const { tenant } = await authorize(c, 'events:read');
-      const parsed = query.safeParse(c.req.query());
-      const { channel } = parsed.data ?? {};
-      if (!parsed.success || (channel !== undefined && !channelNames.includes(channel)))
-        throw new SallyportError('ERR_INVALID_REQUEST', 'the query is not valid');
-      const page = await events.list(tenant, withoutUndefined(parsed.data));
+      const page = await events.list(tenant, withoutUndefined(readQuery(c, query)));
       return c.json({ events: page.events.map(eventView), cursor: page.cursor ?? null });
     });
     app.get('/events/:id', async (c) => {
@@ -97,8 +87,15 @@ function changed(transition: Transition | Resolved): EventView {
   }
 }
 
+const eventQuery = (channelNames: readonly ChannelName[]) =>
+  z.strictObject({
+    state: z.enum(eventStates).optional(),
+    channel: z.enum(channelNames).optional(),
+    ...pageQuery,
+  });
+
 /** zod gives `undefined` for absent fields; the port wants them absent. */
-function withoutUndefined({ state, channel, cursor, limit }: z.output<typeof query>): EventFilter {
+function withoutUndefined({ state, channel, cursor, limit }: z.output<ReturnType<typeof eventQuery>>): EventFilter {
   return {
     limit,
     ...(state === undefined ? {} : { state }),

@@ -11,10 +11,8 @@ import type { Events } from '../../queue/events.ts';
 import type { ReviewAction, Reviewed, Reviews } from '../../queue/reviews.ts';
 import type { App, AppContext } from '../http/context.ts';
 import type { Authorize } from './auth.ts';
-import { eventId, notFound } from './event-id.ts';
-import { readJson } from './json-body.ts';
-import { pageQuery } from './page-query.ts';
 import { createRefusals, type TellRefusal } from './refusals.ts';
+import { eventId, notFound, pageQuery, readJson, readQuery } from './request.ts';
 
 export interface ReviewRoutesDeps {
   readonly events: Events;
@@ -50,10 +48,8 @@ export const mountReviews =
 
     app.get('/reviews', async (c) => {
       const { tenant } = await authorize(c, 'reviews:read');
-      const parsed = listQuery.safeParse(c.req.query());
-      if (!parsed.success) throw new SallyportError('ERR_INVALID_REQUEST', 'the query is not valid');
+      const { cursor, limit } = readQuery(c, listQuery);
       await reviews.sweep(tenant);
-      const { cursor, limit } = parsed.data;
       const page = await events.list(tenant, { state: 'review', limit, ...(cursor === undefined ? {} : { cursor }) });
       return c.json({ reviews: page.events.filter(isHeld).map(reviewView), cursor: page.cursor ?? null });
     });

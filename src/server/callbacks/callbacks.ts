@@ -3,7 +3,7 @@ import { type CallbackRun, callbackStep, readCallbackRun } from '../../core/call
 import type { Clock } from '../../core/clock.ts';
 import type { Crypto } from '../../core/crypto/crypto.ts';
 import { sha256FromBase64, toUtf8 } from '../../core/crypto/encoding.ts';
-import { codeOf, type ErrorCode, SallyportError } from '../../core/errors.ts';
+import { codeOf, isFailedProof, SallyportError } from '../../core/errors.ts';
 import { callbackSchema, type HttpAnswer, storedAnswer } from '../../core/http-answer.ts';
 import { decodeText, parseJsonText } from '../../core/json/json-text.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -13,7 +13,8 @@ import type { Scrub } from '../../scrub/scrub.ts';
 import type { BodyLimits } from '../http/body.ts';
 import { type App, type AppContext, unknownRoute } from '../http/context.ts';
 import type { SourceLimiter } from '../http/limits.ts';
-import { isFailedProof, problem, toResponse } from '../http/respond.ts';
+import { problem, toResponse } from '../http/respond.ts';
+import { validated } from '../http/validate.ts';
 
 export interface CallbackDeps {
   readonly callbacks: Callbacks;
@@ -77,19 +78,10 @@ async function callBack(c: AppContext, run: CallbackRun, deps: CallbackDeps): Pr
 
 /** The signature covers the body and not the path, so the body has to say which run it is for. */
 function readAnswer(body: Uint8Array, name: string): HttpAnswer {
-  const parsed = callbackSchema.safeParse(parseJsonText(decodeText(body)));
-  if (!parsed.success) throw new SallyportError('ERR_INVALID_REQUEST', 'the callback has another shape');
-  const { run, ...answer } = parsed.data;
+  const { run, ...answer } = validated(parseJsonText(decodeText(body)), callbackSchema);
   if (run !== name) throw new SallyportError('ERR_SIGNATURE_MISMATCH', 'the callback is signed for another run');
   return answer;
 }
-
-const titles: Partial<Record<ErrorCode, string>> = {
-  ERR_NOT_FOUND: 'No such run',
-  ERR_WRONG_STATE: 'The run does not wait for this',
-  ERR_INVALID_REQUEST: 'The callback is not valid',
-  ERR_BODY_UNPARSABLE: 'The body cannot be parsed',
-};
 
 async function refused(
   c: AppContext,
@@ -106,7 +98,7 @@ async function refused(
   }
   if (code === 'ERR_INTERNAL') deps.logger.error({ ...line, error }, 'callback.failed');
   else deps.logger.info({ ...line, code }, 'callback.refused');
-  return problem(code, titles[code] ?? 'The callback could not be taken', requestId);
+  return problem(error, requestId);
 }
 
 /** Standard Webhooks, "Verifying webhook authenticity": five minutes, both ways. In seconds. */

@@ -1,12 +1,12 @@
 import type { Channel, DeliveryHead, DeliveryHeaders, DeliveryOutcome } from '../../channels/channel.ts';
 import type { Clock } from '../../core/clock.ts';
-import { codeOf, type ErrorCode, SallyportError } from '../../core/errors.ts';
+import { codeOf, type ErrorCode, isFailedProof, SallyportError } from '../../core/errors.ts';
 import type { ChannelName } from '../../core/event.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BodyLimits } from '../http/body.ts';
 import { type AppContext, unknownRoute } from '../http/context.ts';
 import type { SourceLimiter } from '../http/limits.ts';
-import { isFailedProof, toResponse } from '../http/respond.ts';
+import { toResponse } from '../http/respond.ts';
 import { type Receipt, type ReceiveDeps, receive } from './receive.ts';
 
 export interface HookDeps extends ReceiveDeps {

@@ -1,51 +1,8 @@
 import type { Answer } from '../../channels/channel.ts';
-import { type ErrorCode, tokenErrorCodes } from '../../core/errors.ts';
+import { codeOf, SallyportError, statusOf, titleOf } from '../../core/errors.ts';
 
 /** Seconds after which a sender that honours it should come back (RFC 9110, 10.2.3). */
 const RETRY_AFTER_SECONDS = '5';
-
-/** Statuses of codes that mean the same to every sender and every API caller. */
-const statuses: Partial<Record<ErrorCode, number>> = {
-  ERR_METHOD_NOT_ALLOWED: 405,
-  ERR_UNKNOWN_ROUTE: 404,
-  ERR_NOT_FOUND: 404,
-  ERR_BODY_TOO_LARGE: 413,
-  ERR_BODY_TIMEOUT: 408,
-  ERR_BODY_ABORTED: 400,
-  ERR_BODY_UNPARSABLE: 400,
-  ERR_INVALID_REQUEST: 400,
-  ERR_UNAUTHENTICATED: 401,
-  ERR_FORBIDDEN: 403,
-  ERR_WRONG_STATE: 409,
-  ERR_REPLY_DELIVERED: 409,
-  ERR_AMBIGUOUS_EFFECT: 409,
-  ERR_REVIEW_CHANGED: 409,
-  ERR_REVIEW_EXPIRED: 409,
-  ERR_REVIEW_OWN: 403,
-  ERR_REVIEW_NOT_APPROVER: 403,
-  ERR_GUARDRAIL_BLOCKED: 422,
-  ERR_RATE_LIMITED: 429,
-  ERR_STORE_UNAVAILABLE: 503,
-  ERR_REPLICAS_MISSING: 503,
-  ERR_QUEUE_FULL: 503,
-  ERR_SHUTTING_DOWN: 503,
-};
-
-/** The status of a code where no sender's own table applies. Whatever we did not foresee is 503: the sender retries. */
-const statusOf = (code: ErrorCode): number => statuses[code] ?? 503;
-
-/** Codes after which a failed request says nothing about the source: the body of an honest sender may be cut. */
-const unprovenCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'ERR_SIGNATURE_MISSING',
-  'ERR_SIGNATURE_MALFORMED',
-  'ERR_SIGNATURE_MISMATCH',
-  'ERR_TIMESTAMP_MALFORMED',
-  'ERR_TIMESTAMP_OUTSIDE_TOLERANCE',
-  ...tokenErrorCodes,
-]);
-
-/** True for a delivery that failed its proof; only those count against their source. */
-export const isFailedProof = (code: ErrorCode): boolean => unprovenCodes.has(code);
 
 /** An answer as a Response, with the headers every answer of ours carries. */
 export function toResponse(answer: Answer, requestId: string, extra?: Readonly<Record<string, string>>): Response {
@@ -58,9 +15,37 @@ export function toResponse(answer: Answer, requestId: string, extra?: Readonly<R
   return new Response(answer.body ?? null, { status: answer.status, headers });
 }
 
-/** RFC 9457 problem details. `title` is ours; nothing the caller sent is in it. */
-export function problem(code: ErrorCode, title: string, requestId: string, headers?: Record<string, string>): Response {
+/** Statuses of answers that say what to change. What went wrong on our side is in the log, by the request's id. */
+const explained: ReadonlySet<number> = new Set([400, 403, 404, 409]);
+
+/**
+ * RFC 9457 problem details of anything thrown. The texts are ours; nothing the caller sent is in them. `errors` has each
+ * field that is wrong.
+ */
+export function problem(error: unknown, requestId: string): Response {
+  const code = codeOf(error);
   const status = statusOf(code);
-  const body = JSON.stringify({ type: 'about:blank', title, status, code, requestId });
-  return toResponse({ status, body, headers: { 'content-type': 'application/problem+json', ...headers } }, requestId);
+  const { message = '', detail = {} } = error instanceof SallyportError ? error : {};
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: titleOf(code),
+    status,
+    code,
+    ...(explained.has(status) && message !== '' && { detail: message }),
+    ...(detail.errors !== undefined && { errors: detail.errors }),
+    requestId,
+  });
+  const challenge = challengeOf(status, detail);
+  const headers = {
+    'content-type': 'application/problem+json',
+    ...(challenge !== undefined && { 'www-authenticate': challenge }),
+  };
+  return toResponse({ status, body, headers }, requestId);
+}
+
+/** RFC 6750, 3: without a token there is nothing to say about one. */
+function challengeOf(status: number, { isTokenInvalid, scope }: SallyportError['detail']): string | undefined {
+  if (status === 401) return isTokenInvalid === true ? 'Bearer error="invalid_token"' : 'Bearer';
+  if (status === 403 && scope !== undefined) return `Bearer error="insufficient_scope", scope="${scope}"`;
+  return undefined;
 }

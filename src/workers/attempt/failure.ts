@@ -1,24 +1,9 @@
-import { codeOf, type ErrorCode, SallyportError } from '../../core/errors.ts';
+import { codeOf, isRetryable, SallyportError } from '../../core/errors.ts';
 import type { EventRecord, Run } from '../../core/event.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { HeldLease, Outcome } from '../../queue/lease.ts';
 import { BudgetExhausted, exhaustedNotice } from '../budget/exhausted.ts';
 import { NOTICE_STEP, type ReplyDeps, replyOnce } from './reply-once.ts';
-
-/** Codes after which trying again may help. Everything else is parked at once: a person has to look. */
-const retryable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'ERR_AGENT_FAILED',
-  'ERR_AGENT_TIMEOUT',
-  'ERR_MODEL_UNAVAILABLE',
-  'ERR_GUARDRAIL_UNAVAILABLE',
-  // Only seen when the store was away too long to tell; a lease that is really gone answers `stale` to the finish.
-  'ERR_LEASE_LOST',
-  'ERR_SOURCE_UNAVAILABLE',
-  'ERR_REPLY_UNAVAILABLE',
-  'ERR_REPLY_UNCONFIRMED',
-  'ERR_QUEUE_FULL',
-  'ERR_STORE_UNAVAILABLE',
-]);
 
 export interface Failed {
   readonly error: unknown;
@@ -37,7 +22,7 @@ export function failureOutcome({ error, attempt, asked, startedAt, finishedAt, r
   if (error instanceof BudgetExhausted && error.next === 'drop') {
     return { kind: 'done', run: { ...ended, outcome: 'silent' } satisfies Run };
   }
-  if (!retryable.has(code)) return { kind: 'parked', code, run: { ...ended, outcome: 'parked' } satisfies Run };
+  if (!isRetryable(code)) return { kind: 'parked', code, run: { ...ended, outcome: 'parked' } satisfies Run };
   const retryAfterMs = error instanceof SallyportError ? error.retryAfterMs : undefined;
   const delayMs = backoffMs(attempt, retryAfterMs, random);
   return { kind: 'retry', code, delayMs, run: { ...ended, outcome: 'retry' } satisfies Run };

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { SallyportError, tokenErrorCodes } from '../../../../src/core/errors.ts';
+import { isFailedProof, SallyportError, tokenErrorCodes } from '../../../../src/core/errors.ts';
 import { bearerToken } from '../../../../src/net/jwt/bearer.ts';
 import type { VerifyToken } from '../../../../src/net/jwt/token-verifier.ts';
-import { isFailedProof } from '../../../../src/server/http/respond.ts';
 import { type KeyServer, startKeyServer } from '../../../../src/testing/keys/key-server.ts';
 import {
   createSigningKey,

@@ -44,11 +44,12 @@ async function drain(id: string): Promise<void> {
   await gate.drain({ tenant: 'default', key: record?.event.conversation.key ?? '' });
 }
 
-const problem = (status: number, code: string) => ({
+const problem = (status: number, code: string, detail?: string) => ({
   type: 'about:blank',
   title: expect.stringMatching(/^[A-Z][a-z ;,’']+/),
   status,
   code,
+  ...(detail === undefined ? {} : { detail }),
   requestId: 'request-1',
 });
 
@@ -94,7 +95,7 @@ test('an event of another tenant answers like one that never was', async () => {
     expect(theirs).toMatchObject({
       status: 404,
       type: 'application/problem+json',
-      json: problem(404, 'ERR_NOT_FOUND'),
+      json: problem(404, 'ERR_NOT_FOUND', 'no such event'),
     });
   }
   expect((await call('/events', { tenant: 'other' })).json).toEqual({ events: [], cursor: null });
@@ -114,7 +115,7 @@ test.each([
   '%',
 ])('what is no event’s id is not found, and not repeated: %s', async (id) => {
   const { status, json, text } = await call(`/events/${id}`);
-  expect([status, json]).toEqual([404, problem(404, 'ERR_NOT_FOUND')]);
+  expect([status, json]).toEqual([404, problem(404, 'ERR_NOT_FOUND', 'no such event')]);
   expect(text).not.toContain('c4n4ry');
   expect((await post(`/events/${id}/park`)).status).toBe(404);
 });
@@ -190,7 +191,14 @@ test.each([
   '__proto__=1',
 ])('a query that is not exactly right is answered 400 and not repeated: %s', async (query) => {
   const { status, type, json, text } = await call(`/events?${query}`);
-  expect([status, type, json]).toEqual([400, 'application/problem+json', problem(400, 'ERR_INVALID_REQUEST')]);
+  const { errors, ...rest } = json;
+  const detail = expect.stringMatching(/must be|is not|has an unknown field/);
+  expect([status, type, rest]).toEqual([
+    400,
+    'application/problem+json',
+    { ...problem(400, 'ERR_INVALID_REQUEST'), detail },
+  ]);
+  if (errors !== undefined) expect(errors).toEqual([{ path: expect.any(String), message: expect.any(String) }]);
   expect(text).not.toContain('c4n4ry');
 });
 
@@ -213,7 +221,11 @@ test('park takes a waiting event out and redrive puts it back as a new generatio
 
 test('park and redrive leave every other state alone: 409', async () => {
   const id = await accept('still');
-  const conflict = { status: 409, type: 'application/problem+json', json: problem(409, 'ERR_WRONG_STATE') };
+  const conflict = {
+    status: 409,
+    type: 'application/problem+json',
+    json: problem(409, 'ERR_WRONG_STATE', 'the event is in another state'),
+  };
   expect(await post(`/events/${id}/redrive`)).toMatchObject(conflict);
   await drain(id);
   expect(await post(`/events/${id}/redrive`)).toMatchObject(conflict);
@@ -250,7 +262,7 @@ test('an effect of which nobody knows whether it happened keeps the event from b
   });
   expect(await post(`/events/${id}/redrive`)).toMatchObject({
     status: 409,
-    json: problem(409, 'ERR_AMBIGUOUS_EFFECT'),
+    json: problem(409, 'ERR_AMBIGUOUS_EFFECT', 'an effect has an unknown outcome'),
   });
 });
 
