@@ -1,16 +1,22 @@
+import { SallyportError } from '../core/errors.ts';
 import type { Agent } from '../workers/agent.ts';
+import { createAssistant } from '../workers/agents/assistant/assistant.ts';
 import { choose } from '../workers/agents/choose.ts';
 import { isGuardrail } from '../workers/agents/definition.ts';
 import { echoAgent } from '../workers/agents/echo.ts';
+import { createHttpAgent } from '../workers/agents/http/agent.ts';
+import { httpEndpoints, type NamedEndpoint } from '../workers/agents/http/settings.ts';
+import { createMemory, type Memory, startForgetting } from '../workers/agents/memory/memory.ts';
 import { type AgentDefinitionConfig, builtInOf } from '../workers/agents/settings.ts';
+import type { Guardrail } from '../workers/guardrails/guardrail.ts';
+import type { Guardrails } from '../workers/guardrails/guardrails.ts';
 import type { RunDeps } from '../workers/run.ts';
+import type { Delegate } from '../workers/tools/delegate.ts';
 import { agentChoice } from './agent-choice.ts';
-import { createAssistants } from './assistants.node.ts';
 import { guardrailsOf } from './guardrails.node.ts';
-import { openBuiltInHttpAgent, openHttpAgent } from './http-agent.node.ts';
-import { openMemory } from './memory.node.ts';
-import { unpricedModels } from './model.node.ts';
+import { openModels, unpricedModels } from './model.node.ts';
 import type { Runtime } from './runtime.node.ts';
+import { openToolboxes } from './tools.node.ts';
 import { trustedAgent } from './trusted-agent.node.ts';
 
 /** Who answers events, and what every reply passes. @throws SallyportError ERR_CONFIG_INVALID */
@@ -54,4 +60,70 @@ async function warnOfPrices({ config, log }: Runtime): Promise<void> {
   for (const model of await unpricedModels(config)) {
     log.warn({ model, setting: 'LLM_PRICE_INPUT, LLM_PRICE_OUTPUT' }, 'model.price-unknown');
   }
+}
+
+/** An agent with a model: one of the configuration, or the built-in assistant. */
+type AssistantSettings = Omit<AgentDefinitionConfig, 'instructions'> & { readonly instructions: string };
+
+/** Makes agents that ask the configured endpoint. @throws SallyportError ERR_CONFIG_INVALID for tools that are none */
+function createAssistants(
+  runtime: Runtime,
+  memory: Memory,
+  guardrailsWith: (own: readonly Guardrail[]) => Guardrails,
+): (settings: AssistantSettings) => Agent {
+  const { scrub, crypto, config } = runtime;
+  const { llm, maxSteps, maxInput } = config.agent;
+  const { maxOutputTokens } = llm;
+  const modelNamed = openModels(config.agent, runtime.clients);
+  const toolboxOf = openToolboxes(runtime);
+  const bounds = { maxSteps, maxInput, maxOutputTokens };
+  return ({ name, instructions, tools, delegates, budget: limits, review, model, guardrails: given }) => {
+    const own = given.filter(isGuardrail);
+    const guardrails = guardrailsWith(own);
+    const others = config.agents.filter((one) => delegates.includes(one.name));
+    const delegateTools = others.flatMap((one) => one.tools);
+    const openToolbox = toolboxOf({ agent: name, tools, delegates: delegatesAmong(others), delegateTools, guardrails });
+    const parts = { ask: modelNamed(model), openToolbox, memory, guardrails, scrub, random: crypto.random };
+    return createAssistant({ name, instructions, limits, review, guardrails: own }, { ...parts, ...bounds });
+  };
+}
+
+function delegatesAmong(agents: readonly AgentDefinitionConfig[]): ReadonlyMap<string, Delegate> {
+  const found = agents.flatMap(({ name, description, instructions, tools, budget }): [string, Delegate][] => {
+    if (description === undefined || instructions === undefined) return [];
+    const limits = Object.entries(budget).map(([resource, window]) => [resource, window?.run] as const);
+    const share = Object.fromEntries(limits.filter(([resource, max]) => resource !== 'seconds' && max !== 'unlimited'));
+    const names = tools.map((tool) => (typeof tool === 'string' ? tool : String(Reflect.get(tool, 'name'))));
+    return [[name, { description, instructions, tools: names, budget: share }]];
+  });
+  return new Map(found);
+}
+
+/** Somebody else's program. Its client may reach the host and port of its own URL even where they are private. */
+function openHttpAgent({ name, http }: NamedEndpoint, { clients, config, scrub, metrics }: Runtime): Agent {
+  const { url, secrets: keys, timeout: timeoutMs, callbackTimeout: callbackTimeoutMs, reserve } = http;
+  const { request: fetch } = clients.open('agent', [url], { timeoutMs });
+  const { publicUrl } = config.server;
+  return createHttpAgent(
+    { name, url, keys, timeoutMs, callbackTimeoutMs, reserve, publicUrl },
+    { fetch, scrub, meter: metrics.meter, clock: Date.now },
+  );
+}
+
+/** The one of the environment. @throws SallyportError ERR_CONFIG_INVALID: none is configured */
+function openBuiltInHttpAgent(runtime: Runtime): Agent {
+  const builtIn = httpEndpoints(runtime.config).find(({ name }) => name === 'http');
+  if (builtIn === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'SALLYPORT_AGENT_URL: is required');
+  return openHttpAgent(builtIn, runtime);
+}
+
+/** What conversations remember; what is too old goes by itself until the process stops. */
+function openMemory({ config, store, identifier, log, drain }: Runtime): Memory {
+  const { turns, bytes, age: ageMs } = config.agent.memory;
+  const shared = { records: store.records, digest: identifier.digest, clock: Date.now };
+  const memory = createMemory({ ...shared, bounds: { turns, bytes, ageMs } });
+  const { acquire } = store.lease;
+  const forgetting = { memory, tenants: Object.keys(config.tenants), ageMs, acquire, clock: Date.now, logger: log };
+  startForgetting(forgetting, drain.signal);
+  return memory;
 }

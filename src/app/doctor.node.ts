@@ -7,8 +7,8 @@ import { createIdentifier } from '../core/identity.ts';
 import { type Clients, createClients } from '../net/clients.ts';
 import { isReachable } from '../ops/probes.ts';
 import { configuredChannels } from './channels.ts';
-import { modelExaminations } from './model-checks.node.ts';
-import { storeIsDurable } from './store-check.node.ts';
+import { modelExaminations } from './model.node.ts';
+import { storeIsDurable } from './store.node.ts';
 
 /** What `sallyport doctor` looks at, one entry a line. */
 export const examine: Examine = async (config) => {

@@ -1,8 +1,10 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, Server as NetServer } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import type { App } from '../server/http/context.ts';
-import { closeServer } from './close-server.node.ts';
+import { Hono } from 'hono';
+import { mountOps } from '../server/health/routes.ts';
+import { type App, unknownRoute } from '../server/http/context.ts';
+import type { Runtime } from './runtime.node.ts';
 
 /** Milliseconds for a request's headers. Slack gives up on the whole exchange after 3 s. */
 const HEADERS_MS = 10_000;
@@ -48,4 +50,52 @@ export async function listen(app: App, host: string, port: number, bodyMs: numbe
       return closeServer(server, graceMs);
     },
   };
+}
+
+/** How long connections stay open for requests that are on their way when the end begins, in ms. */
+const LINGER_MS = 500;
+/** How often idle connections are looked for after that, in ms. */
+const LOOK_MS = 50;
+
+/**
+ * Stops listening at once, lets answers in flight finish, and cuts what is left after `graceMs`. A connection that is idle
+ * now may have a request on its way, so it stays open a moment longer for that to be answered.
+ */
+function closeServer(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const lingerUntil = performance.now() + Math.min(LINGER_MS, graceMs / 2);
+    const idle = setInterval(() => {
+      if (performance.now() > lingerUntil) server.closeIdleConnections();
+    }, LOOK_MS);
+    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    // http.Server's own close resets idle connections at once.
+    NetServer.prototype.close.call(server, () => {
+      clearInterval(idle);
+      clearTimeout(cut);
+      resolve();
+    });
+  });
+}
+
+/** Next to the ingress's own 8787. */
+const DEFAULT_PORT = 8788;
+/** Health routes take no bodies. */
+const NO_BODY_MS = 1_000;
+
+/**
+ * Health and metrics of a worker process: on `SALLYPORT_WORKER_PORT`, else `PORT` where it was given, else 8788. A port
+ * that is taken (the ingress beside it) costs the worker its health page, not its work.
+ */
+export async function startWorkerOps(runtime: Runtime, isPortGiven: boolean): Promise<Listening | null> {
+  const { config, ready, metrics, crypto, log } = runtime;
+  const app: App = new Hono();
+  mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto })(app);
+  app.notFound(() => unknownRoute(''));
+  const port = config.server.workerPort ?? (isPortGiven ? config.server.port : DEFAULT_PORT);
+  try {
+    return await listen(app, config.server.host ?? '0.0.0.0', port, NO_BODY_MS);
+  } catch (error) {
+    log.warn({ port, setting: 'SALLYPORT_WORKER_PORT', error }, 'worker.port-taken');
+    return null;
+  }
 }

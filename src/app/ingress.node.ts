@@ -1,20 +1,21 @@
 import type { IncomingMessage } from 'node:http';
+import { BlockList, isIP } from 'node:net';
 import { namesOf } from '../channels/registry.ts';
+import type { Config } from '../config/schema.ts';
 import { createApp } from '../server/app.ts';
+import { type CallbackDeps, mountCallbacks } from '../server/callbacks/callbacks.ts';
 import { mountOps } from '../server/health/routes.ts';
 import { readIncoming } from '../server/http/body.node.ts';
 import type { BodyLimits } from '../server/http/body.ts';
-import type { AppContext } from '../server/http/context.ts';
+import type { App, AppContext } from '../server/http/context.ts';
 import { nodeHeaders } from '../server/http/headers.node.ts';
 import { createSourceLimiter } from '../server/http/limits.ts';
+import { httpEndpoints } from '../workers/agents/http/settings.ts';
 import { relevanceOf } from './agent-choice.ts';
-import { callbackRoutes } from './callbacks.ts';
 import { createChannelTable } from './channels.ts';
 import { controlRoutes } from './control.node.ts';
 import { type Listening, listen } from './http.node.ts';
-import { createRequestIds } from './request-ids.node.ts';
 import type { Runtime } from './runtime.node.ts';
-import { createSourceOf } from './source.node.ts';
 
 /** The Node request behind a context; `getRequestListener` puts it there. */
 const incomingOf = (c: AppContext): IncomingMessage => (c.env as { incoming: IncomingMessage }).incoming;
@@ -52,3 +53,49 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
   });
   return listen(app, config.server.host ?? '0.0.0.0', config.server.port, config.server.bodyTimeout);
 }
+
+/** `/callbacks/{run}`, where there are agents that may call back: programs behind HTTP, each with its own secrets. */
+function callbackRoutes(config: Config, deps: Omit<CallbackDeps, 'keysOf'>): readonly ((app: App) => void)[] {
+  const secrets = new Map(httpEndpoints(config).map(({ name, http }) => [name, http.secrets]));
+  if (secrets.size === 0) return [];
+  return [mountCallbacks({ ...deps, keysOf: (name) => secrets.get(name) ?? [] })];
+}
+
+/** Unique over processes by their random prefix, and cheap: a counter instead of randomness for each request. */
+function createRequestIds(seed: Uint8Array): () => string {
+  const prefix = Buffer.from(seed).toString('hex');
+  let count = 0;
+  return () => {
+    count += 1;
+    return `${prefix}-${count.toString(36)}`;
+  };
+}
+
+/**
+ * The address a request came from: the connection's, or, where that is a trusted proxy, the nearest address in
+ * `X-Forwarded-For` (read from the right) that is not one. Anything further left is what a client may have written.
+ */
+function createSourceOf(trustedRanges: readonly string[]): (peer: string, forwardedFor?: string) => string {
+  const trusted = new BlockList();
+  for (const range of trustedRanges) {
+    const [network = '', bits = ''] = range.split('/');
+    trusted.addSubnet(network, Number(bits), isIP(network) === 6 ? 'ipv6' : 'ipv4');
+  }
+  const isTrusted = (address: string): boolean => {
+    const family = isIP(address);
+    return family !== 0 && trusted.check(address, family === 6 ? 'ipv6' : 'ipv4');
+  };
+  return (peer, forwardedFor) => {
+    let source = unmapped(peer);
+    const hops = (forwardedFor ?? '').split(',').map((hop) => unmapped(hop.trim()));
+    while (isTrusted(source) && hops.length > 0) {
+      const hop = hops.pop() ?? '';
+      if (isIP(hop) === 0) break;
+      source = hop;
+    }
+    return source;
+  };
+}
+
+/** A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d. */
+const unmapped = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '');

@@ -1,4 +1,4 @@
-import { crashInto } from './crash.node.ts';
+import type { Log } from '../ops/log.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** Something a role started and must stop. */
@@ -52,4 +52,17 @@ export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable
   await store.close();
   log.info({}, 'process.stopped');
   log.flush();
+}
+
+/**
+ * From here on the log has the last word, and not the command line. State is unknown after an error nobody caught.
+ * Whatever ran is safe in the store, so ending is the safe thing.
+ */
+function crashInto(log: Log): void {
+  const crash = (error: unknown): never => {
+    log.error({ error }, 'process.crashed');
+    log.flush();
+    process.exit(1);
+  };
+  for (const event of ['uncaughtException', 'unhandledRejection']) process.removeAllListeners(event).on(event, crash);
 }

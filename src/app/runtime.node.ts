@@ -1,24 +1,26 @@
 import type { Plugs } from '../channels/module.ts';
 import { plugs as allPlugs } from '../channels/registry.node.ts';
 import type { Config } from '../config/schema.ts';
+import type { RecordAudit } from '../core/audit/entry.ts';
 import { nodeCrypto as crypto } from '../core/crypto/crypto.node.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
 import { SallyportError } from '../core/errors.ts';
 import { createIdentifier, type Identifier } from '../core/identity.ts';
+import type { Logger } from '../core/logger.ts';
 import { type Clients, createClients } from '../net/clients.ts';
-import type { Log } from '../ops/log.ts';
+import { createAudit } from '../ops/audit.ts';
+import { createLog, type Log } from '../ops/log.ts';
 import { createMetrics, type Metrics } from '../ops/metrics.ts';
 import { type Check, type ReadyMonitor, watchReadiness } from '../ops/ready.ts';
 import { probeSubscriptions, sourceFigures } from '../ops/subscriptions.ts';
 import { probeWorkers } from '../ops/worker-beat.ts';
 import type { Store } from '../queue/store.ts';
+import { createLogScrubber, createVouch } from '../scrub/log-scrub.ts';
 import type { Scrub } from '../scrub/scrub.ts';
+import { createScrubber } from '../scrub/scrubber.ts';
 import { createSealer, type Sealer } from '../scrub/seal.ts';
-import { openAudit } from './audit.ts';
-import { guardStore } from './guard-store.ts';
-import { modelCheck } from './model-checks.node.ts';
-import { openLog } from './open-log.node.ts';
-import { openStore } from './store.node.ts';
+import { modelCheck } from './model.node.ts';
+import { guardStore, openStore } from './store.node.ts';
 
 /** What every role is made of. */
 export interface Runtime {
@@ -64,4 +66,20 @@ export async function openRuntime(config: Config, isPretty: boolean, plugs: Plug
   await ready.refresh();
   const sealing = { scrub, sealer: createSealer(crypto, seal) };
   return { config, crypto, identifier, log, metrics, ...sealing, clients, store, audit, ready, drain, plugs };
+}
+
+/** The one way into the audit. */
+const openAudit = ({ audit: store }: Store, scrub: Scrub, logger: Logger): RecordAudit =>
+  createAudit({ store, scrub, clock: Date.now, logger });
+
+/** The scrubber, and the log that nothing passes without it. `idKey` is `SALLYPORT_ID_KEY`. */
+function openLog(
+  { logLevel }: Config,
+  crypto: Crypto,
+  idKey: Uint8Array,
+  isPretty: boolean,
+): { readonly scrub: Scrub; readonly log: Log } {
+  const scrub = createScrubber({ crypto, key: crypto.hmacSha256(idKey, 'scrub') });
+  const passes = { scrubLine: createLogScrubber(scrub), vouch: createVouch(scrub) };
+  return { scrub, log: createLog({ level: logLevel, ...passes, isPretty }) };
 }

@@ -1,8 +1,9 @@
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/schema.ts';
+import { nodeCrypto } from '../core/crypto/crypto.node.ts';
 import { codeOf, SallyportError } from '../core/errors.ts';
-import type { Identifier } from '../core/identity.ts';
-import type { Logger } from '../core/logger.ts';
+import { createIdentifier, type Identifier } from '../core/identity.ts';
+import { type Logger, silentLogger } from '../core/logger.ts';
 import { defaultLimits, type Store, type StoreLimits } from '../queue/store.ts';
 
 /** Opens the driver that the configuration chooses; the other one is never loaded. */
@@ -37,4 +38,43 @@ export async function openStore(config: Config, identifier: Identifier, logger: 
     logger,
     relay: { claimMs: leaseMs / 2 },
   });
+}
+
+/**
+ * Accepts nothing into a store whose durability has not been seen: before the first good check, and again after a check
+ * that found it unsafe. A store that is merely away fails by itself.
+ */
+export function guardStore(store: Store): { readonly store: Store; readonly probe: () => Promise<void> } {
+  let isSafe = false;
+  const probe = async (): Promise<void> => {
+    try {
+      await store.check();
+      isSafe = true;
+    } catch (error) {
+      if (!(error instanceof SallyportError) || error.code !== 'ERR_STORE_UNAVAILABLE') isSafe = false;
+      throw error;
+    }
+  };
+  const accept: Store['inbox']['accept'] = async (events) => {
+    if (!isSafe) throw new SallyportError('ERR_STORE_UNAVAILABLE', 'the store has not been found durable');
+    return store.inbox.accept(events);
+  };
+  return { store: { ...store, inbox: { accept } }, probe };
+}
+
+/** For `sallyport doctor`. @throws Error that names the setting of a store that is away or not durable */
+export async function storeIsDurable(config: Config): Promise<string> {
+  const { id } = config.keys;
+  if (id === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'SALLYPORT_ID_KEY: is required');
+  const store = await openStore(config, createIdentifier(nodeCrypto, id), silentLogger);
+  try {
+    await store.check().catch((error: Error) => {
+      if (codeOf(error) === 'ERR_STORE_MISMATCH') throw error;
+      const setting = config.store.redisUrl === undefined ? 'SALLYPORT_DATA_DIR' : 'SALLYPORT_REDIS_URL';
+      throw new Error(`${setting}: ${error.message}`);
+    });
+    return config.store.redisUrl === undefined ? 'embedded, durable' : 'Redis, durable';
+  } finally {
+    await store.close();
+  }
 }

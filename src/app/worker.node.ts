@@ -1,13 +1,24 @@
+import { appendFile } from 'node:fs/promises';
+import type { ParsedEvent } from '../channels/channel.ts';
+import type { Checkpoint } from '../core/audit/checkpoint.ts';
+import { signerOf } from '../core/crypto/ed25519.node.ts';
+import { SallyportError } from '../core/errors.ts';
+import type { InboundEvent } from '../core/event.ts';
+import type { GuardedFetch } from '../net/guarded-fetch.ts';
+import { type Checkpoints, startCheckpoints } from '../ops/checkpoints.ts';
 import { startWorkerBeat } from '../ops/worker-beat.ts';
+import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
+import { prepareFound } from '../server/hooks/prepare.ts';
 import { createAcceptFound } from '../workers/attempt/prepare-task.ts';
+import { watchKills } from '../workers/budget/kill-watch.ts';
+import { createPolicies } from '../workers/budget/policy.ts';
+import { createRunBudget, type OpenBudget, type Spending } from '../workers/budget/run-budget.ts';
 import { startKeeper } from '../workers/keeper/keeper.ts';
 import { run } from '../workers/run.ts';
 import { openAgents } from './agents.node.ts';
-import { openBudgets } from './budget.node.ts';
-import { startCheckpointsOf } from './checkpoints.node.ts';
-import { type LoadedHalves, openChannels } from './open-channels.node.ts';
-import { preparing } from './prepare-found.ts';
-import { reviewing } from './review-policy.ts';
+import { type LoadedHalves, openChannels } from './channels.ts';
+import { pricesOf } from './model.node.ts';
+import { configuredPolicy, reviewing } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
 
 export interface WorkerHandle {
@@ -66,5 +77,65 @@ export function startWorker(runtime: Runtime, halves: LoadedHalves): WorkerHandl
       // While the store is away the beat ends by itself.
       await stopBeat().catch(() => {});
     },
+  };
+}
+
+/** How long a run waits for money that others have reserved and may not need, in ms. */
+const PATIENCE_MS = 10_000;
+/** Longest call of a model. */
+const CALL_MS = 10 * 60_000;
+
+interface Budgets {
+  readonly open: (spending: Spending) => Promise<OpenBudget>;
+  close(): void;
+}
+
+function openBudgets({ config, store, metrics, identifier, log }: Runtime): Budgets {
+  const kills = watchKills(store.ledger, log);
+  const overrides = createBudgetOverrides(store.records);
+  const deps = {
+    ledger: store.ledger,
+    policyOf: createPolicies({ configured: configuredPolicy(config), overrides, clock: Date.now }),
+    priceOf: pricesOf(config),
+    kills,
+    digest: identifier.digest,
+    meter: metrics.meter,
+    logger: log,
+    patienceMs: PATIENCE_MS,
+    callMs: CALL_MS,
+  };
+  return { open: (spending) => createRunBudget(spending, deps), close: kills.close };
+}
+
+/** Cleans and seals what was found at a vendor, as deliveries are. */
+const preparing =
+  ({ scrub, sealer, metrics: { meter } }: Runtime) =>
+  (found: readonly ParsedEvent[]): readonly InboundEvent[] =>
+    prepareFound(found, { scrub, sealer, meter });
+
+/** Signed checkpoints of the audit, where they are configured. */
+function startCheckpointsOf({ clients, config, store, log: logger }: Runtime): Checkpoints | null {
+  const { key, checkpoints: target, every: everyMs } = config.audit;
+  if (key === undefined || target === undefined) return null;
+  return startCheckpoints({
+    audit: store.audit,
+    acquire: (name, ttlMs) => store.lease.acquire(name, ttlMs),
+    tenants: Object.keys(config.tenants),
+    sign: signerOf(key),
+    write: /^https?:/.test(target) ? postTo(target, clients.open('checkpoint', [target]).request) : appendTo(target),
+    everyMs,
+    clock: Date.now,
+    logger,
+  });
+}
+
+const appendTo = (path: string) => (checkpoint: Checkpoint) =>
+  appendFile(path, `${JSON.stringify(checkpoint)}\n`, { mode: 0o600 });
+
+function postTo(url: string, fetch: GuardedFetch): (checkpoint: Checkpoint) => Promise<void> {
+  return async (checkpoint) => {
+    const headers = { 'content-type': 'application/json' };
+    const { status } = await fetch(url, { method: 'POST', headers, body: JSON.stringify(checkpoint) });
+    if (status < 200 || status > 299) throw new SallyportError('ERR_OUTBOUND_FAILED', 'the checkpoint was not taken');
   };
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { startIngress } from '../../../src/app/ingress.node.ts';
-import { loadWorker } from '../../../src/app/load-worker.node.ts';
+import { loadWorker } from '../../../src/app/roles.node.ts';
 import { openRuntime } from '../../../src/app/runtime.node.ts';
 import type { Replier } from '../../../src/channels/channel.ts';
 import type { ChannelModule, NodeHalf, Plugs } from '../../../src/channels/module.ts';
