@@ -144,9 +144,25 @@ test('the environment is read only in composition roots', () => {
 const vendorsOwn: Readonly<Record<string, string>> = {
   'src/workers/agents/bolt/': "an adapter to Slack's own framework",
   'src/app/trusted-agent.node.ts': 'gives that adapter its way to Slack',
-  'src/cli/send/': 'plays the vendors',
-  'src/cli/dev/': 'stands in for the vendors',
 };
+
+test('a channel uses local vendors only in what `send` and `dev` load', () => {
+  const users = modules.filter(
+    ({ source, dependencies }) =>
+      source.startsWith('src/channels/') && dependencies.some(({ resolved }) => resolved.startsWith('src/testing/')),
+  );
+  expect(users.length).toBeGreaterThan(3);
+  expect(users.map(({ source }) => source).filter((source) => !source.endsWith('sample.node.ts'))).toEqual([]);
+  const loaders = modules.flatMap(({ source, dependencies }) =>
+    dependencies
+      .filter(({ resolved, dependencyTypes }) => {
+        const isLoaded = !dependencyTypes.includes('type-only') && !dependencyTypes.includes('dynamic-import');
+        return isLoaded && /^src\/channels\/[^/]+\/sample\.node\.ts$/.test(resolved);
+      })
+      .map(() => source),
+  );
+  expect(loaders).toEqual([]);
+});
 
 test('only its folder, the registries and the local vendors name a channel', () => {
   const names = readdirSync(join(root, 'src/channels'), { withFileTypes: true })
@@ -181,15 +197,15 @@ test('no file is over 400 lines', () => {
   expect(lengths.filter(({ lines }) => lines > 400)).toEqual([]);
 });
 
-/** Commands that talk to a gate's own door, as a vendor or an operator would. */
-const visitors = ['src/cli/access.ts', 'src/cli/commands/send.ts', 'src/cli/send/gmail-mail.ts'];
+/** Commands that talk to a gate's own door, as a vendor or an operator would, and to a local vendor. */
+const visitors = ['src/cli/access.ts', 'src/cli/commands/send.ts', 'src/channels/gmail/sample.node.ts'];
 
 test('only `net` makes clients, and nobody else uses the global `fetch`', () => {
   const outside = sources('src').filter((file) => !/^src\/(net|testing)\//.test(file));
   const sending = outside.filter(
     (file) => globalsOf(file).has('fetch') || /globalThis\.fetch\b(?=\s*[(;,)])(?<!typeof .*)/.test(code(file)),
   );
-  expect(sending).toEqual(visitors);
+  expect(sending.sort()).toEqual([...visitors].sort());
   const making = outside.filter((file) => /createGuardedFetch|\b(request|get) .* from 'node:https?'/.test(code(file)));
   expect(making).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import type { Channel, ReadContext, Reader, Replier } from '../channels/channel.ts';
 import type { KeeperTask } from '../channels/keeper-task.ts';
-import type { ChannelModule, FindChannel, ModuleDeps, NodeHalf, OpenFetch } from '../channels/module.ts';
+import type { NodeHalf } from '../channels/module.node.ts';
+import type { ChannelModule, FindChannel, ModuleDeps, OpenFetch } from '../channels/module.ts';
 import type { Config } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';

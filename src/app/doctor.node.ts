@@ -1,4 +1,4 @@
-import type { Check } from '../channels/module.ts';
+import type { Check } from '../channels/module.node.ts';
 import { plugs } from '../channels/registry.node.ts';
 import type { Examine } from '../cli/commands/doctor.ts';
 import type { Config } from '../config/schema.ts';

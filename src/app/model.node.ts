@@ -1,4 +1,4 @@
-import type { Check as Examination } from '../channels/module.ts';
+import type { Check as Examination } from '../channels/module.node.ts';
 import type { Config } from '../config/schema.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { Clients } from '../net/clients.ts';

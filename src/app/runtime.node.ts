@@ -1,4 +1,4 @@
-import type { Plugs } from '../channels/module.ts';
+import type { Plugs } from '../channels/module.node.ts';
 import { plugs as allPlugs } from '../channels/registry.node.ts';
 import type { Config } from '../config/schema.ts';
 import type { RecordAudit } from '../core/audit/entry.ts';

@@ -3,14 +3,8 @@ import type { Clock } from '../core/clock.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
 import type { ChannelName } from '../core/event.ts';
 import type { Identifier } from '../core/identity.ts';
-import type { Logger } from '../core/logger.ts';
 import type { VendorTiming } from '../core/reply-timing.ts';
-import type { Lease } from '../queue/lease.ts';
-import type { Records } from '../queue/records.ts';
-import type { Scrub } from '../scrub/scrub.ts';
-import type { Sealer } from '../scrub/seal.ts';
-import type { Channel, ReadContext, Reader, Replier } from './channel.ts';
-import type { KeeperTask } from './keeper-task.ts';
+import type { Channel } from './channel.ts';
 
 /**
  * Makes the client for addresses that the configuration, or the channel itself, names; the process closes it. Limits of a
@@ -71,6 +65,8 @@ export interface ChannelModule<Settings = unknown> {
   /** One delivery may hold many items, so its body may be larger. */
   readonly isBatch?: boolean;
   readonly hooks: readonly HookPath[];
+  /** Names of the kinds of delivery that `sallyport send` makes. */
+  readonly samples: readonly string[];
   /** Something of the vendor's has to be kept alive (`OpenChannel.task`). */
   readonly isKept?: boolean;
   /** Why settings that are not parsed yet need `SALLYPORT_PUBLIC_URL`; null where they do not. Absent: they never do. */
@@ -79,54 +75,4 @@ export interface ChannelModule<Settings = unknown> {
   withoutEffect?(settings: Settings): readonly string[];
   /** Once for each tenant that sets it. @throws SallyportError ERR_CONFIG_INVALID */
   receive(settings: Settings, deps: ReceiveDeps<Settings>): FindChannel;
-}
-
-/** What a worker gives a channel of one tenant. */
-export interface OpenDeps<Settings> extends ModuleDeps<Settings> {
-  readonly publicUrl: string | undefined;
-  /** Time limit of the call that posts a reply, in ms. */
-  readonly replyTimeoutMs: number;
-  readonly records: Records;
-  readonly acquire: Lease['acquire'];
-  /** For what is found at the vendor outside any delivery. */
-  readonly accept: ReadContext['accept'];
-  readonly scrub: Scrub;
-  readonly sealer: Sealer;
-  readonly logger: Logger;
-}
-
-/** What a worker does for one channel of one tenant, over clients that all three share. */
-export interface OpenChannel {
-  /** Absent where a delivery holds all there is to know. */
-  readonly reader?: Reader;
-  /** Absent without credentials: the run keeps its reply. */
-  readonly replier?: Replier;
-  /** Absent where nothing has to be kept. */
-  readonly task?: KeeperTask;
-}
-
-/** One line of `sallyport doctor`. */
-export interface Check {
-  readonly name: string;
-  /**
-   * What to say when all is well; null when there is nothing to check.
-   * @throws Error whose text says what is wrong and which setting to change
-   */
-  readonly run: () => Promise<string | null>;
-}
-
-/** The channels of a process: both halves, the second loaded by whoever opens or checks them. */
-export interface Plugs {
-  readonly modules: readonly ChannelModule[];
-  readonly halves: Readonly<Record<ChannelName, () => Promise<NodeHalf>>>;
-}
-
-/** The half of a channel that needs Node and the vendor's library. An ingress never loads it. */
-export interface NodeHalf<Settings = unknown> {
-  /** Loads the vendor's library, so that the first run need not wait for it. Absent: there is none. */
-  load?(): Promise<unknown>;
-  /** Once for each tenant that sets the channel, in each worker process. @throws SallyportError ERR_CONFIG_INVALID */
-  open(settings: Settings, deps: OpenDeps<Settings>): OpenChannel;
-  /** Looks at the credentials, for `sallyport doctor`. It opens no store. */
-  check(settings: Settings, deps: ModuleDeps<Settings>): Check;
 }

@@ -1,4 +1,4 @@
-import type { Plugs } from './module.ts';
+import type { Plugs } from './module.node.ts';
 import { channelModules } from './registry.ts';
 
 /** Every channel there is, with the halves that need Node. */

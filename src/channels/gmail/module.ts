@@ -5,6 +5,7 @@ import { type GmailConfig, gmailSchema, gmailWindow } from './settings.ts';
 
 export const gmailModule = {
   name: 'gmail',
+  samples: ['gmail'],
   settings: gmailSchema,
   window: gmailWindow,
   isHint: true,

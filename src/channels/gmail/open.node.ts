@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NodeHalf, OpenFetch } from '../module.ts';
+import type { NodeHalf } from '../module.node.ts';
+import type { OpenFetch } from '../module.ts';
 import type { GmailClient } from './api/client.ts';
 import { examineGmail } from './api/examine.ts';
 import { createGmailReader } from './read/reader.ts';
@@ -42,6 +43,7 @@ export const gmailNode: NodeHalf<GmailConfig> = {
     name: `gmail (${tenant})`,
     run: () => examineGmail(openClient(gmail, openFetch), gmail.mailboxes, AbortSignal.timeout(CALL_MS)),
   }),
+  sample: async () => (await import('./sample.node.ts')).gmailSample,
 };
 
 /**

@@ -11,6 +11,7 @@ import { type GraphConfig, graphSchema, graphTiming, graphWindow } from './setti
 
 export const graphModule = {
   name: 'graph',
+  samples: ['graph'],
   settings: graphSchema,
   window: graphWindow,
   timing: graphTiming,

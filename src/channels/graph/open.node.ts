@@ -1,6 +1,7 @@
 import { createAccessTokens } from '../../net/client-credentials.ts';
 import { VENDOR_CALL_MS } from '../channel.ts';
-import type { ModuleDeps, NodeHalf } from '../module.ts';
+import type { NodeHalf } from '../module.node.ts';
+import type { ModuleDeps } from '../module.ts';
 import { examineGraph } from './api/examine.ts';
 import { createGraphApi, type GraphApi, loadGraphClient } from './api/graph-api.ts';
 import { createOwnMailboxes } from './read/own-mailbox.ts';
@@ -63,6 +64,7 @@ export const graphNode: NodeHalf<GraphConfig> = {
       return examineGraph(api, sources.values(), AbortSignal.timeout(ANSWER_MS));
     },
   }),
+  sample: async () => (await import('./sample.node.ts')).graphSample,
 };
 
 /** The subscriptions a tenant's configuration wants kept, by nonce. */

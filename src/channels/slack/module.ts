@@ -8,6 +8,7 @@ const INTERACTIONS_MS = 3_600_000;
 
 export const slackModule = {
   name: 'slack',
+  samples: ['slack'],
   settings: slackSchema,
   window: slackWindow,
   hooks: [{ label: 'Slack request URL', path: '' }],

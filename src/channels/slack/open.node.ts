@@ -1,5 +1,5 @@
 import { VENDOR_CALL_MS } from '../channel.ts';
-import type { NodeHalf } from '../module.ts';
+import type { NodeHalf } from '../module.node.ts';
 import { installationsOf } from './module.ts';
 import { createSlackReplier } from './reply/reply.ts';
 import { loadSlackClient } from './reply/web-api.ts';
@@ -33,6 +33,7 @@ export const slackNode: NodeHalf<SlackConfig> = {
     name: `slack credentials (${tenant})`,
     run: async () => (botToken === undefined ? null : tokenIsAccepted(apiUrl, botToken, openFetch([apiUrl]))),
   }),
+  sample: async () => (await import('./sample.node.ts')).slackSample,
 };
 
 /** Also the clock: Slack's `Date` header against ours. */

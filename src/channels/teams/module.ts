@@ -6,6 +6,7 @@ import { type TeamsConfig, teamsSchema, teamsWindow } from './settings.ts';
 /** A bot, outgoing webhooks, or both, each with its path. */
 export const teamsModule = {
   name: 'teams',
+  samples: ['teams', 'teams-outgoing'],
   settings: teamsSchema,
   window: teamsWindow,
   hooks: [

@@ -1,5 +1,6 @@
 import { createAccessTokens } from '../../net/client-credentials.ts';
-import type { NodeHalf, OpenFetch } from '../module.ts';
+import type { NodeHalf } from '../module.node.ts';
+import type { OpenFetch } from '../module.ts';
 import { createTeamsReplier } from './reply/reply.ts';
 import { isLoopback } from './reply/service-hosts.ts';
 import type { TeamsConfig } from './settings.ts';
@@ -35,6 +36,7 @@ export const teamsNode: NodeHalf<TeamsConfig> = {
       throw new Error('TEAMS_TOKEN_URL: it gives no token now');
     },
   }),
+  sample: async () => (await import('./sample.node.ts')).teamsSample,
 };
 
 /** What a bot gets its own token with; null without a password: then it only listens. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { plugs } from '../../channels/registry.node.ts';
 import { devKeys, ensureDevSecrets } from '../dev/secrets.ts';
 import { startDevVendors } from '../dev/vendors.ts';
 import type { Io } from '../io.ts';
@@ -11,7 +12,7 @@ export function registerDev(program: Command, io: Io, roles: Roles): void {
     .description('ingress and worker in one process on the embedded store; makes missing secrets once')
     .action(async () => {
       const secrets = await ensureDevSecrets(io);
-      const vendors = await startDevVendors(io);
+      const vendors = await startDevVendors(io, plugs);
       const settings = { HOST: '127.0.0.1', SALLYPORT_OUTCOME_HEADERS: '1', SALLYPORT_BUDGET_USER_RUNS_HOUR: '60' };
       const defaults = { ...settings, ...secrets, ...vendors.settings };
       try {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Check } from '../../channels/module.ts';
+import type { Check } from '../../channels/module.node.ts';
 import { unknownSettings } from '../../config/environment.ts';
 import type { Config } from '../../config/schema.ts';
 import { readDevSecrets } from '../dev/secrets.ts';

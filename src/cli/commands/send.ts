@@ -2,11 +2,22 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
+import { plugs } from '../../channels/registry.node.ts';
+import {
+  type SampleContext,
+  SampleError,
+  type Sender,
+  type SendOptions,
+  type SignedDelivery,
+  type Tamper,
+  tamperModes,
+} from '../../channels/sample.node.ts';
+import type { ChannelName } from '../../core/event.ts';
 import { integer, tenantName } from '../../core/setting-values.ts';
 import { apiUrl, callApi } from '../access.ts';
+import { dataFolderOf, readDevIdentity } from '../dev/vendors.ts';
 import { EXIT, Exit, type Io, inLine } from '../io.ts';
-import { type Sender, type SendOptions, type SignedDelivery, type Tamper, tamperModes } from '../send/sender.ts';
-import { senders } from '../send/senders.ts';
+import { secretOf, toolSettings } from '../settings.ts';
 
 interface Options {
   readonly text: string;
@@ -21,10 +32,11 @@ interface Options {
 
 export function registerSend(program: Command, io: Io): void {
   const send = program.command('send').description('send signed deliveries, or deliberately wrong ones, to a gate');
-  for (const sender of senders) {
+  const kinds = plugs.modules.flatMap(({ name, samples }) => samples.map((kind) => ({ name, kind })));
+  for (const { name, kind } of kinds) {
     send
-      .command(sender.name)
-      .description(`a ${sender.name} delivery; exit 0 when the gate did what a correct gate does`)
+      .command(kind)
+      .description(`a ${kind} delivery; exit 0 when the gate did what a correct gate does`)
       .option('--text <text>', 'what the message says', 'hello')
       .option('--file <payload.json>', 'send this payload instead')
       .option('--url <url>', 'the gate, or the whole hook URL (default: SALLYPORT_URL, else 127.0.0.1)')
@@ -33,22 +45,52 @@ export function registerSend(program: Command, io: Io): void {
       .option('--concurrency <n>', 'how many at once', '1')
       .option('--wait', 'wait for the run and print its reply')
       .addOption(new Option('--tamper <mode>', 'spoil it').choices(tamperModes))
-      .action((options: Options) => run(sender, options, io));
+      .action((options: Options) => run({ name, kind }, options, io));
   }
 }
 
-async function run(sender: Sender, options: Options, io: Io): Promise<void> {
+interface Kind {
+  readonly name: ChannelName;
+  readonly kind: string;
+}
+
+/** How one kind of delivery is made here. */
+interface Sending {
+  readonly sender: Sender;
+  readonly context: SampleContext<unknown>;
+}
+
+async function openSender({ name, kind }: Kind, io: Io): Promise<Sending> {
+  const sample = await (await plugs.halves[name]?.())?.sample();
+  const sender = sample?.senders[kind];
+  if (sample === undefined || sender === undefined) throw new Error(`${name} has no sample ${kind}`);
+  const context = {
+    environment: io.environment,
+    dataFolder: dataFolderOf(io),
+    secret: (variable: string) => secretOf(io, variable),
+    async settings(tenant: string): Promise<unknown> {
+      const { tenants } = await toolSettings(io);
+      const settingsOf = (one: string): unknown => Reflect.get(tenants[one] ?? {}, name);
+      return settingsOf(tenant) ?? settingsOf('default');
+    },
+    dev: () => readDevIdentity(sample.standIn, io),
+  };
+  return { sender, context };
+}
+
+async function run(kind: Kind, options: Options, io: Io): Promise<void> {
   const times = whole('--times', options.times, 1_000_000);
   const concurrency = whole('--concurrency', options.concurrency, 1_000);
   if (!tenantName.safeParse(options.tenant).success) throw new Exit(EXIT.usage, '--tenant: is not a tenant name');
   const payload = options.file === undefined ? undefined : await readPayload(resolve(io.folder, options.file));
-  const url = await hookUrl(sender, options, io);
+  const sending = await openSender(kind, io);
+  const url = await hookUrl(sending.sender, options, io);
   let next = 0;
   let wrong = 0;
   const work = async (): Promise<void> => {
     while (next < times) {
       const { text, tenant, tamper } = options;
-      const isRight = await sendOnce(sender, { text, tenant, tamper, payload, index: next++ }, url, options, io);
+      const isRight = await sendOnce(sending, { text, tenant, tamper, payload, index: next++ }, url, options, io);
       if (!isRight) wrong += 1;
     }
   };
@@ -56,10 +98,22 @@ async function run(sender: Sender, options: Options, io: Io): Promise<void> {
   if (wrong > 0) throw new Exit(EXIT.failed, `${wrong} of ${times}: the gate did not do what a correct gate does`);
 }
 
+/** @throws Exit with the code of what went wrong */
+const deliveriesOf = (made: ReturnType<Sender['deliveries']>): ReturnType<Sender['deliveries']> =>
+  made.catch((error: unknown) => {
+    throw error instanceof SampleError ? new Exit(EXIT[error.kind], error.message) : error;
+  });
+
 /** True when the gate did what a correct gate does. */
-async function sendOnce(sender: Sender, one: SendOptions, url: URL, options: Options, io: Io): Promise<boolean> {
+async function sendOnce(
+  { sender, context }: Sending,
+  one: SendOptions,
+  url: URL,
+  options: Options,
+  io: Io,
+): Promise<boolean> {
   let isRight = true;
-  for (const delivery of await sender.deliveries(one, io)) {
+  for (const delivery of await deliveriesOf(sender.deliveries(one, context))) {
     const { headers, body } = delivery;
     const response = await fetch(url, { method: 'POST', headers, body: new Uint8Array(body) }).catch(() => {
       throw new Exit(EXIT.failed, `nothing answers at ${url.origin}`);

@@ -1,14 +1,13 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import type { Plugs } from '../../channels/module.node.ts';
+import type { DevIdentity, StandIn } from '../../channels/sample.node.ts';
 import type { Environment } from '../../config/environment.ts';
-import { createTestCertificate } from '../../testing/keys/certificate.ts';
 import { startKeyServer } from '../../testing/keys/key-server.ts';
 import { type SigningKey, signingKey } from '../../testing/keys/signing-key.ts';
-import { freshSecurityToken } from '../../testing/teams/signer.ts';
 import { EXIT, Exit } from '../io.ts';
-import { startDevGmail } from './gmail.ts';
 
 interface Place {
   readonly environment: Environment;
@@ -17,76 +16,72 @@ interface Place {
 
 const FILE = 'vendors.json';
 
-const shape = z.object({
-  /** PKCS #8, PEM: what signs in place of the vendors. */
-  signingKey: z.string(),
-  teamsAppId: z.string(),
-  teamsOutgoingSecret: z.string(),
-  graph: z.object({
-    tenantId: z.string(),
-    clientId: z.string(),
-    clientState: z.string(),
-    /** PKCS #8, PEM, and DER in base64: what rich notifications are encrypted with. */
-    privateKey: z.string(),
-    certificate: z.string(),
-  }),
-});
-type Vendors = z.output<typeof shape>;
+/** `signingKey`: PKCS #8, PEM: what signs in place of the vendors. The rest is what the channels keep. */
+const shape = z.looseObject({ signingKey: z.string() });
+type Kept = z.output<typeof shape>;
 
-/** What `dev` trusts in place of vendors whose keys nobody else has. */
-export interface DevVendors {
-  readonly key: SigningKey;
-  readonly teamsAppId: string;
-  readonly teamsOutgoingSecret: string;
-  readonly graph: Vendors['graph'];
-}
+/** Where `dev` keeps what it makes. */
+export const dataFolderOf = ({ environment, folder }: Place): string =>
+  resolve(folder, environment.SALLYPORT_DATA_DIR || '.sallyport');
 
-const pathOf = ({ environment, folder }: Place): string =>
-  join(resolve(folder, environment.SALLYPORT_DATA_DIR || '.sallyport'), FILE);
+const damaged = (path: string): Exit => new Exit(EXIT.config, `${path}: is damaged; remove it and start again`);
 
-/** What `dev` made here earlier, or null. @throws Exit 78 when it is damaged */
-export async function readDevVendors(place: Place): Promise<DevVendors | null> {
-  const path = pathOf(place);
+async function readKept(path: string): Promise<Kept | null> {
   const text = await readFile(path, 'utf8').catch(() => null);
   if (text === null) return null;
   try {
-    const { signingKey: pem, ...names } = shape.parse(JSON.parse(text));
-    const privateKey = createPrivateKey(pem);
-    const pair = { kid: 'development', privateKey, publicKey: createPublicKey(privateKey) };
-    return { ...names, key: signingKey(pair, ['msteams']) };
+    return shape.parse(JSON.parse(text));
   } catch {
-    throw new Exit(EXIT.config, `${path}: is damaged; remove it and start again`);
+    throw damaged(path);
   }
 }
 
-/** Makes them once. Two processes that start together agree: created exclusively, then read again. */
-async function ensureDevVendors(place: Place): Promise<DevVendors> {
-  const known = await readDevVendors(place);
-  if (known !== null) return known;
-  const path = pathOf(place);
+function keyOf({ signingKey: pem }: Kept, path: string): SigningKey {
+  try {
+    const privateKey = createPrivateKey(pem);
+    return signingKey({ kid: 'development', privateKey, publicKey: createPublicKey(privateKey) }, ['msteams']);
+  } catch {
+    throw damaged(path);
+  }
+}
+
+/** What `dev` made here earlier and a channel keeps of it, or null. @throws Exit 78 when it is damaged */
+export async function readDevIdentity(
+  standIn: StandIn<unknown> | undefined,
+  place: Place,
+): Promise<DevIdentity<unknown> | null> {
+  const path = join(dataFolderOf(place), FILE);
+  const kept = await readKept(path);
+  if (kept === null || standIn === undefined) return null;
+  const own = standIn.kept.safeParse(kept);
+  if (!own.success) throw damaged(path);
+  return { key: keyOf(kept, path), kept: own.data };
+}
+
+/** Makes what is not there yet. Two processes that start together agree: created exclusively, then read again. */
+async function ensureKept(standIns: readonly StandIn<unknown>[], path: string): Promise<Kept> {
+  const known = await readKept(path);
+  // A channel that came after the file was made has nothing in it yet.
+  const isMissing = ({ kept }: StandIn<unknown>): boolean =>
+    known === null || Object.keys(kept.shape).some((name) => known[name] === undefined);
+  const missing = standIns.filter(isMissing);
+  if (known !== null && missing.length === 0) return known;
+  const made = known ?? { signingKey: freshKey() };
+  for (const { fresh } of missing) Object.assign(made, fresh());
   await mkdir(resolve(path, '..'), { recursive: true, mode: 0o700 });
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const fresh: Vendors = {
-    signingKey: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
-    teamsAppId: randomUUID(),
-    teamsOutgoingSecret: freshSecurityToken(),
-    graph: freshGraph(),
-  };
-  await writeFile(path, `${JSON.stringify(fresh, null, 2)}\n`, { flag: 'wx', mode: 0o600 }).catch(
+  const flag = known === null ? 'wx' : 'w';
+  await writeFile(path, `${JSON.stringify(made, null, 2)}\n`, { flag, mode: 0o600 }).catch(
     (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw new Exit(EXIT.failed, `SALLYPORT_DATA_DIR: cannot be written (${error.code})`);
     },
   );
-  const made = await readDevVendors(place);
-  if (made === null) throw new Exit(EXIT.failed, 'SALLYPORT_DATA_DIR: cannot be read');
-  return made;
+  const kept = await readKept(path);
+  if (kept === null) throw new Exit(EXIT.failed, 'SALLYPORT_DATA_DIR: cannot be read');
+  return kept;
 }
 
-function freshGraph(): Vendors['graph'] {
-  const { privateKey, certificate } = createTestCertificate();
-  const clientState = randomBytes(32).toString('base64url');
-  return { tenantId: randomUUID(), clientId: randomUUID(), clientState, privateKey, certificate };
-}
+const freshKey = (): string =>
+  generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
 
 export interface RunningVendors {
   /** Settings by variable name, for channels that the environment does not configure itself. */
@@ -94,34 +89,27 @@ export interface RunningVendors {
   close(): Promise<void>;
 }
 
-/** Publishes the development key where the gate looks for the vendors' keys, so that `send` can play them. */
-export async function startDevVendors(place: Place): Promise<RunningVendors> {
-  const { key, teamsAppId, teamsOutgoingSecret, graph } = await ensureDevVendors(place);
-  const keys = await startKeyServer([key]);
-  // A real push subscription's tokens are signed by Google, and its mailboxes are at Google.
-  const gmail = place.environment.GMAIL_PUSH_AUDIENCE ? null : await startDevGmail(place, keys.jwksUrl);
-  const teams = { TEAMS_APP_ID: teamsAppId, TEAMS_OPENID_URL: keys.openidUrl };
+/** Publishes the development key where the gate looks for the vendors' keys, and starts what stands in for them. */
+export async function startDevVendors(place: Place, { modules, halves }: Plugs): Promise<RunningVendors> {
+  const samples = await Promise.all(modules.map(async ({ name }) => (await halves[name]?.())?.sample()));
+  const standIns = samples.flatMap((sample) => sample?.standIn ?? []);
+  const dataFolder = dataFolderOf(place);
+  const path = join(dataFolder, FILE);
+  const kept = await ensureKept(standIns, path);
+  const keys = await startKeyServer([keyOf(kept, path)]);
+  const where = { environment: place.environment, dataFolder };
+  const running = await Promise.all(
+    standIns.map((standIn) => {
+      const own = standIn.kept.safeParse(kept);
+      if (!own.success) throw damaged(path);
+      return standIn.start(own.data, keys, where);
+    }),
+  );
   return {
-    settings: {
-      // A real bot's activities are signed with Microsoft's keys, which only the real document names.
-      ...(place.environment.TEAMS_APP_ID ? {} : teams),
-      TEAMS_OUTGOING_SECRET: teamsOutgoingSecret,
-      // Likewise: who names a real Entra tenant gets notifications that Microsoft signs.
-      ...(place.environment.GRAPH_TENANT_ID ? {} : graphSettings(graph, keys.jwksUrl)),
-      ...gmail?.settings,
-    },
+    settings: Object.assign({}, ...running.map(({ settings }) => settings)),
     close: async () => {
       await keys.close();
-      await gmail?.close();
+      await Promise.all(running.map((one) => one.close?.()));
     },
   };
 }
-
-const graphSettings = (graph: Vendors['graph'], jwksUrl: string): Environment => ({
-  GRAPH_TENANT_ID: graph.tenantId,
-  GRAPH_CLIENT_ID: graph.clientId,
-  GRAPH_CLIENT_STATE: graph.clientState,
-  GRAPH_ENCRYPTION_CERT: graph.certificate,
-  GRAPH_ENCRYPTION_KEY: graph.privateKey,
-  GRAPH_JWKS_URL: jwksUrl,
-});

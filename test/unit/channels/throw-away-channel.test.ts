@@ -5,7 +5,8 @@ import { startIngress } from '../../../src/app/ingress.node.ts';
 import { loadWorker } from '../../../src/app/roles.node.ts';
 import { openRuntime } from '../../../src/app/runtime.node.ts';
 import type { Replier } from '../../../src/channels/channel.ts';
-import type { ChannelModule, NodeHalf, Plugs } from '../../../src/channels/module.ts';
+import type { NodeHalf, Plugs } from '../../../src/channels/module.node.ts';
+import type { ChannelModule } from '../../../src/channels/module.ts';
 import { plugs } from '../../../src/channels/registry.node.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { Config } from '../../../src/config/schema.ts';
@@ -23,6 +24,7 @@ const letter = z.object({ id: z.string(), from: z.string(), loft: z.string(), te
 
 const pigeonModule: ChannelModule<PigeonSettings> = {
   name: 'pigeon',
+  samples: ['pigeon'],
   settings,
   window: z.number().default(3_600_000),
   hooks: [{ label: 'Pigeon loft', path: '' }],
@@ -79,6 +81,7 @@ function pigeonHalf(posted: unknown[], opened: string[]): NodeHalf<PigeonSetting
       return { replier };
     },
     check: (_, { tenant }) => ({ name: `pigeon (${tenant})`, run: async () => 'it flies' }),
+    sample: async () => ({ senders: {} }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { createPublicKey, randomBytes, randomUUID } from 'node:crypto';
+import { z } from 'zod';
 import {
   encryptGraphContent,
   type GraphEncryptedContent,
@@ -9,15 +10,35 @@ import {
   graphMail,
   signGraphToken,
 } from '../../testing/graph/signer.ts';
-import { type DevVendors, readDevVendors } from '../dev/vendors.ts';
-import { EXIT, Exit, type Io } from '../io.ts';
-import type { Sender, SendOptions, SignedDelivery } from './sender.ts';
+import { createTestCertificate } from '../../testing/keys/certificate.ts';
+import {
+  type DevIdentity,
+  type Sample,
+  type SampleContext,
+  SampleError,
+  type Sender,
+  type SendOptions,
+  type SignedDelivery,
+  type StandIn,
+} from '../sample.node.ts';
 
 /** How far apart the two messages of `reorder` claim to be written, in ms. */
 const REORDER_MS = 2_000;
 
 /** What `dev` calls its certificate: the default of `GRAPH_ENCRYPTION_KEY_ID`. */
 const CERTIFICATE_ID = 'sallyport';
+
+const kept = z.object({
+  graph: z.object({
+    tenantId: z.string(),
+    clientId: z.string(),
+    clientState: z.string(),
+    /** PKCS #8, PEM, and DER in base64: what rich notifications are encrypted with. */
+    privateKey: z.string(),
+    certificate: z.string(),
+  }),
+});
+type Kept = z.output<typeof kept>;
 
 /** A mail that somebody wrote, and how Graph tells of it. */
 interface Change {
@@ -29,13 +50,12 @@ interface Change {
 /** Makes the request that tells of a change, honestly or spoiled in one way. */
 type Tell = (change: Change, tamper?: GraphTamper) => Pick<SignedDelivery, 'headers' | 'body'>;
 
-export const graphSender: Sender = {
-  name: 'graph',
+const graphSender: Sender<Kept> = {
   path: (tenant) => `/hooks/graph/${tenant}`,
   // Graph's status is the same for what is kept out.
   statuses: { taken: [202], refused: [202] },
-  async deliveries(options, io) {
-    const tell = await tellerOf(options, io);
+  async deliveries(options, context) {
+    const tell = await tellerOf(options, context);
     const expecting = (request: ReturnType<Tell>, expect: SignedDelivery['expect']) => ({ ...request, expect });
     const at = Date.now();
     const change = changeOf(options, at);
@@ -71,24 +91,27 @@ const isDelivery = (payload: unknown): boolean => Array.isArray(recordOf(payload
 
 function recordOf(payload: unknown): Readonly<Record<string, unknown>> {
   if (typeof payload === 'object' && payload !== null && !Array.isArray(payload)) return { ...payload };
-  throw new Exit(EXIT.usage, '--file: must hold a JSON object: a mail, or a delivery with its `value`');
+  throw new SampleError('usage', '--file: must hold a JSON object: a mail, or a delivery with its `value`');
 }
 
 /** Rich notifications where `dev` has made a key for them, else basic ones of a hand-made subscription. */
-async function tellerOf({ payload }: SendOptions, io: Io): Promise<Tell> {
+async function tellerOf({ payload }: SendOptions, context: SampleContext<Kept>): Promise<Tell> {
   if (payload !== undefined && isDelivery(payload)) {
     const { value, validationTokens } = recordOf(payload) as { value: unknown[]; validationTokens?: string[] };
     return () => graphDelivery(value, validationTokens);
   }
-  const { GRAPH_TENANT_ID: tenantId, GRAPH_CLIENT_STATE } = io.environment;
+  const { GRAPH_TENANT_ID: tenantId, GRAPH_CLIENT_STATE } = context.environment;
   if (tenantId) {
     const clientState = GRAPH_CLIENT_STATE?.split(',')[0]?.trim();
     if (clientState) return tellBasic(tenantId, clientState);
-    throw new Exit(EXIT.config, 'GRAPH_CLIENT_STATE: is required');
+    throw new SampleError('config', 'GRAPH_CLIENT_STATE: is required');
   }
-  const vendors = await readDevVendors(io);
-  if (vendors !== null) return tellRich(vendors);
-  throw new Exit(EXIT.config, 'GRAPH_TENANT_ID, GRAPH_CLIENT_STATE: are required (or start `sallyport dev` here once)');
+  const identity = await context.dev();
+  if (identity !== null) return tellRich(identity);
+  throw new SampleError(
+    'config',
+    'GRAPH_TENANT_ID, GRAPH_CLIENT_STATE: are required (or start `sallyport dev` here once)',
+  );
 }
 
 const resourceOf = ({ mailbox, mail }: Change): string => `Users/${mailbox}/Messages/${mail.id}`;
@@ -98,8 +121,8 @@ const tellBasic =
   (tenantId: string, clientState: string): Tell =>
   (change, tamper) => {
     if (tamper === 'stale' || tamper === 'future') {
-      throw new Exit(
-        EXIT.usage,
+      throw new SampleError(
+        'usage',
         `--tamper ${tamper}: basic notifications have no time; start \`sallyport dev\` for rich ones`,
       );
     }
@@ -114,7 +137,7 @@ const tellBasic =
 
 /** With the mail inside, encrypted, and a token that says it is Graph who tells. */
 const tellRich =
-  ({ key, graph }: DevVendors): Tell =>
+  ({ key, kept: { graph } }: DevIdentity<Kept>): Tell =>
   (change, tamper) => {
     const encryptedContent = encryptGraphContent(change.mail, createPublicKey(graph.privateKey), CERTIFICATE_ID);
     const item: GraphItem = graphItem({
@@ -134,3 +157,28 @@ function altered(content: GraphEncryptedContent): GraphEncryptedContent {
   data[0] = (data[0] ?? 0) ^ 1;
   return { ...content, data: data.toString('base64') };
 }
+
+const standIn: StandIn<Kept> = {
+  kept,
+  fresh() {
+    const { privateKey, certificate } = createTestCertificate();
+    const clientState = randomBytes(32).toString('base64url');
+    return { graph: { tenantId: randomUUID(), clientId: randomUUID(), clientState, privateKey, certificate } };
+  },
+  async start({ graph }, { jwksUrl }, { environment }) {
+    // Who names a real Entra tenant gets notifications that Microsoft signs.
+    if (environment.GRAPH_TENANT_ID) return { settings: {} };
+    return {
+      settings: {
+        GRAPH_TENANT_ID: graph.tenantId,
+        GRAPH_CLIENT_ID: graph.clientId,
+        GRAPH_CLIENT_STATE: graph.clientState,
+        GRAPH_ENCRYPTION_CERT: graph.certificate,
+        GRAPH_ENCRYPTION_KEY: graph.privateKey,
+        GRAPH_JWKS_URL: jwksUrl,
+      },
+    };
+  },
+};
+
+export const graphSample: Sample<Kept> = { senders: { graph: graphSender }, standIn };

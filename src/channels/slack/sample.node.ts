@@ -7,21 +7,26 @@ import {
   slackJson,
   slackMessage,
 } from '../../testing/slack/signer.ts';
-import { EXIT, Exit, type Io } from '../io.ts';
-import { toolSettings } from '../settings.ts';
-import type { Sender, SendOptions, SignedDelivery } from './sender.ts';
+import {
+  type Sample,
+  type SampleContext,
+  SampleError,
+  type Sender,
+  type SendOptions,
+  type SignedDelivery,
+} from '../sample.node.ts';
+import type { SlackConfig } from './settings.ts';
 
 const refusedModes: ReadonlySet<string> = new Set<SlackTamper>(['stale', 'future', 'wrong-key', 'altered']);
 
 /** How far apart the two messages of `reorder` claim to be written, in ms. */
 const REORDER_MS = 2_000;
 
-export const slackSender: Sender = {
-  name: 'slack',
+const slackSender: Sender = {
   path: (tenant) => `/hooks/slack/${tenant}`,
   statuses: { taken: [200], refused: [401] },
-  async deliveries(options, io) {
-    const signingSecret = await secretOf(io, options.tenant);
+  async deliveries(options, context) {
+    const signingSecret = await secretOf(options.tenant, context);
     const at = Date.now();
     const { tamper } = options;
     const sign = (body: SlackBody, expect: SignedDelivery['expect']): SignedDelivery => {
@@ -46,7 +51,8 @@ export const slackSender: Sender = {
 function bodyOf({ payload, text, index }: SendOptions, at: number): SlackBody {
   if (payload === undefined)
     return slackJson(slackMessage({ text: numbered(text, index), channel: 'D0SALLYPORT', at }));
-  if (typeof payload !== 'object' || payload === null) throw new Exit(EXIT.usage, '--file: must hold a JSON object');
+  if (typeof payload !== 'object' || payload === null)
+    throw new SampleError('usage', '--file: must hold a JSON object');
   if ('command' in payload) {
     return slackForm(Object.fromEntries(Object.entries(payload).map(([name, value]) => [name, String(value)])));
   }
@@ -58,9 +64,12 @@ function bodyOf({ payload, text, index }: SendOptions, at: number): SlackBody {
 const numbered = (text: string, index: number): string => (index === 0 ? text : `${text} (${index + 1})`);
 
 /** The tenant's own where a configuration file is at hand, else that of the environment or of `dev`. */
-async function secretOf(io: Io, tenant: string): Promise<string> {
-  const { tenants } = await toolSettings(io);
-  const secret = (tenants[tenant]?.slack ?? tenants.default?.slack)?.signingSecrets[0];
+async function secretOf(tenant: string, { settings }: SampleContext<unknown>): Promise<string> {
+  const slack = (await settings(tenant)) as SlackConfig | undefined;
+  const secret = slack?.signingSecrets[0];
   if (secret !== undefined) return secret;
-  throw new Exit(EXIT.config, 'SLACK_SIGNING_SECRET: is required (or start `sallyport dev` here once)');
+  throw new SampleError('config', 'SLACK_SIGNING_SECRET: is required (or start `sallyport dev` here once)');
 }
+
+/** `dev` makes the signing secret with the other secrets. */
+export const slackSample: Sample = { senders: { slack: slackSender } };
