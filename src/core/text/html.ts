@@ -1,104 +1,91 @@
-/** What a person would read of a mail or a chat message, without its markup. */
+import { decodeHTMLStrict } from 'entities';
+import { Tokenizer } from 'htmlparser2';
 
 /** Elements that stand on lines of their own. */
 const blocks: ReadonlySet<string> = new Set(
-  'address article aside blockquote br dd div dl dt figure footer form h1 h2 h3 h4 h5 h6 header hr li main nav ol p pre section table tr ul'.split(
-    ' ',
-  ),
+  (
+    'address article aside blockquote br caption center dd details div dl dt fieldset figcaption figure footer form ' +
+    'h1 h2 h3 h4 h5 h6 header hr legend li main nav ol p pre section summary table tr ul'
+  ).split(' '),
 );
 
+const cells: ReadonlySet<string> = new Set(['td', 'th']);
+
 /** Elements whose content nobody sees. */
-const hidden: ReadonlySet<string> = new Set(['head', 'noscript', 'script', 'style', 'template', 'title']);
+const hidden: ReadonlySet<string> = new Set('iframe noembed noframes noscript script style template title'.split(' '));
 
 /** Pictures that are words: Teams writes emoji so. */
 const pictures: ReadonlySet<string> = new Set(['img', 'emoji']);
 
-const entities: Readonly<Record<string, string>> = {
-  amp: '&',
-  apos: "'",
-  gt: '>',
-  hellip: '…',
-  ldquo: '“',
-  lsquo: '‘',
-  lt: '<',
-  mdash: '—',
-  nbsp: ' ',
-  ndash: '–',
-  quot: '"',
-  rdquo: '”',
-  rsquo: '’',
-};
+/** Characters of a picture's words that count as such; what is longer describes it. */
+const MAX_ALT_CHARS = 64;
 
-/** One pass over the text: what a stranger wrote may not cost more than its length. */
+/**
+ * What a person would read of a mail, a chat message or a page, without its markup. Broken HTML is read as browsers read
+ * it: what begins no tag is text, a tag or comment that is not closed reaches to the end, references need no semicolon
+ * where old ones had none.
+ *
+ * One pass without a stack, because what a stranger wrote may not cost more than its length: of htmlparser2 only the
+ * tokenizer is used, as its parser searches all open elements at each closing tag.
+ */
 export function htmlToText(html: string): string {
   let text = '';
-  let at = 0;
-  while (at < html.length) {
-    const open = html.indexOf('<', at);
-    const until = open === -1 ? html.length : open;
-    text += html.slice(at, until).replace(/\s+/g, ' ');
-    if (open === -1) break;
-    const tag = readTag(html, open);
-    if (tag === null) {
-      text += '<';
-      at = open + 1;
-      continue;
-    }
-    if (blocks.has(tag.name)) text += '\n';
-    else if (tag.name === 'td' || tag.name === 'th') text += ' ';
-    else if (pictures.has(tag.name)) text += altOf(html.slice(open, tag.end));
-    at = hidden.has(tag.name) && !tag.isClosing ? endOfElement(html, tag) : tag.end;
-  }
-  return tidy(decodeEntities(text));
+  /** The element whose end is waited for; empty where text is seen. */
+  let unseen = '';
+  let picture = false;
+  let attribute = '';
+  let alt: string | null = null;
+  const open = (): void => {
+    if (picture && unseen === '' && alt !== null && alt.length <= MAX_ALT_CHARS) text += alt;
+    picture = false;
+    alt = null;
+  };
+  const part = (name: string): void => {
+    if (unseen !== '') return;
+    if (blocks.has(name)) text += '\n';
+    else if (cells.has(name)) text += ' ';
+  };
+  const ignore = (): void => {};
+  const tokenizer = new Tokenizer(
+    {},
+    {
+      ontext: (start, end) => {
+        if (unseen === '') text += html.slice(start, end).replace(/\s+/g, ' ');
+      },
+      ontextentity: (point) => {
+        if (unseen === '') text += String.fromCodePoint(point);
+      },
+      onopentagname: (start, end) => {
+        const name = html.slice(start, end).toLowerCase();
+        part(name);
+        picture = pictures.has(name);
+        if (unseen === '' && hidden.has(name)) unseen = name;
+      },
+      onopentagend: open,
+      onselfclosingtag: open,
+      onclosetag: (start, end) => {
+        const name = html.slice(start, end).toLowerCase();
+        part(name);
+        if (name === unseen) unseen = '';
+      },
+      onattribname: (start, end) => {
+        // Of a repeated attribute the first counts.
+        attribute = picture && alt === null ? html.slice(start, end).toLowerCase() : '';
+      },
+      onattribdata: (start, end) => {
+        if (attribute === 'alt') alt = (alt ?? '') + html.slice(start, end);
+      },
+      onattribentity: (point) => {
+        if (attribute === 'alt') alt = (alt ?? '') + String.fromCodePoint(point);
+      },
+      ...{ onattribend: ignore, oncdata: ignore, oncomment: ignore, ondeclaration: ignore, onend: ignore },
+      onprocessinginstruction: ignore,
+    },
+  );
+  tokenizer.write(html);
+  tokenizer.end();
+  return tidy(text);
 }
-
-interface Tag {
-  readonly name: string;
-  readonly isClosing: boolean;
-  /** Where the text goes on. */
-  readonly end: number;
-}
-
-/** Null for a `<` that begins no tag. Whatever is not closed reaches to the end, as in browsers. */
-function readTag(html: string, open: number): Tag | null {
-  if (html.startsWith('<!--', open)) return { name: '', isClosing: false, end: after(html, '-->', open) };
-  const match = /^<(\/?)([a-z][a-z0-9:]{0,30}|[!?])/i.exec(html.slice(open, open + 40));
-  if (match === null) return null;
-  let quote = '';
-  for (let at = open + match[0].length; at < html.length; at += 1) {
-    const character = html.charAt(at);
-    if (quote !== '') quote = character === quote ? '' : quote;
-    else if (character === '"' || character === "'") quote = character;
-    else if (character === '>') return tagOf(match, at + 1);
-  }
-  return tagOf(match, html.length);
-}
-
-const tagOf = (match: RegExpExecArray, end: number): Tag => ({
-  name: (match[2] ?? '').toLowerCase(),
-  isClosing: match[1] === '/',
-  end,
-});
-
-const after = (html: string, mark: string, from: number): number => {
-  const found = html.indexOf(mark, from);
-  return found === -1 ? html.length : found + mark.length;
-};
-
-function endOfElement(html: string, { name, end }: Tag): number {
-  const closing = new RegExp(`</${name}\\b`, 'gi');
-  closing.lastIndex = end;
-  return closing.exec(html)?.index ?? html.length;
-}
-
-const altOf = (tag: string): string => /\salt="([^"<>]{0,64})"/i.exec(tag.slice(0, 2_000))?.[1] ?? '';
-
-const decodeEntities = (text: string): string =>
-  text.replace(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,8}));/gi, (whole, decimal, hexadecimal, name) => {
-    if (name !== undefined) return entities[String(name).toLowerCase()] ?? whole;
-    const point = decimal === undefined ? Number.parseInt(hexadecimal, 16) : Number(decimal);
-    return point > 0 && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff) ? String.fromCodePoint(point) : '';
-  });
 
 const tidy = (text: string): string =>
   text
@@ -108,3 +95,16 @@ const tidy = (text: string): string =>
     .join('\n')
     .replace(/\n{3,}/g, '\n\n')
     .trim();
+
+/** HTML (13.5) knows no longer name than `CounterClockwiseContourIntegral`; of digits CommonMark (2.5) takes so many. */
+const REFERENCE = /&(?:#(?:\d{1,7}|[xX][0-9a-fA-F]{1,6})|[A-Za-z][A-Za-z0-9]{1,30});/g;
+const CONTROL = /[\u0000-\u001f\u007f]/;
+
+/** Character references of plain text as what they stand for; unknown ones and control characters stay as they are. */
+export const decodeReferences = (text: string): string =>
+  text.includes('&')
+    ? text.replace(REFERENCE, (reference) => {
+        const decoded = decodeHTMLStrict(reference);
+        return CONTROL.test(decoded) ? reference : decoded;
+      })
+    : text;

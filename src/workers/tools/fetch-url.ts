@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { JsonValue } from '../../core/json/json.ts';
 import { cutBetweenWords } from '../../core/text/cap.ts';
+import { htmlToText } from '../../core/text/html.ts';
 import { OutboundError } from '../../net/guard/reasons.ts';
 import type { GuardedFetch, GuardedResponse } from '../../net/guarded-fetch.ts';
-import { pageText } from './page-text.ts';
 import { ToolRefusal } from './refusal.ts';
 import { cutToBytes } from './result.ts';
 import { defineTool, type Tool } from './tool.ts';
@@ -62,4 +62,25 @@ function describePage({ url, status, headers, body }: GuardedResponse): JsonValu
   // Scrubbed after the cut, which must leave no part of a secret behind.
   const kept = fitting.length < text.length ? cutBetweenWords(text, fitting.length) : text;
   return { url, status, text: kept, ...(kept.length < text.length ? { cut: true } : {}) };
+}
+
+const textual = /^(?:text\/[\w.+-]{1,80}|application\/(?:[\w.-]{1,80}\+)?(?:json|xml)|application\/xhtml\+xml)$/;
+const html: ReadonlySet<string> = new Set(['text/html', 'application/xhtml+xml']);
+
+/** What a body says to a reader; null for types that are not text. Without a type nothing is guessed. */
+function pageText(contentType: string, body: Uint8Array): string | null {
+  const [type = '', ...parameters] = contentType.slice(0, 500).toLowerCase().split(';');
+  const name = type.trim();
+  if (!textual.test(name)) return null;
+  const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='));
+  const text = decode(body, charset?.slice('charset='.length).replaceAll('"', '').trim() ?? 'utf-8');
+  return html.has(name) ? htmlToText(text) : text;
+}
+
+function decode(body: Uint8Array, charset: string): string {
+  try {
+    return new TextDecoder(charset).decode(body);
+  } catch {
+    return new TextDecoder().decode(body);
+  }
 }

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Read } from '../../../src/channels/channel.ts';
-import { htmlToText } from '../../../src/channels/gmail/read/html-text.ts';
 import { messageEvent } from '../../../src/channels/gmail/receive/identify.ts';
 import { newMailbox } from '../../../src/channels/gmail/sync/mailbox-state.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
+import { htmlToText } from '../../../src/core/text/html.ts';
 import { openEmbeddedStore } from '../../../src/queue/embedded/open.ts';
 import { defaultLimits, type Store } from '../../../src/queue/store.ts';
 import type { MailContent, MailOptions } from '../../../src/testing/gmail/mailbox.ts';
@@ -14,6 +14,7 @@ import { type GmailFault, type GmailServer, startGmailServer } from '../../../sr
 import { createFakeClock } from '../../support/clock.ts';
 import { identifier, MAILBOX } from '../../support/gmail.ts';
 import { type GmailWorker, openGmailWorker, prepared, TENANT } from '../../support/gmail-worker.ts';
+import { htmlSample, htmlSampleText } from '../../support/html-sample.ts';
 
 const clock = createFakeClock();
 let folder: string;
@@ -159,6 +160,10 @@ describe('the text of a message', () => {
     ).toBe('Hello & <welcome>\n\nsecond\nthird');
   });
 
+  test('is what a person reads of its HTML', async () => {
+    expect(await textOf([{ mimeType: 'text/html', data: htmlSample }])).toBe(htmlSampleText);
+  });
+
   test.each([
     ['UTF-8, whatever the header says', Buffer.from('Grüße • 東京'), 'text/plain; charset=iso-2022-jp', 'Grüße • 東京'],
     ['what its header says, where it is no UTF-8', latin1('Grüße'), 'text/plain; charset="ISO-8859-1"', 'Grüße'],
@@ -187,8 +192,21 @@ test.each([
   ['<style'.repeat(50_000), ''],
   ['<style>'.repeat(50_000), ''],
   ['<!--'.repeat(50_000), ''],
-  [`${'<'.repeat(100_000)}x`, ''],
-  ['&#x110000;&#0;&unknown;', '&#x110000;&#0;&unknown;'],
+  // A `<` before another begins no tag and is text, as in browsers; the last begins one that the end cuts off.
+  [`${'<'.repeat(100_000)}x`, '<'.repeat(99_999)],
+  [`${'<b>'.repeat(100_000)}x${'</i>'.repeat(100_000)}`, 'x'],
+  [`${'<form><p>'.repeat(50_000)}x`, 'x'],
+  [`x<a title="${'y>'.repeat(100_000)}`, 'x'],
+  [`x${"<img alt='".repeat(50_000)}`, 'x'],
+  [`x${'<!'.repeat(50_000)}`, 'x'],
+  ['&'.repeat(100_000), '&'.repeat(100_000)],
+  [`&#${'9'.repeat(100_000)}`, '\ufffd'],
+  // What is no character is the replacement character (HTML, 13.2.5.80), so that a reader sees that something was there.
+  ['&#x110000;&#0;&#xD800;&unknown;&constructor;', '\ufffd\ufffd\ufffd&unknown;&constructor;'],
+  ['<img alt="a" alt="b">', 'a'],
+  ['<title>unclosed', ''],
+  ['<head><meta name="a">text', 'text'],
+  ['<iframe><p>old</p></iframe>new', 'new'],
   ['a<b', 'a'],
   ['<SCRIPT>x</SCRIPT >y', 'y'],
 ])('hostile HTML is read in one pass (%#)', (html, text) => {

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { graphDelivery, graphItem } from '../../../src/testing/graph/signer.ts';
 import type { Agent } from '../../../src/workers/agent.ts';
 import { CLIENT_STATE, type GraphGate, type GraphGateOptions, openGraphGate } from '../../support/graph-gate.ts';
+import { htmlSample, htmlSampleText } from '../../support/html-sample.ts';
 
 /** Notifications are hints: what an agent sees was fetched, and what nobody should answer is ignored. */
 
@@ -114,7 +115,9 @@ describe('mail', () => {
       '<html><head><style>p{}</style></head><body><p>Hi&nbsp;<b>there</b></p><p>5 &lt; 6</p><script>x()</script>';
     gate.graph.mail('agent@example.com', { text: '', fields: { body: { contentType: 'html', content: html } } });
     await settle();
-    expect(seen[0]?.text).toBe('Hello\n\nHi there\n\n5 < 6');
+    gate.graph.mail('agent@example.com', { text: '', fields: { body: { contentType: 'html', content: htmlSample } } });
+    await settle();
+    expect(seen.map(({ text }) => text)).toEqual(['Hello\n\nHi there\n\n5 < 6', `Hello\n\n${htmlSampleText}`]);
   });
 
   it('that is gone is ignored, after it had a moment to appear', async () => {
@@ -184,6 +187,13 @@ describe('Teams messages', () => {
     expect(seen.map(({ text }) => text).toSorted()).toEqual(['below it', 'in a channel', 'in a chat']);
     const names = (await gate.events()).map(({ event }) => event.conversation.name);
     expect(new Set(names)).toEqual(new Set([CHAT, `19:general@thread.tacv2:${root}`]));
+  });
+
+  it('in HTML become what a person reads of them', async () => {
+    await open({ keep: [`chats/${CHAT}/messages`] });
+    gate.graph.chat(CHAT, { text: '', fields: { body: { contentType: 'html', content: htmlSample } } });
+    await settle();
+    expect(seen.map(({ text }) => text)).toEqual([htmlSampleText]);
   });
 
   it('seen by a subscription to everything and by one to the chat run once', async () => {

@@ -93,7 +93,8 @@ describe('HTML', () => {
     ['<p>one</p><p>two</p>', 'one\n\ntwo'],
     ['<div>a<br>b</div>', 'a\nb'],
     ['<at id="0">Bot</at>&nbsp;do&#32;it', 'Bot do it'],
-    ['fish &amp; chips &lt;3 &hearts; &#x1F600; &#0; &#xD800;', 'fish & chips <3 &hearts; 😀'],
+    // What is no character is the replacement character (HTML, 13.2.5.80).
+    ['fish &amp; chips &lt;3 &hearts; &#x1F600; &#0; &#xD800;', 'fish & chips <3 ♥ 😀 \ufffd \ufffd'],
     ['1 < 2 and 3 > 2', '1 < 2 and 3 > 2'],
     ['<emoji id="smile" alt="🙂"></emoji> <img src="x" alt="a cat">', '🙂 a cat'],
     ['<style>p{}</style><script>if (a<b) {}</script>text<!-- hidden <b> -->', 'text'],

@@ -1,6 +1,6 @@
 import { fromBase64 } from '../../../core/crypto/encoding.ts';
 import { cutBetweenWords } from '../../../core/text/cap.ts';
-import { htmlToText } from './html-text.ts';
+import { htmlToText } from '../../../core/text/html.ts';
 import { headerOf } from './mail-headers.ts';
 import type { MailPart } from './messages.ts';
 

@@ -1,5 +1,5 @@
 import type { Token, Tokens } from 'marked';
-import { decodeEntities } from './entities.ts';
+import { decodeReferences } from '../../../core/text/html.ts';
 import { type Inline, textOf } from './tree.ts';
 
 type Known =
@@ -45,7 +45,7 @@ function readInline(token: Known): readonly Inline[] {
     default:
       // In lists, text comes with tokens of its own.
       return token.tokens === undefined
-        ? [{ kind: 'text', text: decodeEntities(token.text) }]
+        ? [{ kind: 'text', text: decodeReferences(token.text) }]
         : readInlines(token.tokens);
   }
 }
@@ -54,7 +54,7 @@ function readInline(token: Known): readonly Inline[] {
 const ALLOWED = /^(https?:\/\/|mailto:)/i;
 
 function readLink({ raw, href: written, tokens }: Pick<Tokens.Link, 'raw' | 'href' | 'tokens'>): readonly Inline[] {
-  const href = decodeEntities(written).replaceAll(UNSAFE, encodeURIComponent);
+  const href = decodeReferences(written).replaceAll(UNSAFE, encodeURIComponent);
   if (!ALLOWED.test(href)) return [{ kind: 'text', text: raw }];
   const children = readInlines(tokens);
   const label = textOf(children);

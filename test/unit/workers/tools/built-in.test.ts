@@ -8,6 +8,7 @@ import { createFetchUrl } from '../../../../src/workers/tools/fetch-url.ts';
 import { replyTool } from '../../../../src/workers/tools/reply.ts';
 import type { Tool } from '../../../../src/workers/tools/tool.ts';
 import { testFolder } from '../../../support/folder.ts';
+import { htmlSample, htmlSampleText } from '../../../support/html-sample.ts';
 import { openToolRun, SECRET, type ToolRun } from '../../../support/tool-run.ts';
 import { type Case, cases, collectedCases } from '../../net/support/cases.ts';
 import { dialling, fixedNames, startWeb } from '../../net/support/web.ts';
@@ -86,14 +87,16 @@ describe('fetch_url', () => {
       '<html><head><title>t</title><script>x()</script></head><body><h1>Hi</h1><p>caf&eacute; &amp; co</p></body></html>';
     const { get, close } = await openPages({
       '/': { type: 'text/html; charset=utf-8', body: bytes(html) },
+      '/sample': { type: 'application/xhtml+xml', body: bytes(htmlSample) },
       '/latin': { type: 'text/plain; charset="ISO-8859-1"', body: Buffer.from('café', 'latin1') },
       '/json': { type: 'application/ld+json', body: bytes('{"a":1}') },
       '/from': { status: 302, location: '/json', body: bytes('') },
       '/odd': { type: 'text/plain; charset=klingon', body: bytes('nuqneH') },
     });
     expect(await get('http://open.example/')).toMatchObject({
-      value: { status: 200, text: expect.stringContaining('Hi\n') },
+      value: { status: 200, text: 'Hi\n\ncafé & co' },
     });
+    expect(await get('http://open.example/sample')).toMatchObject({ value: { text: htmlSampleText } });
     expect(JSON.stringify(await get('http://open.example/#x'))).not.toMatch(/script|<h1>/);
     expect(await get('http://open.example/latin')).toMatchObject({ value: { text: 'café' } });
     expect(await get('http://open.example/odd')).toMatchObject({ value: { text: 'nuqneH' } });
