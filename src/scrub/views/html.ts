@@ -1,34 +1,19 @@
+import { decodeHTMLStrict } from 'entities';
 import type { Decoder } from './decoder.ts';
 import { charOf, type Decoded, decodeView } from './view.ts';
 
 /** Character references (HTML, 13.5). */
-const REFERENCE = /&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z]{2,14}));/y;
+const REFERENCE = /&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0-9]{1,30}));/y;
 const TAG = /<\/?([A-Za-z][A-Za-z0-9]{0,12})(?:[\s/][^<>]{0,300})?>/y;
 
-const NAMED: Readonly<Record<string, string>> = {
-  amp: '&',
-  lt: '<',
-  gt: '>',
-  quot: '"',
-  apos: "'",
-  nbsp: ' ',
-  colon: ':',
-  equals: '=',
-  sol: '/',
-  bsol: '\\',
-  lowbar: '_',
-  hyphen: '-',
-  period: '.',
-  plus: '+',
-  num: '#',
-  percnt: '%',
-  dollar: '$',
-  commat: '@',
-  excl: '!',
-  shy: '',
-  zwnj: '',
-  zwj: '',
-};
+/** Named characters that part words or letters for the eye alone, as what a secret is written with. */
+const PLAINER: ReadonlyMap<string, string> = new Map([
+  ['\u00a0', ' '],
+  ['\u2010', '-'],
+  ['\u00ad', ''],
+  ['\u200c', ''],
+  ['\u200d', ''],
+]);
 
 /** Tags that part no word; all others do. A table cell or a definition follows what names it. */
 const INLINE = new Set(
@@ -58,10 +43,17 @@ function decodeAt(text: string, at: number): Decoded | null {
   if (match === null) return null;
   const [{ length }, decimal, hex, name] = match;
   if (name !== undefined) {
-    const char = NAMED[name.toLowerCase()];
-    return char === undefined ? null : { text: char, length };
+    const char = named(name) ?? named(name.toLowerCase());
+    return char === null ? null : { text: char, length };
   }
   return { text: charOf(decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal)), length };
+}
+
+/** Null for a name that HTML does not know. */
+function named(name: string): string | null {
+  const reference = `&${name};`;
+  const char = decodeHTMLStrict(reference);
+  return char === reference ? null : (PLAINER.get(char) ?? char);
 }
 
 const QUOTING = /&(?!amp;)[#A-Za-z]/;

@@ -41,6 +41,8 @@ const disguises: Readonly<Record<string, (token: string) => string>> = {
   'percent-encoded twice': (token) => `next=${encodeURIComponent(encodeURIComponent(` ${token}`))}`,
   'in a paragraph': (token) => `<p>key: <b>${token}</b></p>`,
   'as character references': (token) => each(token, (char) => `&#${char.charCodeAt(0)};`),
+  'in named references to brackets': (token) => `see &lbrack;${token.replaceAll('_', '&UnderBar;')}&rbrack; &frac12;`,
+  'around references to invisible characters': (token) => `${token.slice(0, 8)}&ZeroWidthSpace;${token.slice(8)}`,
   'in the escaped attribute of a tag': (token) => `<img src="x.png" alt="API_KEY=&quot;${token}&quot;">`,
   'in the escaped attribute of a word': (token) =>
     `<p><a title='see &#34;${token}&#34;' href="https://example.com">x</a></p>`,
@@ -75,6 +77,19 @@ describe.each(Object.entries(disguises))('a secret %s', (_, disguise) => {
     expect(value).not.toContain(token);
   });
 });
+
+it.each(['&constructor;', '&unknown;', '&valueOf;', '&__proto__;', `&${'a'.repeat(40)};`])(
+  'a reference that HTML does not know stays as it is: %s',
+  (text) => expect(clean(text)).toBe(text),
+);
+
+it.each([
+  ['pw&colon; Blue-Harbor-42x', 'Blue-Harbor-42x'],
+  ['pw&COLON; Blue-Harbor-42x', 'Blue-Harbor-42x'],
+  ['password&Equals;Blue-Harbor-42x', 'Blue-Harbor-42x'],
+  ['password&colon;&NonBreakingSpace;Blue&hyphen;Harbor&dash;42x', 'Harbor'],
+  ['password: Blue&shy;-Har&zwnj;bor-&ZWJ;42x', 'bor'],
+])('a password beside named references is hidden: %s', (text, secret) => expect(clean(text)).not.toContain(secret));
 
 describe('what is hidden in another notation', () => {
   const token = ['gh', 'p_', createRandom(1).chars(ALNUM, 36)].join('');
