@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
+/**
+ * What the tests of a folder need, from nothing to a lot: `unit` neither Redis nor the build, `contracts` every driver of
+ * each port, `journey` the built program and local vendors, `hostile` what attackers send, `faults` kills and outages.
+ * `npm run test:unit` is the one to run while writing.
+ */
+const projects = ['unit', 'contracts', 'journey', 'hostile', 'faults'];
+
 export default defineConfig({
   plugins: [
     {
@@ -12,7 +19,7 @@ export default defineConfig({
     },
   ],
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: projects.map((name) => ({ extends: true, test: { name, include: [`test/${name}/**/*.test.ts`] } })),
     reporters: ['default', './test/support/closing-line.ts'],
     // Room for several waits for a condition (PATIENCE_MS in test/support/clock.ts) on a machine that is loaded.
     testTimeout: 180_000,

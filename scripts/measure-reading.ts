@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bundle } from './bundle.js';
 import { bundlesIn } from './reading/bundles.ts';
 import { filesOfJourney } from './reading/journey.ts';
 import { readSource, type SourceFile } from './reading/source.ts';
@@ -46,7 +46,7 @@ function journey(passed: readonly string[]): Record<string, Figure> {
 
 /** The folder of the entry point that the build calls `cli`. */
 function composition(): Record<string, Figure> {
-  const folder = dirname(entryPoints().cli ?? '');
+  const folder = dirname(bundle.entryPoints.cli ?? '');
   const members = [...files.values()].filter(({ path }) => path.startsWith(`${folder}/`));
   const arrows = members.flatMap(({ path, imports }) =>
     [...imports].filter((to) => to.startsWith(`${folder}/`)).map((to) => `${path} → ${to}`),
@@ -62,7 +62,7 @@ function modules(): Record<string, Figure> {
   for (const { imports } of files.values()) {
     for (const to of imports) importers.set(to, (importers.get(to) ?? 0) + 1);
   }
-  const entries = Object.values(entryPoints());
+  const entries = Object.values(bundle.entryPoints);
   // What is named by its place: an index stands for its folder, and settings are found by the name.
   const isNamed = (path: string) => entries.includes(path) || /^(index|settings)\.ts$/.test(basename(path));
   const single = [...files.values()].filter(
@@ -90,14 +90,6 @@ function size(): Record<string, Figure> {
     otherFiles: { what: 'other files', count: files.size - scripts.length },
     otherLines: { what: 'lines of these', count: linesOf([...files.values()]) - linesOf(scripts) },
   };
-}
-
-/** What scripts/build.js bundles, by name. It builds when it is imported, so it is read instead. */
-function entryPoints(): Record<string, string> {
-  const list = /entryPoints: \{(.*?)\}/s.exec(readFileSync(join(root, 'scripts', 'build.js'), 'utf8'))?.[1] ?? '';
-  const found = [...list.matchAll(/(\w+): '([^']+)'/g)].map(([, name = '', path = '']) => [name, path]);
-  if (found.length === 0) throw new Error('scripts/build.js names no entry points');
-  return Object.fromEntries(found) as Record<string, string>;
 }
 
 function named(names: readonly string[]): Pick<Figure, 'count' | 'names'> {

@@ -3,6 +3,9 @@ import type { Reporter, TestCase, TestModule } from 'vitest/node';
 /** Files whose skipped tests name no need are listed up to this many; `vitest -t` skips tests in all of them. */
 const MOST_FILES = 5;
 
+/** Files named with how long they took, when there are more than that. */
+const SLOWEST = 10;
+
 /** Ends the run with what was skipped and why, and then one plain line that any tool can read. */
 export default class ClosingLine implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[] = []): void {
@@ -22,7 +25,9 @@ export default class ClosingLine implements Reporter {
       // A file that does not load holds no tests and must still show.
       if (module.state() === 'failed' && module.errors().length > 0) count.failed += 1;
     }
+    const slowest = modules.toSorted((a, b) => secondsOf(b) - secondsOf(a)).slice(0, SLOWEST);
     const lines = [
+      ...(modules.length > SLOWEST ? slowest.map((one) => `${secondsOf(one)} s in ${one.relativeModuleId}`) : []),
       ...[...needs].map(([need, tests]) => `skipped ${tests}: missing ${need}`),
       ...[...files].slice(0, MOST_FILES).map(([file, tests]) => `skipped ${tests}: in ${file}`),
       ...(files.size > MOST_FILES ? [`skipped more: in ${files.size - MOST_FILES} other files`] : []),
@@ -31,6 +36,8 @@ export default class ClosingLine implements Reporter {
     process.stdout.write(`\n${lines.join('\n')}\n`);
   }
 }
+
+const secondsOf = (module: TestModule): number => Math.round(module.diagnostic().duration / 1000);
 
 const add = (counts: Map<string, number>, key: string): void => void counts.set(key, (counts.get(key) ?? 0) + 1);
 

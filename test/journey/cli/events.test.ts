@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { freshKeys } from '../support/campaign.ts';
-import { sallyport } from '../support/command.ts';
-import { type RoleProcess, startRole } from '../support/role.ts';
+import { freshKeys } from '../../support/campaign.ts';
+import { sallyport } from '../../support/command.ts';
+import { type RoleProcess, startRole } from '../../support/role.ts';
 
 let folder: string;
 let gate: RoleProcess;

@@ -4,7 +4,7 @@ import { parseSync } from '@swc/core';
 import { cruise, type IModule } from 'dependency-cruiser';
 import { beforeAll, expect, test } from 'vitest';
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '..', '..');
 
 /** Rows of the table of `ARCHITECTURE.md` whose header starts with this cell, without the header. */
 function rows(header: string): readonly string[][] {

@@ -1,9 +1,9 @@
 import { tmpdir } from 'node:os';
 import { beforeAll, expect, test } from 'vitest';
-import { sampleSecrets } from '../fixtures/secrets.ts';
-import { ensureBuilt } from '../support/built.ts';
-import { seeded } from '../support/campaign.ts';
-import { sallyport } from '../support/command.ts';
+import { sampleSecrets } from '../../fixtures/secrets.ts';
+import { ensureBuilt } from '../../support/built.ts';
+import { seeded } from '../../support/campaign.ts';
+import { sallyport } from '../../support/command.ts';
 
 const folder = tmpdir();
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-const read = (file: string): string => readFileSync(join(import.meta.dirname, '..', file), 'utf8');
+const read = (file: string): string => readFileSync(join(import.meta.dirname, '..', '..', file), 'utf8');
 
 interface Manifest {
   readonly dependencies: Readonly<Record<string, string>>;

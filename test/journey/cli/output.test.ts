@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { escapingIo, type Io } from '../../src/cli/io.ts';
-import { runCommandLine } from '../../src/cli/program.ts';
-import { ensureBuilt } from '../support/built.ts';
-import { freshKeys } from '../support/campaign.ts';
-import { createFakeClock } from '../support/clock.ts';
-import { sallyport } from '../support/command.ts';
-import { type Gate, JWT_SECRET, openGate } from '../support/gate.ts';
-import { message, postSlack } from '../support/slack.ts';
+import { escapingIo, type Io } from '../../../src/cli/io.ts';
+import { runCommandLine } from '../../../src/cli/program.ts';
+import { ensureBuilt } from '../../support/built.ts';
+import { freshKeys } from '../../support/campaign.ts';
+import { createFakeClock } from '../../support/clock.ts';
+import { sallyport } from '../../support/command.ts';
+import { type Gate, JWT_SECRET, openGate } from '../../support/gate.ts';
+import { message, postSlack } from '../../support/slack.ts';
 
 /** What repaints a terminal, reorders or hides what a reader sees, or begins a line. */
 const HOSTILE = {
@@ -286,7 +286,7 @@ test('what belongs to a layout or to an emoji stays', () => {
 });
 
 test('only the entry of the command line knows the streams, so that no command can write past the escaping', () => {
-  const root = join(import.meta.dirname, '..', '..', 'src');
+  const root = join(import.meta.dirname, '..', '..', '..', 'src');
   const sources = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
   expect(sources.length).toBeGreaterThan(300);
   const code = (file: string): string =>

@@ -1,12 +1,12 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { freshKeys } from '../support/campaign.ts';
-import { sallyport } from '../support/command.ts';
-import { testFolder } from '../support/folder.ts';
-import { freePort } from '../support/free-port.ts';
-import { type RoleProcess, startRole } from '../support/role.ts';
-import { until } from '../support/until.ts';
+import { freshKeys } from '../../support/campaign.ts';
+import { sallyport } from '../../support/command.ts';
+import { testFolder } from '../../support/folder.ts';
+import { freePort } from '../../support/free-port.ts';
+import { type RoleProcess, startRole } from '../../support/role.ts';
+import { until } from '../../support/until.ts';
 
 /** Starts it and waits for its banner, which comes after it listens. */
 async function dev(folder: string): Promise<RoleProcess> {

@@ -2,10 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { freshKeys } from '../support/campaign.ts';
-import { PATIENCE_MS } from '../support/clock.ts';
-import { sallyport } from '../support/command.ts';
-import { type RoleProcess, startRole } from '../support/role.ts';
+import { freshKeys } from '../../support/campaign.ts';
+import { PATIENCE_MS } from '../../support/clock.ts';
+import { sallyport } from '../../support/command.ts';
+import { type RoleProcess, startRole } from '../../support/role.ts';
 
 let folder: string;
 let gate: RoleProcess;

@@ -3,15 +3,15 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
-import { startLlmServer } from '../../src/testing/agents/llm-server.ts';
-import { type SlackServerOptions, startSlackServer } from '../../src/testing/slack/server.ts';
-import { startBotConnectorServer } from '../../src/testing/teams/bot-connector-server.ts';
-import { ensureBuilt } from '../support/built.ts';
-import { freshKeys } from '../support/campaign.ts';
-import { sallyport } from '../support/command.ts';
-import { testFolder } from '../support/folder.ts';
-import { freePort } from '../support/free-port.ts';
-import { describeRedis, startRedis } from '../support/redis.ts';
+import { startLlmServer } from '../../../src/testing/agents/llm-server.ts';
+import { type SlackServerOptions, startSlackServer } from '../../../src/testing/slack/server.ts';
+import { startBotConnectorServer } from '../../../src/testing/teams/bot-connector-server.ts';
+import { ensureBuilt } from '../../support/built.ts';
+import { freshKeys } from '../../support/campaign.ts';
+import { sallyport } from '../../support/command.ts';
+import { testFolder } from '../../support/folder.ts';
+import { freePort } from '../../support/free-port.ts';
+import { describeRedis, startRedis } from '../../support/redis.ts';
 
 const keys = freshKeys();
 

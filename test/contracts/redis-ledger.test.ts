@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { AccountLimit } from '../../../src/queue/ledger.ts';
-import type { Store } from '../../../src/queue/store.ts';
-import { describeRedis, type RedisServer, startRedis } from '../../support/redis.ts';
-import { createTestStores } from '../../support/redis-store.ts';
+import type { AccountLimit } from '../../src/queue/ledger.ts';
+import type { Store } from '../../src/queue/store.ts';
+import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
+import { createTestStores } from '../support/redis-store.ts';
 
 const DAY_SECONDS = 86_400;
 

@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { withTables } from '../scripts/configuration.ts';
-import { environmentPaths } from '../src/config/environment.ts';
-import { errorCodes } from '../src/core/errors.ts';
+import { withTables } from '../../scripts/configuration.ts';
+import { environmentPaths } from '../../src/config/environment.ts';
+import { errorCodes } from '../../src/core/errors.ts';
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '..', '..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 
 test('every test that ARCHITECTURE.md names exists, and every invariant names one', () => {

@@ -6,18 +6,18 @@ import { Redis } from 'ioredis';
 import Database from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
 import type { z } from 'zod';
-import { ensureBuilt } from './support/built.ts';
-import { freshKeys } from './support/campaign.ts';
-import { sallyport } from './support/command.ts';
-import { testFolder } from './support/folder.ts';
-import { testWith } from './support/needs.ts';
-import { settingsOf } from './support/public-settings.ts';
-import { declaredExports, exported, journalSteps, logEvents, redisKeys } from './support/public-sources.ts';
-import { startRedis } from './support/redis.ts';
-import { type RoleProcess, startRole } from './support/role.ts';
-import { until } from './support/until.ts';
+import { ensureBuilt } from '../support/built.ts';
+import { freshKeys } from '../support/campaign.ts';
+import { sallyport } from '../support/command.ts';
+import { testFolder } from '../support/folder.ts';
+import { testWith } from '../support/needs.ts';
+import { settingsOf } from '../support/public-settings.ts';
+import { declaredExports, exported, journalSteps, logEvents, redisKeys } from '../support/public-sources.ts';
+import { startRedis } from '../support/redis.ts';
+import { type RoleProcess, startRole } from '../support/role.ts';
+import { until } from '../support/until.ts';
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '..', '..');
 
 /**
  * Programs, dashboards and stores of operators hold these names. A line that goes or changes breaks one of them; a new
@@ -35,7 +35,7 @@ async function holdText(what: string, text: string): Promise<void> {
   expect(
     text.split('\n'),
     `the public interface differs from test/fixtures/public/${what}.txt; if that is meant, say so in CHANGELOG.md and ` +
-      'write the file anew: UPDATE_PUBLIC=1 npx vitest run test/public-interface.test.ts',
+      'write the file anew: UPDATE_PUBLIC=1 npx vitest run test/journey/public-interface.test.ts',
   ).toEqual(held.split('\n'));
 }
 

@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { signSlackRequest, slackJson, slackMessage } from '../../../src/testing/slack/signer.ts';
-import { freshKeys } from '../../support/campaign.ts';
-import { testFolder } from '../../support/folder.ts';
-import { startRole } from '../../support/role.ts';
+import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
+import { freshKeys } from '../support/campaign.ts';
+import { testFolder } from '../support/folder.ts';
+import { startRole } from '../support/role.ts';
 
 const { SLACK_BOT_TOKEN: _, ...keys } = freshKeys();
 

@@ -2,11 +2,11 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { environmentPaths } from '../../src/config/environment.ts';
-import { describeRedis, startRedis } from '../support/redis.ts';
-import { startRole } from '../support/role.ts';
+import { environmentPaths } from '../../../src/config/environment.ts';
+import { describeRedis, startRedis } from '../../support/redis.ts';
+import { startRole } from '../../support/role.ts';
 
-const root = join(import.meta.dirname, '..', '..');
+const root = join(import.meta.dirname, '..', '..', '..');
 
 interface Sample {
   readonly title: string;

@@ -1,12 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { startSlackServer } from '../../src/testing/slack/server.ts';
-import { sleep } from '../support/clock.ts';
-import { sallyport } from '../support/command.ts';
-import { testFolder } from '../support/folder.ts';
-import { describeRedis, startRedis } from '../support/redis.ts';
-import { type RoleProcess, startRole } from '../support/role.ts';
+import { startSlackServer } from '../../../src/testing/slack/server.ts';
+import { sleep } from '../../support/clock.ts';
+import { sallyport } from '../../support/command.ts';
+import { testFolder } from '../../support/folder.ts';
+import { describeRedis, startRedis } from '../../support/redis.ts';
+import { type RoleProcess, startRole } from '../../support/role.ts';
 
 async function dev(folder: string, environment: Record<string, string> = {}): Promise<RoleProcess> {
   const role = await startRole({ role: 'dev', folder, environment });

@@ -1,17 +1,17 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
-import { type Checkpoint, checkpointText } from '../../../src/core/audit/checkpoint.ts';
-import { verifyChain } from '../../../src/core/audit/verify.ts';
-import { freshKeyPair, signerOf, verifierOf } from '../../../src/core/crypto/ed25519.node.ts';
-import { sha256 } from '../../../src/core/crypto/sha256.node.ts';
-import { silentLogger } from '../../../src/core/logger.ts';
-import { startCheckpoints } from '../../../src/ops/checkpoints.ts';
-import { openEmbeddedStore } from '../../../src/queue/embedded/open.ts';
-import { defaultLimits } from '../../../src/queue/store.ts';
-import { ensureBuilt } from '../../support/built.ts';
-import { PATIENCE_MS } from '../../support/clock.ts';
-import { sallyport } from '../../support/command.ts';
-import { testFolder } from '../../support/folder.ts';
+import { type Checkpoint, checkpointText } from '../../src/core/audit/checkpoint.ts';
+import { verifyChain } from '../../src/core/audit/verify.ts';
+import { freshKeyPair, signerOf, verifierOf } from '../../src/core/crypto/ed25519.node.ts';
+import { sha256 } from '../../src/core/crypto/sha256.node.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { startCheckpoints } from '../../src/ops/checkpoints.ts';
+import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
+import { defaultLimits } from '../../src/queue/store.ts';
+import { ensureBuilt } from '../support/built.ts';
+import { PATIENCE_MS } from '../support/clock.ts';
+import { sallyport } from '../support/command.ts';
+import { testFolder } from '../support/folder.ts';
 
 const note = { at: 1, actor: 'system', action: 'run.finished', subject: 'e', data: {} } as const;
 

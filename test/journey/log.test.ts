@@ -2,12 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { signSlackRequest, slackJson, slackMessage } from '../../../src/testing/slack/signer.ts';
-import { freshKeys } from '../../support/campaign.ts';
-import { testFolder } from '../../support/folder.ts';
-import { exchange, rawRequest } from '../../support/raw-http.ts';
-import { startRole } from '../../support/role.ts';
-import { until } from '../../support/until.ts';
+import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
+import { freshKeys } from '../support/campaign.ts';
+import { testFolder } from '../support/folder.ts';
+import { exchange, rawRequest } from '../support/raw-http.ts';
+import { startRole } from '../support/role.ts';
+import { until } from '../support/until.ts';
 
 /** Ends a line, hides one, moves the cursor, or turns the reading direction. */
 const CONTROLS = [
@@ -21,7 +21,7 @@ const UNSAFE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028
 
 const token = ['gh', 'p_', 'q7Xw2LmZ9v', 'b1C2d3E4f5', 'G6h7J8k9L0mNpQrS'].join('');
 
-const ROOT = join(import.meta.dirname, '..', '..', '..');
+const ROOT = join(import.meta.dirname, '..', '..');
 
 /** What a process writes that logs these. */
 function logged(options: object): string {

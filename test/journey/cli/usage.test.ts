@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { ensureBuilt } from '../support/built.ts';
-import { endWithParent } from '../support/children.ts';
-import { sallyport } from '../support/command.ts';
+import { ensureBuilt } from '../../support/built.ts';
+import { endWithParent } from '../../support/children.ts';
+import { sallyport } from '../../support/command.ts';
 
 const folder = tmpdir();
 
@@ -44,7 +44,7 @@ test('without arguments it prints its help and fails as bad usage', async () => 
 });
 
 test('a reader that closes the pipe early gets no stack trace', async () => {
-  const binary = join(import.meta.dirname, '..', '..', 'bin', 'sallyport.js');
+  const binary = join(import.meta.dirname, '..', '..', '..', 'bin', 'sallyport.js');
   const child = endWithParent(spawn(process.execPath, [binary, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] }));
   child.stdout.destroy();
   let err = '';
@@ -56,7 +56,7 @@ test('a reader that closes the pipe early gets no stack trace', async () => {
 });
 
 test('--version prints the version of the package', async () => {
-  const manifest = JSON.parse(await readFile(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8'));
+  const manifest = JSON.parse(await readFile(join(import.meta.dirname, '..', '..', '..', 'package.json'), 'utf8'));
   expect(await run('--version')).toEqual({ code: 0, out: `${manifest.version}\n`, err: '' });
 });
 

@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import tools from '../scripts/test-tools.json' with { type: 'json' };
-import { testFolder } from './support/folder.ts';
+import tools from '../../scripts/test-tools.json' with { type: 'json' };
+import { testFolder } from '../support/folder.ts';
 
 /** scripts/setup.js in a checkout and on a machine that are made up: each program only notes that it was called. */
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '..', '..');
 
 interface Machine {
   /** Programs that are missing. */

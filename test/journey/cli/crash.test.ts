@@ -3,13 +3,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
-import { ensureBuilt } from '../support/built.ts';
-import { freshKeys } from '../support/campaign.ts';
-import { sallyport } from '../support/command.ts';
-import { testFolder } from '../support/folder.ts';
-import { startRole } from '../support/role.ts';
-import { until } from '../support/until.ts';
+import { signSlackRequest, slackJson, slackMessage } from '../../../src/testing/slack/signer.ts';
+import { ensureBuilt } from '../../support/built.ts';
+import { freshKeys } from '../../support/campaign.ts';
+import { sallyport } from '../../support/command.ts';
+import { testFolder } from '../../support/folder.ts';
+import { startRole } from '../../support/role.ts';
+import { until } from '../../support/until.ts';
 
 const token = ['gh', 'p_', 'q7Xw2LmZ9v', 'b1C2d3E4f5', 'G6h7J8k9L0mNpQrS'].join('');
 

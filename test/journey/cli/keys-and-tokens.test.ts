@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config/load.ts';
-import { freshKeys } from '../support/campaign.ts';
-import { sallyport } from '../support/command.ts';
-import { testFolder } from '../support/folder.ts';
-import { type RoleProcess, startRole } from '../support/role.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { freshKeys } from '../../support/campaign.ts';
+import { sallyport } from '../../support/command.ts';
+import { testFolder } from '../../support/folder.ts';
+import { type RoleProcess, startRole } from '../../support/role.ts';
 
 const JWT_SECRET = 'a-secret-of-at-least-thirty-two-bytes';
 

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { testFolder } from './support/folder.ts';
-import { seeds } from './support/seeds.ts';
+import { testFolder } from '../support/folder.ts';
+import { seeds } from '../support/seeds.ts';
 
 /** Whole runs of a few suites, as `npm test` starts them, on a machine that lacks what they need. */
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '..', '..');
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 
 /** Runs these test files with no program on the PATH and without collected samples, unless the environment says more. */
@@ -27,7 +27,7 @@ async function runSuites(files: readonly string[], environment: Readonly<Record<
   return { code, out, skipped, last: lines.at(-1) ?? '' };
 }
 
-const REDIS = 'test/unit/queue/redis-ledger.test.ts';
+const REDIS = 'test/contracts/redis-ledger.test.ts';
 const VECTORS = 'test/unit/channels/slack-verify.test.ts';
 const MISSING_REDIS = 'missing redis-server 7 or later, redis-cli: `npm run setup` installs it';
 const MISSING_VECTORS =

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { silentLogger } from '../../../src/core/logger.ts';
-import { openConnections } from '../../../src/queue/redis/client/connection.ts';
-import { defaultRelayTuning } from '../../../src/queue/redis/client/options.ts';
-import { openRedisStore } from '../../../src/queue/redis/open.ts';
-import type { Executor, Wake } from '../../../src/queue/redis/relay/executor.ts';
-import { createRelayStep } from '../../../src/queue/redis/relay/relay-step.ts';
-import { createAgreement, createKeys, createShards } from '../../../src/queue/redis/shards.ts';
-import { defaultLimits } from '../../../src/queue/store.ts';
-import { createFakeClock } from '../../support/clock.ts';
-import { conversationOf, createEventMaker } from '../../support/events.ts';
-import { describeRedis, type RedisServer, startRedis } from '../../support/redis.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { openConnections } from '../../src/queue/redis/client/connection.ts';
+import { defaultRelayTuning } from '../../src/queue/redis/client/options.ts';
+import { openRedisStore } from '../../src/queue/redis/open.ts';
+import type { Executor, Wake } from '../../src/queue/redis/relay/executor.ts';
+import { createRelayStep } from '../../src/queue/redis/relay/relay-step.ts';
+import { createAgreement, createKeys, createShards } from '../../src/queue/redis/shards.ts';
+import { defaultLimits } from '../../src/queue/store.ts';
+import { createFakeClock } from '../support/clock.ts';
+import { conversationOf, createEventMaker } from '../support/events.ts';
+import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
 
 const CLAIM_MS = 15_000;
 const REWAKE_MS = 3_600_000;

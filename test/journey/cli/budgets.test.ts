@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
-import { freshKeys } from '../support/campaign.ts';
-import { sallyport } from '../support/command.ts';
-import { type RoleProcess, startRole } from '../support/role.ts';
+import { type SlackServer, startSlackServer } from '../../../src/testing/slack/server.ts';
+import { freshKeys } from '../../support/campaign.ts';
+import { sallyport } from '../../support/command.ts';
+import { type RoleProcess, startRole } from '../../support/role.ts';
 
 let folder: string;
 let gate: RoleProcess;

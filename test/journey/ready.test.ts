@@ -1,21 +1,21 @@
 import { Hono } from 'hono';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
-import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
-import { SallyportError } from '../../../src/core/errors.ts';
-import { silentLogger } from '../../../src/core/logger.ts';
-import { createMetrics } from '../../../src/ops/metrics.ts';
-import { type Check, type ReadyMonitor, watchReadiness } from '../../../src/ops/ready.ts';
-import { probeWorkers, startWorkerBeat } from '../../../src/ops/worker-beat.ts';
-import { openEmbeddedStore } from '../../../src/queue/embedded/open.ts';
-import { defaultLimits } from '../../../src/queue/store.ts';
-import { mountOps } from '../../../src/server/health/routes.ts';
-import type { App } from '../../../src/server/http/context.ts';
-import { freshKeys } from '../../support/campaign.ts';
-import { createFakeClock } from '../../support/clock.ts';
-import { testFolder } from '../../support/folder.ts';
-import { describeRedis, startRedis } from '../../support/redis.ts';
-import { startRole } from '../../support/role.ts';
-import { until } from '../../support/until.ts';
+import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
+import { SallyportError } from '../../src/core/errors.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { createMetrics } from '../../src/ops/metrics.ts';
+import { type Check, type ReadyMonitor, watchReadiness } from '../../src/ops/ready.ts';
+import { probeWorkers, startWorkerBeat } from '../../src/ops/worker-beat.ts';
+import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
+import { defaultLimits } from '../../src/queue/store.ts';
+import { mountOps } from '../../src/server/health/routes.ts';
+import type { App } from '../../src/server/http/context.ts';
+import { freshKeys } from '../support/campaign.ts';
+import { createFakeClock } from '../support/clock.ts';
+import { testFolder } from '../support/folder.ts';
+import { describeRedis, startRedis } from '../support/redis.ts';
+import { startRole } from '../support/role.ts';
+import { until } from '../support/until.ts';
 
 const monitors: ReadyMonitor[] = [];
 afterEach(() => {
