@@ -43,17 +43,28 @@ function decodeAt(text: string, at: number): Decoded | null {
   if (match === null) return null;
   const [{ length }, decimal, hex, name] = match;
   if (name !== undefined) {
-    const char = named(name) ?? named(name.toLowerCase());
+    const char = named(name);
     return char === null ? null : { text: char, length };
   }
   return { text: charOf(decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal)), length };
 }
 
+/** What names came to; of names that HTML knows only, which are few. */
+const found = new Map<string, string>();
+
 /** Null for a name that HTML does not know. */
 function named(name: string): string | null {
+  const known = found.get(name);
+  if (known !== undefined) return known;
   const reference = `&${name};`;
   const char = decodeHTMLStrict(reference);
-  return char === reference ? null : (PLAINER.get(char) ?? char);
+  if (char === reference) {
+    const lower = name.toLowerCase();
+    return lower === name ? null : named(lower);
+  }
+  const plainer = PLAINER.get(char) ?? char;
+  found.set(name, plainer);
+  return plainer;
 }
 
 const QUOTING = /&(?!amp;)[#A-Za-z]/;
