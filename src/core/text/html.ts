@@ -50,7 +50,9 @@ export function htmlToText(html: string): string {
     {},
     {
       ontext: (start, end) => {
-        if (unseen === '') text += html.slice(start, end).replace(/\s+/g, ' ');
+        // A name that the end cuts off while it may still become `script` or the like is given as text, without its `<`.
+        const isCutTag = html[start - 1] === '<' && html[start] !== '<';
+        if (unseen === '' && !isCutTag) text += html.slice(start, end).replace(/\s+/g, ' ');
       },
       ontextentity: (point) => {
         if (unseen === '') text += String.fromCodePoint(point);

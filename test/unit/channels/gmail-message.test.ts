@@ -208,6 +208,8 @@ test.each([
   ['<head><meta name="a">text', 'text'],
   ['<iframe><p>old</p></iframe>new', 'new'],
   ['a<b', 'a'],
+  ['a<scr', 'a'],
+  ['a<title', 'a'],
   ['<SCRIPT>x</SCRIPT >y', 'y'],
 ])('hostile HTML is read in one pass (%#)', (html, text) => {
   expect(htmlToText(html)).toBe(text);
