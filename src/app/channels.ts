@@ -55,7 +55,7 @@ export function configuredChannels(
   );
 }
 
-/** Finds the channel behind `/hooks/{name}/{tenant}/{rest}`; null for what is not configured. */
+/** Finds the channel behind a name, a tenant and what follows them in a path of a hook; null for what is not configured. */
 export function createChannelTable(
   config: Config,
   common: Common,

@@ -5,10 +5,12 @@ import { createPolicyVersions } from '../queue/records/policy-versions.ts';
 import { mountAudit } from '../server/api/audit.ts';
 import { createAuthorize } from '../server/api/auth.ts';
 import { mountBudgets } from '../server/api/budgets.ts';
+import { mountChat } from '../server/api/chat.ts';
 import { mountEvents } from '../server/api/events.ts';
 import { mountGuardrails } from '../server/api/guardrails.ts';
 import { type HeldRecord, mountReviews } from '../server/api/reviews.ts';
 import { mountSubscriptions } from '../server/api/subscriptions.ts';
+import type { DeliverDeps, HookDeps } from '../server/hooks/hooks.ts';
 import type { App } from '../server/http/context.ts';
 import { isGuardrail } from '../workers/agents/definition.ts';
 import { configuredPolicy, configuredReview } from './policies.ts';
@@ -16,8 +18,12 @@ import type { Runtime } from './runtime.node.ts';
 
 const noAuth = { jwtSecret: undefined, jwtIssuer: undefined, jwtAudience: undefined };
 
-/** The API: every route behind a token. */
-export function controlRoutes(runtime: Runtime): readonly ((app: App) => void)[] {
+/** The API: every route behind a token. `doors`: what a caller's delivery passes; `channel` finds where it goes. */
+export function controlRoutes(
+  runtime: Runtime,
+  doors: DeliverDeps,
+  channel: HookDeps['channel'],
+): readonly ((app: App) => void)[] {
   const { config, plugs, identifier, store, audit, scrub, log } = runtime;
   const authorize = createAuthorize({ ...noAuth, ...config.api }, audit);
   const { tenants } = config;
@@ -25,6 +31,11 @@ export function controlRoutes(runtime: Runtime): readonly ((app: App) => void)[]
   const policyOf = configuredPolicy(config);
   return [
     mountEvents({ events: store.events, authorize, audit, channelNames }),
+    ...plugs.modules
+      .filter(({ isForCallers }) => isForCallers)
+      .map(({ name }) =>
+        mountChat({ ...doors, authorize, events: store.events, channel: (tenant) => channel(name, tenant, []) }),
+      ),
     mountAudit({ audit: store.audit, authorize }),
     mountReviews({
       events: store.events,

@@ -29,7 +29,8 @@ async function channelChecks(config: Config, clients: Clients): Promise<readonly
   const configured = configuredChannels(config, { crypto, identifier, clients, clock: Date.now }, plugs.modules);
   const checks = configured.map(async ({ module, settings, deps }) => {
     const half = await plugs.halves[module.name]?.();
-    return half === undefined ? [] : [half.check(settings, deps)];
+    const check = half?.check?.(settings, deps);
+    return check === undefined ? [] : [check];
   });
   return (await Promise.all(checks)).flat();
 }

@@ -37,18 +37,17 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     clock: Date.now,
     logger: log,
   };
+  const doors = { ...front, inbox: store.inbox, awaitResult: store.jobs.awaitResult, sealer };
+  const channel = createChannelTable(config, { crypto, identifier, clients, clock: Date.now }, plugs.modules);
   const app = createApp({
-    ...front,
-    inbox: store.inbox,
-    awaitResult: store.jobs.awaitResult,
-    sealer,
-    channelNames: namesOf(plugs.modules),
-    channel: createChannelTable(config, { crypto, identifier, clients, clock: Date.now }, plugs.modules),
+    ...doors,
+    channelNames: namesOf(plugs.modules.filter(({ isForCallers }) => !isForCallers)),
+    channel,
     isRelevant: relevanceOf(config, plugs.modules),
     mount: [
       mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }),
       ...callbackRoutes(config, { ...front, crypto, callbacks: store.callbacks }),
-      ...controlRoutes(runtime),
+      ...controlRoutes(runtime, doors, channel),
     ],
   });
   return listen(app, config.server.host ?? '0.0.0.0', config.server.port, config.server.bodyTimeout);

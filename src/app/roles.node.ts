@@ -132,6 +132,7 @@ async function banner({ config, plugs: { modules } }: Runtime, port: number, io:
     `Sallyport is listening on ${local}`,
     '',
     ...modules.flatMap(({ name, hooks }) => hooks.map(({ label, path }) => line(label, hookUrl(base, name, path)))),
+    line('Chat', `${base}/chat`),
     line('API', `${base}/events`),
     line('Health', `${base}/health  ${base}/ready`),
     ...(token === null ? [] : [line('Development token', token)]),

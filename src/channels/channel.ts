@@ -25,6 +25,11 @@ export interface Delivery extends DeliveryHead {
   readonly proof?: unknown;
 }
 
+/** The `proof` of what a caller of the API delivers: whose token it was. The token names the tenant as well. */
+export interface CallerProof {
+  readonly subject: string;
+}
+
 /** Why something authentic is not run. Bounded: it becomes a metric label. */
 export type Reason = string;
 
@@ -72,18 +77,29 @@ export interface Received {
   readonly events: readonly ParsedEvent[];
   readonly refused: readonly Refused[];
   readonly answer?: Answer & { readonly outcome: DeliveryOutcome };
-  /** Answers instead of `Channel.acknowledge` when events were taken in, for senders that want more than a receipt. */
+  /**
+   * Answers instead of `Channel.acknowledge` when events were taken in, for senders that want more than a receipt.
+   * @throws SallyportError to answer that failure: what was taken in stays so
+   */
   readonly respond?: Respond;
 }
 
 /**
  * Makes an answer out of what becomes of a delivery's events. `results` waits, for at most so many milliseconds, which
  * must be less than the sender's own deadline, and resolves with the records of those that have ended, in the order of
- * the events; null for one that has not, or never runs. Duplicates have the record of the event they repeat.
+ * the events; null for one that has not, or never runs. Duplicates have the record of the event they repeat. `taken` says
+ * what the inbox made of each.
  */
 export type Respond = (
   results: (timeoutMs: number) => Promise<readonly (EventRecord | null)[]>,
+  taken: readonly Taken[],
 ) => Promise<Answer> | Answer;
+
+/** What the inbox made of an event. `id` is that of the event it repeats, or of the recorded conflict. */
+export interface Taken {
+  readonly outcome: 'accepted' | 'duplicate' | 'conflict';
+  readonly id: string;
+}
 
 /** One channel of one tenant: knows its sender's proof, its payloads and its status codes; knows no store. */
 export interface Channel {
@@ -103,10 +119,18 @@ export interface Channel {
    * @throws SallyportError with the code `server/http/respond` answers.
    */
   readonly receive: (delivery: Delivery) => Promise<Received> | Received;
-  /** The answer when every event is accepted, a duplicate, a conflict or ignored. */
+  /**
+   * The answer when every event is accepted, a duplicate, a conflict or ignored.
+   * @throws SallyportError to answer that failure
+   */
   readonly acknowledge: (outcomes: readonly DeliveryOutcome[]) => Answer;
-  /** The answer to a failure: this sender's status for that code. */
-  readonly refuse: (code: ErrorCode) => Answer;
+  /** The answer to a failure: this sender's status for that code. Absent: as the API answers it. */
+  readonly refuse?: (code: ErrorCode) => Answer;
+  /**
+   * What a caller of the API, by the subject of their token, sees of an event of this channel; null when it is not
+   * theirs. Absent where no caller delivers.
+   */
+  readonly show?: (record: EventRecord, subject: string) => JsonObject | null;
 }
 
 /** What a channel does with an accepted event in the worker, before an agent sees it. */
@@ -179,7 +203,7 @@ export interface PostCall {
 
 export type ReplyResult =
   | { readonly kind: 'delivered' }
-  /** Nothing is posted: the reply is given in the response to the delivery that asked. */
+  /** Nothing is posted: the reply is given in the response to the delivery that asked, or to whoever asks for it later. */
   | { readonly kind: 'in_response' }
   /** No credentials for this channel, or the answer is no longer awaited: nothing was attempted. */
   | { readonly kind: 'unsent' }

@@ -55,8 +55,8 @@ export interface NodeHalf<Settings = unknown> {
   load?(): Promise<unknown>;
   /** Once for each tenant that sets the channel, in each worker process. @throws SallyportError ERR_CONFIG_INVALID */
   open(settings: Settings, deps: OpenDeps<Settings>): OpenChannel;
-  /** Looks at the credentials, for `sallyport doctor`. It opens no store. */
-  check(settings: Settings, deps: ModuleDeps<Settings>): Check;
+  /** Looks at the credentials, for `sallyport doctor`. It opens no store. Absent: there are none. */
+  check?(settings: Settings, deps: ModuleDeps<Settings>): Check;
   /** Loads what plays the vendor for `send` and `dev`. */
   sample(): Promise<Sample>;
 }

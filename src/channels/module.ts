@@ -67,6 +67,13 @@ export interface ChannelModule<Settings = unknown> {
   readonly hooks: readonly HookPath[];
   /** Names of the kinds of delivery that `sallyport send` makes. */
   readonly samples: readonly string[];
+  /** Deliveries of `sallyport send` can name the conversation they belong to. */
+  readonly hasThreads?: boolean;
+  /**
+   * Callers of the API deliver, and what their token says of them is the delivery's `proof` (`CallerProof`); no hook leads
+   * to it. Absent: a vendor delivers.
+   */
+  readonly isForCallers?: boolean;
   /** Something of the vendor's has to be kept alive (`OpenChannel.task`). */
   readonly isKept?: boolean;
   /** Why settings that are not parsed yet need `SALLYPORT_PUBLIC_URL`; null where they do not. Absent: they never do. */

@@ -9,5 +9,6 @@ export const plugs: Plugs = {
     graph: async () => (await import('./graph/open.node.ts')).graphNode,
     gmail: async () => (await import('./gmail/open.node.ts')).gmailNode,
     teams: async () => (await import('./teams/open.node.ts')).teamsNode,
+    chat: async () => (await import('./chat/open.node.ts')).chatNode,
   },
 };

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { ChannelName } from '../core/event.ts';
+import { chatModule } from './chat/module.ts';
 import { gmailModule } from './gmail/module.ts';
 import { graphModule } from './graph/module.ts';
 import type { ChannelModule } from './module.ts';
@@ -12,16 +13,11 @@ export const channelModules = [
   graphModule,
   gmailModule,
   teamsModule,
+  chatModule,
 ] as const satisfies readonly ChannelModule[];
 
-/** A name that is kept free: nothing is served under it yet. */
-const RESERVED = 'chat';
-
 /** The names that a path, a filter or a condition may hold. */
-export const namesOf = (modules: readonly ChannelModule[]): readonly ChannelName[] => [
-  ...modules.map(({ name }) => name),
-  RESERVED,
-];
+export const namesOf = (modules: readonly ChannelModule[]): readonly ChannelName[] => modules.map(({ name }) => name);
 
 export const channelNames = namesOf(channelModules);
 

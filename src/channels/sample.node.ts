@@ -5,11 +5,16 @@ import type { SigningKey } from '../testing/keys/signing-key.ts';
 export const tamperModes = ['stale', 'future', 'wrong-key', 'altered', 'replay', 'duplicate', 'reorder'] as const;
 export type Tamper = (typeof tamperModes)[number];
 
+/** What can be wrong with a token. */
+export type TokenSpoil = Extract<Tamper, 'stale' | 'future' | 'wrong-key' | 'altered'>;
+
 export interface SendOptions {
   readonly text: string;
   /** Parsed JSON of `--file`; replaces the payload that would be made from `text`. */
   readonly payload: unknown;
   readonly tenant: string;
+  /** The conversation it belongs to; absent: one of its own. */
+  readonly thread?: string | undefined;
   /** Which one of `--times` this is, from 0. */
   readonly index: number;
   readonly tamper: Tamper | undefined;
@@ -41,6 +46,8 @@ export interface SampleContext<Kept> {
   secret(name: string): Promise<string | undefined>;
   /** This channel's settings of the tenant, or else of `default`, as they were parsed. @throws an error to be shown */
   settings(tenant: string): Promise<unknown>;
+  /** A token of the API, good or spoiled. @throws an error to be shown */
+  token(tenant: string, spoil?: TokenSpoil): Promise<string>;
   /** Null before the first start of `dev` here. @throws an error to be shown */
   dev(): Promise<DevIdentity<Kept> | null>;
 }

@@ -1,5 +1,6 @@
 import { SignJWT } from 'jose';
 import { z } from 'zod';
+import type { TokenSpoil } from '../channels/sample.node.ts';
 import type { Config } from '../config/schema.ts';
 import { toUtf8 } from '../core/crypto/encoding.ts';
 import { trimEndOf } from '../core/text/trim.ts';
@@ -15,8 +16,11 @@ export interface TokenClaims {
   readonly ttlMs: number;
 }
 
-/** An HS256 token as the API with these settings wants it, or null where they hold no secret to make one with. */
-export async function mintToken(api: Config['api'], claims: TokenClaims): Promise<string | null> {
+/**
+ * An HS256 token as the API with these settings wants it, or null where they hold no secret to make one with.
+ * `notBeforeMs`: epoch ms from which it is good; absent: at once.
+ */
+export async function mintToken(api: Config['api'], claims: TokenClaims, notBeforeMs?: number): Promise<string | null> {
   if (api.jwtSecret === undefined) return null;
   const { subject, tenant, scope, ttlMs } = claims;
   const nowSeconds = Math.floor(Date.now() / 1000);
@@ -26,6 +30,7 @@ export async function mintToken(api: Config['api'], claims: TokenClaims): Promis
     .setJti(crypto.randomUUID())
     .setIssuedAt(nowSeconds)
     .setExpirationTime(nowSeconds + Math.floor(ttlMs / 1000));
+  if (notBeforeMs !== undefined) token.setNotBefore(Math.floor(notBeforeMs / 1000));
   if (api.jwtIssuer !== undefined) token.setIssuer(api.jwtIssuer);
   if (api.jwtAudience !== undefined) token.setAudience(api.jwtAudience);
   return token.sign(toUtf8(api.jwtSecret));
@@ -42,13 +47,13 @@ export async function apiUrl(io: Io): Promise<string> {
 /** What every command together may ask for. */
 export const OPERATOR_SCOPES =
   'events:read events:write subscriptions:read subscriptions:write budgets:read budgets:write ' +
-  'reviews:read reviews:decide audit:read guardrails:write';
+  'reviews:read reviews:decide audit:read guardrails:write chat:read chat:write';
 
 /** Long enough for one command. */
 const COMMAND_TOKEN_MS = 10 * 60_000;
 
 /** `SALLYPORT_TOKEN`, or a short-lived token made with the secret of file, environment or `dev`. */
-async function apiToken(io: Io, tenant: string): Promise<string> {
+export async function apiToken(io: Io, tenant: string): Promise<string> {
   const given = await secretOf(io, 'SALLYPORT_TOKEN');
   // What cannot stand in a header would fail as if nobody had answered.
   if (given && !/^[\x21-\x7e]+$/.test(given)) throw new Exit(EXIT.config, 'SALLYPORT_TOKEN: is not a token');
@@ -56,6 +61,25 @@ async function apiToken(io: Io, tenant: string): Promise<string> {
   const token = given || (await mintToken((await toolSettings(io)).api, claims));
   if (token === null) throw new Exit(EXIT.config, 'SALLYPORT_TOKEN: is required (sallyport token makes one)');
   return token;
+}
+
+/** Beyond any clock difference that a gate forgives. */
+const HOUR_MS = 3_600_000;
+
+/** A token for `chat:write` that no gate may accept. @throws Exit 78 without the secret of the API */
+export async function spoiledToken(spoil: TokenSpoil, tenant: string, io: Io): Promise<string> {
+  const { api } = await toolSettings(io);
+  const claims: TokenClaims = { subject: 'operator', tenant, scope: 'chat:write', ttlMs: HOUR_MS };
+  const token = await mintToken(
+    spoil === 'wrong-key' && api.jwtSecret !== undefined ? { ...api, jwtSecret: `${api.jwtSecret}, another` } : api,
+    spoil === 'stale' ? { ...claims, ttlMs: -HOUR_MS } : claims,
+    spoil === 'future' ? Date.now() + HOUR_MS : undefined,
+  );
+  if (token === null) throw new Exit(EXIT.config, 'SALLYPORT_JWT_SECRET: is required (sallyport keygen prints one)');
+  if (spoil !== 'altered') return token;
+  const [header, , signature] = token.split('.');
+  const other = await mintToken(api, { ...claims, subject: 'another' });
+  return [header, other?.split('.')[1], signature].join('.');
 }
 
 /** Milliseconds until a gate that does not answer is given up. */

@@ -53,8 +53,10 @@ const settings = z.strictObject({
 function checkReplyTimeout({ maxAge: maxAgeMs, worker, tenants }: Timed, context: z.RefinementCtx): void {
   const path = ['worker', 'replyTimeout'];
   if (context.issues.some((issue) => issue.path?.join() === path.join())) return;
-  const used = channelModules.filter(({ name }) => Object.values(tenants).some((one) => one[name] !== undefined));
-  for (const { name, timing } of used as readonly ChannelModule[]) {
+  const modules: readonly ChannelModule[] = channelModules;
+  for (const { name, timing, isForCallers } of modules) {
+    // A reply that is only kept cannot be lost on its way.
+    if (isForCallers || Object.values(tenants).every((one) => one[name] === undefined)) continue;
     const settledMs = settleMs(worker.replyTimeout, timing);
     if (settledMs < maxAgeMs) continue;
     context.addIssue({

@@ -103,6 +103,8 @@ const errors = {
   ERR_FORBIDDEN: { status: 403, title: 'The token does not allow this' },
   ERR_NOT_FOUND: { status: 404, title: 'Not found' },
   ERR_INVALID_REQUEST: { status: 400, title: 'The request is not valid' },
+  /** An earlier request with the same key said something else. */
+  ERR_IDEMPOTENCY_KEY_REUSED: { status: 409, title: 'The idempotency key was used for something else' },
   ERR_WRONG_STATE: { status: 409, title: 'The event is in another state' },
   ERR_REPLY_DELIVERED: { status: 409, title: 'Its reply was delivered' },
   /** Whoever asked may not approve the answer. */

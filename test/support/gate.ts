@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Channel, Reader, Replier } from '../../src/channels/channel.ts';
+import { createChatChannel } from '../../src/channels/chat/channel.ts';
 import { channelNames } from '../../src/channels/registry.ts';
 import { createSlackChannel, matchPolicy, type SlackChannelDeps } from '../../src/channels/slack/index.ts';
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
@@ -19,6 +20,7 @@ import { createSealer } from '../../src/scrub/seal.ts';
 import { mountAudit } from '../../src/server/api/audit.ts';
 import { createAuthorize } from '../../src/server/api/auth.ts';
 import { mountBudgets } from '../../src/server/api/budgets.ts';
+import { mountChat } from '../../src/server/api/chat.ts';
 import { mountEvents } from '../../src/server/api/events.ts';
 import { mountGuardrails } from '../../src/server/api/guardrails.ts';
 import { mountReviews } from '../../src/server/api/reviews.ts';
@@ -126,16 +128,19 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     logger: silentLogger,
   };
   const { callbackKeys: keysOf } = options;
+  const doors = { ...front, inbox: store.inbox, awaitResult: store.jobs.awaitResult, sealer };
+  const chat = createChatChannel({ identifier, windowMs: 86_400_000, bodyLimit: 1024 * 1024, outcomeHeaders: true });
   const app = createApp({
-    ...front,
-    inbox: store.inbox,
-    awaitResult: store.jobs.awaitResult,
-    sealer,
+    ...doors,
     channelNames,
     channel: (name, tenant, rest) => (name === 'slack' && tenant === 'default' && rest.length === 0 ? slack : null),
     mount: [
       ...(keysOf ? [mountCallbacks({ ...front, crypto: nodeCrypto, callbacks: store.callbacks, keysOf })] : []),
       mountEvents({ events: store.events, authorize, audit, channelNames }),
+      mountChat({
+        ...{ ...doors, authorize, events: store.events },
+        channel: (tenant) => (tenant === 'unknown' ? null : chat),
+      }),
       mountAudit({ audit: store.audit, authorize }),
       mountReviews({
         ...{ events: store.events, reviews: store.reviews, authorize, clock, ...reviews },

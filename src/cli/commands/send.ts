@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
+import type { ChannelModule } from '../../channels/module.ts';
 import { plugs } from '../../channels/registry.node.ts';
 import {
   type SampleContext,
@@ -10,11 +11,12 @@ import {
   type SendOptions,
   type SignedDelivery,
   type Tamper,
+  type TokenSpoil,
   tamperModes,
 } from '../../channels/sample.node.ts';
 import type { ChannelName } from '../../core/event.ts';
 import { integer, tenantName } from '../../core/setting-values.ts';
-import { apiUrl, callApi } from '../access.ts';
+import { apiToken, apiUrl, callApi, spoiledToken } from '../access.ts';
 import { dataFolderOf, readDevIdentity } from '../dev/vendors.ts';
 import { EXIT, Exit, type Io, inLine } from '../io.ts';
 import { secretOf, toolSettings } from '../settings.ts';
@@ -24,6 +26,7 @@ interface Options {
   readonly file?: string;
   readonly url?: string;
   readonly tenant: string;
+  readonly thread?: string;
   readonly times: string;
   readonly concurrency: string;
   readonly wait?: boolean;
@@ -32,9 +35,11 @@ interface Options {
 
 export function registerSend(program: Command, io: Io): void {
   const send = program.command('send').description('send signed deliveries, or deliberately wrong ones, to a gate');
-  const kinds = plugs.modules.flatMap(({ name, samples }) => samples.map((kind) => ({ name, kind })));
-  for (const { name, kind } of kinds) {
-    send
+  const kinds = plugs.modules.flatMap(({ name, samples, hasThreads }: ChannelModule) =>
+    samples.map((kind) => ({ name, kind, hasThreads })),
+  );
+  for (const { name, kind, hasThreads } of kinds) {
+    const command = send
       .command(kind)
       .description(`a ${kind} delivery; exit 0 when the gate did what a correct gate does`)
       .option('--text <text>', 'what the message says', 'hello')
@@ -46,6 +51,7 @@ export function registerSend(program: Command, io: Io): void {
       .option('--wait', 'wait for the run and print its reply')
       .addOption(new Option('--tamper <mode>', 'spoil it').choices(tamperModes))
       .action((options: Options) => run({ name, kind }, options, io));
+    if (hasThreads) command.option('--thread <id>', 'the conversation it belongs to (default: one of its own)');
   }
 }
 
@@ -73,6 +79,8 @@ async function openSender({ name, kind }: Kind, io: Io): Promise<Sending> {
       const settingsOf = (one: string): unknown => Reflect.get(tenants[one] ?? {}, name);
       return settingsOf(tenant) ?? settingsOf('default');
     },
+    token: (tenant: string, spoil?: TokenSpoil) =>
+      spoil === undefined ? apiToken(io, tenant) : spoiledToken(spoil, tenant, io),
     dev: () => readDevIdentity(sample.standIn, io),
   };
   return { sender, context };
@@ -89,8 +97,9 @@ async function run(kind: Kind, options: Options, io: Io): Promise<void> {
   let wrong = 0;
   const work = async (): Promise<void> => {
     while (next < times) {
-      const { text, tenant, tamper } = options;
-      const isRight = await sendOnce(sending, { text, tenant, tamper, payload, index: next++ }, url, options, io);
+      const { text, tenant, thread, tamper } = options;
+      const one = { text, tenant, thread, tamper, payload, index: next++ };
+      const isRight = await sendOnce(sending, one, url, options, io);
       if (!isRight) wrong += 1;
     }
   };

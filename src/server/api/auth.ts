@@ -6,6 +6,8 @@ import type { AppContext } from '../http/context.ts';
 import { createRefusals } from './refusals.ts';
 
 const scopes = [
+  'chat:read',
+  'chat:write',
   'events:read',
   'events:write',
   'subscriptions:read',

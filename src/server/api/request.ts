@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { SallyportError } from '../../core/errors.ts';
+import { validated } from '../../core/validate.ts';
 import { readBodyStream } from '../http/body.ts';
 import type { AppContext } from '../http/context.ts';
-import { validated } from '../http/validate.ts';
 
 /** Bodies of the API are settings and short texts. */
 const LIMITS = { maxBytes: 64 * 1024, timeoutMs: 10_000 };

@@ -8,13 +8,13 @@ import { callbackSchema, type HttpAnswer, storedAnswer } from '../../core/http-a
 import { decodeText, parseJsonText } from '../../core/json/json-text.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
+import { validated } from '../../core/validate.ts';
 import type { Callbacks, CalledBack } from '../../queue/callbacks.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { BodyLimits } from '../http/body.ts';
 import { type App, type AppContext, unknownRoute } from '../http/context.ts';
 import type { SourceLimiter } from '../http/limits.ts';
 import { problem, toResponse } from '../http/respond.ts';
-import { validated } from '../http/validate.ts';
 
 export interface CallbackDeps {
   readonly callbacks: Callbacks;

@@ -1,19 +1,23 @@
 import type { Channel, DeliveryHead, DeliveryHeaders, DeliveryOutcome } from '../../channels/channel.ts';
 import type { Clock } from '../../core/clock.ts';
-import { codeOf, type ErrorCode, isFailedProof, SallyportError } from '../../core/errors.ts';
+import { codeOf, type ErrorCode, isFailedProof, SallyportError, statusOf } from '../../core/errors.ts';
 import type { ChannelName } from '../../core/event.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BodyLimits } from '../http/body.ts';
 import { type AppContext, unknownRoute } from '../http/context.ts';
 import type { SourceLimiter } from '../http/limits.ts';
-import { toResponse } from '../http/respond.ts';
+import { problem, toResponse } from '../http/respond.ts';
 import { type Receipt, type ReceiveDeps, receive } from './receive.ts';
 
-export interface HookDeps extends ReceiveDeps {
+export interface HookDeps extends DeliverDeps {
   /** Whatever is configured of them, a path of one of these exists. */
   readonly channelNames: readonly ChannelName[];
   /** The channel behind `/hooks/{name}/{tenant}/{rest}`, or null. `rest` holds no empty parts. */
   readonly channel: (name: ChannelName, tenant: string, rest: readonly string[]) => Channel | null;
+}
+
+/** What every delivery needs on its way, whoever may deliver. */
+export interface DeliverDeps extends ReceiveDeps {
   /** The runtime's cheapest way to look at single headers. */
   readonly headersOf: (c: AppContext) => DeliveryHeaders;
   readonly readBody: (c: AppContext, limits: BodyLimits) => Promise<Uint8Array>;
@@ -28,7 +32,7 @@ export interface HookDeps extends ReceiveDeps {
 }
 
 /** A delivery on its way to its answer. */
-interface Journey {
+export interface Journey {
   readonly requestId: string;
   readonly channel: Channel;
   readonly head: DeliveryHead;
@@ -46,22 +50,27 @@ export function createHookHandler(deps: HookDeps): (c: AppContext) => Promise<Re
     const channel = deps.channel(name, tenant, rest);
     if (channel === null) return unknownRoute(requestId);
     const head: DeliveryHead = { tenant, url: c.req.url, headers: deps.headersOf(c), receivedAt: deps.clock() };
-    const journey: Journey = { requestId, channel, head };
-    try {
-      if (deps.isDraining()) throw new SallyportError('ERR_SHUTTING_DOWN', 'the process is stopping');
-      const readBody = (maxBytes: number) => deps.readBody(c, { maxBytes, timeoutMs: deps.bodyTimeoutMs });
-      const receipt = await receive(head, readBody, channel, deps);
-      if (receipt.isUnproven && (await deps.failures.isOver(deps.sourceOf(c)))) {
-        throw new SallyportError('ERR_RATE_LIMITED', 'too many handshakes or forgeries from this source');
-      }
-      return acknowledged(c, journey, receipt, deps);
-    } catch (error) {
-      return refused(c, journey, error, deps);
-    }
+    return deliver(c, { requestId, channel, head }, deps);
   };
 }
 
-function acknowledged(c: AppContext, journey: Journey, receipt: Receipt, deps: HookDeps): Response {
+/** Takes a delivery through both doors and answers it. Never throws. */
+export async function deliver(c: AppContext, journey: Journey, deps: DeliverDeps): Promise<Response> {
+  const { channel, head } = journey;
+  try {
+    if (deps.isDraining()) throw new SallyportError('ERR_SHUTTING_DOWN', 'the process is stopping');
+    const readBody = (maxBytes: number) => deps.readBody(c, { maxBytes, timeoutMs: deps.bodyTimeoutMs });
+    const receipt = await receive(head, readBody, channel, deps);
+    if (receipt.isUnproven && (await deps.failures.isOver(deps.sourceOf(c)))) {
+      throw new SallyportError('ERR_RATE_LIMITED', 'too many handshakes or forgeries from this source');
+    }
+    return acknowledged(c, journey, receipt, deps);
+  } catch (error) {
+    return refused(c, journey, error, deps);
+  }
+}
+
+function acknowledged(c: AppContext, journey: Journey, receipt: Receipt, deps: DeliverDeps): Response {
   const { channel, requestId } = journey;
   const { items } = receipt;
   const shown = items.find(({ outcome }) => outcome === 'accepted') ?? items[0];
@@ -74,17 +83,18 @@ function acknowledged(c: AppContext, journey: Journey, receipt: Receipt, deps: H
   return toResponse(answer, requestId, headers);
 }
 
-async function refused(c: AppContext, journey: Journey, error: unknown, deps: HookDeps): Promise<Response> {
+async function refused(c: AppContext, journey: Journey, error: unknown, deps: DeliverDeps): Promise<Response> {
   const { channel, requestId } = journey;
   let code = codeOf(error);
   const isForged = isFailedProof(code);
   if (isForged && (await deps.failures.isOver(deps.sourceOf(c)))) code = 'ERR_RATE_LIMITED';
   if (code === 'ERR_INTERNAL') deps.logger.error({ requestId, error }, 'delivery.failed');
-  const answer = channel.refuse(code);
-  const outcome: DeliveryOutcome = answer.status === 503 ? 'unavailable' : 'rejected';
+  const answer = channel.refuse?.(code);
+  const status = answer?.status ?? statusOf(code);
+  const outcome: DeliveryOutcome = status === 503 ? 'unavailable' : 'rejected';
   deps.meter.delivery(channel.name, outcome, reasonOf(code));
-  finished(c, journey, { outcome, items: [], code, status: answer.status }, deps);
-  return toResponse(answer, requestId);
+  finished(c, journey, { outcome, items: [], code, status }, deps);
+  return answer === undefined ? problem(error, requestId) : toResponse(answer, requestId);
 }
 
 /** `ERR_SIGNATURE_MISMATCH` as a metric label: `signature_mismatch`. */
@@ -98,7 +108,7 @@ interface Ending {
 }
 
 /** The line is written out field by field, because there is one for every delivery: spreading parts together costs more. */
-function finished(c: AppContext, { requestId, channel, head }: Journey, ending: Ending, deps: HookDeps): void {
+function finished(c: AppContext, { requestId, channel, head }: Journey, ending: Ending, deps: DeliverDeps): void {
   const { outcome, status, code, items } = ending;
   const ms = deps.clock() - head.receivedAt;
   deps.meter.acked(channel.name, ms / 1000);

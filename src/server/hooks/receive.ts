@@ -1,4 +1,4 @@
-import type { Answer, Channel, Delivery, DeliveryHead, DeliveryOutcome } from '../../channels/channel.ts';
+import type { Answer, Channel, Delivery, DeliveryHead, DeliveryOutcome, Taken } from '../../channels/channel.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { EventRecord, InboundEvent } from '../../core/event.ts';
 import type { Meter } from '../../core/meter.ts';
@@ -71,7 +71,8 @@ export async function receive(
     return id === undefined || one.outcome === 'conflict' ? null : deps.awaitResult(tenant, id, timeoutMs);
   };
   const results = (timeoutMs: number) => Promise.all(accepted.map((one) => resultOf(one, timeoutMs)));
-  return { items, answer: await respond(results), isUnproven };
+  const taken = accepted.filter((one): one is Taken => one.outcome !== 'full');
+  return { items, answer: await respond(results, taken), isUnproven };
 }
 
 const idOf = (accepted: Accepted): string | undefined => (accepted.outcome === 'full' ? undefined : accepted.id);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type FieldError, SallyportError } from '../../core/errors.ts';
+import { type FieldError, SallyportError } from './errors.ts';
 
 /**
  * What a caller sent, in the shape it must have.

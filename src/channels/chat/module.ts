@@ -1,0 +1,17 @@
+import type { ChannelModule } from '../module.ts';
+import { createChatChannel } from './channel.ts';
+import { type ChatConfig, chatSchema, chatWindow } from './settings.ts';
+
+export const chatModule = {
+  name: 'chat',
+  settings: chatSchema,
+  window: chatWindow,
+  hooks: [],
+  samples: ['chat'],
+  hasThreads: true,
+  isForCallers: true,
+  receive(_, { windowMs, bodyLimit, outcomeHeaders = true, identifier }) {
+    const channel = createChatChannel({ identifier, windowMs, bodyLimit, outcomeHeaders });
+    return (rest) => (rest.length === 0 ? channel : null);
+  },
+} as const satisfies ChannelModule<ChatConfig>;
