@@ -167,6 +167,9 @@ test.each(['sallyport', 'sallyport/testing'])(
   },
 );
 
+/** Without the path within the package. */
+const packageOf = (specifier: string): string => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+
 test('the declarations import only packages that are installed with the package', async () => {
   const installed = join(project, 'node_modules', 'sallyport');
   const types = join(installed, 'dist', 'types');
@@ -180,7 +183,7 @@ test('the declarations import only packages that are installed with the package'
     const text = (await readFile(join(types, name), 'utf8')).replace(/\/\*[\s\S]*?\*\//g, '');
     for (const [, specifier = ''] of text.matchAll(/(?:from |import\()['"]([^'"]+)['"]/g)) {
       if (specifier.startsWith('.')) expect(names).toContain(join(dirname(name), specifier.replace(/\.js$/, '.d.ts')));
-      else if (!specifier.startsWith('node:')) imported.add(specifier);
+      else if (!specifier.startsWith('node:')) imported.add(packageOf(specifier));
     }
   }
   expect([...imported].filter((name) => manifest.dependencies[name] === undefined)).toEqual([]);
