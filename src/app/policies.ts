@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { ReviewPolicy } from '../core/review.ts';
-import type { BudgetPolicy } from '../workers/budget/policy.ts';
+import type { BudgetPolicy } from '../workers/budget/budget.ts';
 import type { ReviewDeps } from '../workers/review/hold-reply.ts';
 import type { Runtime } from './runtime.node.ts';
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Clients } from '../net/clients.ts';
-import { createToolboxes } from '../workers/agents/assistant/open-toolbox.ts';
+import { createToolboxes } from '../workers/agents/assistant/assistant.ts';
 import { createLinkHosts } from '../workers/guardrails/links/link-hosts.ts';
 import { createFetchUrl } from '../workers/tools/fetch-url.ts';
 import { replyTool } from '../workers/tools/reply.ts';

@@ -1,6 +1,5 @@
 import type { Dispatcher } from 'undici';
-import { ACCEPT_ENCODING, discard, readBody } from './body.ts';
-import { type ExchangeContext, exchange, outboundError } from './exchange.ts';
+import { ACCEPT_ENCODING, discard, type ExchangeContext, exchange, outboundError, readBody } from './exchange.ts';
 import { admit, type Hop, type Target } from './guard/admit.ts';
 import type { HostPort, UrlPolicy } from './guard/check-url.ts';
 import { blocked, OutboundError } from './guard/reasons.ts';

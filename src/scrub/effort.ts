@@ -1,3 +1,5 @@
+import { kindOfName } from './assignment/names.ts';
+
 /**
  * What one call may still spend on looking closely. Nothing anybody wrote comes near; what was made to be slow would
  * otherwise take seconds a mebibyte. When it is spent, what is no plain word is hidden unread.
@@ -62,4 +64,18 @@ export function renew(effort: Effort): void {
 /** A string of so many characters is about to be cleaned: the decoding inside it is bounded by its length. */
 export function allowDecoding(effort: Effort, characters: number): void {
   effort.decoded += DECODED_PER_CHARACTER * characters;
+}
+
+/** Keys under which the value's name stands beside the value, as in `{ "name": "DB_PASSWORD", "value": "…" }`. */
+export const NAME_KEY = /^(?:name|key|header|k)$/i;
+export const VALUE_KEY = /^(?:value|val|v)$/i;
+
+/** The parts of a Kubernetes Secret under which every value is one. */
+export const isManifestData = (key: string): boolean => key === 'data' || key === 'stringData';
+
+/** In a list the element before may name the next: `["--password", "…"]`, `["Authorization", "…"]`. */
+export function isTelling(element: string): boolean {
+  if (element.length > 64 || /\s/.test(element)) return false;
+  const kind = kindOfName(element);
+  return kind === 'password' || kind === 'secret';
 }

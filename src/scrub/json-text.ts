@@ -1,6 +1,5 @@
 import { MANIFEST_SECRET } from './assignment/named.ts';
-import { isManifestData, isTelling, NAME_KEY, VALUE_KEY } from './context.ts';
-import type { Splice } from './splice.ts';
+import { isManifestData, isTelling, NAME_KEY, VALUE_KEY } from './effort.ts';
 import type { Cleaned, CleanString } from './tree.ts';
 
 /**
@@ -109,4 +108,37 @@ function cleanLiteral(
   if (NAME_KEY.test(container.key)) container.sibling = content;
   if (container.isManifest) return clean(content, MANIFEST_SECRET, false);
   return clean(content, VALUE_KEY.test(container.key) ? container.sibling || container.name : container.key, false);
+}
+
+/** One replacement in a text. */
+export interface Splice {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+  /** Rules, and how often each hid something here. */
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+/** `splices` are in order and do not overlap. */
+export function applySplices(text: string, splices: readonly Splice[]): string {
+  // Joined from pieces: a text grown by additions is slower to read for ever after.
+  const pieces: string[] = [];
+  let from = 0;
+  for (const splice of splices) {
+    pieces.push(text.slice(from, splice.start), splice.text);
+    from = splice.end;
+  }
+  pieces.push(text.slice(from));
+  return pieces.join('');
+}
+
+/** Where a position of the changed text was before; one inside a replacement was where that began. */
+export function positionBefore(splices: readonly Splice[], after: number): number {
+  let shift = 0;
+  for (const { start, end, text } of splices) {
+    if (start + shift > after) break;
+    if (start + shift + text.length > after) return start;
+    shift += text.length - (end - start);
+  }
+  return after - shift;
 }

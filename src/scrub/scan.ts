@@ -1,13 +1,11 @@
-import { createAnchorIndex } from './anchors.ts';
+import { createAnchorIndex, cutSecretEnd, endsOfPrefixes } from './anchors.ts';
 import { textStart } from './base64.ts';
 import { ALNUM, DIGIT, endOfRun, isOf, RUN } from './chars.ts';
 import type { Effort } from './effort.ts';
-import { cutSecretEnd, endsOfPrefixes } from './fragments.ts';
 import { PLACEHOLDER } from './placeholder.ts';
 import type { ContextRule, Hit, Report, TokenRule } from './rules/rule.ts';
 import type { ShapeRule } from './rules/shapes.ts';
-import { eachLongRun, hasLongRun } from './runs.ts';
-import { type Progress, tryToken } from './tokens.ts';
+import { eachLongRun, hasLongRun, type Progress, tryToken } from './tokens.ts';
 import { type Reading, readingsOf } from './views/decoders.ts';
 
 /** No rule hides anything shorter than this, so shorter texts are not looked at. */

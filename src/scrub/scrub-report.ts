@@ -1,5 +1,5 @@
+import { positionBefore, type Splice } from './json-text.ts';
 import { createCleaner, type ScrubberDeps } from './scrubber.ts';
-import { positionBefore, type Splice } from './splice.ts';
 
 /** What was hidden on one line of the text as it was given; never the secret itself. */
 export interface LineFinding {

@@ -2,12 +2,11 @@ import { named } from './assignment/named.ts';
 import { kindOfName } from './assignment/names.ts';
 import { type Base64Block, base64Blocks } from './base64.ts';
 import { allowDecoding, type Effort, isSpent } from './effort.ts';
-import { isJsonText, jsonSplices } from './json-text.ts';
+import { applySplices, isJsonText, jsonSplices, type Splice } from './json-text.ts';
 import type { Placeholder } from './placeholder.ts';
 import { resolve } from './resolve.ts';
 import type { Hit } from './rules/rule.ts';
 import { NOTHING_FOUND, type Scanned, type Scanner, UNREAD } from './scan.ts';
-import { applySplices, type Splice } from './splice.ts';
 import type { Cleaned } from './tree.ts';
 import type { Reading } from './views/decoders.ts';
 

@@ -1,4 +1,4 @@
-import { ALNUM, isOf, RUN, STOP } from './chars.ts';
+import { ALNUM, endOfRun, isOf, RUN, STOP, startOfRun } from './chars.ts';
 import type { Effort } from './effort.ts';
 import { isFiller } from './randomness.ts';
 import type { Report, TokenRule } from './rules/rule.ts';
@@ -129,4 +129,28 @@ function runEnd(text: string, at: number): number {
   if (!isOf(ALNUM, text, end - 1)) return end;
   while (isOf(ALNUM, text, end)) end += 1;
   return end;
+}
+
+/** Whether the text has a run of at least `least` token characters. */
+export function hasLongRun(text: string, least: number): boolean {
+  for (let probe = least - 1; probe < text.length; probe += least) {
+    if (!isOf(RUN, text, probe)) continue;
+    if (endOfRun(RUN, text, probe) - startOfRun(RUN, text, probe) >= least) return true;
+  }
+  return false;
+}
+
+/**
+ * Calls `onRun` for each run of at least `least` token characters. A run that long covers a multiple of `least`, so
+ * only those positions are looked at: in prose that is one character in `least`.
+ */
+export function eachLongRun(text: string, least: number, onRun: (start: number, end: number) => void): void {
+  for (let probe = least - 1; probe < text.length; probe += least) {
+    if (!isOf(RUN, text, probe)) continue;
+    const start = startOfRun(RUN, text, probe);
+    const end = endOfRun(RUN, text, probe);
+    if (end - start >= least) onRun(start, end);
+    // The next run begins after `end`, so its first multiple is at least `end + 1`.
+    probe += Math.floor((end - probe) / least) * least;
+  }
 }

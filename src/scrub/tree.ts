@@ -1,7 +1,7 @@
 import { SallyportError } from '../core/errors.ts';
 import { MANIFEST_SECRET } from './assignment/named.ts';
 import { kindOfName } from './assignment/names.ts';
-import { isManifestData, isTelling, NAME_KEY, VALUE_KEY } from './context.ts';
+import { isManifestData, isTelling, NAME_KEY, VALUE_KEY } from './effort.ts';
 import type { Finding, Scrubbed } from './scrub.ts';
 
 /** What was found in one string: the cleaned text and how often each rule hid something; null when it is clean. */

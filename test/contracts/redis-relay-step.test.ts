@@ -5,7 +5,7 @@ import { openConnections } from '../../src/queue/redis/client/connection.ts';
 import { defaultRelayTuning } from '../../src/queue/redis/client/options.ts';
 import { openRedisStore } from '../../src/queue/redis/open.ts';
 import type { Executor, Wake } from '../../src/queue/redis/relay/executor.ts';
-import { createRelayStep } from '../../src/queue/redis/relay/relay-step.ts';
+import { createRelayStep } from '../../src/queue/redis/relay/relay.ts';
 import { createAgreement, createKeys, createShards } from '../../src/queue/redis/shards.ts';
 import { defaultLimits } from '../../src/queue/store.ts';
 import { createFakeClock } from '../support/clock.ts';

@@ -3,7 +3,7 @@ import type { EventRecord } from '../../src/core/event.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
-import { asFetch } from '../../src/net/as-fetch.ts';
+import { asFetch } from '../../src/net/clients.ts';
 import { allowEntry } from '../../src/net/guard/check-url.ts';
 import { createGuardedFetch } from '../../src/net/guarded-fetch.ts';
 import type { Store } from '../../src/queue/store.ts';
@@ -16,8 +16,11 @@ import {
 } from '../../src/testing/agents/llm-server.ts';
 import type { Agent } from '../../src/workers/agent.ts';
 import { openModels } from '../../src/workers/agents/assistant/ask-model.ts';
-import { type AssistantDefinition, createAssistant } from '../../src/workers/agents/assistant/assistant.ts';
-import { createToolboxes } from '../../src/workers/agents/assistant/open-toolbox.ts';
+import {
+  type AssistantDefinition,
+  createAssistant,
+  createToolboxes,
+} from '../../src/workers/agents/assistant/assistant.ts';
 import { createMemory, type Memory, type MemoryBounds } from '../../src/workers/agents/memory/memory.ts';
 import type { Guardrail } from '../../src/workers/guardrails/guardrail.ts';
 import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';

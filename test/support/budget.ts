@@ -4,8 +4,8 @@ import { silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import { createBudgetOverrides } from '../../src/queue/records/budget-overrides.ts';
 import type { Store } from '../../src/queue/store.ts';
+import { type BudgetPolicy, createPolicies } from '../../src/workers/budget/budget.ts';
 import { type KillWatch, watchKills } from '../../src/workers/budget/kill-watch.ts';
-import { type BudgetPolicy, createPolicies } from '../../src/workers/budget/policy.ts';
 import { createPrices } from '../../src/workers/budget/prices.ts';
 import {
   createRunBudget,

@@ -15,7 +15,7 @@ import type { EventRecord } from '../../src/core/event.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
 import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { type Meter, silentMeter } from '../../src/core/meter.ts';
-import { asFetch } from '../../src/net/as-fetch.ts';
+import { asFetch } from '../../src/net/clients.ts';
 import { allowEntry } from '../../src/net/guard/check-url.ts';
 import { createDnsResolve } from '../../src/net/guard/resolve.ts';
 import { createGuardedFetch } from '../../src/net/guarded-fetch.ts';

@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { DeliveryHeaders } from '../../channels/channel.ts';
 import { type BodyLimits, bodyAborted, bodyTimedOut, bodyTooLarge } from './body.ts';
 
 let waiting: (() => void)[] = [];
@@ -52,3 +53,12 @@ function listenFor(incoming: IncomingMessage, limits: BodyLimits): Promise<Uint8
     incoming.on('data', onData).on('end', onEnd).on('error', onAbort).on('close', onAbort);
   });
 }
+
+/** Node's own header object; making a web `Headers` of it first takes as long as routing the request. */
+export const nodeHeaders = (headers: IncomingHttpHeaders): DeliveryHeaders => ({
+  get(name) {
+    const value = headers[name];
+    // Node keeps a list only for set-cookie, which no request carries; other repeated headers it joins by ', '.
+    return typeof value === 'string' ? value : null;
+  },
+});

@@ -1,21 +1,19 @@
-import type { Replier } from '../../channels/channel.ts';
+import type { Replier, WorkingContext } from '../../channels/channel.ts';
 import { codeOf, type ErrorCode } from '../../core/errors.ts';
 import { type ChannelName, type EventRecord, noUsage, type Run } from '../../core/event.ts';
 import { isJsonObject } from '../../core/json/json.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
+import { withinTime } from '../../net/within-time.ts';
 import { type Journal, REPLY_STEP } from '../../queue/journal.ts';
 import type { HeldLease, Lease, Outcome } from '../../queue/lease.ts';
 import { type RememberDeps, rememberTurn } from '../agents/memory/memory.ts';
 import { noteBlocked, type Trail } from '../audit-trail.ts';
 import { BudgetExhausted } from '../budget/exhausted.ts';
-import { approvedReply } from '../review/approved-reply.ts';
-import { holdReply, needsReview, type ReviewDeps } from '../review/hold-reply.ts';
+import { approvedReply, holdReply, needsReview, type ReviewDeps } from '../review/hold-reply.ts';
 import { openSteps, type Steps } from '../steps.ts';
 import { type Answered, type AskDeps, type Asking, askAgent } from './ask-agent.ts';
 import { failureOutcome, logFailure, type TellDeps, tellRefusal } from './failure.ts';
-import { startHeartbeat } from './heartbeat.ts';
 import { type ReplyDeps, ReplyUnsettled, replyOnce } from './reply-once.ts';
-import { showingWork } from './show-working.ts';
 
 export interface AttemptDeps extends AskDeps, ReviewDeps, RememberDeps, Pick<TellDeps, 'blockedNotice'> {
   readonly replier: (tenant: string, channel: ChannelName) => Replier;
@@ -122,4 +120,64 @@ function recorded(steps: Steps, { runs }: EventRecord): Answered | null {
   if (!isJsonObject(value) || typeof value.text !== 'string') return null;
   const agent = runs.findLast((run) => run.agent !== undefined)?.agent;
   return { kind: 'reply', text: value.text, usage: noUsage, ...(agent === undefined ? {} : { agent }) };
+}
+
+export interface Heartbeat {
+  /** Aborted once the lease is known to be lost. */
+  readonly signal: AbortSignal;
+  stop(): void;
+}
+
+/**
+ * Prolongs a lease every third of its life. A beat that fails (the store is away) is no proof of loss; once a whole
+ * lease life has passed without a good beat, another worker may have begun, so the lease counts as lost.
+ */
+export function startHeartbeat(lease: Lease, held: HeldLease, leaseMs: number): Heartbeat {
+  const lost = new AbortController();
+  let goodAt = performance.now();
+  const timer = setInterval(() => {
+    const sentAt = performance.now();
+    lease.extend(held).then(
+      (isOurs) => {
+        if (isOurs) goodAt = sentAt;
+        else lost.abort();
+      },
+      () => {
+        if (performance.now() - goodAt >= leaseMs) lost.abort();
+      },
+    );
+  }, leaseMs / 3);
+  return { signal: lost.signal, stop: () => clearInterval(timer) };
+}
+
+/** Most answers are there by then, and nobody has begun to wonder, in ms. */
+const SHOW_AFTER_MS = 700;
+
+/** With the wait before it below the two seconds after which people ask again. An answer that comes waits for the rest. */
+const SHOWING_MS = 1_000;
+
+/**
+ * Does the work, and lets the channel show that it is being done once it takes long. The sign is over before this
+ * settles, so that it never follows the reply; whatever goes wrong with it concerns nobody.
+ */
+async function showingWork<T>(
+  work: () => Promise<T>,
+  { event }: EventRecord,
+  replier: Replier,
+  signal: AbortSignal,
+): Promise<T> {
+  const { tenant, id: eventId, destination, sealed } = event;
+  const context: WorkingContext = { tenant, eventId, destination, sealed, signal };
+  let showing: Promise<unknown> = Promise.resolve();
+  const timer = setTimeout(() => {
+    showing = withinTime(SHOWING_MS, signal, (ended) => replier.showWorking?.({ ...context, signal: ended })).catch(
+      () => {},
+    );
+  }, SHOW_AFTER_MS);
+  try {
+    return await work();
+  } finally {
+    clearTimeout(timer);
+    await showing;
+  }
 }

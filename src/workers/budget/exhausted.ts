@@ -1,6 +1,6 @@
 import { SallyportError } from '../../core/errors.ts';
 import type { Exhausted } from '../../queue/ledger.ts';
-import type { BudgetPolicy } from './policy.ts';
+import type { BudgetPolicy } from './budget.ts';
 
 /** A limit does not allow what a run asked for. */
 export class BudgetExhausted extends SallyportError {

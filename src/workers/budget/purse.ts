@@ -6,9 +6,8 @@ import type { JsonValue } from '../../core/json/json.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { AccountLimit, Ledger, Reservation } from '../../queue/ledger.ts';
-import type { Held } from './budget.ts';
+import type { BudgetPolicy, Held } from './budget.ts';
 import { BudgetExhausted } from './exhausted.ts';
-import type { BudgetPolicy } from './policy.ts';
 
 export interface PurseDeps {
   readonly ledger: Ledger;

@@ -4,7 +4,7 @@ import { createTeamsReplier, type TeamsReplierDeps } from '../../../src/channels
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import { SallyportError } from '../../../src/core/errors.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
-import { asFetch } from '../../../src/net/as-fetch.ts';
+import { asFetch } from '../../../src/net/clients.ts';
 import { allowEntry } from '../../../src/net/guard/check-url.ts';
 import { createGuardedFetch, type GuardedFetch } from '../../../src/net/guarded-fetch.ts';
 import { createSealer } from '../../../src/scrub/seal.ts';

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { asFetch } from '../../../src/net/as-fetch.ts';
+import { asFetch } from '../../../src/net/clients.ts';
 import { createGuardedFetch } from '../../../src/net/guarded-fetch.ts';
 import { dialling, fixedNames, redirecting, startWeb } from './support/web.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { asFetch } from '../../../src/net/as-fetch.ts';
+import { asFetch } from '../../../src/net/clients.ts';
 import { failed } from '../../../src/net/guard/reasons.ts';
 import { createGuardedFetch, type GuardedFetchOptions } from '../../../src/net/guarded-fetch.ts';
 import { sleep } from '../../support/clock.ts';

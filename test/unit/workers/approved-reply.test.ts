@@ -4,7 +4,7 @@ import type { EventRecord } from '../../../src/core/event.ts';
 import { createIdentifier } from '../../../src/core/identity.ts';
 import { replyDigest } from '../../../src/core/review.ts';
 import { createScrubber } from '../../../src/scrub/scrubber.ts';
-import { approvedReply } from '../../../src/workers/review/approved-reply.ts';
+import { approvedReply } from '../../../src/workers/review/hold-reply.ts';
 import { openGate } from '../../support/gate.ts';
 import { message, postSlack } from '../../support/slack.ts';
 

@@ -3,7 +3,7 @@ import type { Replier } from '../../../src/channels/channel.ts';
 import { SallyportError } from '../../../src/core/errors.ts';
 import type { HeldLease, Lease } from '../../../src/queue/lease.ts';
 import type { Agent, AgentContext } from '../../../src/workers/agent.ts';
-import { type Heartbeat, startHeartbeat } from '../../../src/workers/attempt/heartbeat.ts';
+import { type Heartbeat, startHeartbeat } from '../../../src/workers/attempt/attempt.ts';
 import { sleep } from '../../support/clock.ts';
 import { type Gate, type GateOptions, openGate } from '../../support/gate.ts';
 import { message, postSlack } from '../../support/slack.ts';

@@ -10,7 +10,7 @@ import {
   tool,
 } from 'ai';
 import { SallyportError } from '../../../core/errors.ts';
-import type { WatchableFetch } from '../../../net/as-fetch.ts';
+import type { WatchableFetch } from '../../../net/clients.ts';
 import { LONGEST_WAIT_MS, retryAfterMs } from '../../../net/retry-after.ts';
 import { type IsUnserved, meteredModel } from '../../budget/metered-model.ts';
 import type { ToolDescription } from '../../tools/toolbox.ts';

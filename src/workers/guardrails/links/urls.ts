@@ -1,4 +1,4 @@
-import { bracketHost, closingOf } from './bracket.ts';
+import { bracketHost, closingOf } from './domains.ts';
 import type { IsListed } from './link-hosts.ts';
 import { listedPrefix } from './listed-url.ts';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { LlmRequest } from '../../../../src/testing/agents/llm-server.ts';
-import { createMarking } from '../../../../src/workers/agents/assistant/marking.ts';
-import { cut } from '../../../../src/workers/agents/cut.ts';
+import { createMarking } from '../../../../src/workers/agents/assistant/talk.ts';
+import { cut } from '../../../../src/workers/agents/memory/memory.ts';
 import { type AssistantWorld, openAssistant } from '../../../support/assistant.ts';
 
 const NONCE = '0123456789abcdef0123456789abcdef';

@@ -4,10 +4,10 @@ import { createTrail } from '../../../../src/workers/audit-trail.ts';
 import type { Guardrail } from '../../../../src/workers/guardrails/guardrail.ts';
 import { createGuardrails, guardText, type Judged } from '../../../../src/workers/guardrails/guardrails.ts';
 import { createPromptLeakCheck } from '../../../../src/workers/guardrails/prompt-leak.ts';
-import { repetitionCheck } from '../../../../src/workers/guardrails/repetition.ts';
 import {
   createLengthCheck,
   createSecretCheck,
+  repetitionCheck,
   standardGuardrails,
 } from '../../../../src/workers/guardrails/standard-guardrails.ts';
 import { noted, SECRET, scrub } from '../../../support/tool-run.ts';

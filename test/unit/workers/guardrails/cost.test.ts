@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defang } from '../../../../src/workers/guardrails/links/defang.ts';
 import { createPromptLeakCheck } from '../../../../src/workers/guardrails/prompt-leak.ts';
-import { repetitionCheck } from '../../../../src/workers/guardrails/repetition.ts';
+import { repetitionCheck } from '../../../../src/workers/guardrails/standard-guardrails.ts';
 
 /** Pieces that begin what patterns look for and never end it. */
 const seeds = [
