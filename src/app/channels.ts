@@ -1,5 +1,4 @@
-import type { Channel, ReadContext, Reader, Replier } from '../channels/channel.ts';
-import type { KeeperTask } from '../channels/keeper-task.ts';
+import type { Channel, KeeperTask, ReadContext, Reader, Replier } from '../channels/channel.ts';
 import type { NodeHalf } from '../channels/module.node.ts';
 import type { ChannelModule, FindChannel, ModuleDeps, OpenFetch } from '../channels/module.ts';
 import type { Config } from '../config/schema.ts';

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../core/errors.ts';
 import type { ChannelName, EventRecord, InboundEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json/json.ts';
+import type { KeeperReport } from '../core/kept-source.ts';
 import type { VendorTiming } from '../core/reply-timing.ts';
 
 /** The headers a channel may ask for, by lower-case name. A header sent twice comes joined by ', '. */
@@ -244,4 +245,21 @@ export interface Replier {
    * @throws SallyportError ERR_REPLY_UNAVAILABLE when the vendor cannot be asked now: ask again later
    */
   find(context: ReplyContext, sinceMs: number): Promise<'delivered' | 'absent' | 'unknown'>;
+}
+
+/**
+ * Keeps one channel's sources of one tenant alive. The keeper runs it every minute or so on one worker at a time, so a
+ * run does only what is due. It is repeatable: a worker that died may have got anywhere, and after a lost lease two may
+ * overlap for a moment.
+ */
+export interface KeeperTask {
+  /** Unique over all tasks, e.g. `graph/default`. */
+  readonly name: string;
+  readonly tenant: string;
+  readonly channel: ChannelName;
+  /**
+   * Aborted when another worker leads or this one stops. Failures of single sources belong into the report.
+   * @throws SallyportError when nothing can be said about any source
+   */
+  run(signal: AbortSignal): Promise<KeeperReport>;
 }

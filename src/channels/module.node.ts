@@ -4,8 +4,7 @@ import type { Lease } from '../queue/lease.ts';
 import type { Records } from '../queue/records.ts';
 import type { Scrub } from '../scrub/scrub.ts';
 import type { Sealer } from '../scrub/seal.ts';
-import type { ReadContext, Reader, Replier } from './channel.ts';
-import type { KeeperTask } from './keeper-task.ts';
+import type { KeeperTask, ReadContext, Reader, Replier } from './channel.ts';
 import type { ChannelModule, ModuleDeps } from './module.ts';
 import type { Sample } from './sample.node.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { matchPolicy } from '../../src/channels/slack/index.ts';
+import { matchPolicy } from '../../src/channels/slack/receive/relevance.ts';
 import { type Gate, openGate } from '../support/gate.ts';
 import { message, postSlack } from '../support/slack.ts';
 

@@ -1,6 +1,5 @@
 import type { ParsedEvent, Read } from '../../src/channels/channel.ts';
-import { createGmailClient } from '../../src/channels/gmail/api/client.ts';
-import { noCredentials } from '../../src/channels/gmail/api/credentials.ts';
+import { createGmailClient, noCredentials } from '../../src/channels/gmail/api/client.ts';
 import { createGmailReader } from '../../src/channels/gmail/read/reader.ts';
 import { pushEvent } from '../../src/channels/gmail/receive/identify.ts';
 import { createMailboxes, type Mailboxes } from '../../src/channels/gmail/sync/mailbox-state.ts';

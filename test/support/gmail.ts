@@ -1,5 +1,4 @@
-import type { GmailChannelDeps } from '../../src/channels/gmail/index.ts';
-import { createGmailChannel } from '../../src/channels/gmail/index.ts';
+import { createGmailChannel, type GmailChannelDeps } from '../../src/channels/gmail/module.ts';
 import { channelNames } from '../../src/channels/registry.ts';
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import { createIdentifier } from '../../src/core/identity.ts';

@@ -1,27 +1,23 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ParsedEvent } from '../../src/channels/channel.ts';
+import type { KeeperTask, ParsedEvent } from '../../src/channels/channel.ts';
 import { createGraphApi } from '../../src/channels/graph/api/graph-api.ts';
+import { createGraphChannels } from '../../src/channels/graph/module.ts';
+import { createContentOpener } from '../../src/channels/graph/read/decrypt.ts';
+import { createGraphReader, createOwnMailboxes } from '../../src/channels/graph/read/reader.ts';
+import { createIdentify } from '../../src/channels/graph/receive/identify.ts';
+import { createReact } from '../../src/channels/graph/receive/lifecycle.ts';
 import {
   type ClientStates,
   createClientStates,
-  createContentOpener,
-  createGraphChannels,
   createPublisherVerifier,
-} from '../../src/channels/graph/index.ts';
-import { createOwnMailboxes } from '../../src/channels/graph/read/own-mailbox.ts';
-import { createGraphReader } from '../../src/channels/graph/read/reader.ts';
-import { createIdentify } from '../../src/channels/graph/receive/identify.ts';
-import { createReact } from '../../src/channels/graph/receive/lifecycle.ts';
+} from '../../src/channels/graph/receive/verify.ts';
 import { createGraphReplier } from '../../src/channels/graph/reply/reply.ts';
-import { createHandMade } from '../../src/channels/graph/sync/hand-made.ts';
-import { createGraphKeeperTask } from '../../src/channels/graph/sync/keeper.ts';
-import { createKeptStore, type KeptStore } from '../../src/channels/graph/sync/kept.ts';
+import { createGraphKeeperTask, createUpkeep } from '../../src/channels/graph/sync/keeper.ts';
+import { createHandMade, createKeptStore, type KeptStore } from '../../src/channels/graph/sync/kept.ts';
 import { createResync } from '../../src/channels/graph/sync/resync.ts';
 import { createSubscriptions, type Source } from '../../src/channels/graph/sync/subscriptions.ts';
-import { createUpkeep } from '../../src/channels/graph/sync/upkeep.ts';
-import type { KeeperTask } from '../../src/channels/keeper-task.ts';
 import { channelNames } from '../../src/channels/registry.ts';
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import type { EventRecord, EventState } from '../../src/core/event.ts';

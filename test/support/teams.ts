@@ -7,8 +7,8 @@ import {
   createTeamsBotChannel,
   createTeamsOutgoingChannel,
   type TeamsBotChannelDeps,
-  teamsMatchPolicy,
-} from '../../src/channels/teams/index.ts';
+} from '../../src/channels/teams/module.ts';
+import { teamsMatchPolicy } from '../../src/channels/teams/receive/candidate.ts';
 import { createTeamsReplier } from '../../src/channels/teams/reply/reply.ts';
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import type { EventRecord } from '../../src/core/event.ts';
@@ -43,7 +43,6 @@ import type { Guardrail } from '../../src/workers/guardrails/guardrail.ts';
 import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
 import { run } from '../../src/workers/run.ts';
 import { auditOver } from './audit.ts';
-
 import { budgetsOver } from './budget.ts';
 import { reviewing } from './review.ts';
 

@@ -2,13 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { NodeHalf } from '../module.node.ts';
 import type { OpenFetch } from '../module.ts';
 import type { GmailClient } from './api/client.ts';
-import { examineGmail } from './api/examine.ts';
+import { GmailFailure } from './api/failure.ts';
+import { currentHistoryId } from './read/messages.ts';
 import { createGmailReader } from './read/reader.ts';
 import { createGmailReplier } from './reply/reply.ts';
 import type { GmailConfig } from './settings.ts';
-import { createMailboxes } from './sync/mailbox-state.ts';
+import { createMailboxes, createWatches } from './sync/mailbox-state.ts';
 import { createGmailKeeperTask } from './sync/subscriptions.ts';
-import { createWatches } from './sync/watch-state.ts';
 
 /** One call to Gmail that does not post a reply, in ms; also what `sallyport doctor` waits for. */
 const CALL_MS = 10_000;
@@ -59,7 +59,7 @@ function openClient(
   const fetch = openFetch([baseUrl], limits);
   const open = async (): Promise<GmailClient> => {
     const { createGmailClient } = await loadClient();
-    const { createCredentials, noCredentials } = await import('./api/credentials.ts');
+    const { createCredentials, noCredentials } = await import('./api/client.ts');
     const keyFile = credentialsFile === undefined ? {} : { keyFile: credentialsFile };
     // Plain http is only ever a local server, which must not be shown a token of Google's.
     const isLocal = baseUrl.startsWith('http:');
@@ -73,4 +73,23 @@ function openClient(
       return (await opened).call(...args);
     },
   };
+}
+
+/**
+ * Whether Gmail lets us read every mailbox; says so in a line.
+ * @throws Error whose text names the setting to look at
+ */
+async function examineGmail(client: GmailClient, mailboxes: readonly string[], signal: AbortSignal): Promise<string> {
+  if (mailboxes.length === 0) throw new Error('GMAIL_MAILBOXES: is empty, so every push is ignored');
+  let refused = 0;
+  for (const mailbox of mailboxes) {
+    try {
+      await currentHistoryId(client, mailbox, signal);
+    } catch (error) {
+      if (!(error instanceof GmailFailure)) throw error;
+      refused += 1;
+    }
+  }
+  if (refused === 0) return `${mailboxes.length} mailboxes can be read`;
+  throw new Error(`GOOGLE_APPLICATION_CREDENTIALS: ${refused} of ${mailboxes.length} mailboxes cannot be read`);
 }

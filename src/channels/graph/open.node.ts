@@ -2,22 +2,17 @@ import { createAccessTokens } from '../../net/client-credentials.ts';
 import { VENDOR_CALL_MS } from '../channel.ts';
 import type { NodeHalf } from '../module.node.ts';
 import type { ModuleDeps } from '../module.ts';
-import { examineGraph } from './api/examine.ts';
-import { createGraphApi, type GraphApi, loadGraphClient } from './api/graph-api.ts';
-import { createOwnMailboxes } from './read/own-mailbox.ts';
-import { createGraphReader } from './read/reader.ts';
-import { type ClientStates, createClientStates } from './receive/client-state.ts';
+import { createGraphApi, type GraphApi, loadGraphClient, pagesOf } from './api/graph-api.ts';
+import { createGraphReader, createOwnMailboxes } from './read/reader.ts';
 import { createIdentify } from './receive/identify.ts';
 import { cannotReact, createReact } from './receive/lifecycle.ts';
+import { type ClientStates, createClientStates } from './receive/verify.ts';
 import { createGraphReplier } from './reply/reply.ts';
 import type { GraphConfig } from './settings.ts';
-import { createHandMade } from './sync/hand-made.ts';
-import { createGraphKeeperTask } from './sync/keeper.ts';
-import { createKeptStore } from './sync/kept.ts';
-import { canBeRich } from './sync/lifetimes.ts';
+import { createGraphKeeperTask, createUpkeep } from './sync/keeper.ts';
+import { createHandMade, createKeptStore } from './sync/kept.ts';
 import { createResync } from './sync/resync.ts';
-import { createSubscriptions, type Source } from './sync/subscriptions.ts';
-import { createUpkeep } from './sync/upkeep.ts';
+import { canBeRich, createSubscriptions, type Source } from './sync/subscriptions.ts';
 
 /** Milliseconds Microsoft may take for a token and its answers. */
 const ANSWER_MS = 10_000;
@@ -103,4 +98,21 @@ function openApi(
     clock,
   });
   return createGraphApi({ baseUrl, tokens, fetch });
+}
+
+/**
+ * Whether Graph takes our credentials and has the subscriptions we want; says so in a line.
+ * @throws Error whose text names the setting to look at, or SallyportError ERR_SOURCE_* when Graph does not say
+ */
+async function examineGraph(api: GraphApi, sources: Iterable<Source>, signal: AbortSignal): Promise<string> {
+  const urls: string[] = [];
+  for await (const page of pagesOf(api, { path: '/subscriptions', signal })) {
+    urls.push(...page.map(({ notificationUrl }) => String(notificationUrl)));
+  }
+  const wanted = [...sources];
+  const missing = wanted.filter(({ nonce }) => !urls.some((url) => url.endsWith(`/${nonce}`)));
+  if (missing.length > 0) {
+    throw new Error(`GRAPH_SUBSCRIPTIONS: ${missing.length} of ${wanted.length} are not there; is a worker running?`);
+  }
+  return wanted.length === 0 ? 'accepted' : `accepted, ${wanted.length} subscriptions are there`;
 }

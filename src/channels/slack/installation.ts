@@ -1,5 +1,4 @@
-import { present } from './ids.ts';
-import type { Command, Envelope, Interaction } from './receive/payload.ts';
+import { type Command, type Envelope, type Interaction, present } from './receive/payload.ts';
 
 /** The app as installed in one workspace, or in a whole organisation. */
 export interface SlackInstallation {

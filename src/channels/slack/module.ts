@@ -1,6 +1,12 @@
+import type { Crypto } from '../../core/crypto/crypto.ts';
+import { type ErrorCode, SallyportError } from '../../core/errors.ts';
+import type { Answer, Channel, Delivery, DeliveryOutcome, Received } from '../channel.ts';
 import type { ChannelModule } from '../module.ts';
-import { createSlackChannel, matchPolicy } from './index.ts';
-import type { SlackInstallation } from './installation.ts';
+import { createInstallationTable, type SlackInstallation } from './installation.ts';
+import { type IdentifyDeps, identify } from './receive/identify.ts';
+import { parse } from './receive/parse.ts';
+import { type Match, matchPolicy, type SlackReason } from './receive/relevance.ts';
+import { createVerifier, isSslCheck, readBody } from './receive/verify.ts';
 import { type SlackConfig, slackSchema, slackWindow } from './settings.ts';
 
 /** Commands and actions are sent once; this outlives their `response_url` (30 minutes). */
@@ -34,3 +40,102 @@ export const installationsOf = (tenants: ReadonlyMap<string, SlackConfig>): Slac
   [...tenants].flatMap(([tenant, { installations = [] }]) =>
     installations.map((entry) => ({ ...entry, tenant }) as SlackInstallation),
   );
+
+export interface SlackChannelDeps extends IdentifyDeps {
+  readonly crypto: Crypto;
+  /** One app's secret, or several while one replaces another. */
+  readonly signingSecrets: readonly string[];
+  /** Where the app is installed, of all tenants. Absent: every workspace it vouches for belongs to the route's tenant. */
+  readonly installations?: readonly SlackInstallation[];
+  /** Bot or app ids of other bots whose messages are for agents. */
+  readonly allowBots?: readonly string[];
+  readonly match: Match;
+  /** Bytes. */
+  readonly bodyLimit: number;
+  readonly outcomeHeaders: boolean;
+}
+
+/**
+ * Slack's Events API, slash commands and interactivity of one app.
+ * @throws SallyportError ERR_CONFIG_INVALID without a signing secret or with an empty one
+ */
+export function createSlackChannel(deps: SlackChannelDeps): Channel {
+  const verify = createVerifier(deps.crypto, deps.signingSecrets);
+  const findInstallation = deps.installations && createInstallationTable(deps.installations);
+  const allowBots: ReadonlySet<string> = new Set(deps.allowBots);
+  const receive = (delivery: Delivery): Received => {
+    if (isSslCheck(delivery)) return answered('handshake', '');
+    verify(delivery);
+    const parsed = parse(readBody(delivery), { tenant: delivery.tenant, findInstallation, allowBots });
+    switch (parsed.kind) {
+      case 'challenge':
+        return answered('handshake', checkChallenge(parsed.challenge), 'text/plain; charset=utf-8');
+      case 'suggestion':
+        return answered('ignored', '{"options":[]}', 'application/json');
+      case 'refused':
+        return { events: [], ...refusedAs(parsed.reason) };
+      case 'candidate':
+        if (!deps.match(parsed.candidate)) return { events: [], ...refusedAs('no_agent') };
+        return { events: [identify(parsed, delivery, deps)], refused: [] };
+    }
+  };
+  return {
+    name: 'slack',
+    bodyLimit: deps.bodyLimit,
+    outcomeHeaders: deps.outcomeHeaders,
+    receive,
+    // A slash command's 200 must be empty, or Slack shows its body to the user.
+    acknowledge: () => ({ status: 200 }),
+    refuse: answerTo,
+  };
+}
+
+/** Slack's are 52 letters and digits. Whatever is echoed must not be able to act as anything but text. */
+const CHALLENGE = /^[\x20-\x7e]{1,256}$/;
+
+function checkChallenge(challenge: unknown): string {
+  if (typeof challenge === 'string' && CHALLENGE.test(challenge)) return challenge;
+  throw new SallyportError('ERR_BODY_UNPARSABLE', 'the challenge is not one Slack would send');
+}
+
+const answered = (outcome: DeliveryOutcome, body: string, type?: string): Received => ({
+  events: [],
+  refused: [],
+  answer: { status: 200, outcome, body, ...(type !== undefined && { headers: { 'content-type': type } }) },
+});
+
+/** An id that may not become a name is kept out like anything else that is not to be trusted; the rest is irrelevant. */
+const refusedAs = (reason: SlackReason): Pick<Received, 'refused'> => ({
+  refused: [{ outcome: reason === 'bad_routing_id' ? 'quarantined' : 'ignored', reason }],
+});
+
+/** Stops Slack's retries of this one event; only heard on a status other than 200 (docs.slack.dev/apis/events-api). */
+const NO_RETRY = { 'x-slack-no-retry': '1' };
+
+/** Slack keeps to its own timetable (0, 1 and 5 minutes); the header is for proxies and people. */
+const RETRY_AFTER = { 'retry-after': '5' };
+
+const UNAUTHORIZED: Answer = { status: 401 };
+const UNAVAILABLE: Answer = { status: 503, headers: RETRY_AFTER };
+
+/**
+ * Slack's table. A failed proof gets no `x-slack-no-retry`: while a signing secret is being replaced, the retries are
+ * what saves the events. What can never succeed gets one.
+ */
+const answers: Partial<Record<ErrorCode, Answer>> = {
+  ERR_METHOD_NOT_ALLOWED: { status: 405, headers: { allow: 'POST' } },
+  ERR_UNKNOWN_ROUTE: { status: 404 },
+  ERR_BODY_TOO_LARGE: { status: 413, headers: NO_RETRY },
+  ERR_BODY_TIMEOUT: { status: 408 },
+  ERR_BODY_ABORTED: { status: 400 },
+  ERR_BODY_UNPARSABLE: { status: 400, headers: NO_RETRY },
+  ERR_SIGNATURE_MISSING: UNAUTHORIZED,
+  ERR_SIGNATURE_MALFORMED: UNAUTHORIZED,
+  ERR_SIGNATURE_MISMATCH: UNAUTHORIZED,
+  ERR_TIMESTAMP_MALFORMED: UNAUTHORIZED,
+  ERR_TIMESTAMP_OUTSIDE_TOLERANCE: UNAUTHORIZED,
+  ERR_RATE_LIMITED: { status: 429, headers: RETRY_AFTER },
+};
+
+/** Anything that is not in the table is our own trouble, and Slack should come back. */
+const answerTo = (code: ErrorCode): Answer => answers[code] ?? UNAVAILABLE;

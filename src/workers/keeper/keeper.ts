@@ -1,4 +1,4 @@
-import type { KeeperTask } from '../../channels/keeper-task.ts';
+import type { KeeperTask } from '../../channels/channel.ts';
 import type { Clock } from '../../core/clock.ts';
 import { codeOf } from '../../core/errors.ts';
 import { alarmsOf, type KeptSource } from '../../core/kept-source.ts';

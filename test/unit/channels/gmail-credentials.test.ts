@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createGmailClient } from '../../../src/channels/gmail/api/client.ts';
-import { createCredentials } from '../../../src/channels/gmail/api/credentials.ts';
+import { createCredentials, createGmailClient } from '../../../src/channels/gmail/api/client.ts';
 import { currentHistoryId } from '../../../src/channels/gmail/read/messages.ts';
 
 let folder: string;

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SendContext } from '../../../src/channels/channel.ts';
-import { createGmailClient } from '../../../src/channels/gmail/api/client.ts';
-import { noCredentials } from '../../../src/channels/gmail/api/credentials.ts';
+import { createGmailClient, noCredentials } from '../../../src/channels/gmail/api/client.ts';
 import { composeReply } from '../../../src/channels/gmail/reply/compose.ts';
 import { createGmailReplier } from '../../../src/channels/gmail/reply/reply.ts';
 import type { MailOptions, StoredMail } from '../../../src/testing/gmail/mailbox.ts';

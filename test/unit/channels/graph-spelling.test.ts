@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createContentOpener } from '../../../src/channels/graph/index.ts';
+import { createContentOpener } from '../../../src/channels/graph/read/decrypt.ts';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import { htmlToText } from '../../../src/core/text/html.ts';
 import { encryptGraphContent, graphDelivery, graphItem } from '../../../src/testing/graph/signer.ts';

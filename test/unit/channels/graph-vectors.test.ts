@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createContentOpener } from '../../../src/channels/graph/index.ts';
+import { createContentOpener } from '../../../src/channels/graph/read/decrypt.ts';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import { encryptGraphContent, signGraphToken } from '../../../src/testing/graph/signer.ts';
 import { lifecycleSample, mailSample, richSample, SAMPLE_CLIENT, SAMPLE_TENANT } from '../../fixtures/graph-samples.ts';

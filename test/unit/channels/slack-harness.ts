@@ -1,5 +1,6 @@
 import type { Channel, Delivery, Received } from '../../../src/channels/channel.ts';
-import { createSlackChannel, matchPolicy, type SlackChannelDeps } from '../../../src/channels/slack/index.ts';
+import { createSlackChannel, type SlackChannelDeps } from '../../../src/channels/slack/module.ts';
+import { matchPolicy } from '../../../src/channels/slack/receive/relevance.ts';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import { type ErrorCode, SallyportError } from '../../../src/core/errors.ts';
 import { createIdentifier } from '../../../src/core/identity.ts';

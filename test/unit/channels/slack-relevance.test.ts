@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { matchPolicy } from '../../../src/channels/slack/index.ts';
+import { matchPolicy } from '../../../src/channels/slack/receive/relevance.ts';
 import { slackForm, slackInteraction, slackJson } from '../../../src/testing/slack/signer.ts';
 import { envelope, said } from '../../fixtures/slack-kinds.ts';
 import { outcomeOf, receive, slackChannel } from './slack-harness.ts';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cutMarkdown, splitMarkdown } from '../../../src/channels/shared/markdown/split.ts';
 import { renderMrkdwn } from '../../../src/channels/slack/reply/render.ts';
-import { splitReply } from '../../../src/channels/slack/reply/split-reply.ts';
+import { splitReply } from '../../../src/channels/slack/reply/reply.ts';
 
 const sizeOf = (markdown: string): number => renderMrkdwn(markdown).length;
 const split = (text: string, size = 300, messages = 100): readonly string[] =>

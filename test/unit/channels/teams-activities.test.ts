@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Channel, Delivery, Received } from '../../../src/channels/channel.ts';
-import {
-  createTeamsBotChannel,
-  type TeamsBotChannelDeps,
-  teamsMatchPolicy,
-} from '../../../src/channels/teams/index.ts';
+import { createTeamsBotChannel, type TeamsBotChannelDeps } from '../../../src/channels/teams/module.ts';
+import { teamsMatchPolicy } from '../../../src/channels/teams/receive/candidate.ts';
 import { ProvenSender } from '../../../src/channels/teams/receive/verify.ts';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import { createIdentifier } from '../../../src/core/identity.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createTeamsOutgoingChannel } from '../../../src/channels/teams/index.ts';
+import { createTeamsOutgoingChannel } from '../../../src/channels/teams/module.ts';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import { SallyportError } from '../../../src/core/errors.ts';
 import { createIdentifier } from '../../../src/core/identity.ts';

@@ -1,7 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Replier, SendContext } from '../../../src/channels/channel.ts';
-import { createGmailClient } from '../../../src/channels/gmail/api/client.ts';
-import { noCredentials } from '../../../src/channels/gmail/api/credentials.ts';
+import { createGmailClient, noCredentials } from '../../../src/channels/gmail/api/client.ts';
 import { createGmailReplier } from '../../../src/channels/gmail/reply/reply.ts';
 import { createGraphApi } from '../../../src/channels/graph/api/graph-api.ts';
 import { createGraphReplier } from '../../../src/channels/graph/reply/reply.ts';

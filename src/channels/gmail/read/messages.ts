@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { GmailClient } from '../api/client.ts';
 import { GmailFailure } from '../api/failure.ts';
 import type { ListedMessage } from '../receive/identify.ts';
-import { historyIdSchema } from '../receive/payload.ts';
+import { historyIdSchema } from '../receive/parse.ts';
 import { gmailId } from '../sync/history.ts';
 
 const page = z.object({

@@ -1,13 +1,14 @@
 import { z } from 'zod';
+import { fromBase64 } from '../../../core/crypto/encoding.ts';
 import type { JsonObject } from '../../../core/json/json.ts';
+import { cutBetweenWords } from '../../../core/text/cap.ts';
+import { htmlToText } from '../../../core/text/html.ts';
 import type { Read } from '../../channel.ts';
 import { gmailId } from '../sync/history.ts';
 import { floorOf } from '../sync/resync.ts';
 import type { SyncDeps } from '../sync/session.ts';
 import { addressOf, headerOf } from './mail-headers.ts';
-import { textOf } from './mail-text.ts';
-import { getMessage, type MailMessage } from './messages.ts';
-import { type MailReason, whyIgnore } from './relevance.ts';
+import { getMessage, type MailMessage, type MailPart } from './messages.ts';
 
 /** Which message an event is about, and where its reply goes: what `messageEvent` wrote. */
 export const messageDestination = z.object({ mailbox: z.string(), messageId: gmailId, threadId: gmailId });
@@ -43,4 +44,123 @@ function contentOf(message: MailMessage, mailbox: string): (Read & { kind: 'task
       text,
     },
   };
+}
+
+/** Why a fetched message is not for an agent; bounded words for the log, and rows of docs/gmail.md. */
+type MailReason =
+  | 'gone'
+  | 'before_start'
+  | 'draft'
+  | 'sent'
+  | 'chat'
+  | 'spam'
+  | 'trash'
+  | 'own_mail'
+  | 'auto_submitted'
+  | 'bulk'
+  | 'mailing_list'
+  | 'bounce'
+  | 'no_sender';
+
+const labelReasons: Readonly<Record<string, MailReason>> = {
+  DRAFT: 'draft',
+  SENT: 'sent',
+  CHAT: 'chat',
+  SPAM: 'spam',
+  TRASH: 'trash',
+};
+
+/** Values of the old `Precedence` header with which machines ask not to be answered (RFC 3834, section 2). */
+const bulk: ReadonlySet<string> = new Set(['bulk', 'list', 'junk', 'auto_reply']);
+
+/**
+ * Undefined when a person may be waiting for an answer. Answering machines would never end: two that answer each other
+ * go on until somebody's quota is used up (RFC 3834).
+ * @param since epoch ms before which messages are none of ours
+ */
+function whyIgnore(
+  { labelIds, internalDate, payload }: MailMessage,
+  mailbox: string,
+  since: number,
+): MailReason | undefined {
+  for (const label of labelIds ?? []) {
+    const reason = labelReasons[label];
+    if (reason !== undefined) return reason;
+  }
+  if (internalDate < since) return 'before_start';
+  const header = (name: string): string => headerOf(payload.headers, name);
+  const from = addressOf(header('From'));
+  if (from === undefined) return 'no_sender';
+  if (from === mailbox) return 'own_mail';
+  // RFC 3834, 5: anything but "no" was made by a machine.
+  const submitted = header('Auto-Submitted').toLowerCase();
+  if (submitted !== '' && !/^no\b/.test(submitted)) return 'auto_submitted';
+  if (bulk.has(header('Precedence').toLowerCase())) return 'bulk';
+  if (header('List-Id') !== '') return 'mailing_list';
+  // RFC 5321, 4.5.5: a null return path belongs to a notification about mail, which must not cause another.
+  if (/^<\s*>$/.test(header('Return-Path'))) return 'bounce';
+  return undefined;
+}
+
+/**
+ * Characters of a mail that an agent gets. A person's mail has some thousands; what is longer is quoted history, and all
+ * of it would be paid for by the token.
+ */
+const MAX_TEXT_CHARS = 32_768;
+const CUT = '\n[cut]';
+
+/** Parts that are looked at; hostile mail nests without end. */
+const MAX_PARTS = 200;
+
+/** What a message says: its plain text parts, or else its HTML parts as text. Attachments are not read. */
+function textOf(payload: MailPart): string {
+  const parts = spokenParts(payload);
+  const plain = parts.filter(({ mimeType }) => mimeType === 'text/plain').map(decode);
+  const texts = plain.some((text) => text.trim() !== '')
+    ? plain
+    : parts.filter(({ mimeType }) => mimeType === 'text/html').map((part) => htmlToText(decode(part)));
+  const text = texts.join('\n').replaceAll('\r\n', '\n').trim();
+  return text.length > MAX_TEXT_CHARS ? `${cutBetweenWords(text, MAX_TEXT_CHARS)}${CUT}` : text;
+}
+
+/** Breadth does not matter and depth is bounded: a list instead of recursion. */
+function spokenParts(payload: MailPart): MailPart[] {
+  const spoken: MailPart[] = [];
+  const waiting: MailPart[] = [payload];
+  for (let looked = 0; looked < MAX_PARTS; looked += 1) {
+    const part = waiting.shift();
+    if (part === undefined) break;
+    waiting.unshift(...(part.parts ?? []));
+    if (part.mimeType?.startsWith('text/') && !isAttachment(part)) spoken.push(part);
+  }
+  return spoken;
+}
+
+const isAttachment = ({ filename, headers }: MailPart): boolean =>
+  (filename ?? '') !== '' || /^attachment\b/i.test(headerOf(headers, 'Content-Disposition'));
+
+/**
+ * A part's text. Gmail converts bodies to UTF-8 and leaves the charset in the header as it was (openclaw/gogcli issue
+ * 446), so valid UTF-8 is believed first; what is not UTF-8 is what its header says.
+ */
+function decode({ body, headers }: MailPart): string {
+  const bytes = fromBase64(body?.data ?? '');
+  if (bytes === null) return '';
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder(charsetOf(headerOf(headers, 'Content-Type'))).decode(bytes);
+  }
+}
+
+/** Where the charset is one nobody knows, Latin letters survive in this one, and no byte is invalid in it. */
+const FALLBACK = 'windows-1252';
+
+function charsetOf(contentType: string): string {
+  const charset = /charset\s*=\s*"?([A-Za-z0-9._:-]{1,40})/i.exec(contentType)?.[1];
+  try {
+    return new TextDecoder(charset ?? FALLBACK).encoding;
+  } catch {
+    return FALLBACK;
+  }
 }

@@ -3,7 +3,7 @@ import { codeOf, SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
 import type { Read, ReadContext, Reader } from '../../channel.ts';
 import { sourceError } from '../api/failure.ts';
-import { historyIdSchema } from '../receive/payload.ts';
+import { historyIdSchema } from '../receive/parse.ts';
 import type { SyncDeps } from '../sync/session.ts';
 import { syncMailbox } from '../sync/sync.ts';
 import { readMessage } from './read-message.ts';

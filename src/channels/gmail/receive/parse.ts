@@ -1,9 +1,9 @@
+import { z } from 'zod';
 import { fromBase64 } from '../../../core/crypto/encoding.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import { isJsonObject, type JsonValue } from '../../../core/json/json.ts';
 import { decodeText, parseJsonText } from '../../../core/json/json-text.ts';
 import type { Delivery } from '../../channel.ts';
-import { envelopeSchema, type PushData, pushDataSchema } from './payload.ts';
 
 /** Why an authentic push is not run; each is a metric label and a row of docs/gmail.md. */
 export type GmailReason = 'unparsable' | 'bad_message_id' | 'bad_data' | 'unknown_mailbox';
@@ -104,3 +104,33 @@ function epochOf(publishTime: string | null | undefined): number | undefined {
   const at = Date.parse(publishTime ?? '');
   return Number.isNaN(at) ? undefined : at;
 }
+
+/**
+ * What we read of Pub/Sub's push body (cloud.google.com/pubsub/docs/push) and of what Gmail puts into it
+ * (developers.google.com/workspace/gmail/api/guides/push). Unknown fields pass.
+ */
+const pushed = z.looseObject({
+  data: z.string().nullish(),
+  messageId: z.string().nullish(),
+  /** The same value under the name of older releases. */
+  message_id: z.string().nullish(),
+  publishTime: z.string().nullish(),
+  publish_time: z.string().nullish(),
+});
+
+/** A body in Pub/Sub's own wrapping. */
+const envelopeSchema = z.looseObject({ message: pushed, subscription: z.string().nullish() });
+/** A uint64 in decimal. */
+const HISTORY_ID = /^[0-9]{1,20}$/;
+
+/** A history id, kept as text for ever: as a number it would lose digits above 2^53. Leading zeros go, so that one id has one spelling. */
+export const historyIdSchema = z
+  .union([z.string().regex(HISTORY_ID), z.int().nonnegative().transform(String)])
+  .transform((text) => BigInt(text).toString());
+
+/** What Gmail says has happened: something, in that mailbox. */
+const pushDataSchema = z.looseObject({
+  emailAddress: z.string().min(3).max(320),
+  historyId: historyIdSchema,
+});
+type PushData = z.output<typeof pushDataSchema>;

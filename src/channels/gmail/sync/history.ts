@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { GmailClient } from '../api/client.ts';
 import { GmailFailure } from '../api/failure.ts';
 import type { ListedMessage } from '../receive/identify.ts';
-import { historyIdSchema } from '../receive/payload.ts';
+import { historyIdSchema } from '../receive/parse.ts';
 
 /** Gmail's ids of messages and threads are hexadecimal; they become names and keys, so nothing else gets through. */
 export const gmailId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);

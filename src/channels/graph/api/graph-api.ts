@@ -6,7 +6,6 @@ import { trimEndOf } from '../../../core/text/trim.ts';
 import type { AccessTokens } from '../../../net/client-credentials.ts';
 import { retryAfterMs } from '../../../net/retry-after.ts';
 import { type PostCall, VENDOR_CALL_MS } from '../../channel.ts';
-import { readCapped } from '../receive/read-capped.ts';
 
 export interface GraphRequest {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
@@ -161,4 +160,85 @@ async function tokenOf(tokens: AccessTokens): Promise<string> {
   const wait = outcome.kind === 'unavailable' && outcome.retryAfterMs !== undefined;
   const detail = wait ? { retryAfterMs: outcome.retryAfterMs } : {};
   throw new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Entra gave no token', detail);
+}
+
+/** The body as text. @throws Error when it is longer than `maxBytes`, so that a hostile answer cannot fill the memory */
+async function readCapped(response: Response, maxBytes: number): Promise<string> {
+  if (response.body === null) return '';
+  const decoder = new TextDecoder();
+  const reader = response.body.getReader();
+  let text = '';
+  let size = 0;
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    size += read.value.byteLength;
+    if (size > maxBytes) {
+      await reader.cancel();
+      throw new Error('the answer is too large');
+    }
+    text += decoder.decode(read.value, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+export const isOk = ({ status }: GraphAnswer): boolean => status >= 200 && status < 300;
+
+/**
+ * Refusals that pass: throttling, a token that was revoked (the next call brings another one), a request that did not
+ * arrive in time, a mailbox that is being moved (423), and whatever a server could not do.
+ */
+const passing: ReadonlySet<number> = new Set([401, 408, 423, 429]);
+
+/** The error of a reading call that was refused; 404 and 409 mean something to most callers and come before this. */
+function sourceError({ status, retryAfterMs }: GraphAnswer): SallyportError {
+  if (passing.has(status) || status >= 500) {
+    const detail = retryAfterMs === undefined ? {} : { retryAfterMs };
+    return new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Graph cannot say now', detail);
+  }
+  return new SallyportError('ERR_SOURCE_REJECTED', 'Graph refuses: permissions or the request are wrong');
+}
+
+/** What a reading call threw, as its reader reports it. */
+function asSourceError(error: unknown): unknown {
+  if (!(error instanceof SallyportError) || error.code !== 'ERR_OUTBOUND_FAILED') return error;
+  return new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Graph could not be reached', { cause: error });
+}
+
+/**
+ * Asks where asking again does no harm. Answers 2xx and those the caller has a use for.
+ * @throws SallyportError ERR_SOURCE_UNAVAILABLE, ERR_SOURCE_REJECTED
+ */
+export async function ask(api: GraphApi, request: GraphRequest, useful: readonly number[] = []): Promise<GraphAnswer> {
+  const answer = await api(request).catch((error: unknown) => {
+    throw asSourceError(error);
+  });
+  if (isOk(answer) || useful.includes(answer.status)) return answer;
+  throw sourceError(answer);
+}
+
+/** A mailbox of a month does not have more; a server that pages for ever must not keep a worker. */
+const MAX_PAGES = 2_000;
+
+/** The pages of a collection, in order. @throws SallyportError ERR_SOURCE_UNAVAILABLE, ERR_SOURCE_REJECTED */
+export async function* pagesOf(
+  api: GraphApi,
+  first: Omit<GraphRequest, 'method' | 'body'>,
+): AsyncGenerator<JsonObject[]> {
+  let request: GraphRequest | null = { ...first, method: 'GET' };
+  for (let page = 0; request !== null && page < MAX_PAGES; page += 1) {
+    const { body }: { body: JsonObject } = await ask(api, request);
+    const { value } = body;
+    yield Array.isArray(value) ? value.filter(isJsonObject) : [];
+    const next = pathOf(body['@odata.nextLink']);
+    request = next === null ? null : { ...first, method: 'GET', query: {}, path: next };
+  }
+}
+
+/** Of the link only what stands below the version: the host stays the configured one, which alone gets our token. */
+function pathOf(link: unknown): string | null {
+  if (typeof link !== 'string' || !URL.canParse(link)) return null;
+  const { pathname, search } = new URL(link);
+  const parts = pathname.split('/');
+  const version = parts.findIndex((part) => part === 'v1.0' || part === 'beta');
+  const below = version === -1 ? [] : parts.slice(version + 1);
+  return below.join('') === '' ? null : `/${below.join('/')}${search}`;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { JsonObject } from '../../../core/json/json.ts';
 import { htmlToText } from '../../../core/text/html.ts';
-import { type Message, timeOf } from './message.ts';
+import type { ReadContent } from '../../channel.ts';
 
 /** Carries the id of our reply in the mailbox; a named property of our own (MS-OXPROPS, 1.3.2). */
 export const REPLY_PROPERTY = 'String {5d1f2c0e-7c39-4c6f-9f0b-2a8e5a6f3b71} Name SallyportReply';
@@ -88,4 +88,21 @@ function isAutomatic(headers: ReadonlyMap<string | undefined, string>): boolean 
 function withoutHeaders(value: JsonObject): JsonObject {
   const { internetMessageHeaders: _headers, singleValueExtendedProperties: _properties, ...rest } = value;
   return rest;
+}
+
+/** A message as far as it decides what becomes of its event. */
+export interface Message {
+  /** As Graph names it now; absent where it was not asked for. */
+  readonly id: string | undefined;
+  /** Epoch ms; null where Graph did not say. */
+  readonly createdAt: number | null;
+  /** Why nobody should answer it; null when somebody should. A bounded word. */
+  readonly irrelevance: string | null;
+  readonly content: Pick<ReadContent, 'text' | 'author' | 'payload'>;
+}
+
+/** Graph writes up to seven digits of a second; `Date.parse` reads three of them, which is enough. */
+export function timeOf(text: string | null | undefined): number | null {
+  const at = Date.parse(text ?? '');
+  return Number.isNaN(at) ? null : at;
 }

@@ -1,21 +1,18 @@
+import { z } from 'zod';
 import type { Clock } from '../../../core/clock.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
-import { isJsonObject } from '../../../core/json/json.ts';
+import { isJsonObject, type JsonObject } from '../../../core/json/json.ts';
+import { htmlToText } from '../../../core/text/html.ts';
 import type { Read, ReadContext, Reader } from '../../channel.ts';
-import type { GraphApi } from '../api/graph-api.ts';
+import { ask, type GraphApi, IMMUTABLE_IDS } from '../api/graph-api.ts';
 import type { Identify } from '../receive/identify.ts';
 import type { React } from '../receive/lifecycle.ts';
 import { type ObjectDestination, readDestination, refOfDestination } from '../reply/destination.ts';
-import type { ObjectRef } from '../resource.ts';
-import type { HandMade } from '../sync/hand-made.ts';
-import type { Kept, KeptStore } from '../sync/kept.ts';
+import { isGuid, type ObjectRef, splitPath } from '../resource.ts';
+import type { HandMade, Kept, KeptStore } from '../sync/kept.ts';
 import { MAX_AGE_MS } from '../sync/resync.ts';
-import { readChatMessage } from './chat-message.ts';
-import { fetchObject } from './fetch-object.ts';
-import { type OwnMailbox, readMail } from './mail.ts';
-import type { Message } from './message.ts';
-import type { FindOwnMailbox } from './own-mailbox.ts';
+import { type Message, mailQuery, type OwnMailbox, readMail, timeOf } from './mail.ts';
 
 export interface GraphReaderDeps {
   /** Null without credentials: only what came inside a rich notification can be read. */
@@ -143,4 +140,100 @@ async function touch(
   const heardAt = Math.max(kept.lastEventAt ?? 0, receivedAt);
   if (mailbox === kept.mailbox && heardAt - (kept.lastEventAt ?? 0) < TOUCH_MS) return kept;
   return store.update(nonce, (latest) => ({ mailbox, lastEventAt: Math.max(latest.lastEventAt ?? 0, heardAt) }));
+}
+
+const text = z.string().nullish();
+
+const identity = z.looseObject({ id: text, displayName: text }).nullish();
+
+const chatMessageSchema = z.looseObject({
+  id: text,
+  messageType: text,
+  createdDateTime: text,
+  deletedDateTime: text,
+  from: z.looseObject({ user: identity, application: identity }).nullish(),
+  subject: text,
+  body: z.looseObject({ contentType: text, content: text }),
+});
+type ChatMessage = z.infer<typeof chatMessageSchema>;
+
+/** A message of a Teams chat or channel. Null when it is none. */
+function readChatMessage(value: JsonObject): Message | null {
+  const message = chatMessageSchema.safeParse(value).data;
+  if (message === undefined) return null;
+  const body = message.body.content ?? '';
+  const plain = message.body.contentType?.toLowerCase() === 'html' ? htmlToText(body) : body.trim();
+  const user = message.from?.user?.id;
+  return {
+    id: message.id ?? undefined,
+    createdAt: timeOf(message.createdDateTime),
+    irrelevance: whyIgnore(message),
+    content: {
+      text: [message.subject ?? '', plain].filter(Boolean).join('\n\n'),
+      author: user ? { id: user, kind: 'user' } : { id: 'unknown', kind: 'unknown' },
+      payload: value,
+    },
+  };
+}
+
+/** Our own bot is an application too, and bots that answer bots never end. */
+function whyIgnore({ messageType, deletedDateTime, from }: ChatMessage): string | null {
+  if (deletedDateTime) return 'deleted';
+  if (messageType && messageType !== 'message') return 'system_message';
+  return from?.application ? 'bot_message' : null;
+}
+
+/** Graph turns the body of a mail into text itself when asked. */
+const TEXT_BODIES = 'outlook.body-content-type="text"';
+
+/** The object itself; null when there is no such object (any more). @throws SallyportError ERR_SOURCE_* */
+async function fetchObject(api: GraphApi, ref: ObjectRef, signal: AbortSignal): Promise<JsonObject | null> {
+  const isMail = ref.kind === 'mail';
+  const query = isMail ? { query: mailQuery } : {};
+  const prefer = [IMMUTABLE_IDS, ...(isMail ? [TEXT_BODIES] : [])];
+  const answer = await ask(api, { method: 'GET', path: pathOf(ref), prefer, signal, ...query }, [404, 410]);
+  return answer.status === 404 || answer.status === 410 ? null : answer.body;
+}
+
+export function pathOf(ref: ObjectRef): string {
+  const join = (...segments: readonly string[]): string =>
+    segments.map((segment) => `/${encodeURIComponent(segment)}`).join('');
+  switch (ref.kind) {
+    case 'mail':
+      return join('users', ref.mailbox, 'messages', ref.message);
+    case 'chat':
+      return join('chats', ref.chat, 'messages', ref.message);
+    case 'channel': {
+      const root = join('teams', ref.team, 'channels', ref.channel, 'messages', ref.root);
+      return ref.reply === undefined ? root : root + join('replies', ref.reply);
+    }
+  }
+}
+
+/** Tells a mailbox's own mail. @throws SallyportError ERR_SOURCE_* */
+type FindOwnMailbox = (mailbox: string, resource: string | null, signal: AbortSignal) => Promise<OwnMailbox>;
+
+/** Mailboxes one worker remembers; asking again costs one short call. */
+const MAX_REMEMBERED = 10_000;
+
+/** Asks each mailbox once where its sent mail lies; that never changes. `resource` is the subscription's, which may name its address. */
+export function createOwnMailboxes(api: GraphApi): FindOwnMailbox {
+  const sentItems = new Map<string, string | null>();
+  return async (mailbox, resource, signal) => {
+    let sentItemsId = sentItems.get(mailbox);
+    if (sentItemsId === undefined) {
+      sentItemsId = await askForSentItems(api, mailbox, signal);
+      if (sentItems.size >= MAX_REMEMBERED) sentItems.clear();
+      sentItems.set(mailbox, sentItemsId);
+    }
+    const names = [mailbox, splitPath(resource ?? '')[0]?.id ?? ''].map((name) => name.toLowerCase());
+    return { addresses: new Set(names.filter((name) => name.includes('@') && !isGuid(name))), sentItemsId };
+  };
+}
+
+/** Null where the app may not see folders: then the address alone tells. */
+async function askForSentItems(api: GraphApi, mailbox: string, signal: AbortSignal): Promise<string | null> {
+  const path = `/users/${encodeURIComponent(mailbox)}/mailFolders/sentitems`;
+  const { status, body } = await ask(api, { method: 'GET', path, query: { $select: 'id' }, signal }, [400, 403, 404]);
+  return status === 200 && typeof body.id === 'string' ? body.id : null;
 }

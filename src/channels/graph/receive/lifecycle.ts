@@ -1,15 +1,12 @@
 import { SallyportError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Read, ReadContext } from '../../channel.ts';
-import { ask } from '../api/failure.ts';
-import type { GraphApi } from '../api/graph-api.ts';
+import { ask, type GraphApi } from '../api/graph-api.ts';
 import type { LifecycleDestination } from '../reply/destination.ts';
-import type { HandMade } from '../sync/hand-made.ts';
-import type { KeptStore } from '../sync/kept.ts';
-import { lifetimeMs } from '../sync/lifetimes.ts';
+import type { Upkeep } from '../sync/keeper.ts';
+import type { HandMade, KeptStore } from '../sync/kept.ts';
 import type { Resync } from '../sync/resync.ts';
-import type { Source } from '../sync/subscriptions.ts';
-import type { Upkeep } from '../sync/upkeep.ts';
+import { lifetimeMs, type Source } from '../sync/subscriptions.ts';
 
 export interface LifecycleDeps {
   readonly api: GraphApi;

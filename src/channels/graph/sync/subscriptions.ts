@@ -3,13 +3,11 @@ import { SallyportError } from '../../../core/errors.ts';
 import type { JsonObject } from '../../../core/json/json.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { trimEndOf } from '../../../core/text/trim.ts';
-import { ask } from '../api/failure.ts';
-import { type GraphAnswer, type GraphApi, IMMUTABLE_IDS } from '../api/graph-api.ts';
-import { pagesOf } from '../api/pages.ts';
-import { timeOf } from '../read/message.ts';
-import type { ClientStates } from '../receive/client-state.ts';
+import { ask, type GraphAnswer, type GraphApi, IMMUTABLE_IDS, pagesOf } from '../api/graph-api.ts';
+import { timeOf } from '../read/mail.ts';
+import type { ClientStates } from '../receive/verify.ts';
+import { splitPath } from '../resource.ts';
 import type { Kept, KeptStore, Wanted } from './kept.ts';
-import { lifetimeMs } from './lifetimes.ts';
 
 /** The certificate Graph encrypts with. */
 export interface Certificate {
@@ -176,3 +174,33 @@ const sameChanges = (one: JsonObject, { changeType }: Source): boolean =>
 
 const isRich = (one: JsonObject): boolean => one.includeResourceData === true;
 const isWantedRich = ({ certificate }: Source): boolean => certificate !== null;
+
+const MINUTE_MS = 60_000;
+
+/** Longest lives in minutes (learn.microsoft.com/graph/api/resources/subscription, "Subscription lifetime"; text of 2026). */
+const OUTLOOK = { basic: 10_080, rich: 1_440 } as const;
+const TEAMS = 4_320;
+/** Of every other resource the shortest but presence, which is no message. */
+const OTHER = 4_230;
+
+/** Graph refuses what is beyond the limit by its own clock; ours may be ahead. */
+const MARGIN_MS = 5 * MINUTE_MS;
+
+/** How long a new subscription may be asked for, in ms. */
+export function lifetimeMs(resource: string, isRich: boolean): number {
+  const minutes = isTeams(resource) ? TEAMS : isOutlook(resource) ? OUTLOOK[isRich ? 'rich' : 'basic'] : OTHER;
+  return minutes * MINUTE_MS - MARGIN_MS;
+}
+
+/** Chats and channels, of a user or of the whole tenant. */
+export function isTeams(resource: string): boolean {
+  const [first, second] = splitPath(resource);
+  return first?.name === 'chats' || first?.name === 'teams' || second?.name === 'chats';
+}
+
+const outlook: ReadonlySet<string> = new Set(['messages', 'events', 'contacts']);
+
+const isOutlook = (resource: string): boolean => outlook.has(splitPath(resource).at(-1)?.name ?? '');
+
+/** Rich notifications of Outlook are sent only for resources that say which properties they want. */
+export const canBeRich = (resource: string): boolean => isTeams(resource) || /[?&]\$select=/i.test(resource);

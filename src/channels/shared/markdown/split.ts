@@ -1,5 +1,3 @@
-import { cutAt, longestFit } from './cut.ts';
-import { closeFence, openFenceOf, reopenFence } from './fences.ts';
 import { readMarkdown } from './read.ts';
 import { type Block, longestTicks } from './tree.ts';
 
@@ -105,4 +103,95 @@ function cut(text: string, { size, sizeOf, wrap, between }: Cutting): string[] {
     rest = goesOn.length < rest.length ? goesOn : left;
   }
   return pieces;
+}
+
+/** Where a text may end that must not go on beyond `max`: not inside a character, nor inside an entity. */
+function cutAt(text: string, max: number): number {
+  if (text.length <= max) return text.length;
+  const head = text.slice(0, max);
+  const inside = /[\ud800-\udbff]$|&#?\w{0,10}$/.exec(head);
+  const isEntity = inside?.[0].startsWith('&') && /^&#?\w{1,20};/.test(text.slice(inside.index, inside.index + 24));
+  return inside === null || (inside[0].startsWith('&') && !isEntity) ? max : inside.index;
+}
+
+/** Share of a piece that must be left when it ends where a reader would end it. */
+const LEAST = 0.5;
+
+/**
+ * How much of a text to take so that it has at most `size`: as much as possible, but up to the end of a line, a sentence or
+ * a word when one is near. At least one character.
+ */
+function longestFit(text: string, size: number, sizeOf: (part: string) => number): number {
+  let fits = 0;
+  // A character takes at least one unit in every form but what is markup, of which there is little.
+  let tooLong = Math.min(text.length, size) + 1;
+  if (sizeOf(text.slice(0, tooLong - 1)) <= size) fits = tooLong - 1;
+  while (tooLong - fits > 1) {
+    const middle = Math.floor((fits + tooLong) / 2);
+    if (sizeOf(text.slice(0, middle)) <= size) fits = middle;
+    else tooLong = middle;
+  }
+  if (fits === text.length) return fits;
+  const natural = naturalEnd(text.slice(0, fits + 1));
+  if (natural > fits * LEAST) return natural;
+  const end = cutAt(text, fits);
+  return end > 0 ? end : String.fromCodePoint(text.codePointAt(0) ?? 0).length;
+}
+
+/** After the last line, else sentence, else word of a text. 0 when there is none. */
+function naturalEnd(text: string): number {
+  const least = text.length * LEAST;
+  const line = text.lastIndexOf('\n');
+  if (line > least) return line;
+  const sentence = Math.max(...['. ', '! ', '? ', '。'].map((end) => text.lastIndexOf(end)));
+  if (sentence > least) return sentence + 1;
+  return text.lastIndexOf(' ');
+}
+
+/** A block of code whose end is still to come. */
+interface OpenFence {
+  /** What stands before it on its line: blanks, and the signs of quotes. */
+  readonly prefix: string;
+  readonly fence: string;
+  readonly info: string;
+}
+
+/** Signs of quotes and lists, and then the fence (CommonMark, 4.5). */
+const OPENING = /^((?:[ \t>]|[-*+] |\d{1,9}[.)] ){0,40})(`{3,}(?=[^`]*$)|~{3,})[ \t]*([\w+#.-]{0,30})/;
+
+const closes = (line: string, fence: string): boolean => {
+  const stripped = line.replace(/^[ \t>]*/, '').trimEnd();
+  return stripped.length >= fence.length && stripped === fence[0]?.repeat(stripped.length);
+};
+
+/** The block of code that a text ends in, in lists and quotes too. */
+function openFenceOf(text: string): OpenFence | undefined {
+  let open: OpenFence | undefined;
+  for (const line of text.split('\n')) {
+    if (open !== undefined) {
+      if (closes(line, open.fence)) open = undefined;
+      continue;
+    }
+    const [, prefix, fence, info = ''] = OPENING.exec(line) ?? [];
+    // What is inside an item is as far in as the item's own text.
+    if (prefix !== undefined && fence !== undefined) open = { prefix: prefix.replaceAll(/[^\s>]/g, ' '), fence, info };
+  }
+  return open;
+}
+
+/** The text with an end to the code it ends in. */
+function closeFence(text: string): string {
+  const open = openFenceOf(text);
+  return open === undefined ? text : `${text}\n${open.prefix}${open.fence}`;
+}
+
+/** What is left of the code, in a block of its own. Inside a list it comes out of the list: its item has ended. */
+function reopenFence({ prefix, fence, info }: OpenFence, rest: string): string {
+  if (prefix.includes('>')) return `${prefix}${fence}${info}\n${rest}`;
+  const lines = rest.split('\n');
+  const end = lines.findIndex((line) => closes(line, fence));
+  const code = lines.slice(0, end === -1 ? lines.length : end + 1);
+  const indented = new RegExp(`^[ \\t]{0,${prefix.length}}`);
+  const moved = [...code.map((line) => line.replace(indented, '')), ...lines.slice(code.length)];
+  return `${fence}${info}\n${moved.join('\n')}`;
 }

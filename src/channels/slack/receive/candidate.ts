@@ -1,10 +1,9 @@
 import type { Author } from '../../../core/event.ts';
 import type { IdentityPart } from '../../../core/identity.ts';
 import type { JsonObject } from '../../../core/json/json.ts';
-import { isId, isTs } from '../ids.ts';
 import type { Workspace } from '../installation.ts';
-import type { MatchCandidate } from './policy.ts';
-import type { SlackReason } from './relevance.ts';
+import { isId, isTs } from './payload.ts';
+import type { MatchCandidate, SlackReason } from './relevance.ts';
 
 /** A payload that could be run, read but not yet claimed. */
 export interface Candidate extends MatchCandidate {

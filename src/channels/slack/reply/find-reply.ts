@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import type { CallFailure } from '../../../net/call-outcome.ts';
-import type { Destination, ReplyAccount } from './destination.ts';
-import { replyError } from './outcome.ts';
-import type { CallWebApi } from './web-api.ts';
+import { type CallWebApi, replyError } from './web-api.ts';
 
 /** `event_type` of the metadata on every message we post; `event_payload.reply_id` names the reply. */
 export const METADATA_TYPE = 'sallyport_reply';
@@ -101,3 +99,26 @@ type Message = z.infer<typeof message>;
 
 const isReply = ({ metadata }: Message, replyId: string): boolean =>
   metadata?.event_type === METADATA_TYPE && metadata.event_payload?.reply_id === replyId;
+
+/** Where a reply goes, as `candidate.ts` writes it into the event. */
+export const destinationSchema = z.looseObject({
+  via: z.enum(['message', 'response_url']),
+  channel: z.string().optional(),
+  thread: z.string().optional(),
+  workspace: z.string().optional(),
+  app: z.string().optional(),
+});
+export type Destination = z.infer<typeof destinationSchema>;
+
+/** The bot's own ids, by which its messages are known. */
+export interface BotIds {
+  readonly botUserId: string | undefined;
+  readonly botId: string | undefined;
+}
+
+/** Whom we post as. */
+export interface ReplyAccount {
+  readonly token: string;
+  /** Undefined when Slack would not say. */
+  ownIds(signal: AbortSignal): Promise<BotIds | undefined>;
+}

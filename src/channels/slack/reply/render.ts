@@ -1,6 +1,5 @@
 import { readMarkdown } from '../../shared/markdown/read.ts';
-import { tableLines } from '../../shared/markdown/table.ts';
-import { type Block, type Inline, indent, joinBlocks, textOf } from '../../shared/markdown/tree.ts';
+import { type Block, type Inline, indent, joinBlocks, tableLines, textOf } from '../../shared/markdown/tree.ts';
 
 /**
  * Markdown as Slack's mrkdwn (docs.slack.dev/messaging/formatting-message-text). `&`, `<` and `>` are escaped wherever

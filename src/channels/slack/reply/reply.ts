@@ -1,17 +1,21 @@
+import { z } from 'zod';
 import { SallyportError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
-import type { CallOutcome } from '../../../net/call-outcome.ts';
+import { type CallOutcome, failureOfAnswer, failureOfThrown } from '../../../net/call-outcome.ts';
 import type { Sealer } from '../../../scrub/seal.ts';
-import type { Replier, ReplyContext, ReplyMessage, ReplyResult, SendContext } from '../../channel.ts';
-import type { SlackInstallation } from '../installation.ts';
-import { createAccounts } from './account.ts';
-import { type Destination, destinationSchema } from './destination.ts';
-import { findReply, METADATA_TYPE } from './find-reply.ts';
-import { replyError } from './outcome.ts';
+import type { PostCall, Replier, ReplyContext, ReplyMessage, ReplyResult, SendContext } from '../../channel.ts';
+import { splitMarkdown } from '../../shared/markdown/split.ts';
+import { createInstallationTable, type SlackInstallation } from '../installation.ts';
+import {
+  type BotIds,
+  type Destination,
+  destinationSchema,
+  findReply,
+  METADATA_TYPE,
+  type ReplyAccount,
+} from './find-reply.ts';
 import { renderMrkdwn } from './render.ts';
-import { createResponseUrlPost } from './response-url.ts';
-import { PACE_MS, splitReply } from './split-reply.ts';
-import { createWebApi } from './web-api.ts';
+import { type CallWebApi, createWebApi, failureOfError, passingStatuses, replyError } from './web-api.ts';
 
 export interface SlackReplierDeps {
   /** `SLACK_API_URL`, `https://slack.com/api/` unless a local server stands in. */
@@ -104,3 +108,114 @@ function report(outcome: CallOutcome<unknown>, { eventId, tenant }: ReplyContext
   if (outcome.kind === 'ambiguous') return { kind: 'ambiguous' };
   throw replyError(outcome);
 }
+
+interface AccountDeps {
+  /** For workspaces without a token of their own, and for all of them where no installation is configured. */
+  readonly botToken?: string;
+  readonly installations?: readonly SlackInstallation[];
+  readonly callWebApi: CallWebApi;
+}
+
+/** Finds the account to answer a destination with; undefined when there is no token. */
+type FindAccount = (tenant: string, destination: Destination) => ReplyAccount | undefined;
+
+const identitySchema = z.looseObject({ user_id: z.string().optional(), bot_id: z.string().optional() });
+
+function createAccounts({ botToken, installations, callWebApi }: AccountDeps): FindAccount {
+  const find = installations && createInstallationTable(installations);
+  const askedFor = new Map<string, BotIds>();
+  const ask = async (token: string, signal: AbortSignal): Promise<BotIds | undefined> => {
+    const known = askedFor.get(token);
+    if (known !== undefined) return known;
+    const outcome = await callWebApi({ method: 'auth.test', token, arguments: {}, signal });
+    const identity = outcome.kind === 'ok' ? identitySchema.safeParse(outcome.value).data : undefined;
+    if (identity === undefined) return undefined;
+    // A token's identity never changes, so it is asked for once; a failure is not remembered.
+    const ids: BotIds = { botUserId: identity.user_id, botId: identity.bot_id };
+    askedFor.set(token, ids);
+    return ids;
+  };
+  return (tenant, { app, workspace }) => {
+    const entry = find?.({ appId: app, installedIn: workspace });
+    if (find !== undefined && entry?.tenant !== tenant) return undefined;
+    const token = entry?.botToken ?? botToken;
+    if (token === undefined) return undefined;
+    const { botUserId, botId } = entry ?? {};
+    const isKnown = botUserId !== undefined && botId !== undefined;
+    return { token, ownIds: async (signal) => (isKnown ? { botUserId, botId } : ask(token, signal)) };
+  };
+}
+
+/** Where Slack's response URLs lead, GovSlack's included. Whoever could name another host would have us post to it. */
+const hosts: ReadonlySet<string> = new Set(['hooks.slack.com', 'hooks.slack-gov.com']);
+
+const SLACK_API_URL = 'https://slack.com/api/';
+
+interface ResponseUrlPost {
+  readonly url: string;
+  readonly text: string;
+  readonly begin: () => Promise<PostCall>;
+}
+
+/** Posts to a `response_url` once. Throws only what `begin` throws: what went wrong is the outcome. */
+type PostToResponseUrl = (post: ResponseUrlPost) => Promise<CallOutcome<null>>;
+
+/** `apiUrl` is `SLACK_API_URL`; when it names another server, that server's own host and port are allowed as well. */
+function createResponseUrlPost(apiUrl: string, fetch: typeof globalThis.fetch): PostToResponseUrl {
+  const origin = apiUrl === SLACK_API_URL ? undefined : new URL(apiUrl).origin;
+  return async ({ url, text, begin }) => {
+    if (!isAllowed(url, origin)) return { kind: 'rejected', why: 'response_url_host' };
+    const { signal, fence } = await begin();
+    try {
+      fence();
+      const response = await fetch(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json; charset=utf-8' },
+        // Only the user who asked sees it, and the message with the button stays.
+        body: JSON.stringify({ text, response_type: 'ephemeral', replace_original: false }),
+        redirect: 'manual',
+        signal,
+      });
+      return await outcomeOf(response);
+    } catch (error) {
+      return failureOfThrown(error);
+    }
+  };
+}
+
+function isAllowed(url: string, origin: string | undefined): boolean {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || parsed.username !== '' || parsed.password !== '') return false;
+  return parsed.origin === origin || (parsed.protocol === 'https:' && hosts.has(parsed.host));
+}
+
+/** `ok` as text when it worked; a used or expired URL is answered 404, or 200 with `{"ok":false,"error":…}`. */
+async function outcomeOf(response: Response): Promise<CallOutcome<null>> {
+  const body = await response.text();
+  if (!response.ok) return failureOfAnswer(response, passingStatuses);
+  const error = /^\s*\{\s*"ok"\s*:\s*false\s*,\s*"error"\s*:\s*"([a-z_]{1,64})"/.exec(body)?.[1];
+  return error === undefined ? { kind: 'ok', value: null } : failureOfError(error);
+}
+
+/**
+ * "For best results, limit the number of characters in the text field to 4,000"; Slack cuts after 40,000
+ * (docs.slack.dev/reference/methods/chat.postMessage).
+ */
+const MESSAGE_CHARS = 4_000;
+
+/** So that one reply does not fill a channel, and ends before the pace has held it up for long. */
+const MAX_MESSAGES = 10;
+
+/** "One message per second per channel" (docs.slack.dev/apis/web-api/rate-limits). */
+const PACE_MS = 1_000;
+
+/** A `response_url` may be used five times (docs.slack.dev/interactivity/handling-user-interaction). */
+const MAX_RESPONSES = 5;
+
+/** The messages that a reply becomes in Slack, each Markdown. */
+export const splitReply = (text: string, via: Destination['via'] | undefined): readonly string[] =>
+  splitMarkdown(text, {
+    size: MESSAGE_CHARS,
+    messages: via === 'response_url' ? MAX_RESPONSES : MAX_MESSAGES,
+    sizeOf: (markdown) => renderMrkdwn(markdown).length,
+  });

@@ -1,10 +1,9 @@
 import type { Identifier } from '../../../core/identity.ts';
-import type { JsonObject } from '../../../core/json/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json.ts';
 import type { Delivery, ParsedEvent } from '../../channel.ts';
 import { waitMsOf } from '../reply/await-answer.ts';
 import { destinationOf, REFERENCE } from '../reply/destination.ts';
 import type { Candidate } from './candidate.ts';
-import { removeCapabilities } from './clean.ts';
 
 export interface IdentifyDeps {
   readonly identifier: Identifier;
@@ -44,4 +43,27 @@ export function identify(
     capabilities: answerBy === 'message' && reference !== undefined ? { [REFERENCE]: JSON.stringify(reference) } : {},
     routingIds: candidate.ids,
   };
+}
+
+/**
+ * What lets its holder act for somebody: where the bot's replies go (`serviceUrl`), single sign-on tokens
+ * (`signin/tokenExchange`), and the links of file consents and attachments, which carry their own permission. Only texts:
+ * an object of such a name is somebody's form field.
+ */
+const capabilities: ReadonlySet<string> = new Set(['serviceUrl', 'token', 'accessToken', 'downloadUrl', 'uploadUrl']);
+
+export const isCapability = (name: string): boolean => capabilities.has(name);
+
+/** Takes the capabilities out of an activity, in place: it is our own parse of the body and nobody else holds it. */
+function removeCapabilities(activity: JsonObject): JsonObject {
+  removeFrom(activity as Record<string, JsonValue>);
+  return activity;
+}
+
+function removeFrom(node: Record<string, JsonValue>): void {
+  for (const name of Object.keys(node)) {
+    const value = node[name];
+    if (typeof value === 'string' && isCapability(name)) delete node[name];
+    else if (isJsonObject(value) || Array.isArray(value)) removeFrom(value as Record<string, JsonValue>);
+  }
 }

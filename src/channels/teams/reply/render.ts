@@ -1,7 +1,6 @@
 import { trimEndOf } from '../../../core/text/trim.ts';
 import { readMarkdown } from '../../shared/markdown/read.ts';
-import { tableLines } from '../../shared/markdown/table.ts';
-import { type Block, type Inline, indent, joinBlocks, longestTicks } from '../../shared/markdown/tree.ts';
+import { type Block, type Inline, indent, joinBlocks, longestTicks, tableLines } from '../../shared/markdown/tree.ts';
 
 /**
  * Markdown as Teams reads it: a subset, which is what a message's text is unless it says otherwise

@@ -1,11 +1,11 @@
 import type { Clock } from '../../../core/clock.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
-import type { CallOutcome } from '../../../net/call-outcome.ts';
+import { type CallFailure, type CallOutcome, failureOfAnswer, failureOfThrown } from '../../../net/call-outcome.ts';
 import { type AccessTokens, type ClientCredentials, createAccessTokens } from '../../../net/client-credentials.ts';
 import type { Sealer } from '../../../scrub/seal.ts';
 import type { Replier, ReplyContext, ReplyMessage, ReplyResult, SendContext, WorkingContext } from '../../channel.ts';
-import { type ConnectorPost, createConnector, type PostActivity } from './connector.ts';
+import { splitMarkdown } from '../../shared/markdown/split.ts';
 import {
   type ConversationReference,
   type Destination,
@@ -13,10 +13,8 @@ import {
   REFERENCE,
   referenceSchema,
 } from './destination.ts';
-import { replyError } from './outcome.ts';
 import { renderTeamsMarkdown } from './render.ts';
 import { createServiceHosts, defaultServiceHosts, type IsServiceAllowed } from './service-hosts.ts';
-import { PACE_MS, splitReply } from './split-reply.ts';
 
 export interface TeamsReplierDeps {
   /** Absent: replies are kept, not posted. */
@@ -106,3 +104,95 @@ function openReference({ tenant, eventId, sealed }: WorkingContext, sealer: Seal
   if (capability === undefined) throw new SallyportError('ERR_REPLY_REJECTED', 'the event names no conversation');
   return referenceSchema.parse(JSON.parse(sealer.open(capability, { tenant, eventId, name: REFERENCE })));
 }
+
+/**
+ * UTF-16 code units. Microsoft has published 28 KB, 40 KB and 100 KB for a bot's message, counted in UTF-16 with all that
+ * is around the text, and 80 KB as safe (learn.microsoft.com/microsoftteams/platform/bots/how-to/format-your-bot-messages).
+ * 24 KB of text is below each of them.
+ */
+const MESSAGE_CHARS = 12_000;
+
+/** As in Slack: one reply does not fill a channel. */
+const MAX_MESSAGES = 10;
+
+/** Eight messages in two seconds to one conversation (learn.microsoft.com/microsoftteams/platform/bots/how-to/rate-limit). */
+const PACE_MS = 300;
+
+/** The messages that a reply becomes in Teams, each Markdown. */
+const splitReply = (text: string): readonly string[] =>
+  splitMarkdown(text, {
+    size: MESSAGE_CHARS,
+    messages: MAX_MESSAGES,
+    sizeOf: (markdown) => renderTeamsMarkdown(markdown).length,
+  });
+
+interface ConnectorPost {
+  readonly reference: ConversationReference;
+  /** A message in Teams' Markdown, or the sign that the bot is at it, which Teams takes away by itself. */
+  readonly activity: { readonly type: 'message'; readonly text: string } | { readonly type: 'typing' };
+  readonly token: string;
+  readonly signal: AbortSignal;
+  /** `PostCall.fence` of a reply; a typing sign needs none. */
+  readonly fence?: () => void;
+}
+
+/** Posts one activity through the Bot connector, once. Never throws: what went wrong is the outcome. */
+type PostActivity = (post: ConnectorPost) => Promise<CallOutcome<null>>;
+
+/** The caller has checked that the reference's service URL may have the token. `fetch` reads bodies to their end. */
+function createConnector(fetch: typeof globalThis.fetch): PostActivity {
+  return async ({ reference, activity, token, signal, fence }) => {
+    try {
+      fence?.();
+      const response = await fetch(activityUrl(reference), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(activityOf(reference, activity)),
+        // The token is for this host and for no other it may name.
+        redirect: 'manual',
+        signal,
+      });
+      if (response.ok) return { kind: 'ok', value: null };
+      return failureOfAnswer(response, passingStatuses);
+    } catch (error) {
+      return failureOfThrown(error);
+    }
+  };
+}
+
+/** "Reply to activity", or "send to conversation" where there is nothing to reply to. */
+function activityUrl({ serviceUrl, conversationId, activityId }: ConversationReference): string {
+  const base = serviceUrl.endsWith('/') ? serviceUrl : `${serviceUrl}/`;
+  const activities = `${base}v3/conversations/${encodeURIComponent(conversationId)}/activities`;
+  return activityId === undefined ? activities : `${activities}/${encodeURIComponent(activityId)}`;
+}
+
+function activityOf(
+  { conversationId, activityId, bot }: ConversationReference,
+  activity: ConnectorPost['activity'],
+): object {
+  return {
+    ...activity,
+    ...(activity.type === 'message' && { textFormat: 'markdown' }),
+    conversation: { id: conversationId },
+    ...(bot !== undefined && { from: bot }),
+    ...(activityId !== undefined && { replyToId: activityId }),
+  };
+}
+
+/**
+ * Refusals that pass: throttling (429), a conversation that is being written to (412), and a token that was revoked
+ * (401), for which the next attempt gets another one.
+ * learn.microsoft.com/microsoftteams/platform/bots/how-to/rate-limit
+ * Microsoft says to retry after a 5xx as well, but the connector knows no idempotency key, so that would at times post a
+ * message twice.
+ */
+const passingStatuses: ReadonlySet<number> = new Set([401, 412, 429]);
+
+/** The error a reply ends in. */
+const replyError = (failure: Exclude<CallFailure, { kind: 'ambiguous' }>): SallyportError =>
+  failure.kind === 'rejected'
+    ? new SallyportError('ERR_REPLY_REJECTED', 'Teams refuses the reply')
+    : new SallyportError('ERR_REPLY_UNAVAILABLE', 'Teams did not take the reply', {
+        ...(failure.retryAfterMs !== undefined && { retryAfterMs: failure.retryAfterMs }),
+      });

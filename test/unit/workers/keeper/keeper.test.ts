@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { KeeperTask } from '../../../../src/channels/keeper-task.ts';
+import type { KeeperTask } from '../../../../src/channels/channel.ts';
 import { SallyportError } from '../../../../src/core/errors.ts';
 import type { KeptSource } from '../../../../src/core/kept-source.ts';
 import { type LogFields, type Logger, silentLogger } from '../../../../src/core/logger.ts';
