@@ -9,7 +9,7 @@ import type { Config } from '../config/schema.ts';
 import { toHex } from '../core/crypto/encoding.ts';
 import { codeOf, SallyportError } from '../core/errors.ts';
 import type { ChannelName } from '../core/event.ts';
-import { trimEndOf } from '../core/text/trim.ts';
+import { trimEndOf } from '../core/text/cap.ts';
 import { loadClient } from '../net/clients.ts';
 import { loadHalves } from './channels.ts';
 import { runUntilSignal } from './lifecycle.node.ts';

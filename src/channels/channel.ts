@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../core/errors.ts';
 import type { ChannelName, EventRecord, InboundEvent } from '../core/event.ts';
-import type { JsonObject } from '../core/json/json.ts';
+import type { JsonObject } from '../core/json/json-text.ts';
 import type { KeeperReport } from '../core/kept-source.ts';
 import type { VendorTiming } from '../core/reply-timing.ts';
 

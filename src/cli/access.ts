@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { TokenSpoil } from '../channels/sample.node.ts';
 import type { Config } from '../config/schema.ts';
 import { toUtf8 } from '../core/crypto/encoding.ts';
-import { trimEndOf } from '../core/text/trim.ts';
+import { trimEndOf } from '../core/text/cap.ts';
 import { oneLine } from './error-line.ts';
 import { EXIT, Exit, type Io } from './io.ts';
 import { secretOf, toolSettings } from './settings.ts';

@@ -1,5 +1,5 @@
 import type { ErrorCode } from './errors.ts';
-import type { JsonObject, JsonValue } from './json/json.ts';
+import type { JsonObject, JsonValue } from './json/json-text.ts';
 
 /** The name of a channel as its module has it (`channels/registry`): short, of a-z and -, so that it can be a label. */
 export type ChannelName = string;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Usage } from './event.ts';
-import type { JsonObject } from './json/json.ts';
+import type { JsonObject } from './json/json-text.ts';
 
 const count = z.int().min(0).optional();
 

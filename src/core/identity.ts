@@ -1,5 +1,6 @@
 import type { Crypto } from './crypto/crypto.ts';
-import type { Conversation, Identity } from './event.ts';
+import type { Conversation, Identity, InboundEvent } from './event.ts';
+import type { JsonValue } from './json/json-text.ts';
 
 /** Characters of base64url, 132 bits: the birthday bound stays below 1e-19 for 10^10 events. */
 const DIGEST_CHARS = 22;
@@ -63,4 +64,28 @@ function randomBase32(crypto: Crypto, length: number): string {
   let text = '';
   for (const byte of crypto.random(length)) text += BASE32.charAt(byte % 32);
   return text;
+}
+
+/**
+ * The strings by which an event is routed, kept in order and attributed to somebody. They are stored as they are, so that
+ * hiding them in the payload would hide nothing, and would take the ids out of it that agents look for.
+ */
+export function identifiersOf(
+  event: Partial<Pick<InboundEvent, 'conversation' | 'author' | 'destination'>>,
+): readonly string[] {
+  const { conversation, author, destination } = event;
+  return [
+    ...(conversation === undefined ? [] : [conversation.name]),
+    ...stringsOf(author?.id),
+    ...stringsOf(destination),
+  ];
+}
+
+/** Deeper than any destination is. */
+const DEEPEST = 4;
+
+function stringsOf(value: JsonValue | undefined, depth = 0): string[] {
+  if (typeof value === 'string') return [value];
+  if (typeof value !== 'object' || value === null || depth >= DEEPEST) return [];
+  return Object.values(value).flatMap((entry: JsonValue) => stringsOf(entry, depth + 1));
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { SallyportError } from '../core/errors.ts';
-import { trimEndOf } from '../core/text/trim.ts';
+import { trimEndOf } from '../core/text/cap.ts';
 import { isProxyError } from '../net/guard/reasons.ts';
 import { withinTime } from '../net/within-time.ts';
 

@@ -1,4 +1,4 @@
-import { trimEndOf } from '../core/text/trim.ts';
+import { trimEndOf } from '../core/text/cap.ts';
 import { isProxyError } from '../net/guard/reasons.ts';
 import { withinTime } from '../net/within-time.ts';
 

@@ -1,5 +1,5 @@
 import type { EventState } from '../core/event.ts';
-import type { JsonValue } from '../core/json/json.ts';
+import type { JsonValue } from '../core/json/json-text.ts';
 
 /** What somebody outside has to say about a run that waits for it. */
 export interface Callback {

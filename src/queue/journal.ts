@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonValue } from '../core/json/json.ts';
+import { isJsonObject, type JsonValue } from '../core/json/json-text.ts';
 import type { HeldLease } from './lease.ts';
 
 /** An effect is journalled before it is attempted and again once its outcome is known. */

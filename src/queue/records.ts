@@ -1,4 +1,4 @@
-import type { JsonValue } from '../core/json/json.ts';
+import type { JsonValue } from '../core/json/json-text.ts';
 import type { Logger } from '../core/logger.ts';
 
 export interface StoredRecord {

@@ -1,5 +1,5 @@
 import { fromBase64 } from '../core/crypto/encoding.ts';
-import { trimEndOf } from '../core/text/trim.ts';
+import { trimEndOf } from '../core/text/cap.ts';
 import { isOf, RUN } from './chars.ts';
 import { isFiller, randomChars } from './randomness.ts';
 

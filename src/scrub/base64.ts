@@ -1,5 +1,5 @@
 import { fromBase64, SEXTETS, toUtf8 } from '../core/crypto/encoding.ts';
-import { trimEndOf } from '../core/text/trim.ts';
+import { trimEndOf } from '../core/text/cap.ts';
 import { isOf, SEPARATOR } from './chars.ts';
 
 /** A block of base64, possibly of several lines, as mail carries it. */

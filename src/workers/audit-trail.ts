@@ -1,6 +1,6 @@
 import type { AuditAction } from '../core/audit/entry.ts';
 import { codeOf } from '../core/errors.ts';
-import type { JsonObject } from '../core/json/json.ts';
+import type { JsonObject } from '../core/json/json-text.ts';
 import { OutboundError } from '../net/guard/reasons.ts';
 import type { Finding } from '../scrub/scrub.ts';
 import { BudgetExhausted } from './budget/exhausted.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { SallyportError } from '../core/errors.ts';
-import type { JsonValue } from '../core/json/json.ts';
+import type { JsonValue } from '../core/json/json-text.ts';
 import type { Journal, JournalEntry } from '../queue/journal.ts';
 import type { HeldLease } from '../queue/lease.ts';
 

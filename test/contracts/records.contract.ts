@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { JsonValue } from '../../src/core/json/json.ts';
+import type { JsonValue } from '../../src/core/json/json-text.ts';
 import type { StoredRecord } from '../../src/queue/records.ts';
 import type { Store } from '../../src/queue/store.ts';
 import type { StoreHarness } from './harness.ts';

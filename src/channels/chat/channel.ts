@@ -1,7 +1,7 @@
 import { SallyportError } from '../../core/errors.ts';
 import type { EventRecord } from '../../core/event.ts';
 import type { Identifier } from '../../core/identity.ts';
-import type { JsonObject } from '../../core/json/json.ts';
+import type { JsonObject } from '../../core/json/json-text.ts';
 import type { CallerProof, Channel, Respond } from '../channel.ts';
 import { chatEvent, parseMessage } from './message.ts';
 

@@ -7,7 +7,7 @@ import { type ChainCheck, type ChainFault, type ChainVerdict, createChainCheck }
 import { verifierOf } from '../../core/crypto/ed25519.node.ts';
 import { sha256 } from '../../core/crypto/sha256.node.ts';
 import { hasMembersBeside, parseJsonText } from '../../core/json/json-text.ts';
-import { trimEndOf } from '../../core/text/trim.ts';
+import { trimEndOf } from '../../core/text/cap.ts';
 import { callApiForText } from '../access.ts';
 import { EXIT, Exit, type Io, inLine } from '../io.ts';
 

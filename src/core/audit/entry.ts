@@ -1,4 +1,4 @@
-import type { JsonObject } from '../json/json.ts';
+import type { JsonObject } from '../json/json-text.ts';
 
 /** What can be in an audit chain. Nothing else may, so that a reader of the chain knows every word. */
 export const auditActions = [

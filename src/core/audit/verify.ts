@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { canonicalJson } from '../json/canonical-json.ts';
-import type { JsonObject, JsonValue } from '../json/json.ts';
+import type { JsonObject, JsonValue } from '../json/json-text.ts';
 import { type AuditEntry, type ChainHead, GENESIS, type Sha256 } from './chain.ts';
 import { type Actor, auditActions } from './entry.ts';
 

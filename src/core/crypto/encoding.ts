@@ -1,4 +1,4 @@
-import { trimEndOf } from '../text/trim.ts';
+import { trimEndOf } from '../text/cap.ts';
 
 /** Byte encodings that every runtime has, so that no portable file needs Node's Buffer. */
 

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonValue } from './json.ts';
+import { isJsonObject, type JsonValue } from './json-text.ts';
 
 /**
  * The one way to write a JSON value: RFC 8785 (JCS). No white space, keys sorted by their UTF-16 code units, strings and

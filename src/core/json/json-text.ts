@@ -1,5 +1,4 @@
 import { SallyportError } from '../errors.ts';
-import type { JsonValue } from './json.ts';
 
 /**
  * Deepest nesting accepted. Block Kit's deepest real payload is 12 levels; `JSON.parse` itself takes any depth, but
@@ -110,3 +109,11 @@ function dropProto(value: unknown): void {
 }
 
 const unparsable = (message: string): SallyportError => new SallyportError('ERR_BODY_UNPARSABLE', message);
+
+type JsonPrimitive = string | number | boolean | null;
+export type JsonValue = JsonPrimitive | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+export type JsonObject = { readonly [key: string]: JsonValue };
+
+/** True for plain objects as `JSON.parse` makes them. */
+export const isJsonObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

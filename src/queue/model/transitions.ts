@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../core/errors.ts';
 import { type EventRecord, type EventState, type HeldReply, noUsage, type Run } from '../../core/event.ts';
-import type { JsonValue } from '../../core/json/json.ts';
+import type { JsonValue } from '../../core/json/json-text.ts';
 import type { Callback, CalledBack } from '../callbacks.ts';
 import type { EffectOutcome, Resolved, Transition } from '../events.ts';
 import { hasMore, type JournalEntry, replyTextOf } from '../journal.ts';

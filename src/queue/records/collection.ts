@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { codeOf, SallyportError } from '../../core/errors.ts';
-import type { JsonValue } from '../../core/json/json.ts';
+import type { JsonValue } from '../../core/json/json-text.ts';
 import type { Records } from '../records.ts';
 
 /**

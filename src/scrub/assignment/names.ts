@@ -1,4 +1,4 @@
-import { trimEndOf } from '../../core/text/trim.ts';
+import { trimEndOf } from '../../core/text/cap.ts';
 import { VENDORS } from './vendors.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { trimEndOf } from '../../core/text/trim.ts';
+import { trimEndOf } from '../../core/text/cap.ts';
 import { isSecretValue } from '../assignment/verdict.ts';
 import type { ContextRule } from '../rules/rule.ts';
 

@@ -1,4 +1,4 @@
-import { trimEndOf } from '../../core/text/trim.ts';
+import { trimEndOf } from '../../core/text/cap.ts';
 import { kindOfName } from '../assignment/names.ts';
 import { isMixed } from '../assignment/traits.ts';
 import { isSecretValue } from '../assignment/verdict.ts';

@@ -1,5 +1,5 @@
 import { fromBase64 } from '../../core/crypto/encoding.ts';
-import { trimEndOf } from '../../core/text/trim.ts';
+import { trimEndOf } from '../../core/text/cap.ts';
 import { looksRandom } from '../randomness.ts';
 import type { TokenRule } from './rule.ts';
 

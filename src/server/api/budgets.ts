@@ -10,7 +10,7 @@ import {
 } from '../../core/budget.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { ChannelName } from '../../core/event.ts';
-import type { JsonObject } from '../../core/json/json.ts';
+import type { JsonObject } from '../../core/json/json-text.ts';
 import type { Logger } from '../../core/logger.ts';
 import { type AccountLimit, accountOf, type Ledger } from '../../queue/ledger.ts';
 import type { BudgetOverrides } from '../../queue/records/budget-overrides.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { AuditAction, RecordAudit } from '../../core/audit/entry.ts';
 import { SallyportError } from '../../core/errors.ts';
 import { type ChannelName, type EventRecord, eventStates, type Run } from '../../core/event.ts';
-import type { JsonObject } from '../../core/json/json.ts';
+import type { JsonObject } from '../../core/json/json-text.ts';
 import type { EventFilter, Events, Resolved, Transition } from '../../queue/events.ts';
 import type { App, AppContext } from '../http/context.ts';
 import type { Authorize, Caller } from './auth.ts';

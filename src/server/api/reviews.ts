@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import { codeOf, SallyportError } from '../../core/errors.ts';
 import type { EventRecord, HeldReply } from '../../core/event.ts';
 import type { Identifier } from '../../core/identity.ts';
-import type { JsonObject } from '../../core/json/json.ts';
+import type { JsonObject } from '../../core/json/json-text.ts';
 import type { Logger } from '../../core/logger.ts';
 import { type ReviewPolicy, replyDigest, requesterNames, sameCase } from '../../core/review.ts';
 import type { Events } from '../../queue/events.ts';

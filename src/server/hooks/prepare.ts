@@ -1,6 +1,6 @@
 import type { ParsedEvent, Received, Refused } from '../../channels/channel.ts';
 import type { InboundEvent } from '../../core/event.ts';
-import { identifiersOf } from '../../core/identifiers.ts';
+import { identifiersOf } from '../../core/identity.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { Sealer } from '../../scrub/seal.ts';

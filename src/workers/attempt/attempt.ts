@@ -1,7 +1,7 @@
 import type { Replier, WorkingContext } from '../../channels/channel.ts';
 import { codeOf, type ErrorCode } from '../../core/errors.ts';
 import { type ChannelName, type EventRecord, noUsage, type Run } from '../../core/event.ts';
-import { isJsonObject } from '../../core/json/json.ts';
+import { isJsonObject } from '../../core/json/json-text.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import { withinTime } from '../../net/within-time.ts';
 import { type Journal, REPLY_STEP } from '../../queue/journal.ts';

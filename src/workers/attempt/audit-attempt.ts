@@ -1,6 +1,6 @@
 import type { Actor, AuditNote, RecordAudit } from '../../core/audit/entry.ts';
 import type { EventRecord, Run } from '../../core/event.ts';
-import type { JsonObject } from '../../core/json/json.ts';
+import type { JsonObject } from '../../core/json/json-text.ts';
 import type { HeldLease, Outcome } from '../../queue/lease.ts';
 import type { AttemptTrail } from '../audit-trail.ts';
 

@@ -1,7 +1,7 @@
 import type { ParsedEvent, Read, ReadContent, Reader } from '../../channels/channel.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { EventRecord, InboundEvent } from '../../core/event.ts';
-import { identifiersOf } from '../../core/identifiers.ts';
+import { identifiersOf } from '../../core/identity.ts';
 import type { Meter } from '../../core/meter.ts';
 import { capRecord, capText, type RecordLimits } from '../../core/text/cap.ts';
 import type { Inbox } from '../../queue/inbox.ts';

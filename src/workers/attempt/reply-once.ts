@@ -3,7 +3,7 @@ import type { PostCall, Replier, ReplyContext, ReplyResult } from '../../channel
 import type { Clock } from '../../core/clock.ts';
 import { codeOf, SallyportError } from '../../core/errors.ts';
 import type { EventRecord, RunReply } from '../../core/event.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json/json-text.ts';
 import { type LinkedSignal, linkSignals } from '../../core/linked-signal.ts';
 import { START_MS, settleMs } from '../../core/reply-timing.ts';
 import { type Journal, type JournalEntry, REPLY_STEP } from '../../queue/journal.ts';

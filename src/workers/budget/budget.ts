@@ -1,7 +1,7 @@
 import { type Amounts, type BudgetLimits, mergeBudgets } from '../../core/budget.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Usage } from '../../core/event.ts';
-import type { JsonValue } from '../../core/json/json.ts';
+import type { JsonValue } from '../../core/json/json-text.ts';
 import type { BudgetOverrides } from '../../queue/records/budget-overrides.ts';
 import type { TokenUse } from './price.ts';
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Amounts, type Resource, resources } from '../../core/budget.ts';
 import { SallyportError } from '../../core/errors.ts';
 import { noUsage, type Usage } from '../../core/event.ts';
-import type { JsonValue } from '../../core/json/json.ts';
+import type { JsonValue } from '../../core/json/json-text.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { AccountLimit, Ledger, Reservation } from '../../queue/ledger.ts';

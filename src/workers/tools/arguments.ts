@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json/json-text.ts';
 import type { Finding, Scrub } from '../../scrub/scrub.ts';
 import { Refused } from './refusal.ts';
 import type { Tool } from './tool.ts';

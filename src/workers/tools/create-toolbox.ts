@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SallyportError } from '../../core/errors.ts';
-import { isJsonObject, type JsonValue } from '../../core/json/json.ts';
+import { isJsonObject, type JsonValue } from '../../core/json/json-text.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import { jsonOf } from './arguments.ts';
 import { makeCall, refusable, repeatLocally } from './make-call.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { JsonValue } from '../../core/json/json.ts';
+import type { JsonValue } from '../../core/json/json-text.ts';
 import { cutBetweenWords } from '../../core/text/cap.ts';
 import { htmlToText } from '../../core/text/html.ts';
 import { OutboundError } from '../../net/guard/reasons.ts';

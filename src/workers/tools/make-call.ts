@@ -1,4 +1,4 @@
-import type { JsonValue } from '../../core/json/json.ts';
+import type { JsonValue } from '../../core/json/json-text.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import { noteBlocked } from '../audit-trail.ts';
 import { type Arguments, parseArguments, readArguments } from './arguments.ts';

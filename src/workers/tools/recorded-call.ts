@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SallyportError } from '../../core/errors.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json/json-text.ts';
 import type { JournalEntry } from '../../queue/journal.ts';
 import type { Steps } from '../steps.ts';
 import { refusalCodes } from './refusal.ts';

@@ -1,7 +1,7 @@
 import { sha256 } from '../../core/crypto/sha256.node.ts';
 import { codeOf } from '../../core/errors.ts';
 import { canonicalJson } from '../../core/json/canonical-json.ts';
-import { isJsonObject, type JsonObject } from '../../core/json/json.ts';
+import { isJsonObject, type JsonObject } from '../../core/json/json-text.ts';
 import type { Finding } from '../../scrub/scrub.ts';
 import type { Tool } from './tool.ts';
 import type { ToolboxDeps, ToolResult } from './toolbox.ts';

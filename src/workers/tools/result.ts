@@ -1,4 +1,4 @@
-import type { JsonValue } from '../../core/json/json.ts';
+import type { JsonValue } from '../../core/json/json-text.ts';
 import type { Finding, Scrub } from '../../scrub/scrub.ts';
 import { jsonOf } from './arguments.ts';
 

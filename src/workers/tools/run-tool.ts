@@ -1,5 +1,5 @@
 import { SallyportError } from '../../core/errors.ts';
-import type { JsonValue } from '../../core/json/json.ts';
+import type { JsonValue } from '../../core/json/json-text.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import { TimeLimitPassed, withinTime } from '../../net/within-time.ts';
 import { ambiguous } from './recorded-call.ts';

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { z } from 'zod';
 import { setting } from '../../core/setting.ts';
 import { bytes, durationBetween, hostPattern, integer, listOf } from '../../core/setting-values.ts';
-import { trimEndOf } from '../../core/text/trim.ts';
+import { trimEndOf } from '../../core/text/cap.ts';
 
 /** One line for each kind, because a list of names is read by columns nowhere else. */
 const words = (text: string): readonly string[] => text.split(' ');

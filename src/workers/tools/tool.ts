@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { JsonValue } from '../../core/json/json.ts';
+import type { JsonValue } from '../../core/json/json-text.ts';
 
 /**
  * What a call does to the world. `none`: it only reads. `idempotent`: made again with the same `callId` it changes

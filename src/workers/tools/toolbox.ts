@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../../core/json/json.ts';
+import type { JsonObject, JsonValue } from '../../core/json/json-text.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { Scrub } from '../../scrub/scrub.ts';

@@ -9,7 +9,7 @@ import { openSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Replier } from '../../../src/channels/channel.ts';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
-import { isJsonObject } from '../../../src/core/json/json.ts';
+import { isJsonObject } from '../../../src/core/json/json-text.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
 import { openEmbeddedStore } from '../../../src/queue/embedded/open.ts';
 import type { Journal } from '../../../src/queue/journal.ts';

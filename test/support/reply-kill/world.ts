@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import type { EventRecord, InboundEvent } from '../../../src/core/event.ts';
-import type { JsonObject } from '../../../src/core/json/json.ts';
+import type { JsonObject } from '../../../src/core/json/json-text.ts';
 import type { Store } from '../../../src/queue/store.ts';
 import { createSealer } from '../../../src/scrub/seal.ts';
 import { startGmailServer } from '../../../src/testing/gmail/server.ts';

@@ -5,7 +5,7 @@ import type { SendContext } from '../../../src/channels/channel.ts';
 import { createSlackReplier, type SlackReplierDeps } from '../../../src/channels/slack/reply/reply.ts';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import { SallyportError } from '../../../src/core/errors.ts';
-import type { JsonObject } from '../../../src/core/json/json.ts';
+import type { JsonObject } from '../../../src/core/json/json-text.ts';
 import { type Logger, silentLogger } from '../../../src/core/logger.ts';
 import { createSealer } from '../../../src/scrub/seal.ts';
 import { type SlackFault, type SlackServer, startSlackServer } from '../../../src/testing/slack/server.ts';

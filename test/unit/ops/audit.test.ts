@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { sha256 } from '../../../src/core/crypto/sha256.node.ts';
-import type { JsonObject } from '../../../src/core/json/json.ts';
+import type { JsonObject } from '../../../src/core/json/json-text.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
 import { openEmbeddedStore } from '../../../src/queue/embedded/open.ts';
 import { defaultLimits, type Store } from '../../../src/queue/store.ts';

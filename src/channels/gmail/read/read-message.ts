@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { fromBase64 } from '../../../core/crypto/encoding.ts';
-import type { JsonObject } from '../../../core/json/json.ts';
+import type { JsonObject } from '../../../core/json/json-text.ts';
 import { cutBetweenWords } from '../../../core/text/cap.ts';
 import { htmlToText } from '../../../core/text/html.ts';
 import type { Read } from '../../channel.ts';

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { fromBase64 } from '../../../core/crypto/encoding.ts';
 import { SallyportError } from '../../../core/errors.ts';
-import { isJsonObject, type JsonValue } from '../../../core/json/json.ts';
-import { decodeText, parseJsonText } from '../../../core/json/json-text.ts';
+import { decodeText, isJsonObject, type JsonValue, parseJsonText } from '../../../core/json/json-text.ts';
 import type { Delivery } from '../../channel.ts';
 
 /** Why an authentic push is not run; each is a metric label and a row of docs/gmail.md. */

@@ -1,8 +1,8 @@
 import type { Client, Context, Middleware, ResponseType } from '@microsoft/microsoft-graph-client';
 import { SallyportError } from '../../../core/errors.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json-text.ts';
 import { linkSignals } from '../../../core/linked-signal.ts';
-import { trimEndOf } from '../../../core/text/trim.ts';
+import { trimEndOf } from '../../../core/text/cap.ts';
 import type { AccessTokens } from '../../../net/client-credentials.ts';
 import { retryAfterMs } from '../../../net/retry-after.ts';
 import { type PostCall, VENDOR_CALL_MS } from '../../channel.ts';

@@ -1,8 +1,7 @@
 import type { Crypto } from '../../../core/crypto/crypto.ts';
 import { fromBase64, sha256FromBase64 } from '../../../core/crypto/encoding.ts';
 import { SallyportError } from '../../../core/errors.ts';
-import type { JsonValue } from '../../../core/json/json.ts';
-import { decodeText, parseJsonText } from '../../../core/json/json-text.ts';
+import { decodeText, type JsonValue, parseJsonText } from '../../../core/json/json-text.ts';
 import type { EncryptedContent, QuarantineReason } from '../receive/payload.ts';
 
 /** A certificate's private key. Several are kept while one replaces another: Graph goes on using the old one for a while. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { JsonObject } from '../../../core/json/json.ts';
+import type { JsonObject } from '../../../core/json/json-text.ts';
 import { htmlToText } from '../../../core/text/html.ts';
 import type { ReadContent } from '../../channel.ts';
 

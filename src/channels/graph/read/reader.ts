@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Clock } from '../../../core/clock.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
-import { isJsonObject, type JsonObject } from '../../../core/json/json.ts';
+import { isJsonObject, type JsonObject } from '../../../core/json/json-text.ts';
 import { htmlToText } from '../../../core/text/html.ts';
 import type { Read, ReadContext, Reader } from '../../channel.ts';
 import { ask, type GraphApi, IMMUTABLE_IDS } from '../api/graph-api.ts';

@@ -1,6 +1,6 @@
 import type { InboundEvent } from '../../../core/event.ts';
 import type { Identifier, IdentityPart } from '../../../core/identity.ts';
-import type { JsonObject } from '../../../core/json/json.ts';
+import type { JsonObject } from '../../../core/json/json-text.ts';
 import type { ParsedEvent } from '../../channel.ts';
 import { idsOf, type ObjectRef } from '../resource.ts';
 

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { SallyportError } from '../../../core/errors.ts';
-import { isJsonObject, type JsonValue } from '../../../core/json/json.ts';
-import { decodeText, parseJsonText } from '../../../core/json/json-text.ts';
+import { decodeText, isJsonObject, type JsonValue, parseJsonText } from '../../../core/json/json-text.ts';
 
 /**
  * What we read of Graph's notifications, and no more: unknown fields pass. `id` and `subscriptionExpirationDateTime` are

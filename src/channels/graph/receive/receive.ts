@@ -1,5 +1,5 @@
 import { codeOf, type ErrorCode, SallyportError } from '../../../core/errors.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json-text.ts';
 import type { Delivery, ParsedEvent, Received, Refused } from '../../channel.ts';
 import type { OpenContent } from '../read/decrypt.ts';
 import { idsOf, isId, refOf } from '../resource.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Crypto } from '../../../core/crypto/crypto.ts';
 import { toBase64Url } from '../../../core/crypto/encoding.ts';
 import { SallyportError } from '../../../core/errors.ts';
-import { isJsonObject, type JsonValue } from '../../../core/json/json.ts';
+import { isJsonObject, type JsonValue } from '../../../core/json/json-text.ts';
 import { createTokenVerifier, type TokenVerifierOptions } from '../../../net/jwt/token-verifier.ts';
 import type { QuarantineReason } from './payload.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { JsonObject } from '../../../core/json/json.ts';
+import type { JsonObject } from '../../../core/json/json-text.ts';
 import type { ObjectRef } from '../resource.ts';
 
 /** What `identify` wrote into an event's `destination`. */

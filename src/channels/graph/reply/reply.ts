@@ -1,5 +1,5 @@
 import { SallyportError } from '../../../core/errors.ts';
-import type { JsonObject } from '../../../core/json/json.ts';
+import type { JsonObject } from '../../../core/json/json-text.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { failureOfThrown, provesRefusal } from '../../../net/call-outcome.ts';
 import type { Replier, ReplyContext, ReplyResult, SendContext } from '../../channel.ts';

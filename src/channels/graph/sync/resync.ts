@@ -1,5 +1,5 @@
 import type { Clock } from '../../../core/clock.ts';
-import type { JsonObject } from '../../../core/json/json.ts';
+import type { JsonObject } from '../../../core/json/json-text.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { ParsedEvent } from '../../channel.ts';
 import { type GraphApi, IMMUTABLE_IDS, pagesOf } from '../api/graph-api.ts';

@@ -1,8 +1,8 @@
 import type { Clock } from '../../../core/clock.ts';
 import { SallyportError } from '../../../core/errors.ts';
-import type { JsonObject } from '../../../core/json/json.ts';
+import type { JsonObject } from '../../../core/json/json-text.ts';
 import type { Logger } from '../../../core/logger.ts';
-import { trimEndOf } from '../../../core/text/trim.ts';
+import { trimEndOf } from '../../../core/text/cap.ts';
 import { ask, type GraphAnswer, type GraphApi, IMMUTABLE_IDS, pagesOf } from '../api/graph-api.ts';
 import { timeOf } from '../read/mail.ts';
 import type { ClientStates } from '../receive/verify.ts';

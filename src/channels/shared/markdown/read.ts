@@ -1,6 +1,6 @@
 import { Lexer, type Token, type Tokens } from 'marked';
+import { trimEndOf } from '../../../core/text/cap.ts';
 import { decodeReferences } from '../../../core/text/html.ts';
-import { trimEndOf } from '../../../core/text/trim.ts';
 import { type Block, type BlockContent, type Inline, type ListItem, textOf } from './tree.ts';
 
 /** Longer texts are taken as they are: no person writes them, and reading them would hold up everybody else. */

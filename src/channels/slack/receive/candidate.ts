@@ -1,6 +1,6 @@
 import type { Author } from '../../../core/event.ts';
 import type { IdentityPart } from '../../../core/identity.ts';
-import type { JsonObject } from '../../../core/json/json.ts';
+import type { JsonObject } from '../../../core/json/json-text.ts';
 import type { Workspace } from '../installation.ts';
 import { isId, isTs } from './payload.ts';
 import type { MatchCandidate, SlackReason } from './relevance.ts';

@@ -1,5 +1,5 @@
 import type { Identifier } from '../../../core/identity.ts';
-import type { JsonObject, JsonValue } from '../../../core/json/json.ts';
+import type { JsonObject, JsonValue } from '../../../core/json/json-text.ts';
 import type { ParsedEvent } from '../../channel.ts';
 import { type Candidate, destinationOf, routingIdsOf } from './candidate.ts';
 import type { Parsed } from './parse.ts';

@@ -1,5 +1,5 @@
 import type { IdentityPart } from '../../../core/identity.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json-text.ts';
 import {
   type FindInstallation,
   type SlackInstallation,

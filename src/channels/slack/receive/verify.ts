@@ -1,8 +1,7 @@
 import type { Crypto } from '../../../core/crypto/crypto.ts';
 import { toUtf8 } from '../../../core/crypto/encoding.ts';
 import { type ErrorCode, SallyportError } from '../../../core/errors.ts';
-import type { JsonObject, JsonValue } from '../../../core/json/json.ts';
-import { decodeText, parseJsonText } from '../../../core/json/json-text.ts';
+import { decodeText, type JsonObject, type JsonValue, parseJsonText } from '../../../core/json/json-text.ts';
 import type { Delivery, DeliveryHeaders } from '../../channel.ts';
 
 /** Slack's own figure: docs.slack.dev/authentication/verifying-requests-from-slack, "more than five minutes". */

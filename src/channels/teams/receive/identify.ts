@@ -1,5 +1,5 @@
 import type { Identifier } from '../../../core/identity.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json-text.ts';
 import type { Delivery, ParsedEvent } from '../../channel.ts';
 import { waitMsOf } from '../reply/await-answer.ts';
 import { destinationOf, REFERENCE } from '../reply/destination.ts';

@@ -1,8 +1,7 @@
 import { SallyportError } from '../../../core/errors.ts';
 import type { Author } from '../../../core/event.ts';
 import type { IdentityPart } from '../../../core/identity.ts';
-import { isJsonObject, type JsonObject } from '../../../core/json/json.ts';
-import { decodeText, parseJsonText } from '../../../core/json/json-text.ts';
+import { decodeText, isJsonObject, type JsonObject, parseJsonText } from '../../../core/json/json-text.ts';
 import type { ConversationReference } from '../reply/destination.ts';
 import {
   type AnswerBy,

@@ -3,7 +3,7 @@ import type { Clock } from '../../../core/clock.ts';
 import type { Crypto } from '../../../core/crypto/crypto.ts';
 import { sha256FromBase64 } from '../../../core/crypto/encoding.ts';
 import { type ErrorCode, SallyportError } from '../../../core/errors.ts';
-import type { JsonObject } from '../../../core/json/json.ts';
+import type { JsonObject } from '../../../core/json/json-text.ts';
 import { bearerToken } from '../../../net/jwt/bearer.ts';
 import type { Jwks } from '../../../net/jwt/jwks.ts';
 import { createTokenVerifier } from '../../../net/jwt/token-verifier.ts';

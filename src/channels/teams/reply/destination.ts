@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { JsonObject } from '../../../core/json/json.ts';
+import type { JsonObject } from '../../../core/json/json-text.ts';
 
 /** Where a reply goes, as `identify.ts` writes it into the event. */
 export const destinationSchema = z.looseObject({

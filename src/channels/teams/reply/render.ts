@@ -1,4 +1,4 @@
-import { trimEndOf } from '../../../core/text/trim.ts';
+import { trimEndOf } from '../../../core/text/cap.ts';
 import { readMarkdown } from '../../shared/markdown/read.ts';
 import { type Block, type Inline, indent, joinBlocks, longestTicks, tableLines } from '../../shared/markdown/tree.ts';
 

@@ -1,6 +1,6 @@
 import type { AuditEntry } from '../../../core/audit/chain.ts';
 import type { Actor, AuditAction } from '../../../core/audit/entry.ts';
-import type { JsonObject } from '../../../core/json/json.ts';
+import type { JsonObject } from '../../../core/json/json-text.ts';
 import type { Audit } from '../../audit.ts';
 import type { StoreParts } from '../store-parts.ts';
 

@@ -1,5 +1,5 @@
 import { SallyportError } from '../../../core/errors.ts';
-import type { JsonValue } from '../../../core/json/json.ts';
+import type { JsonValue } from '../../../core/json/json-text.ts';
 import type { EventFilter, Events } from '../../events.ts';
 import type { JournalEntry } from '../../journal.ts';
 import { parkByOperator, redrive, resolveEffect } from '../../model/transitions.ts';

@@ -1,4 +1,4 @@
-import type { JsonValue } from '../../../core/json/json.ts';
+import type { JsonValue } from '../../../core/json/json-text.ts';
 import type { Callback, Callbacks, CalledBack } from '../../callbacks.ts';
 import type { Journal, JournalEntry } from '../../journal.ts';
 import { callBack, callbackJson } from '../../model/transitions.ts';

@@ -1,4 +1,4 @@
-import type { JsonValue } from '../../../core/json/json.ts';
+import type { JsonValue } from '../../../core/json/json-text.ts';
 import { createUnreadable, type Records, type StoredRecord } from '../../records.ts';
 import type { StoreParts } from '../store-parts.ts';
 

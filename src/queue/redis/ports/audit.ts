@@ -3,7 +3,7 @@ import { type AuditEntry, type ChainHead, chainAfter, EMPTY, type TimedNote } fr
 import type { Actor, AuditAction } from '../../../core/audit/entry.ts';
 import { sha256 } from '../../../core/crypto/sha256.node.ts';
 import { type ErrorCode, SallyportError } from '../../../core/errors.ts';
-import type { JsonObject } from '../../../core/json/json.ts';
+import type { JsonObject } from '../../../core/json/json-text.ts';
 import { type Audit, unaskedNote } from '../../audit.ts';
 import { unavailable } from '../client/failure.ts';
 import { scripts } from '../scripts.ts';

@@ -1,5 +1,5 @@
 import type { EventState } from '../../../core/event.ts';
-import type { JsonValue } from '../../../core/json/json.ts';
+import type { JsonValue } from '../../../core/json/json-text.ts';
 import type { Callbacks, CalledBack } from '../../callbacks.ts';
 import type { Events } from '../../events.ts';
 import type { Journal, JournalEntry } from '../../journal.ts';

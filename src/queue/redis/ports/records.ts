@@ -1,4 +1,4 @@
-import type { JsonValue } from '../../../core/json/json.ts';
+import type { JsonValue } from '../../../core/json/json-text.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { createUnreadable, type Records, type StoredRecord } from '../../records.ts';
 import { unavailable } from '../client/failure.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { codeOf, SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
-import type { JsonValue } from '../../../core/json/json.ts';
+import type { JsonValue } from '../../../core/json/json-text.ts';
 import { capRecord, type RecordLimits } from '../../../core/text/cap.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
 import { noteLeak, type Trail } from '../../audit-trail.ts';

@@ -1,7 +1,7 @@
 import type { AckFn, StringIndexed } from '@slack/bolt';
 import { SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
-import { isJsonObject } from '../../../core/json/json.ts';
+import { isJsonObject } from '../../../core/json/json-text.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { GuardedFetch } from '../../../net/guarded-fetch.ts';
 import type { Agent } from '../../agent.ts';

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
 import { z } from 'zod';
-import type { JsonValue } from '../../../core/json/json.ts';
+import type { JsonValue } from '../../../core/json/json-text.ts';
 import { ToolRefusal } from '../refusal.ts';
 import { defineTool, type Tool } from '../tool.ts';
 import { below, openFolder } from './below.ts';
