@@ -180,3 +180,31 @@ test('without a secret nothing is sent, and the message names the setting', asyn
   const { code, err } = await sallyport(['send', 'slack', '--url', gate.url], { folder: tmpdir() });
   expect([code, err]).toEqual([78, expect.stringMatching(/^SLACK_SIGNING_SECRET: .*\n$/)]);
 });
+
+const sendChat = (args: readonly string[]): Promise<Finished> =>
+  sallyport(['send', 'chat', '--url', gate.url, ...args], { folder, environment });
+
+test.each([
+  ['stale', /^401\n$/],
+  ['future', /^401\n$/],
+  ['wrong-key', /^401\n$/],
+  ['altered', /^401\n$/],
+  ['replay', new RegExp(`^202 accepted (${EVENT_ID})\\n202 duplicate \\1\\n$`)],
+  ['duplicate', new RegExp(`^202 accepted (${EVENT_ID})\\n202 duplicate \\1\\n$`)],
+  ['reorder', new RegExp(`^(202 accepted ${EVENT_ID}\\n){2}$`)],
+])('chat: --tamper %s succeeds against this gate', async (mode, printed) => {
+  const { code, out, err } = await sendChat(['--tamper', mode]);
+  expect([code, err]).toEqual([0, '']);
+  expect(out).toMatch(printed);
+});
+
+test('chat: --thread names the conversation, --times sends that many messages and --wait prints each reply', async () => {
+  const { code, out, err } = await sendChat(['--text', 'hello', '--thread', 'trip', '--times', '2', '--wait']);
+  expect([code, err]).toEqual([0, '']);
+  expect(out).toMatch(/\necho: hello\n.*\necho: hello \(2\)\n$/);
+  const listed = await sallyport(['events', 'list', '--json'], {
+    folder,
+    environment: { ...environment, SALLYPORT_URL: gate.url },
+  });
+  expect(listed.out.split('"operator:trip"').length - 1).toBe(2);
+});
