@@ -8,7 +8,7 @@ import { openEmbeddedStore } from '../src/queue/embedded/open.ts';
 import type { AccountLimit, Ledger, Reservation } from '../src/queue/ledger.ts';
 import { openRedisStore } from '../src/queue/redis/open.ts';
 import { defaultLimits, type Store } from '../src/queue/store.ts';
-import { watchKills } from '../src/workers/budget/kill-watch.ts';
+import { watchKills } from '../src/workers/budget/run-budget.ts';
 import { startRedis } from '../test/support/redis.ts';
 
 /** Milliseconds. */

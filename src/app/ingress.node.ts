@@ -10,10 +10,10 @@ import type { BodyLimits } from '../server/http/body.ts';
 import type { App, AppContext } from '../server/http/context.ts';
 import { createSourceLimiter } from '../server/http/limits.ts';
 import { httpEndpoints } from '../workers/agents/http/settings.ts';
-import { relevanceOf } from './agent-choice.ts';
 import { createChannelTable } from './channels.ts';
 import { controlRoutes } from './control.node.ts';
 import { type Listening, listen } from './http.node.ts';
+import { relevanceOf } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** The Node request behind a context; `getRequestListener` puts it there. */

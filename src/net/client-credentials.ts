@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
+import { withinTime } from '../core/linked-signal.ts';
 import { type CallFailure, type CallOutcome, failureOfAnswer, failureOfThrown } from './call-outcome.ts';
-import { withinTime } from './within-time.ts';
 
 export interface ClientCredentials {
   /** The issuer's token endpoint. */

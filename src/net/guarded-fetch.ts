@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import { withinTime } from '../core/linked-signal.ts';
 import { ACCEPT_ENCODING, discard, type ExchangeContext, exchange, outboundError, readBody } from './exchange.ts';
 import { admit, type Hop, type Target } from './guard/admit.ts';
 import type { HostPort, UrlPolicy } from './guard/check-url.ts';
@@ -6,7 +7,6 @@ import { blocked, OutboundError } from './guard/reasons.ts';
 import { afterRedirect, isRedirect, type Message, type Method } from './guard/redirect.ts';
 import type { Resolve } from './guard/resolve.ts';
 import { type Connector, createPools, type Pools } from './pools.ts';
-import { withinTime } from './within-time.ts';
 
 export interface GuardedFetchOptions {
   readonly resolve: Resolve;

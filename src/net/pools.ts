@@ -1,9 +1,9 @@
 import { rootCertificates } from 'node:tls';
 import { buildConnector, Pool } from 'undici';
+import { withinTime } from '../core/linked-signal.ts';
 import { BY_PROXY } from './guard/admit.ts';
 import { failed } from './guard/reasons.ts';
 import { tunnelled } from './tunnel.ts';
-import { withinTime } from './within-time.ts';
 
 /** Opens one socket; always called with a judged address as `hostname`, never with a name. */
 export type Connector = buildConnector.connector;

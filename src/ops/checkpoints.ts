@@ -1,8 +1,8 @@
 import { type Checkpoint, checkpointText } from '../core/audit/checkpoint.ts';
 import type { Clock } from '../core/clock.ts';
 import { codeOf } from '../core/errors.ts';
+import { withinTime } from '../core/linked-signal.ts';
 import type { Logger } from '../core/logger.ts';
-import { withinTime } from '../net/within-time.ts';
 import type { Audit } from '../queue/audit.ts';
 import type { Lease, NamedLease } from '../queue/lease.ts';
 

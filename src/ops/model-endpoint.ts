@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import { SallyportError } from '../core/errors.ts';
+import { withinTime } from '../core/linked-signal.ts';
 import { trimEndOf } from '../core/text/cap.ts';
 import { isProxyError } from '../net/guard/reasons.ts';
-import { withinTime } from '../net/within-time.ts';
 
 export interface ModelEndpoint {
   readonly baseUrl: string;

@@ -1,6 +1,6 @@
+import { withinTime } from '../core/linked-signal.ts';
 import { trimEndOf } from '../core/text/cap.ts';
 import { isProxyError } from '../net/guard/reasons.ts';
-import { withinTime } from '../net/within-time.ts';
 
 type Fetch = typeof globalThis.fetch;
 

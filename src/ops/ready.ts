@@ -1,5 +1,5 @@
 import { codeOf, type ErrorCode } from '../core/errors.ts';
-import { withinTime } from '../net/within-time.ts';
+import { withinTime } from '../core/linked-signal.ts';
 
 export interface Check {
   readonly name: string;

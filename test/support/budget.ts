@@ -5,13 +5,14 @@ import { silentMeter } from '../../src/core/meter.ts';
 import { createBudgetOverrides } from '../../src/queue/records/budget-overrides.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { type BudgetPolicy, createPolicies } from '../../src/workers/budget/budget.ts';
-import { type KillWatch, watchKills } from '../../src/workers/budget/kill-watch.ts';
 import { createPrices } from '../../src/workers/budget/prices.ts';
 import {
   createRunBudget,
+  type KillWatch,
   type OpenBudget,
   type RunBudgetDeps,
   type Spending,
+  watchKills,
 } from '../../src/workers/budget/run-budget.ts';
 
 export interface BudgetOptions extends Partial<Omit<RunBudgetDeps, 'ledger' | 'policyOf'>> {

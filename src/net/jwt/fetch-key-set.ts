@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SallyportError } from '../../core/errors.ts';
-import { withinTime } from '../within-time.ts';
+import { withinTime } from '../../core/linked-signal.ts';
 import { type KeySet, parseKeySet } from './key-set.ts';
 
 /** Where an issuer's keys are. */

@@ -1,8 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { ConversationRef } from '../lease.ts';
-import type { Client } from './client/connection.ts';
-import { unavailable } from './client/failure.ts';
+import { type Client, unavailable } from './client/connection.ts';
 import { runScript, type Script, type ScriptArgument, scripts } from './scripts.ts';
 
 /** Runs scripts on the shard of a tenant over one connection. */

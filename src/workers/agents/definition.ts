@@ -1,3 +1,4 @@
+import { SallyportError } from '../../core/errors.ts';
 import type { ChannelName, InboundEvent } from '../../core/event.ts';
 import type { Agent } from '../agent.ts';
 import type { Guardrail } from '../guardrails/guardrail.ts';
@@ -76,3 +77,30 @@ export const isTool = (value: object): value is Tool =>
 /** Whether something that a program put among an agent's guardrails is one. */
 export const isGuardrail = (value: object): value is Guardrail =>
   'stages' in value && Array.isArray(value.stages) && 'check' in value && typeof value.check === 'function';
+
+/** What decides who answers an event. */
+export interface Candidate {
+  readonly name: string;
+  /** Absent: everything. */
+  readonly match?: ((event: InboundEvent) => boolean) | undefined;
+}
+
+export interface Choice<T extends Candidate> {
+  /** In the order in which they are asked. */
+  readonly candidates: readonly T[];
+  /** Names a tenant allows; null: all. */
+  readonly allowed: (tenant: string) => ReadonlySet<string> | null;
+}
+
+/**
+ * Who answers an event: the first candidate its tenant allows that matches it.
+ * @throws SallyportError ERR_AGENT_FAILED: a `match` threw
+ */
+export function choose<T extends Candidate>(event: InboundEvent, { candidates, allowed }: Choice<T>): T | null {
+  const names = allowed(event.tenant);
+  try {
+    return candidates.find(({ name, match }) => (names?.has(name) ?? true) && (match?.(event) ?? true)) ?? null;
+  } catch (error) {
+    throw new SallyportError('ERR_AGENT_FAILED', 'whether an agent matches could not be decided', { cause: error });
+  }
+}

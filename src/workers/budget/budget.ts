@@ -3,7 +3,6 @@ import type { Clock } from '../../core/clock.ts';
 import type { Usage } from '../../core/event.ts';
 import type { JsonValue } from '../../core/json/json-text.ts';
 import type { BudgetOverrides } from '../../queue/records/budget-overrides.ts';
-import type { TokenUse } from './price.ts';
 
 /** A call of a model that is about to be made. */
 export interface ModelCall {
@@ -99,3 +98,22 @@ export function createPolicies({ configured, overrides, clock }: PoliciesDeps): 
     return policy;
   };
 }
+
+/** Tokens of a call. Cache figures are parts of `input`. */
+export interface TokenUse {
+  readonly input: number;
+  readonly output: number;
+  readonly cacheRead?: number;
+  readonly cacheWrite?: number;
+}
+
+/** What a model costs, in micro-dollars, rounded up. */
+export interface Price {
+  /** Null when the figures make no sense (more cached than there was): then the worst case stands. */
+  cost(use: TokenUse): number | null;
+  /** The most that a call of up to so many tokens may cost. */
+  worst(input: number, output: number): number;
+}
+
+/** Up to a whole micro-dollar; what only binary fractions added (3 × 0.1) does not count as one more. */
+export const roundUp = (micros: number): number => Math.ceil(Number(micros.toFixed(6)));

@@ -1,5 +1,5 @@
 import { calcPrice, findProvider, type Usage } from '@pydantic/genai-prices';
-import { type Price, roundUp, type TokenUse } from './price.ts';
+import { type Price, roundUp, type TokenUse } from './budget.ts';
 
 /**
  * The price of a model by the bundled list, which asks no network. Null when the list does not know it. `baseUrl` picks

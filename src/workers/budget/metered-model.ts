@@ -1,8 +1,7 @@
 import { APICallError, type LanguageModelMiddleware, wrapLanguageModel } from 'ai';
 import { SallyportError } from '../../core/errors.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
-import type { HeldCall, ModelCall, RunBudget } from './budget.ts';
-import type { TokenUse } from './price.ts';
+import type { HeldCall, ModelCall, RunBudget, TokenUse } from './budget.ts';
 
 type Model = Parameters<typeof wrapLanguageModel>[0]['model'];
 type MeteredModel = ReturnType<typeof wrapLanguageModel>;

@@ -1,4 +1,4 @@
-import { type Price, roundUp } from './price.ts';
+import { type Price, roundUp } from './budget.ts';
 
 /** Null: nobody knows, so it must not be called. */
 export type PriceOf = (model: string) => Promise<Price | null>;

@@ -1,7 +1,7 @@
 import { SallyportError } from '../../core/errors.ts';
+import { withinTime } from '../../core/linked-signal.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
-import { withinTime } from '../../net/within-time.ts';
 import type { Trail } from '../audit-trail.ts';
 import type { Guardrail, GuardrailSubject, Verdict } from './guardrail.ts';
 

@@ -1,7 +1,6 @@
 import { SallyportError } from '../../core/errors.ts';
 import type { JsonValue } from '../../core/json/json-text.ts';
-import { linkSignals } from '../../core/linked-signal.ts';
-import { TimeLimitPassed, withinTime } from '../../net/within-time.ts';
+import { linkSignals, TimeLimitPassed, withinTime } from '../../core/linked-signal.ts';
 import { ambiguous } from './recorded-call.ts';
 import { Refused, ToolRefusal } from './refusal.ts';
 import type { Tool, ToolContext } from './tool.ts';

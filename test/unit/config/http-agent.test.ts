@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { relevanceOf } from '../../../src/app/agent-choice.ts';
+import { relevanceOf } from '../../../src/app/policies.ts';
 import { channelModules } from '../../../src/channels/registry.ts';
 import { defineConfig } from '../../../src/config/define.ts';
 import { loadConfig } from '../../../src/config/load.ts';

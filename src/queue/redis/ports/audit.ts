@@ -5,7 +5,7 @@ import { sha256 } from '../../../core/crypto/sha256.node.ts';
 import { type ErrorCode, SallyportError } from '../../../core/errors.ts';
 import type { JsonObject } from '../../../core/json/json-text.ts';
 import { type Audit, unaskedNote } from '../../audit.ts';
-import { unavailable } from '../client/failure.ts';
+import { unavailable } from '../client/connection.ts';
 import { scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 import { acquireNamed } from './lease.ts';

@@ -4,7 +4,7 @@ import type { EffectOutcome, EventFilter, EventPage, Events, Resolved, Transitio
 import { hasMore, replyTextOf } from '../../journal.ts';
 import { deliveredRun } from '../../model/transitions.ts';
 import type { StoreLimits } from '../../store.ts';
-import { unavailable } from '../client/failure.ts';
+import { unavailable } from '../client/connection.ts';
 import { type Script, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 import { readStep } from './journal.ts';

@@ -3,7 +3,7 @@ import { SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
 import type { Accepted, Inbox } from '../../inbox.ts';
 import type { StoreLimits } from '../../store.ts';
-import { isTimeout, unavailable, withDeadline } from '../client/failure.ts';
+import { isTimeout, unavailable, withDeadline } from '../client/connection.ts';
 import { runReplicated } from '../client/replicas.ts';
 import type { MemoryGuard } from '../client/server-info.ts';
 import { runScript, type ScriptArgument, scripts } from '../scripts.ts';

@@ -5,7 +5,7 @@ import type { Events } from '../../events.ts';
 import type { Journal, JournalEntry } from '../../journal.ts';
 import type { HeldLease } from '../../lease.ts';
 import { callbackJson } from '../../model/transitions.ts';
-import { unavailable, withDeadline } from '../client/failure.ts';
+import { unavailable, withDeadline } from '../client/connection.ts';
 import { runReplicated } from '../client/replicas.ts';
 import { scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';

@@ -3,7 +3,7 @@ import type { EventRecord, HeldReply } from '../../../core/event.ts';
 import type { ConversationRef, HeldLease, Lease, NamedLease, Outcome, Taken } from '../../lease.ts';
 import { delayAfter } from '../../model/transitions.ts';
 import type { StoreLimits } from '../../store.ts';
-import { unavailable } from '../client/failure.ts';
+import { unavailable } from '../client/connection.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 import { decodeRecord } from './record.ts';

@@ -10,7 +10,7 @@ import {
   WARN_AT,
 } from '../../ledger.ts';
 import type { StoreLimits } from '../../store.ts';
-import { unavailable } from '../client/failure.ts';
+import { unavailable } from '../client/connection.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 

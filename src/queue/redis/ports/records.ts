@@ -1,7 +1,7 @@
 import type { JsonValue } from '../../../core/json/json-text.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { createUnreadable, type Records, type StoredRecord } from '../../records.ts';
-import { unavailable } from '../client/failure.ts';
+import { unavailable } from '../client/connection.ts';
 import { scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { choose } from '../../../../src/workers/agents/choose.ts';
+import { choose } from '../../../../src/workers/agents/definition.ts';
 import { defineTool, type Tool } from '../../../../src/workers/tools/tool.ts';
 import { type AssistantOptions, type AssistantWorld, openAssistant } from '../../../support/assistant.ts';
 import { createEventMaker } from '../../../support/events.ts';
