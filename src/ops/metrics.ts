@@ -17,15 +17,17 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-export interface MetricsDeps {
+export function createMetrics({
+  stats,
+  sources,
+  clock,
+}: {
   /** Null in a process that has no store to ask. */
   readonly stats: (() => Promise<QueueStats>) | null;
   /** What is known of the sources that are kept; null where none are. */
   readonly sources: (() => Promise<ReadonlyMap<ChannelName, SourceFigures>>) | null;
   readonly clock: Clock;
-}
-
-export function createMetrics({ stats, sources, clock }: MetricsDeps): Metrics {
+}): Metrics {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
   collectDefaultMetrics({ register: registry });

@@ -57,18 +57,21 @@ function added(findings: readonly Finding[], more: readonly Finding[]): readonly
 const PROSE_KEY =
   /^(?:text|value|title|content|body|bodyPreview|subject|fallback|pretext|label|description|message|summary)$/;
 
-interface RepeatDeps {
-  readonly scanner: Scanner;
-  /** The last text that was found clean; a long one need not be read in all notations again. */
-  readonly last: CleanText | null;
-  readonly placeholder: Placeholder;
-  readonly effort: Effort;
-}
-
 /** Cleans one string of known values, in all the notations in which the scrubber reads texts. `name` is its key. */
 export function createRepeatCleaner(
   known: KnownValues,
-  { scanner, last, placeholder, effort }: RepeatDeps,
+  {
+    scanner,
+    last,
+    placeholder,
+    effort,
+  }: {
+    readonly scanner: Scanner;
+    /** The last text that was found clean; a long one need not be read in all notations again. */
+    readonly last: CleanText | null;
+    readonly placeholder: Placeholder;
+    readonly effort: Effort;
+  },
 ): (text: string, name: string, isLoose: boolean, onRound?: OnRound) => Cleaned | null {
   const scanNotations = (text: string): Scanned =>
     text === last?.text ? { ...last.scanned, hits: [] } : scanner.scanNotations(text);

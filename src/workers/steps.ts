@@ -20,14 +20,16 @@ export interface Steps {
   ): Promise<void>;
 }
 
-export interface StepsDeps {
+/** Reads what the event's attempts have recorded so far. @throws SallyportError ERR_STORE_UNAVAILABLE */
+export async function openSteps({
+  journal,
+  lease,
+  clock,
+}: {
   readonly journal: Journal;
   readonly lease: HeldLease;
   readonly clock: Clock;
-}
-
-/** Reads what the event's attempts have recorded so far. @throws SallyportError ERR_STORE_UNAVAILABLE */
-export async function openSteps({ journal, lease, clock }: StepsDeps): Promise<Steps> {
+}): Promise<Steps> {
   const entries = new Map(await journal.replay(lease));
   return {
     earlier: (step) => entries.get(step),

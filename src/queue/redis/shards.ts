@@ -14,14 +14,17 @@ export interface Shards {
   run(script: Script, tag: string, args: readonly ScriptArgument[]): Promise<unknown>;
 }
 
-interface ShardsDeps {
+export function createShards({
+  client,
+  keys,
+  agreement,
+  clock,
+}: {
   readonly client: Client;
   readonly keys: Keys;
   readonly agreement: Agreement;
   readonly clock: Clock | undefined;
-}
-
-export function createShards({ client, keys, agreement, clock }: ShardsDeps): Shards {
+}): Shards {
   return {
     keys,
     client,

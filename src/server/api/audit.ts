@@ -4,11 +4,6 @@ import type { App } from '../http/context.ts';
 import type { Authorize } from './auth.ts';
 import { limitUpTo, readQuery } from './request.ts';
 
-export interface AuditRoutesDeps {
-  readonly audit: Pick<Audit, 'read'>;
-  readonly authorize: Authorize;
-}
-
 /** Entries of an answer unless told otherwise, and at most: some 400 KiB. */
 const DEFAULT_LIMIT = 200;
 const MAX_LIMIT = 1_000;
@@ -24,7 +19,7 @@ const query = z.strictObject({
 
 /** `/audit`: the chain of the caller's tenant, an entry a line, oldest first. Nothing left is an empty answer. */
 export const mountAudit =
-  ({ audit, authorize }: AuditRoutesDeps) =>
+  ({ audit, authorize }: { readonly audit: Pick<Audit, 'read'>; readonly authorize: Authorize }) =>
   (app: App): void => {
     app.get('/audit', async (c) => {
       const { tenant } = await authorize(c, 'audit:read');

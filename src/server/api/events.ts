@@ -8,14 +8,6 @@ import type { App, AppContext } from '../http/context.ts';
 import type { Authorize, Caller } from './auth.ts';
 import { eventId, notFound, pageQuery, readJson, readQuery } from './request.ts';
 
-export interface EventRoutesDeps {
-  readonly events: Events;
-  readonly authorize: Authorize;
-  readonly audit: RecordAudit;
-  /** What `channel` may ask for. */
-  readonly channelNames: readonly ChannelName[];
-}
-
 const resolveBody = z.strictObject({
   effect: z.string().min(1).max(200),
   outcome: z.enum(['delivered', 'not_delivered']),
@@ -23,7 +15,18 @@ const resolveBody = z.strictObject({
 
 /** `/events`: what was accepted and what became of it. Every call sees only its own tenant. */
 export const mountEvents =
-  ({ events, authorize, audit, channelNames }: EventRoutesDeps) =>
+  ({
+    events,
+    authorize,
+    audit,
+    channelNames,
+  }: {
+    readonly events: Events;
+    readonly authorize: Authorize;
+    readonly audit: RecordAudit;
+    /** What `channel` may ask for. */
+    readonly channelNames: readonly ChannelName[];
+  }) =>
   (app: App): void => {
     const query = eventQuery(channelNames);
 

@@ -4,16 +4,19 @@ import type { PolicyVersions } from '../../queue/records/policy-versions.ts';
 import type { App } from '../http/context.ts';
 import type { Authorize } from './auth.ts';
 
-export interface GuardrailRoutesDeps {
-  readonly policies: PolicyVersions;
-  readonly authorize: Authorize;
-  readonly audit: RecordAudit;
-  readonly logger: Logger;
-}
-
 /** `POST /guardrails/invalidate`: services are asked anew about the caller's tenant, by every process. */
 export const mountGuardrails =
-  ({ policies, authorize, audit, logger }: GuardrailRoutesDeps) =>
+  ({
+    policies,
+    authorize,
+    audit,
+    logger,
+  }: {
+    readonly policies: PolicyVersions;
+    readonly authorize: Authorize;
+    readonly audit: RecordAudit;
+    readonly logger: Logger;
+  }) =>
   (app: App): void => {
     app.post('/guardrails/invalidate', async (c) => {
       const { tenant, subject: by } = await authorize(c, 'guardrails:write');

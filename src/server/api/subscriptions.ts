@@ -3,15 +3,17 @@ import type { KeeperReports, StoredReport } from '../../queue/records/keeper-rep
 import type { App } from '../http/context.ts';
 import type { Authorize } from './auth.ts';
 
-export interface SubscriptionRoutesDeps {
-  readonly reports: KeeperReports;
-  readonly authorize: Authorize;
-  readonly clock: Clock;
-}
-
 /** `/subscriptions`: what the keeper knows of the sources of the caller's tenant, and a way to have it look now. */
 export const mountSubscriptions =
-  ({ reports, authorize, clock }: SubscriptionRoutesDeps) =>
+  ({
+    reports,
+    authorize,
+    clock,
+  }: {
+    readonly reports: KeeperReports;
+    readonly authorize: Authorize;
+    readonly clock: Clock;
+  }) =>
   (app: App): void => {
     app.get('/subscriptions', async (c) => {
       const { tenant } = await authorize(c, 'subscriptions:read');

@@ -4,17 +4,15 @@ import type { Metrics } from '../../ops/metrics.ts';
 import type { ReadyMonitor } from '../../ops/ready.ts';
 import type { App, AppContext } from '../http/context.ts';
 
-export interface OpsDeps {
-  readonly ready: ReadyMonitor;
-  readonly metrics: Metrics;
-  /** Absent: `/metrics` does not exist. */
-  readonly metricsToken: string | undefined;
-  readonly crypto: Crypto;
-}
-
 /** `/health`, `/ready` and `/metrics`. */
 export const mountOps =
-  (deps: OpsDeps) =>
+  (deps: {
+    readonly ready: ReadyMonitor;
+    readonly metrics: Metrics;
+    /** Absent: `/metrics` does not exist. */
+    readonly metricsToken: string | undefined;
+    readonly crypto: Crypto;
+  }) =>
   (app: App): void => {
     app.get('/health', (c) => c.json({ status: 'ok' }));
     app.get('/ready', (c) => {

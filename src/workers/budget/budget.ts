@@ -75,14 +75,16 @@ export type PolicyOf = (tenant: string) => Promise<BudgetPolicy>;
 /** How long what operators set may go unnoticed, in ms. A read for every run would double what a run asks of the store. */
 const FRESH_MS = 1_000;
 
-interface PoliciesDeps {
+/** Policies as configured, with what operators have set laid over them. */
+export function createPolicies({
+  configured,
+  overrides,
+  clock,
+}: {
   readonly configured: (tenant: string) => BudgetPolicy;
   readonly overrides: BudgetOverrides;
   readonly clock: Clock;
-}
-
-/** Policies as configured, with what operators have set laid over them. */
-export function createPolicies({ configured, overrides, clock }: PoliciesDeps): PolicyOf {
+}): PolicyOf {
   const known = new Map<string, { readonly readAt: number; readonly policy: Promise<BudgetPolicy> }>();
   const read = async (tenant: string): Promise<BudgetPolicy> => {
     const { limits, onExhausted } = configured(tenant);

@@ -2,16 +2,6 @@ import type { AccountLimit, Reservation } from '../../queue/ledger.ts';
 import { BudgetExhausted } from './exhausted.ts';
 import type { Purse } from './purse.ts';
 
-interface RunClockDeps {
-  /** Reserves so many seconds. @throws when they may not be used */
-  readonly reserve: (seconds: number) => Promise<Reservation>;
-  readonly settle: (slice: Reservation, seconds: number) => Promise<void>;
-  /** What was reserved is over and there is no more, for this reason. */
-  readonly onOver: (why: unknown) => void;
-  /** Seconds reserved at a time; near a limit it is one. */
-  readonly sliceSeconds: number;
-}
-
 interface RunClock {
   /** Settles what of the open slices was used. */
   stop(): Promise<void>;
@@ -31,7 +21,18 @@ const AHEAD_MS = 10_000;
  * Reserves a run's seconds slice by slice while it runs, `first` being what it began with. A worker that dies costs a
  * slice and not the whole run; a slice that was used up needs no settling, because what is not settled is spent.
  */
-function startRunClock(first: Reservation, deps: RunClockDeps): RunClock {
+function startRunClock(
+  first: Reservation,
+  deps: {
+    /** Reserves so many seconds. @throws when they may not be used */
+    readonly reserve: (seconds: number) => Promise<Reservation>;
+    readonly settle: (slice: Reservation, seconds: number) => Promise<void>;
+    /** What was reserved is over and there is no more, for this reason. */
+    readonly onOver: (why: unknown) => void;
+    /** Seconds reserved at a time; near a limit it is one. */
+    readonly sliceSeconds: number;
+  },
+): RunClock {
   const startedAt = performance.now();
   const elapsed = (): number => performance.now() - startedAt;
   let seconds = deps.sliceSeconds;

@@ -19,17 +19,18 @@ export interface Guardrails {
   check(judged: Judged): Promise<Verdict>;
 }
 
-export interface GuardrailsDeps {
-  readonly meter: Meter;
-  readonly logger: Logger;
-  /** For one check, in ms. Default 10 s. */
-  readonly timeoutMs?: number;
-}
-
 /** What a reason may look like; anything else is somebody's prose. */
 const WORD = /^[a-z][a-z0-9-]{0,39}$/;
 
-export function createGuardrails(guardrails: readonly Guardrail[], deps: GuardrailsDeps): Guardrails {
+export function createGuardrails(
+  guardrails: readonly Guardrail[],
+  deps: {
+    readonly meter: Meter;
+    readonly logger: Logger;
+    /** For one check, in ms. Default 10 s. */
+    readonly timeoutMs?: number;
+  },
+): Guardrails {
   const { meter, logger, timeoutMs = 10_000 } = deps;
 
   async function verdictOf(guardrail: Guardrail, subject: GuardrailSubject): Promise<Verdict> {

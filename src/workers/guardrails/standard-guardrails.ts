@@ -14,15 +14,16 @@ export interface StandardOptions {
   readonly promptLeakChars: number | null;
 }
 
-export interface StandardDeps {
-  readonly scrub: Scrub;
-  readonly meter: Meter;
-  /** Services of the operator, asked after what needs no network and before what has the last word. */
-  readonly services: readonly Guardrail[];
-}
-
 /** What every agent passes, in order: what a later one changes, secrets and links still see. */
-export const standardGuardrails = (options: StandardOptions, deps: StandardDeps): readonly Guardrail[] => [
+export const standardGuardrails = (
+  options: StandardOptions,
+  deps: {
+    readonly scrub: Scrub;
+    readonly meter: Meter;
+    /** Services of the operator, asked after what needs no network and before what has the last word. */
+    readonly services: readonly Guardrail[];
+  },
+): readonly Guardrail[] => [
   ...(options.promptLeakChars === null ? [] : [createPromptLeakCheck(options.promptLeakChars)]),
   repetitionCheck,
   ...deps.services,

@@ -60,18 +60,19 @@ function heldReply({ record, text, requester }: Draft, { reviewPolicy, identifie
   };
 }
 
-interface ApprovedDeps {
-  readonly identifier: Identifier;
-  readonly scrub: Scrub;
-}
-
 /**
  * The text a person approved for this event, which is sent as it is and without asking the agent; null when there is
  * none. The digest is made anew from what is about to be sent and where: an approval covers nothing else.
  * @throws SallyportError ERR_REVIEW_CHANGED when it is not what was approved, or holds what the scrubber has learnt to
  * recognise since. A redrive then asks the agent again.
  */
-export function approvedReply({ event, generation, review }: EventRecord, deps: ApprovedDeps): string | null {
+export function approvedReply(
+  { event, generation, review }: EventRecord,
+  deps: {
+    readonly identifier: Identifier;
+    readonly scrub: Scrub;
+  },
+): string | null {
   if (review?.decision?.kind !== 'approved') return null;
   const { text, digest } = review;
   const isAsApproved = replyDigest(deps.identifier, { ...review, event }) === digest && deps.scrub(text).value === text;

@@ -34,14 +34,6 @@ export interface SubTask {
 /** The loop of a model for a sub-agent. Resolves with its answer. */
 export type RunSub = (task: SubTask) => Promise<string>;
 
-export interface DelegateDeps {
-  /** By name; the names are what a model may choose from. */
-  readonly delegates: ReadonlyMap<string, Delegate>;
-  /** Of the run that delegates. */
-  readonly budget: RunBudget;
-  readonly runSub: RunSub;
-}
-
 /** What ends a run or begins another one; a sub-agent has neither. */
 const notForDelegates: ReadonlySet<string> = new Set(['delegate', 'reply']);
 
@@ -49,7 +41,17 @@ const notForDelegates: ReadonlySet<string> = new Set(['delegate', 'reply']);
 const TIMEOUT_MS = 10 * 60_000;
 
 /** A tool that has a sub-agent do something, one level deep. Its steps are journalled, so it may be repeated. */
-export function createDelegate({ delegates, budget, runSub }: DelegateDeps): Tool<{ agent: string; task: string }> {
+export function createDelegate({
+  delegates,
+  budget,
+  runSub,
+}: {
+  /** By name; the names are what a model may choose from. */
+  readonly delegates: ReadonlyMap<string, Delegate>;
+  /** Of the run that delegates. */
+  readonly budget: RunBudget;
+  readonly runSub: RunSub;
+}): Tool<{ agent: string; task: string }> {
   const told = [...delegates].map(([name, { description }]) => `${name}: ${description}`);
   return defineTool({
     name: 'delegate',

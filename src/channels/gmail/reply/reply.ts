@@ -11,19 +11,20 @@ import { messageDestination } from '../read/read-message.ts';
 import { gmailId } from '../sync/history.ts';
 import { composeReply, messageIdOf, REPLY_HEADER } from './compose.ts';
 
-export interface GmailReplierDeps {
-  readonly client: GmailClient;
-  /** For what a reply repeats of the message it answers. */
-  readonly scrub: Scrub;
-}
-
 /** What is read of the message that is answered. */
 const HEADERS = ['From', 'Reply-To', 'Subject', 'Message-ID', 'References'];
 
 const sent = z.object({ id: gmailId });
 
 /** Answers mail by mail, as text, in the thread of the message that is answered. */
-export function createGmailReplier({ client, scrub }: GmailReplierDeps): Replier {
+export function createGmailReplier({
+  client,
+  scrub,
+}: {
+  readonly client: GmailClient;
+  /** For what a reply repeats of the message it answers. */
+  readonly scrub: Scrub;
+}): Replier {
   return {
     async send({ text }, context) {
       const { mailbox, messageId, threadId } = destinationOf(context);

@@ -12,11 +12,6 @@ import type { ObjectRef } from '../resource.ts';
 import { graphTiming } from '../settings.ts';
 import { readDestination } from './destination.ts';
 
-export interface GraphReplierDeps {
-  readonly api: GraphApi;
-  readonly logger: Logger;
-}
-
 type MailRef = Extract<ObjectRef, { kind: 'mail' }>;
 
 /**
@@ -29,7 +24,7 @@ const passing: ReadonlySet<number> = new Set([401, 423, 429]);
  * Answers mail. Chats and channels take messages of an app only while content is being migrated
  * (learn.microsoft.com/graph/api/chat-post-messages), so Teams is answered by the bot of the `teams` channel.
  */
-export function createGraphReplier({ api, logger }: GraphReplierDeps): Replier {
+export function createGraphReplier({ api, logger }: { readonly api: GraphApi; readonly logger: Logger }): Replier {
   return {
     timing: graphTiming,
     async send({ text }, context) {

@@ -170,13 +170,6 @@ const SETTLE_MS = 2 * MINUTE_MS;
 
 type Accept = (events: readonly ParsedEvent[]) => Promise<void>;
 
-interface UpkeepDeps {
-  readonly store: KeptStore;
-  readonly subscriptions: Subscriptions;
-  readonly resync: Resync;
-  readonly clock: Clock;
-}
-
 /** What a subscription needs, done by whoever finds it needed: the keeper in its turn, or a lifecycle notification. */
 export interface Upkeep {
   /** Makes, remakes or prolongs the subscription where that is due; `now` where Graph asks for it. */
@@ -188,7 +181,17 @@ export interface Upkeep {
 /** Prolonging it again within this time is pointless, and forbidden together with reauthorizing (Graph's limit of 10 minutes). */
 const PROLONGED_LATELY_MS = 10 * MINUTE_MS;
 
-export function createUpkeep({ store, subscriptions, resync, clock }: UpkeepDeps): Upkeep {
+export function createUpkeep({
+  store,
+  subscriptions,
+  resync,
+  clock,
+}: {
+  readonly store: KeptStore;
+  readonly subscriptions: Subscriptions;
+  readonly resync: Resync;
+  readonly clock: Clock;
+}): Upkeep {
   const remake = async (source: Source, kept: Kept, signal: AbortSignal): Promise<Kept | null> => {
     // Whatever came while there was none is only in the lists. The first time there is nothing before it.
     if (kept.renewedAt !== null) await store.update(source.nonce, () => ({ needsSync: true }));

@@ -16,14 +16,6 @@ export const MAX_AGE_MS = 30 * 24 * 60 * MINUTE_MS;
 /** Looked at twice: what Graph's lists show late, and what two clocks make of one moment. */
 const OVERLAP_MS = 10 * MINUTE_MS;
 
-export interface ResyncDeps {
-  readonly api: GraphApi;
-  readonly identify: Identify;
-  readonly tenant: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
-
 export interface Gap {
   readonly resource: string;
   /** How notifications name the mailbox; null where none has come yet. */
@@ -47,7 +39,19 @@ export type Resync = (
   signal: AbortSignal,
 ) => Promise<void>;
 
-export function createResync({ api, identify, tenant, clock, logger }: ResyncDeps): Resync {
+export function createResync({
+  api,
+  identify,
+  tenant,
+  clock,
+  logger,
+}: {
+  readonly api: GraphApi;
+  readonly identify: Identify;
+  readonly tenant: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}): Resync {
   return async ({ resource, mailbox, source, from, to, notBefore }, accept, onProgress, signal) => {
     const listing = listingOf(resource, mailbox);
     if (listing === null) {

@@ -28,12 +28,6 @@ export interface TeamsReplierDeps {
   readonly logger: Logger;
 }
 
-interface Account {
-  readonly tokens: AccessTokens;
-  readonly post: PostActivity;
-  readonly isServiceAllowed: IsServiceAllowed;
-}
-
 /** Replies into the conversation through the Bot connector. What was answered in a response is not posted again. */
 export function createTeamsReplier(deps: TeamsReplierDeps): Replier {
   const { credentials, clock } = deps;
@@ -86,7 +80,15 @@ async function postOnce(
   activity: ConnectorPost['activity'],
   reference: ConversationReference,
   { signal, begin }: Pick<WorkingContext, 'signal'> & Partial<Pick<SendContext, 'begin'>>,
-  { tokens, post, isServiceAllowed }: Account,
+  {
+    tokens,
+    post,
+    isServiceAllowed,
+  }: {
+    readonly tokens: AccessTokens;
+    readonly post: PostActivity;
+    readonly isServiceAllowed: IsServiceAllowed;
+  },
 ): Promise<CallOutcome<null>> {
   // Checked again here: the list may have become shorter since the activity was taken.
   if (!isServiceAllowed(reference.serviceUrl)) return { kind: 'rejected', why: 'service_host' };

@@ -2,14 +2,6 @@ import type { Logger } from '../../../core/logger.ts';
 import type { Counter } from './connection.ts';
 import type { Writer } from './writer.ts';
 
-interface LateSyncParts {
-  /** Counting is the smallest change there is: an update to the same value writes nothing, and so syncs nothing. */
-  readonly counter: Counter;
-  /** Its commits are synced, and everything before them in the log with them. */
-  readonly writer: Writer;
-  readonly logger: Logger;
-}
-
 /** Puts unsynced commits of another connection on disk a moment later, many at once. */
 export interface LateSync {
   /** Something unsynced was written. */
@@ -26,7 +18,17 @@ export interface LateSync {
  */
 const DELAY_MS = 100;
 
-export function createLateSync({ counter, writer, logger }: LateSyncParts): LateSync {
+export function createLateSync({
+  counter,
+  writer,
+  logger,
+}: {
+  /** Counting is the smallest change there is: an update to the same value writes nothing, and so syncs nothing. */
+  readonly counter: Counter;
+  /** Its commits are synced, and everything before them in the log with them. */
+  readonly writer: Writer;
+  readonly logger: Logger;
+}): LateSync {
   let planned: ReturnType<typeof setTimeout> | null = null;
   let hasFailed = false;
 

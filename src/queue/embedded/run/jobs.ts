@@ -85,19 +85,20 @@ function createAwaitResult({ writer, events, ended }: StoreParts): Jobs['awaitRe
   };
 }
 
-interface ConsumerParts {
-  readonly wakes: Wakes;
-  readonly due: Signal<void>;
-  /** Removes what is past its time. */
-  readonly sweep: () => Promise<void>;
-  readonly logger: Logger;
-  /** How often other processes' accepts are looked for. */
-  readonly pollMs: number;
-  readonly sweepMs: number;
-}
-
 /** Keeps up to `concurrency` conversations running. */
-function startConsumer(parts: ConsumerParts, { concurrency, run }: ConsumeOptions): Consumer {
+function startConsumer(
+  parts: {
+    readonly wakes: Wakes;
+    readonly due: Signal<void>;
+    /** Removes what is past its time. */
+    readonly sweep: () => Promise<void>;
+    readonly logger: Logger;
+    /** How often other processes' accepts are looked for. */
+    readonly pollMs: number;
+    readonly sweepMs: number;
+  },
+  { concurrency, run }: ConsumeOptions,
+): Consumer {
   const { wakes, due, sweep, logger, pollMs, sweepMs } = parts;
   const running = new Set<Promise<void>>();
   let closing = false;

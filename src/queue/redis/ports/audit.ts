@@ -10,13 +10,6 @@ import { scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 import { acquireNamed } from './lease.ts';
 
-export interface AuditDeps {
-  /** For callers who wait for an HTTP answer. */
-  readonly shards: Shards;
-  /** For entries: somebody has done something, and they are worth waiting for. */
-  readonly patientShards: () => Shards;
-}
-
 /** Entries in one call: about 1 ms of Redis. */
 const BATCH = 128;
 
@@ -43,7 +36,15 @@ interface Lane {
   head: ChainHead;
 }
 
-export function createAudit({ shards, patientShards }: AuditDeps): Audit {
+export function createAudit({
+  shards,
+  patientShards,
+}: {
+  /** For callers who wait for an HTTP answer. */
+  readonly shards: Shards;
+  /** For entries: somebody has done something, and they are worth waiting for. */
+  readonly patientShards: () => Shards;
+}): Audit {
   const lanes = new Map<string, Lane>();
 
   /** Adds the notes wherever the chain ends by now. */

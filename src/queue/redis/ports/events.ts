@@ -85,12 +85,6 @@ function orderOf(cursor: string): string {
   return cursor;
 }
 
-interface ResolveDeps {
-  readonly shards: Shards;
-  readonly limits: StoreLimits;
-  readonly get: Events['get'];
-}
-
 interface Resolution {
   readonly tenant: string;
   readonly id: string;
@@ -100,7 +94,15 @@ interface Resolution {
 
 /** `Events.resolve`. Nothing of a parked event changes between reading it and the script, but by another resolution. */
 async function resolveEffect(
-  { shards, limits, get }: ResolveDeps,
+  {
+    shards,
+    limits,
+    get,
+  }: {
+    readonly shards: Shards;
+    readonly limits: StoreLimits;
+    readonly get: Events['get'];
+  },
   { tenant, id, effect, outcome }: Resolution,
 ): Promise<Resolved> {
   const { keys, run, now } = shards;

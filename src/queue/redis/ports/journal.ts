@@ -58,15 +58,17 @@ function decodeEntry(text: string): JournalEntry {
 /** As for the inbox: whoever calls back is answered within 2 s, whatever hangs. */
 const DEADLINE_MS = 1_800;
 
-interface CallbacksDeps {
+type Reply = readonly [kind: 'accepted' | 'duplicate' | 'conflict' | ''] | readonly [kind: 'over', state: EventState];
+
+export function createCallbacks({
+  shards,
+  events,
+  minReplicas,
+}: {
   readonly shards: Shards;
   readonly events: Events;
   readonly minReplicas: number;
-}
-
-type Reply = readonly [kind: 'accepted' | 'duplicate' | 'conflict' | ''] | readonly [kind: 'over', state: EventState];
-
-export function createCallbacks({ shards, events, minReplicas }: CallbacksDeps): Callbacks {
+}): Callbacks {
   const { keys, client, run, now } = shards;
   return {
     async accept(tenant, id, { generation, step, value }) {

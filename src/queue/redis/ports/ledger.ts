@@ -14,16 +14,18 @@ import { unavailable } from '../client/connection.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 
-interface LedgerDeps {
+/** Everything lives under one tag, because one reservation spans tenants, users and the whole installation. */
+export function createLedger({
+  shards,
+  patientShards,
+  limits: { maxAgeMs },
+}: {
   /** For callers who wait for an HTTP answer. */
   readonly shards: Shards;
   /** For workers. */
   readonly patientShards: () => Shards;
   readonly limits: StoreLimits;
-}
-
-/** Everything lives under one tag, because one reservation spans tenants, users and the whole installation. */
-export function createLedger({ shards, patientShards, limits: { maxAgeMs } }: LedgerDeps): Ledger {
+}): Ledger {
   const { budget: tag } = shards.keys;
   return {
     async reserve(request) {

@@ -8,14 +8,17 @@ import type { StoreLimits } from '../../store.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 
-interface ReviewsDeps {
+export function createReviews({
+  shards,
+  events,
+  limits,
+  logger,
+}: {
   readonly shards: Shards;
   readonly events: Events;
   readonly limits: StoreLimits;
   readonly logger: Logger;
-}
-
-export function createReviews({ shards, events, limits, logger }: ReviewsDeps): Reviews {
+}): Reviews {
   const { keys, run, now } = shards;
 
   /** What the script answers, with the record as it is now. */

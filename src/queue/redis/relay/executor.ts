@@ -21,17 +21,6 @@ export interface Executor {
   close(graceMs: number): Promise<void>;
 }
 
-interface ExecutorDeps {
-  /** Not shared with anything else; must have `maxRetriesPerRequest: null`. */
-  readonly client: Client;
-  /** Hash-tagged, so that all keys of the queue share a slot. */
-  readonly prefix: string;
-  readonly consume: ConsumeOptions;
-  /** Called whenever a run has ended and there is room for another wake. */
-  readonly onFree: () => void;
-  readonly logger: Logger;
-}
-
 const QUEUE = 'wakes';
 
 /**
@@ -56,7 +45,22 @@ const PACE = { drainDelay: BLOCK_SECONDS, runRetryDelay: 1_000 };
 const STREAM_LENGTH = 100;
 
 /** Loads BullMQ only here: the ingress never runs this. */
-export async function startExecutor({ client, prefix, consume, onFree, logger }: ExecutorDeps): Promise<Executor> {
+export async function startExecutor({
+  client,
+  prefix,
+  consume,
+  onFree,
+  logger,
+}: {
+  /** Not shared with anything else; must have `maxRetriesPerRequest: null`. */
+  readonly client: Client;
+  /** Hash-tagged, so that all keys of the queue share a slot. */
+  readonly prefix: string;
+  readonly consume: ConsumeOptions;
+  /** Called whenever a run has ended and there is room for another wake. */
+  readonly onFree: () => void;
+  readonly logger: Logger;
+}): Promise<Executor> {
   const { Queue, Worker } = await import('bullmq');
   const shared = { connection: client, prefix };
   const queue = new Queue<ConversationRef>(QUEUE, { ...shared, streams: { events: { maxLen: STREAM_LENGTH } } });

@@ -81,18 +81,6 @@ const messagesOf = ({ author, asked, said, at }: Turn, { channel }: InboundEvent
   { role: 'assistant', text: said, calls: [] },
 ];
 
-interface ToolboxesDeps {
-  /** Built-in tools as this agent has them. */
-  readonly builtIn: (agent: string) => readonly Tool[];
-  /** Names a tenant allows; null: all. */
-  readonly allowedBy: (tenant: string) => ReadonlySet<string> | null;
-  /** The guarded client for tools: one without an allow-list. */
-  readonly fetch: typeof globalThis.fetch;
-  readonly scrub: Scrub;
-  readonly meter: Meter;
-  readonly logger: Logger;
-}
-
 /** What an agent may use, as it was configured. */
 interface Equipment {
   readonly agent: string;
@@ -107,7 +95,17 @@ interface Equipment {
  * Makes what opens an agent's toolbox for a part of a run: its own tools or the delegate's, those their tenant allows.
  * @throws SallyportError ERR_CONFIG_INVALID for a name that is no built-in tool, or something that is no tool
  */
-export function createToolboxes(deps: ToolboxesDeps): (equipment: Equipment) => (part: Part) => Toolbox | null {
+export function createToolboxes(deps: {
+  /** Built-in tools as this agent has them. */
+  readonly builtIn: (agent: string) => readonly Tool[];
+  /** Names a tenant allows; null: all. */
+  readonly allowedBy: (tenant: string) => ReadonlySet<string> | null;
+  /** The guarded client for tools: one without an allow-list. */
+  readonly fetch: typeof globalThis.fetch;
+  readonly scrub: Scrub;
+  readonly meter: Meter;
+  readonly logger: Logger;
+}): (equipment: Equipment) => (part: Part) => Toolbox | null {
   return ({ agent, tools, delegates, delegateTools, guardrails }) => {
     const builtIn = new Map(deps.builtIn(agent).map((tool) => [tool.name, tool]));
     const unknown = [...tools, ...delegateTools].filter((given) => typeof given === 'string' && !builtIn.has(given));

@@ -50,13 +50,6 @@ export interface MemoryBounds {
   readonly ageMs: number;
 }
 
-export interface MemoryDeps {
-  readonly records: Records;
-  readonly digest: Identifier['digest'];
-  readonly clock: Clock;
-  readonly bounds: MemoryBounds;
-}
-
 /**
  * Conversations are spread over as many collections as base64url has characters, so that reading all of them never takes
  * one answer of the store as large as all of them together.
@@ -76,7 +69,17 @@ const turnSchema = z.object({
 const keptSchema = z.object({ v: z.literal(1), channel: z.string(), turns: z.array(turnSchema) });
 type Kept = z.output<typeof keptSchema>;
 
-export function createMemory({ records, digest, clock, bounds }: MemoryDeps): Memory {
+export function createMemory({
+  records,
+  digest,
+  clock,
+  bounds,
+}: {
+  readonly records: Records;
+  readonly digest: Identifier['digest'];
+  readonly clock: Clock;
+  readonly bounds: MemoryBounds;
+}): Memory {
   const nameOf = ({ conversation }: Remembered): string => digest('memory', [conversation.key]);
   const bucketOf = (name: string): Collection<Kept> => createCollection(records, collectionOf(name), keptSchema);
 
