@@ -41,12 +41,16 @@ async function tokenIsAccepted(apiUrl: string, botToken: string, fetch: typeof g
   const url = new URL('auth.test', apiUrl);
   const headers = { authorization: `Bearer ${botToken}` };
   const signal = AbortSignal.timeout(ANSWER_MS);
+  const sentAt = Date.now();
   const response = await fetch(url, { method: 'POST', headers, signal }).catch(() => {
     throw new Error(`nothing answers at ${url.origin}`);
   });
+  const answeredAt = Date.now();
   const body = (await response.json().catch(() => ({}))) as { ok?: boolean };
   if (body.ok !== true) throw new Error('SLACK_BOT_TOKEN: Slack does not accept it');
-  const skew = Math.abs(Date.now() - Date.parse(response.headers.get('date') ?? '')) / 1000;
+  // The header names the second in which Slack answered, at some time between the request and its answer.
+  const date = Date.parse(response.headers.get('date') ?? '');
+  const skew = Math.max(0, sentAt - (date + 999), date - answeredAt) / 1000;
   if (Number.isNaN(skew)) return 'accepted; the clock could not be compared';
   if (skew > SKEW_SECONDS) throw new Error(`the clock is ${Math.round(skew)} s off Slack's: set it by NTP`);
   return `accepted, clock within ${Math.ceil(skew) || 1} s`;

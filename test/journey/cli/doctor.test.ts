@@ -152,6 +152,18 @@ test.each([-45, 45])('a clock that is %i s off Slack’s fails and says by how m
   expect(out).toMatch(/FAIL {2}slack credentials \(default\): the clock is 4\d s off Slack's: set it by NTP\n/);
 });
 
+test('what a slow answer takes does not count as a difference of the clocks', async () => {
+  const server = createServer((_, response) => {
+    const date = new Date().toUTCString();
+    setTimeout(() => response.writeHead(200, { date }).end('{"ok":true}'), 3_000);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const { out } = await doctor({ SLACK_API_URL: `http://127.0.0.1:${port}/` });
+  expect(out).toContain('ok    slack credentials (default): accepted, clock within 1 s\n');
+});
+
 test('a Slack that is not there and a public URL that does not lead here fail by name', async () => {
   const origin = `http://127.0.0.1:${await freePort()}`;
   const { code, lines, err } = await doctor({
