@@ -269,8 +269,7 @@ describe('what is refused', () => {
 });
 
 describe('the reply', () => {
-  // biome-ignore lint/suspicious/noExplicitAny: this half takes nothing
-  const { replier } = chatNode.open({}, undefined as any);
+  const { replier } = chatNode.open({}, undefined as never);
   const options: GateOptions = replier === undefined ? {} : { replier };
 
   test('is kept with the run, and its journal says that it was given', async () => {
