@@ -85,16 +85,17 @@ function acknowledged(c: AppContext, journey: Journey, receipt: Receipt, deps: D
 
 async function refused(c: AppContext, journey: Journey, error: unknown, deps: DeliverDeps): Promise<Response> {
   const { channel, requestId } = journey;
-  let code = codeOf(error);
-  const isForged = isFailedProof(code);
-  if (isForged && (await deps.failures.isOver(deps.sourceOf(c)))) code = 'ERR_RATE_LIMITED';
+  const isForged = isFailedProof(codeOf(error));
+  const isOver = isForged && (await deps.failures.isOver(deps.sourceOf(c)));
+  const failure = isOver ? new SallyportError('ERR_RATE_LIMITED', 'too many forgeries from this source') : error;
+  const code = codeOf(failure);
   if (code === 'ERR_INTERNAL') deps.logger.error({ requestId, error }, 'delivery.failed');
   const answer = channel.refuse?.(code);
   const status = answer?.status ?? statusOf(code);
   const outcome: DeliveryOutcome = status === 503 ? 'unavailable' : 'rejected';
   deps.meter.delivery(channel.name, outcome, reasonOf(code));
   finished(c, journey, { outcome, items: [], code, status }, deps);
-  return answer === undefined ? problem(error, requestId) : toResponse(answer, requestId);
+  return answer === undefined ? problem(failure, requestId) : toResponse(answer, requestId);
 }
 
 /** `ERR_SIGNATURE_MISMATCH` as a metric label: `signature_mismatch`. */

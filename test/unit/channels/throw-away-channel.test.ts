@@ -85,8 +85,14 @@ function pigeonHalf(posted: unknown[], opened: string[]): NodeHalf<PigeonSetting
   };
 }
 
-async function openPigeon(posted: unknown[], opened: string[]) {
-  const environment = { ...freshKeys(), PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'silent' };
+async function openPigeon(posted: unknown[], opened: string[], module = pigeonModule, failures = '1200') {
+  const environment = {
+    ...freshKeys(),
+    SALLYPORT_FAILURES_PER_MINUTE: failures,
+    PORT: '0',
+    HOST: '127.0.0.1',
+    LOG_LEVEL: 'silent',
+  };
   const loaded = loadConfig({}, { ...environment, SALLYPORT_DATA_DIR: join(await testFolder(), 'data') }, 'all');
   if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
   const { tenants, windows } = loaded.config;
@@ -96,7 +102,7 @@ async function openPigeon(posted: unknown[], opened: string[]) {
     windows: { ...windows, pigeon: 3_600_000 },
   } as Config;
   const extended: Plugs = {
-    modules: [...plugs.modules, pigeonModule],
+    modules: [...plugs.modules, module],
     halves: { ...plugs.halves, pigeon: async () => pigeonHalf(posted, opened) },
   };
   const runtime = await openRuntime(config, false, extended);
@@ -134,4 +140,24 @@ test('a channel is its two halves and its place in the registries: delivered, ac
   expect(opened).toEqual(['default']);
   const { events } = await runtime.store.events.list('default', { channel: 'pigeon', limit: 10 });
   expect(events.map(({ event }) => event.channel)).toEqual(['pigeon']);
+});
+
+test('failed proofs over the rate get 429 also from a channel whose failures are answered as the API answers them', async () => {
+  const module: ChannelModule<PigeonSettings> = {
+    ...pigeonModule,
+    receive(given, deps) {
+      const find = pigeonModule.receive(given, deps);
+      return (rest) => {
+        const channel = find(rest);
+        if (channel === null) return null;
+        const { refuse: _, ...bare } = channel;
+        return bare;
+      };
+    },
+  };
+  const { url } = await openPigeon([], [], module, '2');
+  const send = () => fetch(url, { method: 'POST', headers: { 'x-word': 'caw' }, body: '{}' });
+  const answers = [await send(), await send(), await send()];
+  expect(answers.map(({ status }) => status)).toEqual([401, 401, 429]);
+  expect(await answers[2]?.json()).toMatchObject({ code: 'ERR_RATE_LIMITED' });
 });
