@@ -4,6 +4,7 @@ import type { TokenSpoil } from '../channels/sample.node.ts';
 import type { Config } from '../config/schema.ts';
 import { toUtf8 } from '../core/crypto/encoding.ts';
 import { trimEndOf } from '../core/text/cap.ts';
+import { parseUrl } from '../core/text/url.ts';
 import { oneLine } from './error-line.ts';
 import { EXIT, Exit, type Io } from './io.ts';
 import { secretOf, toolSettings } from './settings.ts';
@@ -40,7 +41,7 @@ export async function mintToken(api: Config['api'], claims: TokenClaims, notBefo
 export async function apiUrl(io: Io): Promise<string> {
   const given = io.environment.SALLYPORT_URL;
   if (!given) return `http://127.0.0.1:${(await toolSettings(io)).server.port}`;
-  if (!/^https?:/.test(given) || !URL.canParse(given)) throw new Exit(EXIT.config, 'SALLYPORT_URL: is not a URL');
+  if (!/^https?:/.test(given) || parseUrl(given) === null) throw new Exit(EXIT.config, 'SALLYPORT_URL: is not a URL');
   return trimEndOf(given, '/');
 }
 

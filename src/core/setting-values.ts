@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fromBase64, toUtf8 } from './crypto/encoding.ts';
+import { parseUrl } from './text/url.ts';
 
 /** Parsers for the values of settings. Their messages say what is expected and never what was given. */
 
@@ -85,7 +86,7 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 /** An http(s) URL without credentials; plain http only to loopback, because what goes there carries secrets. */
 export const httpUrl = z.string({ error: 'must be a URL' }).transform((text, context) => {
-  const url = URL.canParse(text.trim()) ? new URL(text.trim()) : null;
+  const url = parseUrl(text.trim());
   const refuse = (message: string) => {
     context.addIssue({ code: 'custom', message });
     return z.NEVER;
@@ -108,7 +109,7 @@ export const tenantName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, {
 
 /** A proxy, with its credentials or without. Nothing but them and the host may be in it. */
 export const proxyUrl = z.string({ error: 'must be a URL' }).transform((text, context) => {
-  const url = URL.canParse(text.trim()) ? new URL(text.trim()) : null;
+  const url = parseUrl(text.trim());
   const isPlain = url !== null && url.pathname === '/' && url.search === '' && url.hash === '';
   if (!isPlain || !['http:', 'https:'].includes(url.protocol) || !isDecodable(url.username + url.password)) {
     context.addIssue({ code: 'custom', message: 'must be http(s)://host:port or http(s)://user:password@host:port' });

@@ -16,6 +16,7 @@ import {
 } from '../../channels/sample.node.ts';
 import type { ChannelName } from '../../core/event.ts';
 import { integer, tenantName } from '../../core/setting-values.ts';
+import { parseUrl } from '../../core/text/url.ts';
 import { apiToken, apiUrl, callApi, spoiledToken } from '../access.ts';
 import { dataFolderOf, readDevIdentity } from '../dev/vendors.ts';
 import { EXIT, Exit, type Io, inLine } from '../io.ts';
@@ -166,8 +167,8 @@ function isCorrect(
 
 async function hookUrl(sender: Sender, { url, tenant }: Options, io: Io): Promise<URL> {
   const base = url ?? (await apiUrl(io));
-  if (!URL.canParse(base)) throw new Exit(EXIT.usage, '--url: is not a URL');
-  const parsed = new URL(base);
+  const parsed = parseUrl(base);
+  if (parsed === null) throw new Exit(EXIT.usage, '--url: is not a URL');
   return parsed.pathname === '/' ? new URL(sender.path(tenant), parsed) : parsed;
 }
 

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { domainToUnicode } from 'node:url';
+import { parseUrl } from '../../core/text/url.ts';
 import { addressKind } from './address.ts';
 import type { UrlReason } from './reasons.ts';
 
@@ -86,9 +87,9 @@ function readUrl(text: string, base?: URL): Read {
   const authority = http.exec(absolute)?.[1];
   if (authority === undefined) return refuse('url-malformed');
   if (authority.includes('@')) return refuse('credentials-in-url');
-  if (hidesCredentials(absolute) || !URL.canParse(absolute)) return refuse('url-malformed');
+  const url = hidesCredentials(absolute) ? null : parseUrl(absolute);
+  if (url === null) return refuse('url-malformed');
 
-  const url = new URL(absolute);
   const host = readHost(authority.replace(trailingPort, ''), url.hostname);
   if (host.kind === 'unclean') return refuse('host-not-canonical');
   if (host.kind === 'name') url.hostname = host.host;
@@ -103,7 +104,7 @@ const hidesCredentials = (absolute: string): boolean => /^[^/]*\/\/[^/]*@/.test(
 function absoluteText(text: string, base: URL): string {
   if (scheme.test(text)) return text;
   if (text.startsWith('//')) return base.protocol + text;
-  return URL.canParse(text, base.href) ? new URL(text, base).href : '';
+  return parseUrl(text, base)?.href ?? '';
 }
 
 /**

@@ -1,3 +1,4 @@
+import { parseUrl } from '../../core/text/url.ts';
 import { admit, type Hop } from './admit.ts';
 import { OutboundError, type OutboundReason } from './reasons.ts';
 import type { Resolve } from './resolve.ts';
@@ -93,6 +94,5 @@ const setsOf = (answer: ScriptedAnswer): readonly (readonly string[])[] =>
 
 /** A host name as the guard asks for it, from any way of writing it. */
 export function hostKey(host: string): string {
-  const url = `http://${host}/`;
-  return (URL.canParse(url) ? new URL(url).hostname : host.toLowerCase()).replace(/\.$/, '');
+  return (parseUrl(`http://${host}/`)?.hostname ?? host.toLowerCase()).replace(/\.$/, '');
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SallyportError } from '../../core/errors.ts';
 import { withinTime } from '../../core/linked-signal.ts';
+import { parseUrl } from '../../core/text/url.ts';
 import { type KeySet, parseKeySet } from './key-set.ts';
 
 /** Where an issuer's keys are. */
@@ -29,7 +30,7 @@ export async function fetchKeySet(source: KeySource, fetch: typeof globalThis.fe
 async function discover(url: string, fetch: typeof globalThis.fetch): Promise<string> {
   const { document } = await fetchDocument(url, fetch);
   const uri = metadata.safeParse(document).data?.jwks_uri ?? '';
-  const target = URL.canParse(uri) ? new URL(uri) : null;
+  const target = parseUrl(uri);
   if (target?.protocol === 'https:' || target?.origin === new URL(url).origin) return uri;
   throw new SallyportError('ERR_KEYS_UNAVAILABLE', 'the issuer names no usable key set');
 }

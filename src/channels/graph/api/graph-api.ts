@@ -3,6 +3,7 @@ import { SallyportError } from '../../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json-text.ts';
 import { linkSignals } from '../../../core/linked-signal.ts';
 import { trimEndOf } from '../../../core/text/cap.ts';
+import { parseUrl } from '../../../core/text/url.ts';
 import type { AccessTokens } from '../../../net/client-credentials.ts';
 import { retryAfterMs } from '../../../net/retry-after.ts';
 import { type PostCall, VENDOR_CALL_MS } from '../../channel.ts';
@@ -235,8 +236,9 @@ export async function* pagesOf(
 
 /** Of the link only what stands below the version: the host stays the configured one, which alone gets our token. */
 function pathOf(link: unknown): string | null {
-  if (typeof link !== 'string' || !URL.canParse(link)) return null;
-  const { pathname, search } = new URL(link);
+  const url = typeof link === 'string' ? parseUrl(link) : null;
+  if (url === null) return null;
+  const { pathname, search } = url;
   const parts = pathname.split('/');
   const version = parts.findIndex((part) => part === 'v1.0' || part === 'beta');
   const below = version === -1 ? [] : parts.slice(version + 1);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SallyportError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
+import { parseUrl } from '../../../core/text/url.ts';
 import { type CallOutcome, failureOfAnswer, failureOfThrown } from '../../../net/call-outcome.ts';
 import type { Sealer } from '../../../scrub/seal.ts';
 import type { PostCall, Replier, ReplyContext, ReplyMessage, ReplyResult, SendContext } from '../../channel.ts';
@@ -184,8 +185,8 @@ function createResponseUrlPost(apiUrl: string, fetch: typeof globalThis.fetch): 
 }
 
 function isAllowed(url: string, origin: string | undefined): boolean {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined || parsed.username !== '' || parsed.password !== '') return false;
+  const parsed = parseUrl(url);
+  if (parsed === null || parsed.username !== '' || parsed.password !== '') return false;
   return parsed.origin === origin || (parsed.protocol === 'https:' && hosts.has(parsed.host));
 }
 

@@ -1,4 +1,5 @@
 import { SallyportError } from '../../../core/errors.ts';
+import { parseUrl } from '../../../core/text/url.ts';
 
 /**
  * Where the Bot connector lives: Teams' own hosts for the public cloud and GCC
@@ -49,7 +50,7 @@ function readEntry(text: string): Entry {
 
 /** A URL that a path can be appended to; the parser must have had nothing to repair in it. */
 function readServiceUrl(text: string): URL | null {
-  const url = URL.canParse(text) ? new URL(text) : null;
+  const url = parseUrl(text);
   if (url === null || (url.href !== text && url.href !== `${text}/`)) return null;
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') return null;
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname)) ? url : null;

@@ -1,4 +1,5 @@
 import { SallyportError } from '../../../core/errors.ts';
+import { parseUrl } from '../../../core/text/url.ts';
 
 interface Address {
   readonly host: string;
@@ -65,7 +66,7 @@ function sentinelTarget(tls: boolean, text: string): Target {
 function parseOne(text: string): URL {
   // `host:port` alone is how people continue a Cluster list.
   const full = text.includes('://') ? text : `redis://${text}`;
-  const url = URL.canParse(full) ? new URL(full) : null;
+  const url = parseUrl(full);
   if (url === null || url.hostname === '') throw invalid('a host cannot be read');
   if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') throw invalid('its scheme is not redis or rediss');
   return url;
