@@ -226,6 +226,14 @@ function globalsOf(file: string): ReadonlySet<string> {
   return found;
 }
 
+test('URLs are read by `parseUrl`, which judges the same text the same way however often it is called', () => {
+  expect(sources('src').filter((file) => /\bcanParse\b/.test(code(file)))).toEqual([]);
+});
+
+test('no unit test replaces modules: others have loaded them already', () => {
+  expect(sources('test/unit').filter((file) => /\bvi\.(mock|doMock|resetModules)\(/.test(code(file)))).toEqual([]);
+});
+
 test('signals are combined by `linkSignals`, which gives its parents back', () => {
   const combining = sources('src').filter((file) => /AbortSignal\.any\(/.test(code(file)));
   expect(combining).toEqual([]);

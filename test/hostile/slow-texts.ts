@@ -1,4 +1,4 @@
-import { createRandom, type Random } from './corpus/random.ts';
+import { createRandom, type Random } from '../unit/scrub/corpus/random.ts';
 
 /** Makes a text of about so many characters; the same seed makes the same kind of text at every length. */
 export interface SlowText {

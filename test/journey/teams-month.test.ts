@@ -1,24 +1,24 @@
 import { afterEach, expect, it } from 'vitest';
-import type { EventRecord } from '../../../src/core/event.ts';
-import type { SigningKey } from '../../../src/testing/keys/signing-key.ts';
+import type { EventRecord } from '../../src/core/event.ts';
+import type { SigningKey } from '../../src/testing/keys/signing-key.ts';
 import {
   type BotConnectorFault,
   type BotConnectorServer,
   createBotConnectorKey,
   startBotConnectorServer,
-} from '../../../src/testing/teams/bot-connector-server.ts';
-import { deliverActivity } from '../../../src/testing/teams/resend.ts';
+} from '../../src/testing/teams/bot-connector-server.ts';
+import { deliverActivity } from '../../src/testing/teams/resend.ts';
 import {
   type SignedTeamsRequest,
   signTeamsActivity,
   signTeamsOutgoing,
   type TeamsActivity,
-} from '../../../src/testing/teams/signer.ts';
-import { seeded } from '../../support/campaign.ts';
-import { createFakeClock, type FakeClock } from '../../support/clock.ts';
-import { CAMPAIGN_MS, seeds } from '../../support/seeds.ts';
-import { type Answered, APP_ID, openTeamsGate, SECURITY_TOKEN, said, type TeamsGate } from '../../support/teams.ts';
-import { until } from '../../support/until.ts';
+} from '../../src/testing/teams/signer.ts';
+import { seeded } from '../support/campaign.ts';
+import { createFakeClock, type FakeClock } from '../support/clock.ts';
+import { CAMPAIGN_MS, seeds } from '../support/seeds.ts';
+import { type Answered, APP_ID, openTeamsGate, SECURITY_TOKEN, said, type TeamsGate } from '../support/teams.ts';
+import { until } from '../support/until.ts';
 
 const DAY_MS = 86_400_000;
 const DAYS = 28;

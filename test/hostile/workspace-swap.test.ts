@@ -2,10 +2,10 @@ import type { PathLike, Stats } from 'node:fs';
 import { link, lstat, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { ToolContext } from '../../../../src/workers/tools/tool.ts';
-import { createFolders } from '../../../../src/workers/tools/workspace/folders.ts';
-import { createWorkspace } from '../../../../src/workers/tools/workspace/workspace.ts';
-import { testFolder } from '../../../support/folder.ts';
+import type { ToolContext } from '../../src/workers/tools/tool.ts';
+import { createFolders } from '../../src/workers/tools/workspace/folders.ts';
+import { createWorkspace } from '../../src/workers/tools/workspace/workspace.ts';
+import { testFolder } from '../support/folder.ts';
 
 /**
  * A program of the run, or another run's, that exchanges what lies in the folder at the worst moment: after it was looked

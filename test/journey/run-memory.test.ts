@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { type MemoryWorld, startMemoryWorld } from '../../support/memory-world.ts';
+import { type MemoryWorld, startMemoryWorld } from '../support/memory-world.ts';
 
 /** A third. `bench/memory.ts` measures thousands, and finds leaks of some hundred bytes a run. */
 const RUNS = 40;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { contextRules, tokenRules } from '../../../src/scrub/rules/all.ts';
+import { contextRules, tokenRules } from '../../src/scrub/rules/all.ts';
+import { scrub } from '../unit/scrub/support.ts';
 import { slowTexts } from './slow-texts.ts';
-import { scrub } from './support.ts';
 
 /**
  * What a text made to be slow is made of: the literals that rules look for, over and over, so that each could look at
