@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { Redis } from 'ioredis';
 import { beforeAll, expect, it } from 'vitest';
 import { silentLogger } from '../../src/core/logger.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
+import { scripts } from '../../src/queue/redis/scripts.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { wholeChain } from '../support/audit.ts';
 import type { AuditPlan } from '../support/audit-plan.ts';
@@ -99,6 +101,33 @@ describeRedis('over Redis the audit', () => {
     }
     const subjects = (await wholeChain(store, 'acme')).map(({ subject }) => subject);
     expect([...subjects].sort()).toEqual(['else', 'lost0', 'lost0+', 'lost1', 'lost1+', 'more', 'warm']);
+    await stores.close();
+    await proxy.close();
+    await server.stop();
+  });
+
+  it('has what scripts parked, each once, although the reply to a step of taking it over was lost', async () => {
+    const server = await startRedis();
+    const proxy = await startTcpProxy(server.port);
+    const stores = createTestStores();
+    const store = await stores.open(`redis://127.0.0.1:${proxy.port}`);
+    const admin = new Redis(server.port);
+    const due = async (from: number, to: number): Promise<void> => {
+      const parked = Array.from({ length: to - from }, (_, n) => `acme ev_${from + n} ERR_ATTEMPTS_EXHAUSTED`);
+      await admin.rpush(`{${stores.prefix}:0}:audit-due`, ...parked);
+    };
+    await due(0, 1);
+    const consumer = store.jobs.consume({ concurrency: 1, run: async () => {} });
+    // Redis knows the scripts from here on, so that the reply lost below is not NOSCRIPT.
+    await until('the first one is in the chain', async () => (await store.audit.head('acme')).seq === 1);
+    proxy.swallowReplyTo(scripts.auditSettle.sha);
+    await due(1, 251);
+    await until('the list is empty', async () => (await admin.exists(`{${stores.prefix}:0}:audit-due`)) === 0);
+    expect(proxy.swallowed).toBe(1);
+    const subjects = (await wholeChain(store, 'acme')).map(({ subject }) => subject);
+    expect(subjects).toEqual(Array.from({ length: 251 }, (_, n) => `ev_${n}`));
+    await consumer.close(1_000);
+    admin.disconnect();
     await stores.close();
     await proxy.close();
     await server.stop();

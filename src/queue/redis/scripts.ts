@@ -7,6 +7,7 @@ import shard from './scripts/_shard.lua';
 import accept from './scripts/accept.lua';
 import auditAppend from './scripts/audit-append.lua';
 import auditRead from './scripts/audit-read.lua';
+import auditSettle from './scripts/audit-settle.lua';
 import auditTrim from './scripts/audit-trim.lua';
 import callBack from './scripts/call-back.lua';
 import claim from './scripts/claim.lua';
@@ -45,6 +46,7 @@ export const scripts = {
   accept: script(shard, accept),
   auditAppend: script(shard, auditAppend),
   auditRead: script(shard, auditRead),
+  auditSettle: script(shard, auditSettle),
   auditTrim: script(shard, auditTrim),
   callBack: script(shard, line, callBack),
   claim: script(shard, claim),

@@ -163,24 +163,24 @@ const AT_ONCE = 100;
 const HOLD_MS = 15_000;
 
 /**
- * Puts what scripts parked by themselves into the audit, in order. It is taken off the list afterwards, so that it comes
- * twice if a worker dies in between, and never not at all.
+ * Puts what scripts parked by themselves into the audit, in order, at least once: an entry leaves the list only after it is
+ * in the chain, so that it comes twice if a worker dies in between.
  */
 export async function drainAuditDue(shards: Shards, tag: string, audit: Audit): Promise<void> {
-  const { client } = shards;
+  const { client, run } = shards;
   const key = `${tag}:audit-due`;
-  const read = (): Promise<string[]> =>
-    client.lrange(key, 0, AT_ONCE - 1).catch((error: unknown) => {
+  const read = (): Promise<[settled: string | null, due: string[]]> =>
+    Promise.all([client.get(`${tag}:audit-settled`), client.lrange(key, 0, AT_ONCE - 1)]).catch((error: unknown) => {
       throw unavailable(error);
     });
-  if ((await read()).length === 0) return;
+  if ((await read())[1].length === 0) return;
   const lease = await acquireNamed(shards, key, HOLD_MS);
   if (lease === null) return;
   try {
-    for (let due = await read(); due.length > 0; due = await read()) {
+    for (let [settled, due] = await read(); due.length > 0; [settled, due] = await read()) {
       for (const [tenant, notes] of byTenant(due, shards.now() || Date.now())) await audit.append(tenant, notes);
       if (!(await lease.renew())) return;
-      await client.ltrim(key, due.length, -1);
+      await run(scripts.auditSettle, tag, [settled ?? 0, due.length]);
     }
   } finally {
     await lease.release();

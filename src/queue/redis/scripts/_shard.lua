@@ -22,6 +22,7 @@
 --   <tag>:audit-bases                  hash of tenant -> hash of the latest entry that was trimmed
 --   <tag>:audit-oldest                 zset of tenants by the time of their oldest entry
 --   <tag>:audit-due                    list of '<tenant> <event id> <code>': what scripts parked, until it is in the chain
+--   <tag>:audit-settled                counter of the elements ever removed from audit-due
 --
 -- A line whose queue is not empty has a wake in its tenant's outbox or a time in `due`: nothing is ever left asleep.
 local call = redis.call
