@@ -1,3 +1,4 @@
+import { type ChainHead, EMPTY } from '../core/audit/chain.ts';
 import { type Checkpoint, checkpointText } from '../core/audit/checkpoint.ts';
 import type { Clock } from '../core/clock.ts';
 import { codeOf } from '../core/errors.ts';
@@ -33,7 +34,7 @@ const LEADER = 'audit-checkpoints';
 /** Of all workers that call this, one leads and says every so often how each tenant's chain ends, where it has grown. */
 export function startCheckpoints(deps: CheckpointDeps): Checkpoints {
   const { everyMs, logger } = deps;
-  const written = new Map<string, number>();
+  const written = new Map<string, ChainHead>();
   let lease: NamedLease | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
@@ -74,10 +75,15 @@ export function startCheckpoints(deps: CheckpointDeps): Checkpoints {
   };
 }
 
-async function writeOne(tenant: string, written: Map<string, number>, deps: CheckpointDeps): Promise<void> {
+async function writeOne(tenant: string, written: Map<string, ChainHead>, deps: CheckpointDeps): Promise<void> {
   const head = await deps.audit.head(tenant);
-  if (head.seq <= (written.get(tenant) ?? 0)) return;
-  const checkpoint = { tenant, ...head, at: new Date(deps.clock()).toISOString() };
-  await deps.write({ ...checkpoint, signature: deps.sign(checkpointText(checkpoint)) });
-  written.set(tenant, head.seq);
+  const last = written.get(tenant) ?? EMPTY;
+  if (head.seq === last.seq && head.hash === last.hash) return;
+  // Chains only grow. What is signed from here on disagrees with what was signed before, and verifying says so.
+  if (head.seq <= last.seq) deps.logger.error({ tenant, seq: head.seq, lastSeq: last.seq }, 'audit.chain-replaced');
+  if (head.seq > 0) {
+    const checkpoint = { tenant, ...head, at: new Date(deps.clock()).toISOString() };
+    await deps.write({ ...checkpoint, signature: deps.sign(checkpointText(checkpoint)) });
+  }
+  written.set(tenant, head);
 }

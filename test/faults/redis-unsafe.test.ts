@@ -7,6 +7,8 @@ import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts
 import { consumeInto, createTestStores } from '../support/redis-store.ts';
 import { until } from '../support/until.ts';
 
+const event = createEventMaker(Date.now);
+
 describeRedis('a Redis that may lose events', () => {
   const stores = createTestStores();
   let server: RedisServer;
@@ -54,7 +56,6 @@ describeRedis('a Redis that may lose events', () => {
   it('that is nearly full refuses events and still lets workers finish what it has', async () => {
     server = await startRedis({ args: ['--maxmemory', '64mb'] });
     const store = await stores.open(server.url);
-    const event = createEventMaker(Date.now);
     const accepted: string[] = [];
     const fill = async (): Promise<boolean> => {
       const [answer] = await store.inbox.accept([event({ text: 'x'.repeat(40_000) })]);
@@ -78,6 +79,30 @@ describeRedis('a Redis that may lose events', () => {
     await vi.waitFor(async () => expect(await store.inbox.accept([late])).toMatchObject([{ outcome: 'accepted' }]), {
       timeout: PATIENCE_MS,
     });
+  });
+
+  const flush = async (): Promise<void> => {
+    const admin = new Redis(server.port);
+    await admin.flushall();
+    admin.disconnect();
+  };
+
+  it('that was flushed is marked anew by the next check, so that no process with another id key starts beside it', async () => {
+    server = await startRedis();
+    const store = await stores.open(server.url);
+    await flush();
+    await store.check();
+    await expect(stores.open(server.url, { idCheck: 'another' })).rejects.toMatchObject({ code: 'ERR_STORE_MISMATCH' });
+    await expect(store.inbox.accept([event()])).resolves.toMatchObject([{ outcome: 'accepted' }]);
+  });
+
+  it('that was flushed and marked with another id key since takes nothing more of this one, from the next check on', async () => {
+    server = await startRedis();
+    const store = await stores.open(server.url);
+    await flush();
+    await stores.open(server.url, { idCheck: 'another' });
+    await expect(store.check()).rejects.toMatchObject({ code: 'ERR_STORE_MISMATCH' });
+    await expect(store.inbox.accept([event()])).rejects.toMatchObject({ code: 'ERR_STORE_MISMATCH' });
   });
 
   it.each([

@@ -1,5 +1,6 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
+import { type ChainHead, EMPTY } from '../../src/core/audit/chain.ts';
 import { type Checkpoint, checkpointText } from '../../src/core/audit/checkpoint.ts';
 import { verifyChain } from '../../src/core/audit/verify.ts';
 import { freshKeyPair, signerOf, verifierOf } from '../../src/core/crypto/ed25519.node.ts';
@@ -100,6 +101,34 @@ test('audit verify with checkpoints sees a missing end, another chain, and a for
   const [first] = await lines();
   await appendFile(file, `${JSON.stringify({ ...first, seq: 2 })}\n`);
   expect(await verify(2)).toMatchObject({ code: 1, err: 'checkpoint in line 3: its signature is not of this key\n' });
+});
+
+test('go on when a store was emptied, which is told once', async () => {
+  const { store } = await open();
+  const told: unknown[] = [];
+  const signed: [number, string][] = [];
+  const headOf = (seq: number, digit: string): ChainHead => ({ seq, hash: digit.repeat(64) });
+  const heads = [headOf(3, 'a'), EMPTY, EMPTY, headOf(1, 'b'), headOf(3, 'c'), headOf(3, 'c')];
+  let asked = 0;
+  const one = startCheckpoints({
+    audit: { head: async () => heads[Math.min(asked++, heads.length - 1)] ?? EMPTY },
+    acquire: store.lease.acquire,
+    tenants: ['acme'],
+    sign: () => '',
+    write: async ({ seq, hash }) => void signed.push([seq, hash[0] ?? '']),
+    everyMs: 10,
+    clock: Date.now,
+    logger: { ...silentLogger, error: (line, event) => void told.push([event, line]) },
+  });
+  await vi.waitFor(() => expect(asked).toBeGreaterThan(heads.length), { timeout: PATIENCE_MS });
+  await one.close();
+  expect(signed).toEqual([
+    [3, 'a'],
+    [1, 'b'],
+    [3, 'c'],
+  ]);
+  expect(told).toEqual([['audit.chain-replaced', { tenant: 'acme', seq: 0, lastSeq: 3 }]]);
+  await store.close();
 });
 
 test('closing does not wait for a store that does not answer', async () => {

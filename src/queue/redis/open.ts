@@ -54,7 +54,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     audit,
     check: async () => {
       try {
-        await agreement.ensure();
+        await agreement.confirm();
         await checkDurability(connections.swift, options.allowUnsafe, logger);
       } catch (error) {
         throw unavailable(error);

@@ -82,20 +82,24 @@ export interface Agreement {
    * @throws SallyportError ERR_STORE_MISMATCH; otherwise what the client throws
    */
   ensure(): Promise<void>;
+  /**
+   * Asks each time, and writes again what a flush or another Redis in its place has lost: otherwise a process with another
+   * key could start beside this one.
+   * @throws as `ensure`; nothing else is done in this store from then on
+   */
+  confirm(): Promise<void>;
 }
 
 export function createAgreement(client: Client, key: string, shards: number, idCheck: string): Agreement {
   let isAgreed = false;
-  return {
-    async ensure() {
-      if (isAgreed) return;
-      const stored = await runScript(client, scripts.meta, key, [shards, idCheck]);
-      const [storedShards, storedCheck] = stored as [string, string];
-      if (storedShards !== String(shards)) throw mismatch('SALLYPORT_REDIS_SHARDS');
-      if (storedCheck !== idCheck) throw mismatch('SALLYPORT_ID_KEY');
-      isAgreed = true;
-    },
-  };
+  async function confirm(): Promise<void> {
+    const stored = await runScript(client, scripts.meta, key, [shards, idCheck]);
+    const [storedShards, storedCheck] = stored as [string, string];
+    isAgreed = storedShards === String(shards) && storedCheck === idCheck;
+    if (storedShards !== String(shards)) throw mismatch('SALLYPORT_REDIS_SHARDS');
+    if (storedCheck !== idCheck) throw mismatch('SALLYPORT_ID_KEY');
+  }
+  return { confirm, ensure: async () => (isAgreed ? undefined : confirm()) };
 }
 
 const mismatch = (variable: string): SallyportError =>

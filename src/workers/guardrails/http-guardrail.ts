@@ -41,13 +41,20 @@ const VERSION_HEADERS = ['x-policy-version', 'etag'] as const;
  */
 export function createHttpGuardrail(options: HttpGuardrailOptions): Guardrail {
   const { name, stages, cacheMs, clock } = options;
-  const cache = createVerdictCache(cacheMs, clock);
+  // Tenants are configured, so there are only so many. Each has its own: a service may have a policy for each.
+  const caches = new Map<string, VerdictCache>();
+  const cacheOf = (tenant: string): VerdictCache => {
+    const cache = caches.get(tenant) ?? createVerdictCache(cacheMs, clock);
+    caches.set(tenant, cache);
+    return cache;
+  };
   return {
     name,
     stages,
     async check(subject) {
       const body = JSON.stringify(question(subject, options));
       const policy = cacheMs > 0 ? await options.policyVersion(subject.tenant) : 0;
+      const cache = cacheOf(subject.tenant);
       const key = createHash('sha256').update(`${policy}\n${body}`).digest('base64url');
       const known = cache.get(key);
       if (known !== undefined) return known;
@@ -108,13 +115,14 @@ function parsed(response: GuardedResponse): unknown {
 const noVerdict = (): SallyportError =>
   new SallyportError('ERR_GUARDRAIL_UNAVAILABLE', 'the guardrail gave no verdict');
 
+/** What is known of one tenant. */
 interface VerdictCache {
   get(key: string): Verdict | undefined;
   /** `version` is the policy's own; another one than before ends what was known. */
   put(key: string, verdict: Verdict, version: string | undefined): void;
 }
 
-/** Most verdicts that are kept; the oldest goes first. */
+/** Most verdicts of a tenant that are kept; the oldest goes first. */
 const MAX_VERDICTS = 1_000;
 
 function createVerdictCache(ttlMs: number, clock: Clock): VerdictCache {

@@ -10,9 +10,9 @@ import { createFakeClock } from '../../../support/clock.ts';
 import { noted } from '../../../support/tool-run.ts';
 import { startWeb } from '../../net/support/web.ts';
 
-const subject = (text = 'hello'): Judged => ({
+const subject = (text = 'hello', tenant = 'acme'): Judged => ({
   stage: 'output',
-  tenant: 'acme',
+  tenant,
   agent: 'assistant',
   text,
   instructions: 'Be kind.',
@@ -59,7 +59,7 @@ async function open(answer: (n: number) => Answer, options: Partial<HttpGuardrai
     ...options,
   });
   const guardrails = createGuardrails([guardrail], noted());
-  return { web, bodies, clock, check: (text?: string) => guardrails.check(subject(text)) };
+  return { web, bodies, clock, check: (text?: string, tenant?: string) => guardrails.check(subject(text, tenant)) };
 }
 
 describe('a guardrail that is a service', () => {
@@ -137,6 +137,24 @@ describe('a guardrail that is a service', () => {
     policy = 7;
     await check('a');
     expect(bodies).toHaveLength(5);
+  });
+
+  test('keeps the verdicts of each tenant by the policy that the service has for that tenant', async () => {
+    const versions: Record<string, string> = { acme: '1', globex: '7' };
+    const { bodies, check } = await open((n) => {
+      const { tenant } = bodies[n - 1] as { tenant: string };
+      return { headers: { 'x-policy-version': versions[tenant] ?? '' } };
+    });
+    const askAll = async (): Promise<void> => {
+      for (const text of ['a', 'b']) for (const tenant of ['acme', 'globex']) await check(text, tenant);
+    };
+    await askAll();
+    await askAll();
+    expect(bodies).toHaveLength(4);
+    versions.acme = '2';
+    await check('c', 'acme');
+    await askAll();
+    expect(bodies.slice(5).map((body) => (body as { tenant: string }).tenant)).toEqual(['acme', 'acme']);
   });
 
   test('is asked every time when nothing is to be kept', async () => {
