@@ -3,14 +3,18 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { beforeAll, expect, it } from 'vitest';
+import { type AuditEntry, hashOf } from '../../src/core/audit/chain.ts';
+import { sha256 } from '../../src/core/crypto/sha256.node.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { scripts } from '../../src/queue/redis/scripts.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { wholeChain } from '../support/audit.ts';
 import type { AuditPlan } from '../support/audit-plan.ts';
+import { ensureBuilt } from '../support/built.ts';
 import { bundle } from '../support/bundle.ts';
 import { endWithParent } from '../support/children.ts';
+import { sallyport } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
 import { describeRedis, startRedis, startRedisCluster } from '../support/redis.ts';
 import { createTestStores } from '../support/redis-store.ts';
@@ -22,12 +26,27 @@ beforeAll(async () => {
   program = await bundle('test/support/audit-child.ts');
 });
 
-/** Eight processes at once, some of which are killed amid their work. */
-async function tellAll(store: AuditPlan['store'], folder: string, kills: number): Promise<string[]> {
-  const plans = Array.from({ length: 8 }, (_, n) => ({
+interface Crowd {
+  readonly processes: number;
+  readonly writers: number;
+  /** Calls of each writer; each adds two entries. */
+  readonly each: number;
+  /** How many of the processes are killed amid their work. */
+  readonly kills: number;
+}
+
+const EIGHT: Crowd = { processes: 8, writers: 4, each: 30, kills: 2 };
+/** 20,000 entries. */
+const FOUR: Crowd = { processes: 4, writers: 100, each: 25, kills: 0 };
+
+/** Everything that was acknowledged to any of several processes at once. */
+async function tellAll(store: AuditPlan['store'], folder: string, crowd: Crowd): Promise<string[]> {
+  const { processes, writers, each, kills } = crowd;
+  const plans = Array.from({ length: processes }, (_, n) => ({
     store,
     name: `p${n}`,
-    each: n < kills ? 1_000_000 : 30,
+    writers,
+    each: n < kills ? 1_000_000 : each,
     acknowledged: `${folder}/p${n}.acknowledged`,
   }));
   const linesOf = ({ acknowledged }: AuditPlan): string[] =>
@@ -50,12 +69,49 @@ async function tellAll(store: AuditPlan['store'], folder: string, kills: number)
 }
 
 /** Whole, with everything acknowledged in it once, and what one call gave next to each other. */
-async function expectWhole(store: Store, acknowledged: readonly string[]): Promise<void> {
-  const subjects = (await wholeChain(store, 'acme')).map(({ subject }) => subject);
+async function expectWhole(store: Store, acknowledged: readonly string[]): Promise<AuditEntry[]> {
+  const entries = await wholeChain(store, 'acme');
+  const subjects = entries.map(({ subject }) => subject);
   expect(new Set(subjects).size).toBe(subjects.length);
   expect(acknowledged.filter((subject) => !subjects.includes(subject))).toEqual([]);
   for (const [at, subject] of subjects.entries()) {
     if (subject.endsWith('.0')) expect(subjects[at + 1]).toBe(subject.replace(/0$/, '1'));
+  }
+  return entries;
+}
+
+/** Of 20,000 entries the export is whole, and whatever is done to one of them is named by it. */
+async function expectEachAlterationNamed(entries: readonly AuditEntry[], folder: string): Promise<void> {
+  await ensureBuilt();
+  const lines = entries.map((entry) => JSON.stringify(entry));
+  const head = entries.at(-1)?.hash ?? '';
+  const verify = (given: readonly string[], ...args: string[]) =>
+    sallyport(['audit', 'verify', '-', ...args], { folder, input: given.join('\n') });
+  const whole = `20000 entries of acme, 1 to 20000, whole; head ${head}\n`;
+  expect(await verify(lines)).toEqual({ code: 0, out: whole, err: '' });
+  const [n, other] = [12_345, 678];
+  const change = (by: object): string[] => lines.with(n - 1, JSON.stringify({ ...entries[n - 1], ...by }));
+  const rehashed = (by: object): string[] => {
+    const { hash: _, ...entry } = { ...(entries[n - 1] as AuditEntry), ...by };
+    return lines.with(n - 1, JSON.stringify({ ...entry, hash: hashOf(entry, sha256) }));
+  };
+  const moved = lines[other] ?? '';
+  const alterations: readonly [named: number, why: RegExp, given: readonly string[], ...args: string[]][] = [
+    [n, /was altered/, change({ actor: 'user:eve' })],
+    [n, /was altered/, change({ data: {} })],
+    [n, /was altered/, change({ at: '2020-01-01T00:00:00.000Z' })],
+    [n + 1, /follows another entry/, rehashed({ subject: 'another' })],
+    [n, /missing/, lines.toSpliced(n - 1, 1)],
+    [n, /missing/, lines.toSpliced(n - 1, 500)],
+    [n - 1, /does not belong here/, lines.toSpliced(n - 1, 0, lines[n - 2] ?? '')],
+    [other + 1, /does not belong here/, lines.toSpliced(n - 1, 0, moved)],
+    [n, /tenant/, rehashed({ tenant: 'globex' })],
+    [20_000, /./, lines.slice(0, -1), '--head', head],
+  ];
+  for (const [named, why, given, ...args] of alterations) {
+    const { code, err } = await verify(given, ...args);
+    expect([code, err.split(':')[0]]).toEqual([1, `entry ${named}`]);
+    expect(err).toMatch(why);
   }
 }
 
@@ -64,17 +120,41 @@ it('of eight processes over one file the audit is one chain, though some are kil
   const path = `${folder}/store.db`;
   const options = { path, limits: defaultLimits, idCheck: 'check', logger: silentLogger };
   const store = await openEmbeddedStore(options);
-  await expectWhole(store, await tellAll({ path }, folder, 2));
+  await expectWhole(store, await tellAll({ path }, folder, EIGHT));
+  await store.close();
+});
+
+it('of four processes with 100 writers each over one file the audit is one chain of 20,000 entries', async () => {
+  const folder = await testFolder();
+  const path = `${folder}/store.db`;
+  const store = await openEmbeddedStore({ path, limits: defaultLimits, idCheck: 'check', logger: silentLogger });
+  const acknowledged = await tellAll({ path }, folder, FOUR);
+  expect(acknowledged).toHaveLength(20_000);
+  await expectWhole(store, acknowledged);
   await store.close();
 });
 
 describeRedis('over Redis the audit', () => {
+  it('of four processes with 100 writers each is one chain of 20,000 entries, and names what is altered in it', async () => {
+    const folder = await testFolder();
+    const server = await startRedis();
+    const stores = createTestStores();
+    const store = await stores.open(server.url);
+    const acknowledged = await tellAll({ url: server.url, prefix: stores.prefix }, folder, FOUR);
+    expect(acknowledged).toHaveLength(20_000);
+    const entries = await expectWhole(store, acknowledged);
+    expect(entries).toHaveLength(20_000);
+    await expectEachAlterationNamed(entries, folder);
+    await stores.close();
+    await server.stop();
+  });
+
   it('of eight processes is one chain, though some are killed', async () => {
     const folder = await testFolder();
     const server = await startRedis();
     const stores = createTestStores();
     const store = await stores.open(server.url);
-    const acknowledged = await tellAll({ url: server.url, prefix: stores.prefix }, folder, 2);
+    const acknowledged = await tellAll({ url: server.url, prefix: stores.prefix }, folder, EIGHT);
     expect(acknowledged.length).toBeGreaterThanOrEqual(6 * 4 * 30 * 2);
     await expectWhole(store, acknowledged);
     await stores.close();

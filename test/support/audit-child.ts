@@ -17,11 +17,11 @@ const store = await ('path' in plan.store
   ? openEmbeddedStore({ ...common, ...plan.store })
   : openRedisStore({ ...common, ...plan.store, shards: 1, minReplicas: 0, allowUnsafe: false }));
 
-async function tell(lane: number): Promise<void> {
+async function tell(writer: number): Promise<void> {
   let acknowledged = 0;
   for (let n = 0; acknowledged < plan.each; n += 1) {
     const about = { actor: 'system', action: 'run.finished', data: { pid: process.pid } } as const;
-    const subjects = [0, 1].map((part) => `${plan.name}.${lane}.${n}.${part}`);
+    const subjects = [0, 1].map((part) => `${plan.name}.${writer}.${n}.${part}`);
     const entries = subjects.map((subject) => ({ ...about, subject, at: Date.now() }));
     // Eight processes may keep one from the file for the second after which it refuses; it goes on with new subjects.
     const isAcknowledged = await store.audit.append('acme', entries).then(() => true, refused);
@@ -36,6 +36,6 @@ function refused(error: unknown): false {
   throw error;
 }
 
-await Promise.all(Array.from({ length: 4 }, (_, lane) => tell(lane)));
+await Promise.all(Array.from({ length: plan.writers }, (_, writer) => tell(writer)));
 await store.close();
 process.exit(0);
