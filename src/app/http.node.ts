@@ -1,9 +1,14 @@
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, Server as NetServer } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
+import { getRequestListener, RequestError } from '@hono/node-server';
 import { Hono } from 'hono';
+import { SallyportError } from '../core/errors.ts';
 import { mountOps } from '../server/health/routes.ts';
+import { answerClientError, answersWithHeaders } from '../server/http/answer.node.ts';
 import { type App, unknownRoute } from '../server/http/context.ts';
+import { createIsSecure, createTrust } from '../server/http/forwarded.node.ts';
+import { isPlainTarget } from '../server/http/raw-path.ts';
+import { problem } from '../server/http/respond.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** Milliseconds for a request's headers. Slack gives up on the whole exchange after 3 s. */
@@ -20,9 +25,21 @@ export interface Listening {
   close(graceMs: number): Promise<void>;
 }
 
-/** Serves an app. `bodyMs` is the app's own limit; Node's is the backstop behind it. */
-export async function listen(app: App, host: string, port: number, bodyMs: number): Promise<Listening> {
-  const answer = getRequestListener(app.fetch);
+/** Serves an app with the headers of every answer, on paths matched as they were sent. */
+export async function listen(
+  app: App,
+  options: {
+    readonly host: string;
+    readonly port: number;
+    /** The app's own limit for a body, in ms; Node's is the backstop behind it. */
+    readonly bodyMs: number;
+    /** Whether an address is a proxy whose `X-Forwarded-Proto` is believed. */
+    readonly isTrusted: (address: string) => boolean;
+    readonly newRequestId: () => string;
+  },
+): Promise<Listening> {
+  const { host, port, bodyMs, isTrusted, newRequestId } = options;
+  const answer = getRequestListener(app.fetch, { errorHandler: (error) => refused(error, newRequestId()) });
   let isClosing = false;
   const server = createServer(
     {
@@ -30,12 +47,15 @@ export async function listen(app: App, host: string, port: number, bodyMs: numbe
       requestTimeout: HEADERS_MS + bodyMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: CHECK_MS,
+      ServerResponse: answersWithHeaders(createIsSecure(isTrusted)),
     },
     (incoming, outgoing) => {
       if (isClosing) outgoing.setHeader('connection', 'close');
+      if (!isPlainTarget(incoming.url ?? '')) incoming.url = NO_ROUTE;
       void answer(incoming, outgoing);
     },
   );
+  server.on('clientError', answerClientError);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -50,6 +70,15 @@ export async function listen(app: App, host: string, port: number, bodyMs: numbe
       return closeServer(server, graceMs);
     },
   };
+}
+
+/** A path that no app serves: what is asked for under another spelling is as unknown as any other path. */
+const NO_ROUTE = '/';
+
+/** What the listener itself refuses: no route has seen the request. */
+function refused(error: unknown, requestId: string): Response {
+  const isMalformed = error instanceof RequestError;
+  return problem(isMalformed ? new SallyportError('ERR_INVALID_REQUEST', '') : error, requestId);
 }
 
 /** How long connections stay open for requests that are on their way when the end begins, in ms. */
@@ -77,6 +106,16 @@ function closeServer(server: Server, graceMs: number): Promise<void> {
   });
 }
 
+/** Unique over processes by their random prefix, and cheap: a counter instead of randomness for each request. */
+export function createRequestIds(seed: Uint8Array): () => string {
+  const prefix = Buffer.from(seed).toString('hex');
+  let count = 0;
+  return () => {
+    count += 1;
+    return `${prefix}-${count.toString(36)}`;
+  };
+}
+
 /** Next to the ingress's own 8787. */
 const DEFAULT_PORT = 8788;
 /** Health routes take no bodies. */
@@ -90,10 +129,13 @@ export async function startWorkerOps(runtime: Runtime, isPortGiven: boolean): Pr
   const { config, ready, metrics, crypto, log } = runtime;
   const app: App = new Hono();
   mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto })(app);
-  app.notFound(() => unknownRoute(''));
+  const newRequestId = createRequestIds(crypto.random(6));
+  app.notFound(() => unknownRoute(newRequestId()));
   const port = config.server.workerPort ?? (isPortGiven ? config.server.port : DEFAULT_PORT);
   try {
-    return await listen(app, config.server.host ?? '0.0.0.0', port, NO_BODY_MS);
+    const isTrusted = createTrust(config.server.trustedProxies ?? []);
+    const host = config.server.host ?? '0.0.0.0';
+    return await listen(app, { host, port, bodyMs: NO_BODY_MS, isTrusted, newRequestId });
   } catch (error) {
     log.warn({ port, setting: 'SALLYPORT_WORKER_PORT', error }, 'worker.port-taken');
     return null;

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { namesOf } from '../channels/registry.ts';
 import type { Config } from '../config/schema.ts';
 import { createApp } from '../server/app.ts';
@@ -8,11 +8,13 @@ import { mountOps } from '../server/health/routes.ts';
 import { nodeHeaders, readIncoming } from '../server/http/body.node.ts';
 import type { BodyLimits } from '../server/http/body.ts';
 import type { App, AppContext } from '../server/http/context.ts';
+import { createTrust, unmapped } from '../server/http/forwarded.node.ts';
+import { acrossOrigins } from '../server/http/guarded.ts';
 import { createSourceLimiter } from '../server/http/limits.ts';
 import { httpEndpoints } from '../workers/agents/http/settings.ts';
 import { createChannelTable } from './channels.ts';
 import { controlRoutes } from './control.node.ts';
-import { type Listening, listen } from './http.node.ts';
+import { createRequestIds, type Listening, listen } from './http.node.ts';
 import { relevanceOf } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
 
@@ -22,7 +24,9 @@ const incomingOf = (c: AppContext): IncomingMessage => (c.env as { incoming: Inc
 /** Hooks, API, health and metrics on one port. */
 export function startIngress(runtime: Runtime): Promise<Listening> {
   const { clients, config, plugs, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain } = runtime;
-  const sourceOf = createSourceOf(config.server.trustedProxies ?? []);
+  const isTrusted = createTrust(config.server.trustedProxies ?? []);
+  const sourceOf = createSourceOf(isTrusted);
+  const newRequestId = createRequestIds(crypto.random(6));
   const front = {
     scrub,
     meter: metrics.meter,
@@ -32,7 +36,7 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     sourceOf: (c: AppContext) => sourceOf(incomingOf(c).socket.remoteAddress ?? '', c.req.header('x-forwarded-for')),
     failures: createSourceLimiter(config.server.failuresPerMinute),
     isDraining: () => drain.signal.aborted,
-    newRequestId: createRequestIds(crypto.random(6)),
+    newRequestId,
     clock: Date.now,
     logger: log,
   };
@@ -46,10 +50,11 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     mount: [
       mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }),
       ...callbackRoutes(config, { ...front, crypto, callbacks: store.callbacks }),
-      ...controlRoutes(runtime, doors, channel),
+      acrossOrigins(config.api.corsOrigins ?? [], controlRoutes(runtime, doors, channel)),
     ],
   });
-  return listen(app, config.server.host ?? '0.0.0.0', config.server.port, config.server.bodyTimeout);
+  const { host = '0.0.0.0', port, bodyTimeout: bodyMs } = config.server;
+  return listen(app, { host, port, bodyMs, isTrusted, newRequestId });
 }
 
 /** `/callbacks/{run}`, where there are agents that may call back: programs behind HTTP, each with its own secrets. */
@@ -59,30 +64,11 @@ function callbackRoutes(config: Config, deps: Omit<CallbackDeps, 'keysOf'>): rea
   return [mountCallbacks({ ...deps, keysOf: (name) => secrets.get(name) ?? [] })];
 }
 
-/** Unique over processes by their random prefix, and cheap: a counter instead of randomness for each request. */
-function createRequestIds(seed: Uint8Array): () => string {
-  const prefix = Buffer.from(seed).toString('hex');
-  let count = 0;
-  return () => {
-    count += 1;
-    return `${prefix}-${count.toString(36)}`;
-  };
-}
-
 /**
  * The address a request came from: the connection's, or, where that is a trusted proxy, the nearest address in
  * `X-Forwarded-For` (read from the right) that is not one. Anything further left is what a client may have written.
  */
-function createSourceOf(trustedRanges: readonly string[]): (peer: string, forwardedFor?: string) => string {
-  const trusted = new BlockList();
-  for (const range of trustedRanges) {
-    const [network = '', bits = ''] = range.split('/');
-    trusted.addSubnet(network, Number(bits), isIP(network) === 6 ? 'ipv6' : 'ipv4');
-  }
-  const isTrusted = (address: string): boolean => {
-    const family = isIP(address);
-    return family !== 0 && trusted.check(address, family === 6 ? 'ipv6' : 'ipv4');
-  };
+function createSourceOf(isTrusted: (address: string) => boolean): (peer: string, forwardedFor?: string) => string {
   return (peer, forwardedFor) => {
     let source = unmapped(peer);
     const hops = (forwardedFor ?? '').split(',').map((hop) => unmapped(hop.trim()));
@@ -94,6 +80,3 @@ function createSourceOf(trustedRanges: readonly string[]): (peer: string, forwar
     return source;
   };
 }
-
-/** A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d. */
-const unmapped = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '');

@@ -57,6 +57,14 @@ export const serverSchema = z
   }))
   .prefault({});
 
+/** As a browser sends it: scheme, host and port, and nothing after them. */
+const origin = httpUrl.transform((href, context) => {
+  const url = new URL(href);
+  if (href === `${url.origin}/`) return url.origin;
+  context.addIssue({ code: 'custom', message: 'must be origins like https://console.example.com, without a path' });
+  return z.NEVER;
+});
+
 export const apiSchema = z
   .strictObject({
     // RFC 7518, 3.2: an HS256 key is at least as long as the digest.
@@ -73,6 +81,11 @@ export const apiSchema = z
     jwtAudience: setting(z.string().min(1).optional(), {
       env: 'SALLYPORT_JWT_AUDIENCE',
       description: 'required of tokens (`aud`) when set',
+    }),
+    corsOrigins: setting(listOf(origin).optional(), {
+      env: 'SALLYPORT_CORS_ORIGINS',
+      description: 'comma list of origins whose pages may call the API with a token',
+      default: 'none',
     }),
   })
   .prefault({});

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type SlackBody, signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { signTeamsOutgoing, teamsMessage } from '../../src/testing/teams/signer.ts';
+import { expectAnswerHeaders } from '../support/answer-headers.ts';
 import { freshKeys } from '../support/campaign.ts';
 import { type Exchange, type ExchangeOptions, exchange, rawRequest, type Script } from '../support/raw-http.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
@@ -69,7 +70,12 @@ const plain = json('{"type":"event_callback"}');
 /** As header bytes, which are written as latin1. */
 const utf8 = (text: string): string => Buffer.from(text).toString('latin1');
 
-const attack = (script: Script, options?: ExchangeOptions): Promise<Exchange> => exchange(gate.port, script, options);
+/** Whatever is sent, whoever answers it: the headers of every answer are there. */
+async function attack(script: Script, options?: ExchangeOptions): Promise<Exchange> {
+  const result = await exchange(gate.port, script, options);
+  for (const { headers } of result.answers) expectAnswerHeaders(headers);
+  return result;
+}
 
 /** Every answer has one of these statuses and repeats nothing of what was sent. */
 function expectAnswers({ answers, raw }: Exchange, ...statuses: readonly number[]): void {

@@ -149,7 +149,7 @@ test('without the right token there are no metrics', async () => {
   ]) {
     expect(await ask(wrong)).toEqual(refused);
   }
-  expect((await ask(`Bearer ${METRICS_TOKEN}`, 'POST')).status).toBe(404);
+  expect((await ask(`Bearer ${METRICS_TOKEN}`, 'POST')).status).toBe(405);
 });
 
 test('where no token is configured there is no such page, not even for the empty token', async () => {

@@ -29,6 +29,7 @@ import { createApp } from '../../src/server/app.ts';
 import { mountCallbacks } from '../../src/server/callbacks/callbacks.ts';
 import { type BodyLimits, readBodyStream } from '../../src/server/http/body.ts';
 import type { App, AppContext } from '../../src/server/http/context.ts';
+import { acrossOrigins } from '../../src/server/http/guarded.ts';
 import { createSourceLimiter } from '../../src/server/http/limits.ts';
 import type { Agent } from '../../src/workers/agent.ts';
 import { echoAgent } from '../../src/workers/agents/echo.ts';
@@ -75,6 +76,10 @@ export interface GateOptions {
   readonly replier?: Replier;
   readonly reader?: Reader;
   readonly api?: { readonly jwtSecret: string | undefined };
+  /** Whose pages may call the API. */
+  readonly corsOrigins?: readonly string[];
+  /** Further routes, beside the API. */
+  readonly mount?: readonly ((app: App) => void)[];
   /** Stands in for the store; a fresh embedded one otherwise. */
   readonly store?: Store;
 }
@@ -136,31 +141,34 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     channelNames,
     channel: (name, tenant, rest) => (name === 'slack' && tenant === 'default' && rest.length === 0 ? slack : null),
     mount: [
+      ...(options.mount ?? []),
       ...(keysOf ? [mountCallbacks({ ...front, crypto: nodeCrypto, callbacks: store.callbacks, keysOf })] : []),
-      mountEvents({ events: store.events, authorize, audit, channelNames }),
-      mountChat({
-        ...{ ...doors, authorize, events: store.events },
-        channel: (tenant) => (tenant === 'unknown' ? null : chat),
-      }),
-      mountAudit({ audit: store.audit, authorize }),
-      mountReviews({
-        ...{ events: store.events, reviews: store.reviews, authorize, clock, ...reviews },
-        clean: (text) => scrub(text).value,
-        checkReply: async (_, text) => options.checkReply?.(scrub(text).value) ?? scrub(text).value,
-        audit,
-        logger: options.logger ?? silentLogger,
-      }),
-      mountGuardrails({ policies: createPolicyVersions(store.records), authorize, audit, logger: silentLogger }),
-      mountBudgets({
-        ledger: store.ledger,
-        overrides: createBudgetOverrides(store.records),
-        authorize,
-        configured: () => options.budget?.limits ?? countedOnly,
-        channelsOf: () => ['slack'],
-        isAlone: () => options.isAlone ?? true,
-        audit,
-        logger: silentLogger,
-      }),
+      acrossOrigins(options.corsOrigins ?? [], [
+        mountEvents({ events: store.events, authorize, audit, channelNames }),
+        mountChat({
+          ...{ ...doors, authorize, events: store.events },
+          channel: (tenant) => (tenant === 'unknown' ? null : chat),
+        }),
+        mountAudit({ audit: store.audit, authorize }),
+        mountReviews({
+          ...{ events: store.events, reviews: store.reviews, authorize, clock, ...reviews },
+          clean: (text) => scrub(text).value,
+          checkReply: async (_, text) => options.checkReply?.(scrub(text).value) ?? scrub(text).value,
+          audit,
+          logger: options.logger ?? silentLogger,
+        }),
+        mountGuardrails({ policies: createPolicyVersions(store.records), authorize, audit, logger: silentLogger }),
+        mountBudgets({
+          ledger: store.ledger,
+          overrides: createBudgetOverrides(store.records),
+          authorize,
+          configured: () => options.budget?.limits ?? countedOnly,
+          channelsOf: () => ['slack'],
+          isAlone: () => options.isAlone ?? true,
+          audit,
+          logger: silentLogger,
+        }),
+      ]),
     ],
   });
   const agent = options.agentOver?.(store) ?? options.agent ?? echoAgent;

@@ -25,6 +25,6 @@ export const mountAudit =
       const { tenant } = await authorize(c, 'audit:read');
       const entries = await audit.read(tenant, readQuery(c, query));
       const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
-      return c.body(lines, 200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
+      return c.body(lines, 200, { 'content-type': 'application/x-ndjson' });
     });
   };

@@ -17,11 +17,12 @@ export const mountOps =
     app.get('/health', (c) => c.json({ status: 'ok' }));
     app.get('/ready', (c) => {
       const now = deps.ready.current();
-      return c.json(now, now.status === 'ok' ? 200 : 503, { 'cache-control': 'no-store' });
+      return c.json(now, now.status === 'ok' ? 200 : 503);
     });
+    const { metricsToken } = deps;
+    if (metricsToken === undefined) return;
     app.get('/metrics', async (c) => {
-      if (deps.metricsToken === undefined) return c.notFound();
-      if (!isBearer(c, deps.metricsToken, deps.crypto)) {
+      if (!isBearer(c, metricsToken, deps.crypto)) {
         return new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer' } });
       }
       return c.body(await deps.metrics.render(), 200, { 'content-type': deps.metrics.contentType });

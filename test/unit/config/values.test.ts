@@ -154,3 +154,22 @@ test('the configuration is frozen through and through', () => {
   };
   expect(thawed(load(sound, file), 'config')).toEqual([]);
 });
+
+test('origins of pages are whole origins, over HTTPS unless they are local', () => {
+  const { api } = load({ ...sound, SALLYPORT_CORS_ORIGINS: 'https://Console.example.com/, http://localhost:3000' });
+  expect(api.corsOrigins).toEqual(['https://console.example.com', 'http://localhost:3000']);
+});
+
+test.each([
+  '*',
+  'null',
+  'console.example.com',
+  'https://*.example.com/x',
+  'https://a.example/path',
+  'http://a.example',
+  '',
+])('%j is no origin', (origin) => {
+  expect(() => load({ ...sound, SALLYPORT_CORS_ORIGINS: `https://b.example,${origin}` })).toThrow(
+    'SALLYPORT_CORS_ORIGINS',
+  );
+});
