@@ -12,6 +12,7 @@ import { type HeldRecord, mountReviews } from '../server/api/reviews.ts';
 import { mountSubscriptions } from '../server/api/subscriptions.ts';
 import type { DeliverDeps, HookDeps } from '../server/hooks/hooks.ts';
 import type { App } from '../server/http/context.ts';
+import { createApiGuard } from '../server/limits/api-guard.ts';
 import { isGuardrail } from '../workers/agents/definition.ts';
 import { configuredPolicy, configuredReview } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
@@ -25,7 +26,8 @@ export function controlRoutes(
   channel: HookDeps['channel'],
 ): readonly ((app: App) => void)[] {
   const { config, plugs, identifier, store, audit, scrub, log } = runtime;
-  const authorize = createAuthorize({ ...noAuth, ...config.api }, audit);
+  const guard = createApiGuard({ limits: store.limits, digest: identifier.digest, rate: config.limits.apiRate });
+  const authorize = createAuthorize({ ...noAuth, ...config.api }, audit, guard);
   const { tenants } = config;
   const channelNames = namesOf(plugs.modules);
   const policyOf = configuredPolicy(config);

@@ -10,7 +10,7 @@ import type { BodyLimits } from '../server/http/body.ts';
 import type { App, AppContext } from '../server/http/context.ts';
 import { createTrust, unmapped } from '../server/http/forwarded.node.ts';
 import { acrossOrigins } from '../server/http/guarded.ts';
-import { createSourceLimiter } from '../server/http/limits.ts';
+import { createSourceLimiter } from '../server/limits/sources.ts';
 import { httpEndpoints } from '../workers/agents/http/settings.ts';
 import { createChannelTable } from './channels.ts';
 import { controlRoutes } from './control.node.ts';

@@ -7,6 +7,7 @@ import { tenantName } from '../core/setting-values.ts';
 import { outboundSchema } from '../net/settings.ts';
 import { auditSchema, logLevel, metricsToken } from '../ops/settings.ts';
 import { keysSchema, maxAge, retention, storeSchema } from '../queue/settings.ts';
+import { limitsSchema } from '../server/limits/settings.ts';
 import { apiSchema, serverSchema } from '../server/settings.ts';
 import { agentSchema, agentsSchema, checkTenantAgents, tenantAgents } from '../workers/agents/settings.ts';
 import { globalBudgetSchema, pricesSchema, tenantBudgetSchema } from '../workers/budget/settings.ts';
@@ -34,6 +35,7 @@ const settings = z.strictObject({
   concurrency,
   worker: workerSchema,
   api: apiSchema,
+  limits: limitsSchema,
   outbound: outboundSchema,
   metricsToken,
   logLevel,

@@ -139,7 +139,7 @@ export interface FieldError {
 /** What happened next to an error's code: never a value that came from outside. */
 export interface ErrorDetail {
   readonly cause?: unknown;
-  /** For a vendor's `Retry-After`: do not try again before this many milliseconds. */
+  /** For `Retry-After`, a vendor's or ours: do not try again before this many milliseconds. */
   readonly retryAfterMs?: number;
   /** Of ERR_INVALID_REQUEST: each field that is wrong. */
   readonly errors?: readonly FieldError[];

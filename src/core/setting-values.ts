@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fromBase64, toUtf8 } from './crypto/encoding.ts';
+import type { Rate } from './rate.ts';
 import { parseUrl } from './text/url.ts';
 
 /** Parsers for the values of settings. Their messages say what is expected and never what was given. */
@@ -29,6 +30,18 @@ export const durationBetween = (min: string, max: string) =>
 /** A duration of at least `minMs`; `why` is appended to the message. */
 export const durationAtLeast = (minMs: number, why: string) =>
   duration.refine((ms) => ms >= minMs, { message: `must be at least ${minMs / 3_600_000}h: ${why}` });
+
+/** `600/1m`, `5/15m`: so many in so long, in whole seconds. */
+export const rate = z.string({ error: 'must be a rate like 600/1m or 5/15m' }).transform((text, context): Rate => {
+  const [, count = '', window = ''] = /^([1-9]\d{0,8})\/(\d{1,9}[smhd])$/.exec(text.trim()) ?? [];
+  const windowMs = toMs(window);
+  if (windowMs >= 1_000 && windowMs <= MAX_RATE_WINDOW_MS) return { count: Number(count), windowMs };
+  context.addIssue({ code: 'custom', message: 'must be a rate like 600/1m or 5/15m, of at most a day' });
+  return z.NEVER;
+});
+
+/** A day. */
+const MAX_RATE_WINDOW_MS = 86_400_000;
 
 const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2 };
 

@@ -6,6 +6,7 @@ import type { Jobs } from './jobs.ts';
 import type { Journal } from './journal.ts';
 import type { Lease } from './lease.ts';
 import type { Ledger } from './ledger.ts';
+import type { Limits } from './limits.ts';
 import type { Records } from './records.ts';
 import type { Reviews } from './reviews.ts';
 
@@ -20,6 +21,7 @@ export interface Store {
   readonly callbacks: Callbacks;
   readonly records: Records;
   readonly ledger: Ledger;
+  readonly limits: Limits;
   readonly audit: Audit;
   /**
    * Checks that what the store acknowledges is durable.

@@ -280,6 +280,12 @@ const cases: Cases = {
     },
     killed: 'no tenant: every kill switch that is on',
   },
+  limits: {
+    take: 'no tenant: a key is a digest of all that it counts, the tenant of a subject included',
+    lockedFor: 'no tenant: as take',
+    fail: 'no tenant: as take',
+    addUp: 'no tenant: as take',
+  },
   audit: {
     async append({ store, clock }) {
       const note = { at: clock.now(), actor: 'system', action: 'event.parked', subject: 'mine', data: {} } as const;

@@ -11,6 +11,7 @@ import { jobsContract } from './jobs.contract.ts';
 import { journalContract } from './journal.contract.ts';
 import { leaseContract } from './lease.contract.ts';
 import { ledgerContract } from './ledger.contract.ts';
+import { limitsContract } from './limits.contract.ts';
 import { recordsContract } from './records.contract.ts';
 import { resolveContract } from './resolve.contract.ts';
 import { retentionContract } from './retention.contract.ts';
@@ -51,6 +52,7 @@ const suites = {
     kill: ledgerContract,
     killed: ledgerContract,
   },
+  limits: { take: limitsContract, lockedFor: limitsContract, fail: limitsContract, addUp: limitsContract },
   audit: { append: auditContract, read: auditContract, head: auditContract },
 } satisfies { readonly [P in keyof Ports]: Readonly<Record<keyof Ports[P], Contract>> };
 

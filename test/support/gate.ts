@@ -10,6 +10,7 @@ import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import { createIdentifier } from '../../src/core/identity.ts';
 import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
+import type { Rate } from '../../src/core/rate.ts';
 import type { ReviewPolicy } from '../../src/core/review.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import type { Lease } from '../../src/queue/lease.ts';
@@ -30,7 +31,8 @@ import { mountCallbacks } from '../../src/server/callbacks/callbacks.ts';
 import { type BodyLimits, readBodyStream } from '../../src/server/http/body.ts';
 import type { App, AppContext } from '../../src/server/http/context.ts';
 import { acrossOrigins } from '../../src/server/http/guarded.ts';
-import { createSourceLimiter } from '../../src/server/http/limits.ts';
+import { createApiGuard } from '../../src/server/limits/api-guard.ts';
+import { createSourceLimiter } from '../../src/server/limits/sources.ts';
 import type { Agent } from '../../src/workers/agent.ts';
 import { echoAgent } from '../../src/workers/agents/echo.ts';
 import type { Memory } from '../../src/workers/agents/memory/memory.ts';
@@ -47,6 +49,8 @@ export interface GateOptions {
   readonly slack?: Partial<SlackChannelDeps>;
   readonly limits?: Partial<StoreLimits>;
   readonly failuresPerMinute?: number;
+  /** Of one subject. */
+  readonly apiRate?: Rate;
   readonly bodyTimeoutMs?: number;
   readonly isDraining?: () => boolean;
   /** The worker takes no more heads. */
@@ -80,6 +84,8 @@ export interface GateOptions {
   readonly corsOrigins?: readonly string[];
   /** Further routes, beside the API. */
   readonly mount?: readonly ((app: App) => void)[];
+  /** Stands between the gate and its store. */
+  readonly over?: (store: Store) => Store;
   /** Stands in for the store; a fresh embedded one otherwise. */
   readonly store?: Store;
 }
@@ -95,14 +101,18 @@ export interface Gate {
 
 const key = new Uint8Array(32).fill(7);
 
+/** More requests than a test makes. */
+const MANY = { count: 1_000_000, windowMs: 60_000 };
+
 export async function openGate(options: GateOptions = {}): Promise<Gate> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-gate-'));
   const identifier = createIdentifier(nodeCrypto, key);
   const clock = options.clock ?? Date.now;
   const limits = { ...defaultLimits, ...options.limits };
-  const store =
+  const opened =
     options.store ??
     (await openEmbeddedStore({ path: join(folder, 'gate.db'), limits, idCheck: 'test', logger: silentLogger, clock }));
+  const store = options.over?.(opened) ?? opened;
   const scrub = createScrubber({ crypto: nodeCrypto, key });
   const sealer = createSealer(nodeCrypto, [key]);
   const slack: Channel = createSlackChannel({
@@ -119,7 +129,8 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
   const reviews = reviewing(options.review);
   const noClaims = { jwtIssuer: undefined, jwtAudience: undefined };
   const audit = auditOver(store, clock);
-  const authorize = createAuthorize({ jwtSecret: JWT_SECRET, ...noClaims, ...options.api }, audit);
+  const guard = createApiGuard({ limits: store.limits, digest: identifier.digest, rate: options.apiRate ?? MANY });
+  const authorize = createAuthorize({ jwtSecret: JWT_SECRET, ...noClaims, ...options.api }, audit, guard);
   const front = {
     scrub,
     meter: silentMeter,

@@ -11,7 +11,7 @@ import { createSealer } from '../../src/scrub/seal.ts';
 import { createApp } from '../../src/server/app.ts';
 import { readBodyStream } from '../../src/server/http/body.ts';
 import type { App } from '../../src/server/http/context.ts';
-import { createSourceLimiter } from '../../src/server/http/limits.ts';
+import { createSourceLimiter } from '../../src/server/limits/sources.ts';
 import { type PushTokenForgery, signPushToken } from '../../src/testing/gmail/google-signer.ts';
 import { gmailPush, type PushOptions, type PushRequest, withToken } from '../../src/testing/gmail/pubsub-sender.ts';
 import { createSigningKey, type SigningKey } from '../../src/testing/keys/signing-key.ts';

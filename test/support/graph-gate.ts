@@ -34,7 +34,7 @@ import { createApp } from '../../src/server/app.ts';
 import { prepare } from '../../src/server/hooks/prepare.ts';
 import { readBodyStream } from '../../src/server/http/body.ts';
 import type { App } from '../../src/server/http/context.ts';
-import { createSourceLimiter } from '../../src/server/http/limits.ts';
+import { createSourceLimiter } from '../../src/server/limits/sources.ts';
 import { createFakeGraph, type FakeGraph, type GraphServerOptions } from '../../src/testing/graph/server.ts';
 import { createTestCertificate } from '../../src/testing/keys/certificate.ts';
 import { createSigningKey } from '../../src/testing/keys/signing-key.ts';

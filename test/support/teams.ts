@@ -27,7 +27,7 @@ import { createSealer } from '../../src/scrub/seal.ts';
 import { createApp } from '../../src/server/app.ts';
 import { readBodyStream } from '../../src/server/http/body.ts';
 import type { App } from '../../src/server/http/context.ts';
-import { createSourceLimiter } from '../../src/server/http/limits.ts';
+import { createSourceLimiter } from '../../src/server/limits/sources.ts';
 import { type BotConnectorServer, createBotConnectorKey } from '../../src/testing/teams/bot-connector-server.ts';
 import {
   type SignedTeamsRequest,

@@ -11,6 +11,7 @@ import { createInbox } from './ports/inbox.ts';
 import { createCallbacks, createJournal } from './ports/journal.ts';
 import { createLease } from './ports/lease.ts';
 import { createLedger, type LedgerParts } from './ports/ledger.ts';
+import { createLimits } from './ports/limits.ts';
 import { createRecords } from './ports/records.ts';
 import { createReviews } from './ports/reviews.ts';
 import { createJobs } from './run/jobs.ts';
@@ -78,6 +79,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     callbacks: createCallbacks(parts),
     records: createRecords(parts),
     ledger: createLedger({ ...parts, quick, sync }),
+    limits: createLimits({ ...quick, clock }),
     audit: createAudit(parts),
     check: createCheck(parts, idCheck),
     async close() {

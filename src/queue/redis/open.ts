@@ -11,6 +11,7 @@ import { createInbox } from './ports/inbox.ts';
 import { createCallbacks, createJournal } from './ports/journal.ts';
 import { createLease } from './ports/lease.ts';
 import { createLedger } from './ports/ledger.ts';
+import { createLimits } from './ports/limits.ts';
 import { createRecords } from './ports/records.ts';
 import { createReviews } from './ports/reviews.ts';
 import { createJobs } from './relay/jobs.ts';
@@ -51,6 +52,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     callbacks: createCallbacks({ shards, events, minReplicas: options.minReplicas }),
     records: createRecords(shards, logger),
     ledger: createLedger({ shards, patientShards, limits }),
+    limits: createLimits(shards),
     audit,
     check: async () => {
       try {

@@ -5,6 +5,7 @@ import line from './scripts/_line.lua';
 import review from './scripts/_review.lua';
 import shard from './scripts/_shard.lua';
 import accept from './scripts/accept.lua';
+import addUp from './scripts/add-up.lua';
 import auditAppend from './scripts/audit-append.lua';
 import auditRead from './scripts/audit-read.lua';
 import auditSettle from './scripts/audit-settle.lua';
@@ -22,6 +23,8 @@ import ledgerReserve from './scripts/ledger-reserve.lua';
 import ledgerSettle from './scripts/ledger-settle.lua';
 import ledgerUsage from './scripts/ledger-usage.lua';
 import list from './scripts/list.lua';
+import lockoutFail from './scripts/lockout-fail.lua';
+import lockoutRead from './scripts/lockout-read.lua';
 import meta from './scripts/meta.lua';
 import now from './scripts/now.lua';
 import park from './scripts/park.lua';
@@ -44,6 +47,7 @@ function script(...parts: readonly string[]): Script {
 
 export const scripts = {
   accept: script(shard, accept),
+  addUp: script(shard, addUp),
   auditAppend: script(shard, auditAppend),
   auditRead: script(shard, auditRead),
   auditSettle: script(shard, auditSettle),
@@ -61,6 +65,8 @@ export const scripts = {
   ledgerSettle: script(shard, ledger, ledgerSettle),
   ledgerUsage: script(shard, ledger, ledgerUsage),
   list: script(shard, list),
+  lockoutFail: script(shard, lockoutFail),
+  lockoutRead: script(shard, lockoutRead),
   meta: script(meta),
   now: script(shard, now),
   park: script(shard, line, park),

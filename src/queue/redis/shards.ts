@@ -52,6 +52,8 @@ interface Keys {
   readonly executor: string;
   /** The ledger's tag: one reservation spans tenants, so all of it lives in one slot. */
   readonly budget: string;
+  /** The tag of counts that belong to no tenant. */
+  readonly limits: string;
 }
 
 export function createKeys(prefix: string, shards: number): Keys {
@@ -62,6 +64,7 @@ export function createKeys(prefix: string, shards: number): Keys {
     meta: `{${prefix}:meta}`,
     executor: `{${prefix}:q}`,
     budget: `{${prefix}:budget}`,
+    limits: `{${prefix}:limits}`,
   };
 }
 

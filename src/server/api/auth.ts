@@ -3,6 +3,7 @@ import type { RecordAudit } from '../../core/audit/entry.ts';
 import { toUtf8 } from '../../core/crypto/encoding.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { AppContext } from '../http/context.ts';
+import type { ApiGuard } from '../limits/api-guard.ts';
 import { createRefusals } from './refusals.ts';
 
 const scopes = [
@@ -44,11 +45,11 @@ const MAX_TOKEN_CHARS = 8192;
 
 /**
  * The caller behind a request. @throws SallyportError ERR_UNAUTHENTICATED, which does not say what is wrong with a token,
- * or ERR_FORBIDDEN when the token is good and lacks the scope.
+ * or ERR_FORBIDDEN when the token is good and lacks the scope; ERR_RATE_LIMITED, ERR_STORE_UNAVAILABLE.
  */
 export type Authorize = (c: AppContext, scope: Scope) => Promise<Caller>;
 
-export function createAuthorize(options: AuthOptions, audit: RecordAudit): Authorize {
+export function createAuthorize(options: AuthOptions, audit: RecordAudit, guard: ApiGuard): Authorize {
   const refused = createRefusals(audit);
   const key = options.jwtSecret === undefined ? null : toUtf8(options.jwtSecret);
   return async (c, scope) => {
@@ -56,6 +57,7 @@ export function createAuthorize(options: AuthOptions, audit: RecordAudit): Autho
     if (token === undefined) throw unauthenticated(c.req.header('authorization') !== undefined);
     if (key === null || token.length > MAX_TOKEN_CHARS) throw unauthenticated();
     const caller = callerOf(await verify(token, key, options));
+    await guard.admitCaller(caller.tenant, caller.subject);
     if (caller.scopes.has(scope)) return caller;
     const { tenant, subject } = caller;
     await refused(tenant, { actor: `user:${subject}`, action: 'access.refused', subject: scope, data: {} });

@@ -13,8 +13,8 @@ import type { Callbacks, CalledBack } from '../../queue/callbacks.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { BodyLimits } from '../http/body.ts';
 import { type App, type AppContext, unknownRoute } from '../http/context.ts';
-import type { SourceLimiter } from '../http/limits.ts';
 import { problem, toResponse } from '../http/respond.ts';
+import type { SourceLimiter } from '../limits/sources.ts';
 
 export interface CallbackDeps {
   readonly callbacks: Callbacks;

@@ -5,8 +5,8 @@ import type { ChannelName } from '../../core/event.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BodyLimits } from '../http/body.ts';
 import { type AppContext, unknownRoute } from '../http/context.ts';
-import type { SourceLimiter } from '../http/limits.ts';
 import { problem, toResponse } from '../http/respond.ts';
+import type { SourceLimiter } from '../limits/sources.ts';
 import { type Receipt, type ReceiveDeps, receive } from './receive.ts';
 
 export interface HookDeps extends DeliverDeps {

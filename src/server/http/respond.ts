@@ -39,6 +39,7 @@ export function problem(error: unknown, requestId: string): Response {
   const headers = {
     'content-type': 'application/problem+json',
     ...(challenge !== undefined && { 'www-authenticate': challenge }),
+    ...(detail.retryAfterMs !== undefined && { 'retry-after': String(Math.ceil(detail.retryAfterMs / 1_000)) }),
   };
   return toResponse({ status, body, headers }, requestId);
 }

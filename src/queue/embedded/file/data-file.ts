@@ -197,8 +197,28 @@ const version4 = `
   CREATE TABLE audit_heads (tenant TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID;
 `;
 
+/** What is limited: requests in a window, failures that lock out, failures in a minute, authentic events of a channel. */
+const version5 = `
+  CREATE TABLE rates (key TEXT PRIMARY KEY, count INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX rates_over ON rates (until);
+
+  CREATE TABLE lockouts (
+    key TEXT PRIMARY KEY, failures INTEGER NOT NULL, window_ends INTEGER NOT NULL, step INTEGER NOT NULL,
+    until INTEGER NOT NULL, forgotten_at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX lockouts_old ON lockouts (forgotten_at);
+
+  CREATE TABLE minute_counts (
+    minute INTEGER NOT NULL, key TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (minute, key)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE channel_rates (
+    tenant TEXT NOT NULL, channel TEXT NOT NULL, full_at REAL NOT NULL, PRIMARY KEY (tenant, channel)
+  ) WITHOUT ROWID;
+`;
+
 /** `migrations[n]` lifts a file from version n to n + 1. Append only: a file in the field is never rewritten by hand. */
-const migrations: readonly string[] = [version1, version2, version3, version4];
+const migrations: readonly string[] = [version1, version2, version3, version4, version5];
 
 /**
  * The version of the file, 0 for one that is still empty.

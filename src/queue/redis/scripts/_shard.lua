@@ -24,6 +24,12 @@
 --   <tag>:audit-due                    list of '<tenant> <event id> <code>': what scripts parked, until it is in the chain
 --   <tag>:audit-settled                counter of the elements ever removed from audit-due
 --
+-- Under the tag of the limits:
+--   <tag>:rate:<key>                   string, requests in the window that ends when it expires (rate-limiter-flexible)
+--   <tag>:lockouts                     hash of key -> '<failures> <their window ends> <step> <locked out until>'
+--   <tag>:lockouts-ending              zset of those keys by the time they are forgotten
+--   <tag>:failures:<minute>            hash of key -> failures in that minute of the epoch
+--
 -- A line whose queue is not empty has a wake in its tenant's outbox or a time in `due`: nothing is ever left asleep.
 local call = redis.call
 local tag = KEYS[1]

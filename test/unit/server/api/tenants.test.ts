@@ -33,7 +33,7 @@ beforeEach(async () => {
   const claims = { jwtSecret: JWT_SECRET, jwtIssuer: undefined, jwtAudience: undefined };
   mountSubscriptions({
     reports: createKeeperReports(store.records),
-    authorize: createAuthorize(claims, auditOver(store, Date.now)),
+    authorize: createAuthorize(claims, auditOver(store, Date.now), { admitCaller: async () => {} }),
     clock: Date.now,
   })(app);
   await fill(store);
