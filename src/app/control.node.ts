@@ -8,6 +8,7 @@ import { mountBudgets } from '../server/api/budgets.ts';
 import { mountChat } from '../server/api/chat.ts';
 import { mountEvents } from '../server/api/events.ts';
 import { mountGuardrails } from '../server/api/guardrails.ts';
+import { createContentReads } from '../server/api/refusals.ts';
 import { type HeldRecord, mountReviews } from '../server/api/reviews.ts';
 import { mountSubscriptions } from '../server/api/subscriptions.ts';
 import type { DeliverDeps, HookDeps } from '../server/hooks/hooks.ts';
@@ -29,10 +30,11 @@ export function controlRoutes(
   const guard = createApiGuard({ limits: store.limits, digest: identifier.digest, rate: config.limits.apiRate });
   const authorize = createAuthorize({ ...noAuth, ...config.api }, audit, guard);
   const { tenants } = config;
+  const tellRead = createContentReads(audit);
   const channelNames = namesOf(plugs.modules);
   const policyOf = configuredPolicy(config);
   return [
-    mountEvents({ events: store.events, authorize, audit, channelNames }),
+    mountEvents({ events: store.events, authorize, audit, tellRead, channelNames }),
     ...plugs.modules
       .filter(({ isForCallers }) => isForCallers)
       .map(({ name }) =>
@@ -49,6 +51,7 @@ export function controlRoutes(
       checkReply: createReplyCheck(runtime),
       clock: Date.now,
       audit,
+      tellRead,
       logger: log,
     }),
     mountSubscriptions({ reports: createKeeperReports(store.records), authorize, clock: Date.now }),

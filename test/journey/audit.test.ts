@@ -37,7 +37,8 @@ interface Call {
   readonly scope?: string;
 }
 
-const ALL = 'events:read events:write reviews:read reviews:decide budgets:read budgets:write audit:read';
+const ALL =
+  'events:read events:write reviews:read reviews:decide budgets:read budgets:write audit:read guardrails:write';
 
 async function call(path: string, { method = 'GET', body, sub = 'ada', tenant = 'default', scope = ALL }: Call = {}) {
   const bearer = await new SignJWT({ tenant, scope })
@@ -231,17 +232,19 @@ describe('what people decide', () => {
       ['review.held', 'system', first],
       ['run.finished', 'agent:test', second],
       ['review.held', 'system', second],
+      ['content.read', 'user:ada', first],
       ['review.refused', 'user:eve', first],
       ['review.edited', 'user:ada', first],
       ['review.approved', 'user:bob', first],
       ['run.finished', 'system', first],
+      ['content.read', 'user:ada', second],
       ['review.rejected', 'user:ada', second],
     ]);
     expect(entries[1]?.data.digest).toBe(digest);
-    expect(entries[4]?.data).toEqual({ code: 'ERR_REVIEW_NOT_APPROVER' });
-    expect(entries[5]?.data).toMatchObject({ seen: digest, digest: edited, version: 2 });
-    expect(entries[6]?.data).toMatchObject({ seen: edited, digest: edited });
-    expect(entries[7]?.data).toMatchObject({ outcome: 'replied', approvedBy: 'bob' });
+    expect(entries[5]?.data).toEqual({ code: 'ERR_REVIEW_NOT_APPROVER' });
+    expect(entries[6]?.data).toMatchObject({ seen: digest, digest: edited, version: 2 });
+    expect(entries[7]?.data).toMatchObject({ seen: edited, digest: edited });
+    expect(entries[8]?.data).toMatchObject({ outcome: 'replied', approvedBy: 'bob' });
     expect(JSON.stringify(entries)).not.toContain('private');
   });
 
@@ -292,6 +295,37 @@ describe('what people decide', () => {
       ...{ action: 'event.resolved', actor: 'user:ada', subject: id },
       data: { effect: 'reply', outcome: 'delivered' },
     });
+  });
+});
+
+describe('what operators read', () => {
+  const readsOf = async () =>
+    (await audit())
+      .filter(({ action }) => action === 'content.read')
+      .map(({ actor, subject, data }) => [actor, subject, data]);
+
+  test('of what people and agents wrote is in the audit, once an hour for each of them and each event or list', async () => {
+    const agent: Agent = { name: 'test', run: async ({ event }) => ({ kind: 'reply', text: `private ${event.text}` }) };
+    await openWith({ agent, review: { replies: 'always' } });
+    const id = await write('one');
+    for (const path of ['/events', '/reviews', `/events/${id}`, `/reviews/${id}`]) {
+      for (const sub of ['ada', 'bob']) {
+        // Together, so that none is answered before the entry is there.
+        const answers = await Promise.all([1, 2, 3].map(() => call(path, { sub })));
+        for (const { text } of answers) expect(text).toContain('private one');
+      }
+    }
+    const subjects = ['events', 'reviews', id];
+    const expected = subjects.flatMap((subject) => ['user:ada', 'user:bob'].map((actor) => [actor, subject, {}]));
+    expect(await readsOf()).toEqual(expected);
+  });
+
+  test('is not, where it was only who asked what', async () => {
+    await openWith({ agent: { name: 'test', run: async () => ({ kind: 'silent' }) } });
+    const id = await write('one');
+    for (const path of ['/events', '/reviews', `/events/${id}`]) expect((await call(path)).status).toBe(200);
+    expect((await call('/events/ev_00000000000000000000000000')).status).toBe(404);
+    expect(await readsOf()).toEqual([]);
   });
 });
 
@@ -378,6 +412,88 @@ describe('while the audit cannot be written', () => {
     expect((await post(`/reviews/${id}/${verb}`, body)).status).toBe(200);
     expect((await store.events.get('default', id))?.state).toBe(state);
     expect(actionsOf(await audit()).filter((each) => each === action)).toHaveLength(2);
+  });
+
+  /** A gate with a parked event and one whose effect nobody knows of, and a store that fails as told. */
+  async function openAway() {
+    const times = { before: 0, after: 0 };
+    const replier: Replier = {
+      async send({ text }, { begin }) {
+        await begin();
+        return { kind: text.includes('lost') ? 'ambiguous' : 'delivered' };
+      },
+      find: async () => 'unknown',
+    };
+    const agent: Agent = {
+      name: 'test',
+      run: async ({ event }) => {
+        if (event.text === 'fail') throw new SallyportError('ERR_STEPS_EXHAUSTED', 'no');
+        return { kind: 'reply', text: event.text };
+      },
+    };
+    gate = await openGate({ clock: clock.now, store: await failing(times), agent, replier });
+    stops.push(() => gate.stop());
+    const ids = { parked: await write('fail'), lost: await write('lost'), done: await write('fine') };
+    clock.advance(30_000);
+    await drain(ids.lost);
+    const { eventId = '' } = await postSlack(gate.app, message({ text: 'wait', at: clock.now() }), { at: clock.now() });
+    return { times, ...ids, queued: eventId };
+  }
+
+  async function everythingBut(audited: Gate) {
+    const { events, ledger, records } = audited.store;
+    return {
+      events: await events.list('default', { limit: 200 }),
+      killed: await ledger.killed(),
+      budgets: await records.list('default', 'budgets'),
+      policy: await records.list('default', 'guardrails'),
+    };
+  }
+
+  type Ids = Awaited<ReturnType<typeof openAway>>;
+  test.each<[string, (ids: Ids) => readonly [path: string, method: string, body?: object]]>([
+    ['event.redriven', ({ parked }) => [`/events/${parked}/redrive`, 'POST']],
+    ['event.parked', ({ queued }) => [`/events/${queued}/park`, 'POST']],
+    [
+      'event.resolved',
+      ({ lost }) => [`/events/${lost}/resolve`, 'POST', { effect: 'reply', outcome: 'not_delivered' }],
+    ],
+    ['budget.kill', () => ['/budgets/kill', 'POST', { on: true }]],
+    ['budget.changed', () => ['/budgets/user', 'PUT', { runs: { hour: 3 } }]],
+    ['guardrail.invalidated', () => ['/guardrails/invalidate', 'POST']],
+    ['content.read', ({ done }) => [`/events/${done}`, 'GET']],
+    ['content.read', () => ['/events', 'GET']],
+  ])('nothing is done or shown that would be a %s', async (action, requestOf) => {
+    const ids = await openAway();
+    const [path, method, body] = requestOf(ids);
+    const ask = () => call(path, { method, ...(body === undefined ? {} : { body }) });
+    const before = await everythingBut(gate);
+    ids.times.before = 1;
+    expect((await ask()).status).toBe(503);
+    ids.times.after = 1;
+    const refused = await ask();
+    expect(refused.status).toBe(503);
+    expect(refused.text).not.toContain('fine');
+    expect(await everythingBut(gate)).toEqual(before);
+    expect((await ask()).status).toBe(200);
+    if (method !== 'GET') expect(await everythingBut(gate)).not.toEqual(before);
+    const entries = (await audit()).filter((entry) => entry.action === action && entry.actor === 'user:ada');
+    expect(entries).toHaveLength(2);
+  });
+
+  test('what an operator did to an event that something else overtook is taken back', async () => {
+    const ids = await openAway();
+    const { store } = gate;
+    const park = store.events.park.bind(store.events);
+    store.events.park = async (tenant, id) => {
+      await park(tenant, id);
+      return park(tenant, id);
+    };
+    expect((await post(`/events/${ids.queued}/park`)).status).toBe(409);
+    expect((await audit()).slice(-2)).toMatchObject([
+      { action: 'event.parked', actor: 'user:ada', subject: ids.queued },
+      { action: 'event.refused', actor: 'user:ada', subject: ids.queued, data: { code: 'ERR_WRONG_STATE' } },
+    ]);
   });
 
   test('a decision that another one overtook is taken back', async () => {

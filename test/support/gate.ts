@@ -25,6 +25,7 @@ import { mountBudgets } from '../../src/server/api/budgets.ts';
 import { mountChat } from '../../src/server/api/chat.ts';
 import { mountEvents } from '../../src/server/api/events.ts';
 import { mountGuardrails } from '../../src/server/api/guardrails.ts';
+import { createContentReads } from '../../src/server/api/refusals.ts';
 import { mountReviews } from '../../src/server/api/reviews.ts';
 import { createApp } from '../../src/server/app.ts';
 import { mountCallbacks } from '../../src/server/callbacks/callbacks.ts';
@@ -131,6 +132,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
   const audit = auditOver(store, clock);
   const guard = createApiGuard({ limits: store.limits, digest: identifier.digest, rate: options.apiRate ?? MANY });
   const authorize = createAuthorize({ jwtSecret: JWT_SECRET, ...noClaims, ...options.api }, audit, guard);
+  const tellRead = createContentReads(audit);
   const front = {
     scrub,
     meter: silentMeter,
@@ -155,7 +157,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
       ...(options.mount ?? []),
       ...(keysOf ? [mountCallbacks({ ...front, crypto: nodeCrypto, callbacks: store.callbacks, keysOf })] : []),
       acrossOrigins(options.corsOrigins ?? [], [
-        mountEvents({ events: store.events, authorize, audit, channelNames }),
+        mountEvents({ events: store.events, authorize, audit, tellRead, channelNames }),
         mountChat({
           ...{ ...doors, authorize, events: store.events },
           channel: (tenant) => (tenant === 'unknown' ? null : chat),
@@ -166,6 +168,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
           clean: (text) => scrub(text).value,
           checkReply: async (_, text) => options.checkReply?.(scrub(text).value) ?? scrub(text).value,
           audit,
+          tellRead,
           logger: options.logger ?? silentLogger,
         }),
         mountGuardrails({ policies: createPolicyVersions(store.records), authorize, audit, logger: silentLogger }),

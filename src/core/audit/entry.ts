@@ -10,6 +10,10 @@ export const auditActions = [
   'event.redriven',
   /** Somebody said what became of an effect with an unknown outcome. */
   'event.resolved',
+  /** What the entry before says an operator did was not done after all: the event had changed meanwhile. */
+  'event.refused',
+  /** An operator was shown what a person or an agent wrote. */
+  'content.read',
   /** A call a model asked for was made. */
   'tool.called',
   /** A call a model asked for was not made, or came to nothing. */

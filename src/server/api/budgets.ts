@@ -46,8 +46,8 @@ export const mountBudgets =
     app.post('/budgets/kill', async (c) => {
       const { tenant, subject: by } = await authorize(c, 'budgets:write');
       const { on } = await readJson(c, killBody);
-      await ledger.kill(tenant, on);
       await audit(tenant, [{ actor: `user:${by}`, action: 'budget.kill', subject: tenant, data: { on } }]);
+      await ledger.kill(tenant, on);
       logger.warn({ tenant, on }, 'kill-switch.turned');
       return c.json({ killed: on });
     });
@@ -57,9 +57,9 @@ export const mountBudgets =
       if (scope === undefined) throw new SallyportError('ERR_NOT_FOUND', 'no such scope');
       if (scope === 'global' && !isAlone(tenant)) throw new SallyportError('ERR_FORBIDDEN', 'it is not theirs alone');
       const limits = await readJson(c, limitsSchema(scope));
-      await overrides.write(tenant, scope, limits);
       const data = { limits: JSON.parse(JSON.stringify(limits)) as JsonObject };
       await audit(tenant, [{ actor: `user:${by}`, action: 'budget.changed', subject: scope, data }]);
+      await overrides.write(tenant, scope, limits);
       logger.warn({ tenant, scope }, 'budget.changed');
       return c.json(await view(tenant, deps));
     });

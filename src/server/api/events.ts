@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { AuditAction, RecordAudit } from '../../core/audit/entry.ts';
-import { SallyportError } from '../../core/errors.ts';
-import { type ChannelName, type EventRecord, eventStates, type Run } from '../../core/event.ts';
+import { codeOf, SallyportError } from '../../core/errors.ts';
+import { type ChannelName, type EventRecord, type EventState, eventStates, type Run } from '../../core/event.ts';
 import type { JsonObject } from '../../core/json/json-text.ts';
 import type { EventFilter, Events, Resolved, Transition } from '../../queue/events.ts';
 import type { App, AppContext } from '../http/context.ts';
-import type { Authorize, Caller } from './auth.ts';
+import type { Authorize, Scope } from './auth.ts';
+import type { TellRead } from './refusals.ts';
 import { eventId, notFound, pageQuery, readJson, readQuery } from './request.ts';
 
 const resolveBody = z.strictObject({
@@ -19,59 +20,95 @@ export const mountEvents =
     events,
     authorize,
     audit,
+    tellRead,
     channelNames,
   }: {
     readonly events: Events;
     readonly authorize: Authorize;
     readonly audit: RecordAudit;
+    readonly tellRead: TellRead;
     /** What `channel` may ask for. */
     readonly channelNames: readonly ChannelName[];
   }) =>
   (app: App): void => {
     const query = eventQuery(channelNames);
 
-    /** Answers with the changed event, once the audit knows who changed it. */
-    const answer = async (
-      c: AppContext,
-      { tenant, subject }: Caller,
-      action: AuditAction,
-      { transition, data = {} }: { transition: Transition | Resolved; data?: JsonObject },
-    ): Promise<Response> => {
-      const view = changed(transition);
-      const { id, generation } = view;
-      await audit(tenant, [{ actor: `user:${subject}`, action, subject: id, data: { generation, ...data } }]);
-      return c.json(view);
+    /** Puts what an operator does to an event into the audit, does it, and answers with the changed event. */
+    const change = async (c: AppContext, scope: Scope, planOf: (id: string) => Promise<Change> | Change) => {
+      const { tenant, subject } = await authorize(c, scope);
+      const id = eventId(c);
+      const { action, from, data, make } = await planOf(id);
+      const before = await events.get(tenant, id);
+      if (before === null) throw notFound();
+      if (!from.includes(before.state)) throw wrongState();
+      const about = { actor: `user:${subject}`, subject: id } as const;
+      await audit(tenant, [{ ...about, action, data: data(before) }]);
+      const transition = await make(tenant);
+      try {
+        return c.json(changed(transition));
+      } catch (error) {
+        // Another caller, or the event's own run, was faster; the entry says too much.
+        await audit(tenant, [{ ...about, action: 'event.refused', data: { code: codeOf(error) } }]);
+        throw error;
+      }
     };
 
     app.get('/events', async (c) => {
-      const { tenant } = await authorize(c, 'events:read');
+      const { tenant, subject } = await authorize(c, 'events:read');
       const page = await events.list(tenant, withoutUndefined(readQuery(c, query)));
+      if (page.events.some(holdsContent)) await tellRead(tenant, subject, 'events');
       return c.json({ events: page.events.map(eventView), cursor: page.cursor ?? null });
     });
     app.get('/events/:id', async (c) => {
-      const { tenant } = await authorize(c, 'events:read');
+      const { tenant, subject } = await authorize(c, 'events:read');
       const record = await events.get(tenant, eventId(c));
       if (record === null) throw notFound();
+      if (holdsContent(record)) await tellRead(tenant, subject, record.event.id);
       return c.json(eventView(record));
     });
-    app.post('/events/:id/redrive', async (c) => {
-      const caller = await authorize(c, 'events:write');
-      const transition = await events.redrive(caller.tenant, eventId(c));
-      return answer(c, caller, 'event.redriven', { transition });
-    });
-    app.post('/events/:id/resolve', async (c) => {
-      const caller = await authorize(c, 'events:write');
-      const id = eventId(c);
-      const { effect, outcome } = await readJson(c, resolveBody);
-      const transition = await events.resolve(caller.tenant, id, effect, outcome);
-      return answer(c, caller, 'event.resolved', { transition, data: { effect, outcome } });
-    });
-    app.post('/events/:id/park', async (c) => {
-      const caller = await authorize(c, 'events:write');
-      const transition = await events.park(caller.tenant, eventId(c));
-      return answer(c, caller, 'event.parked', { transition, data: { code: 'ERR_PARKED_BY_OPERATOR' } });
-    });
+    app.post('/events/:id/redrive', (c) =>
+      change(c, 'events:write', (id) => ({
+        action: 'event.redriven',
+        from: ['parked'],
+        data: ({ generation }) => ({ generation: generation + 1 }),
+        make: (tenant) => events.redrive(tenant, id),
+      })),
+    );
+    app.post('/events/:id/resolve', (c) =>
+      change(c, 'events:write', async (id) => {
+        const { effect, outcome } = await readJson(c, resolveBody);
+        return {
+          action: 'event.resolved',
+          from: ['parked'],
+          data: ({ generation }) => ({ generation, effect, outcome }),
+          make: (tenant) => events.resolve(tenant, id, effect, outcome),
+        };
+      }),
+    );
+    app.post('/events/:id/park', (c) =>
+      change(c, 'events:write', (id) => ({
+        action: 'event.parked',
+        from: ['queued', 'running', 'waiting'],
+        data: ({ generation }) => ({ generation, code: 'ERR_PARKED_BY_OPERATOR' }),
+        make: (tenant) => events.park(tenant, id),
+      })),
+    );
   };
+
+/** What an operator may do to an event. */
+interface Change {
+  readonly action: AuditAction;
+  /** States in which there is any use in trying: of an event in another one nothing is put into the audit. */
+  readonly from: readonly EventState[];
+  /** For the audit, of the event as it is before. */
+  readonly data: (before: EventRecord) => JsonObject;
+  readonly make: (tenant: string) => Promise<Transition | Resolved>;
+}
+
+/** Whether the view of an event shows what an agent wrote. */
+const holdsContent = ({ runs }: EventRecord): boolean => runs.some(({ reply }) => reply !== undefined);
+
+const wrongState = (): SallyportError => new SallyportError('ERR_WRONG_STATE', 'the event is in another state');
 
 function changed(transition: Transition | Resolved): EventView {
   switch (transition.kind) {
@@ -82,7 +119,7 @@ function changed(transition: Transition | Resolved): EventView {
     case 'no_effect':
       throw new SallyportError('ERR_NOT_FOUND', 'the event has no such effect under way');
     case 'wrong_state':
-      throw new SallyportError('ERR_WRONG_STATE', 'the event is in another state');
+      throw wrongState();
     case 'reply_delivered':
       throw new SallyportError('ERR_REPLY_DELIVERED', 'its reply was delivered');
     case 'ambiguous':

@@ -20,8 +20,8 @@ export const mountGuardrails =
   (app: App): void => {
     app.post('/guardrails/invalidate', async (c) => {
       const { tenant, subject: by } = await authorize(c, 'guardrails:write');
-      await policies.renew(tenant);
       await audit(tenant, [{ actor: `user:${by}`, action: 'guardrail.invalidated', subject: tenant, data: {} }]);
+      await policies.renew(tenant);
       logger.info({ tenant }, 'guardrail.invalidated');
       return c.json({ invalidated: true });
     });

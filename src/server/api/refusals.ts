@@ -1,29 +1,52 @@
 import type { AuditNote, RecordAudit } from '../../core/audit/entry.ts';
 
-/** One entry for so long, in ms, however often it is tried: a token must not decide how fast the audit grows. */
-const ONCE_MS = 60_000;
-/** Refusals that are remembered at most. */
+/** Notes that are remembered at most. */
 const MAX_KNOWN = 10_000;
 
 /**
- * Puts into the audit that a token's holder wanted what he may not do.
- * @throws SallyportError ERR_STORE_UNAVAILABLE
+ * Puts a note into the audit, or leaves it out where the same one is there already.
+ * @throws SallyportError ERR_STORE_UNAVAILABLE: what the note is about must not happen then
  */
-export type TellRefusal = (tenant: string, note: AuditNote) => Promise<void>;
+export type TellOnce = (tenant: string, note: AuditNote) => Promise<void>;
 
-export function createRefusals(audit: RecordAudit): TellRefusal {
-  const known = new Map<string, number>();
+/** Tells the same note once in `onceMs`, in this process: a token must not decide how fast the audit grows. */
+export function createTellOnce(audit: RecordAudit, onceMs: number): TellOnce {
+  const known = new Map<string, { readonly at: number; readonly written: Promise<void> }>();
   return async (tenant, note) => {
     const kind = JSON.stringify([tenant, note]);
     const now = performance.now();
-    if (now - (known.get(kind) ?? Number.NEGATIVE_INFINITY) < ONCE_MS) return;
+    const before = known.get(kind);
+    // Who comes while it is being written waits as well: nothing happens that is not in the audit.
+    if (before !== undefined && now - before.at < onceMs) return before.written;
     if (known.size >= MAX_KNOWN) known.clear();
-    known.set(kind, now);
+    const written = audit(tenant, [note]);
+    known.set(kind, { at: now, written });
     try {
-      await audit(tenant, [note]);
+      await written;
     } catch (error) {
       known.delete(kind);
       throw error;
     }
   };
+}
+
+/** A minute, in ms. */
+const REFUSED_ONCE_MS = 60_000;
+
+/** Puts into the audit that a token's holder wanted what he may not do. */
+export const createRefusals = (audit: RecordAudit): TellOnce => createTellOnce(audit, REFUSED_ONCE_MS);
+
+/** An hour, in ms. */
+const READ_ONCE_MS = 3_600_000;
+
+/**
+ * Puts into the audit that the holder of a token is about to be shown what people or agents wrote: in an event, by its id,
+ * or in a list, by its name.
+ * @throws SallyportError ERR_STORE_UNAVAILABLE: it must not be shown then
+ */
+export type TellRead = (tenant: string, by: string, what: string) => Promise<void>;
+
+export function createContentReads(audit: RecordAudit): TellRead {
+  const tell = createTellOnce(audit, READ_ONCE_MS);
+  return (tenant, by, what) => tell(tenant, { actor: `user:${by}`, action: 'content.read', subject: what, data: {} });
 }

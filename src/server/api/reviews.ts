@@ -11,7 +11,7 @@ import type { Events } from '../../queue/events.ts';
 import type { ReviewAction, Reviewed, Reviews } from '../../queue/reviews.ts';
 import type { App, AppContext } from '../http/context.ts';
 import type { Authorize } from './auth.ts';
-import { createRefusals, type TellRefusal } from './refusals.ts';
+import { createRefusals, type TellOnce, type TellRead } from './refusals.ts';
 import { eventId, notFound, pageQuery, readJson, readQuery } from './request.ts';
 
 export interface ReviewRoutesDeps {
@@ -28,6 +28,7 @@ export interface ReviewRoutesDeps {
    */
   readonly checkReply: (record: HeldRecord, text: string, by: string) => Promise<string>;
   readonly audit: RecordAudit;
+  readonly tellRead: TellRead;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -43,20 +44,23 @@ const rejectBody = z.strictObject({ digest, reason: z.string().max(1_000).regex(
 export const mountReviews =
   (deps: ReviewRoutesDeps) =>
   (app: App): void => {
-    const { events, reviews, authorize, clean, checkReply, identifier } = deps;
+    const { events, reviews, authorize, clean, checkReply, identifier, tellRead } = deps;
     const deciding = { ...deps, tellRefusal: createRefusals(deps.audit) };
 
     app.get('/reviews', async (c) => {
-      const { tenant } = await authorize(c, 'reviews:read');
+      const { tenant, subject } = await authorize(c, 'reviews:read');
       const { cursor, limit } = readQuery(c, listQuery);
       await reviews.sweep(tenant);
       const page = await events.list(tenant, { state: 'review', limit, ...(cursor === undefined ? {} : { cursor }) });
+      if (page.events.some(isHeld)) await tellRead(tenant, subject, 'reviews');
       return c.json({ reviews: page.events.filter(isHeld).map(reviewView), cursor: page.cursor ?? null });
     });
     app.get('/reviews/:id', async (c) => {
-      const { tenant } = await authorize(c, 'reviews:read');
+      const { tenant, subject } = await authorize(c, 'reviews:read');
       await reviews.sweep(tenant);
-      return c.json(reviewView(await heldRecord(events, tenant, eventId(c))));
+      const record = await heldRecord(events, tenant, eventId(c));
+      await tellRead(tenant, subject, record.event.id);
+      return c.json(reviewView(record));
     });
     app.post('/reviews/:id/approve', (c) => decided(c, approveBody, deciding, async () => ({ kind: 'approve' })));
     app.post('/reviews/:id/edit', (c) =>
@@ -81,7 +85,7 @@ type Plan =
   | { readonly kind: 'edit'; readonly text: string; readonly digest: string };
 
 interface DecidingDeps extends ReviewRoutesDeps {
-  readonly tellRefusal: TellRefusal;
+  readonly tellRefusal: TellOnce;
 }
 
 /**
