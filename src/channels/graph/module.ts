@@ -6,7 +6,7 @@ import type { Answer, Channel } from '../channel.ts';
 import type { ChannelModule } from '../module.ts';
 import { createContentOpener, type EncryptionKey, type OpenContent } from './read/decrypt.ts';
 import { createIdentify } from './receive/identify.ts';
-import { type ReceiveDeps, receive, routeOf } from './receive/receive.ts';
+import { receive, routeOf } from './receive/receive.ts';
 import {
   type ClientStates,
   createClientStates,
@@ -76,7 +76,7 @@ interface GraphChannelDeps {
 /** Microsoft Graph's change and lifecycle notifications: finds the channel behind what follows `/hooks/graph/{tenant}`. */
 export function createGraphChannels(deps: GraphChannelDeps): (rest: readonly string[]) => Channel | null {
   const { crypto, states, entraTenantId, handMadeStates, verifyPublisher, openContent } = deps;
-  const receiveDeps: ReceiveDeps = {
+  const receiveDeps = {
     verifierFor: createItemVerifier({ crypto, states, entraTenantId, handMadeStates }),
     identify: createIdentify(deps),
     verifyPublisher,

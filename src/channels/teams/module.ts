@@ -1,6 +1,7 @@
+import type { Clock } from '../../core/clock.ts';
 import type { Crypto } from '../../core/crypto/crypto.ts';
 import { type ErrorCode, tokenErrorCodes } from '../../core/errors.ts';
-import { createJwks } from '../../net/jwt/jwks.ts';
+import { createJwks, type Jwks } from '../../net/jwt/jwks.ts';
 import type { Answer, Channel, Delivery, Received } from '../channel.ts';
 import type { ChannelModule } from '../module.ts';
 import {
@@ -12,13 +13,7 @@ import {
 } from './receive/candidate.ts';
 import { type IdentifyDeps, identify } from './receive/identify.ts';
 import { checkEnvelope, parse, parseBody, readActivity, readWebhook } from './receive/parse.ts';
-import {
-  type BotVerifierDeps,
-  bindActivity,
-  checkFreshness,
-  createBotVerifier,
-  createWebhookVerifier,
-} from './receive/verify.ts';
+import { bindActivity, checkFreshness, createBotVerifier, createWebhookVerifier } from './receive/verify.ts';
 import { respondTo } from './reply/await-answer.ts';
 import { createServiceHosts, defaultServiceHosts } from './reply/service-hosts.ts';
 import { type TeamsConfig, teamsSchema, teamsWindow } from './settings.ts';
@@ -71,7 +66,13 @@ interface CommonDeps extends Omit<IdentifyDeps, 'appName'> {
   readonly outcomeHeaders: boolean;
 }
 
-export interface TeamsBotChannelDeps extends CommonDeps, Omit<BotVerifierDeps, 'isServiceAllowed'> {
+export interface TeamsBotChannelDeps extends CommonDeps {
+  readonly appId: string;
+  /** Of the connector's tokens. */
+  readonly issuer: string;
+  /** The keys behind the connector's OpenID document. */
+  readonly jwks: Jwks;
+  readonly clock: Clock;
   /** The Entra tenant of a single-tenant bot. Absent: every tenant that installed the bot belongs to the route's. */
   readonly tenantId?: string;
   /** Hosts the connector's service URLs may have; `defaultServiceHosts` when absent. */

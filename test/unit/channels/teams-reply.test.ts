@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { SendContext } from '../../../src/channels/channel.ts';
-import { createTeamsReplier, type TeamsReplierDeps } from '../../../src/channels/teams/reply/reply.ts';
+import { createTeamsReplier } from '../../../src/channels/teams/reply/reply.ts';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import { SallyportError } from '../../../src/core/errors.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
@@ -32,7 +32,7 @@ beforeEach(async () => {
 afterEach(() => connector.stop());
 afterAll(() => guarded.close());
 
-function replier(overrides: Partial<TeamsReplierDeps> = {}) {
+function replier(overrides: Partial<Parameters<typeof createTeamsReplier>[0]> = {}) {
   const fetch = asFetch(guarded);
   return createTeamsReplier({
     credentials: {

@@ -14,16 +14,6 @@ import type { HandMade, Kept, KeptStore } from '../sync/kept.ts';
 import { MAX_AGE_MS } from '../sync/resync.ts';
 import { type Message, mailQuery, type OwnMailbox, readMail, timeOf } from './mail.ts';
 
-export interface GraphReaderDeps {
-  /** Null without credentials: only what came inside a rich notification can be read. */
-  readonly access: { readonly api: GraphApi; readonly ownMailbox: FindOwnMailbox } | null;
-  readonly react: React;
-  readonly store: KeptStore;
-  readonly handMade: HandMade;
-  readonly identify: Identify;
-  readonly clock: Clock;
-}
-
 /**
  * For this long after its notification a missing object may be one that is not readable yet: Graph's `ErrorItemNotFound`
  * on a fresh message passes (github.com/microsoftgraph/msgraph-sdk-dotnet/issues/3080).
@@ -34,22 +24,64 @@ const SETTLE_MS = 5_000;
 const TOUCH_MS = 60_000;
 
 /** Turns notifications, which are hints, into the messages they are about; and does what lifecycle notifications ask for. */
-export function createGraphReader(deps: GraphReaderDeps): Reader {
+export function createGraphReader({
+  access,
+  react,
+  store,
+  handMade,
+  identify,
+  clock,
+}: {
+  /** Null without credentials: only what came inside a rich notification can be read. */
+  readonly access: { readonly api: GraphApi; readonly ownMailbox: FindOwnMailbox } | null;
+  readonly react: React;
+  readonly store: KeptStore;
+  readonly handMade: HandMade;
+  readonly identify: Identify;
+  readonly clock: Clock;
+}): Reader {
+  /** What a rich notification brought, as far as it is enough. */
+  const readContent = async (
+    { payload }: InboundEvent,
+    ref: ObjectRef,
+    kept: Kept | null,
+    { signal }: ReadContext,
+  ): Promise<Message | null> => {
+    const content = isJsonObject(payload) ? payload.content : undefined;
+    if (!isJsonObject(content)) return null;
+    if (ref.kind !== 'mail') return readChatMessage(content);
+    const own = access === null ? unknownMailbox : await access.ownMailbox(ref.mailbox, kept?.resource ?? null, signal);
+    // The scrubber may have hidden the id in the payload; the one that counts stands in the destination.
+    return readMail({ ...content, id: ref.message }, own);
+  };
+
+  const readFetched = async (ref: ObjectRef, kept: Kept | null, { signal }: ReadContext): Promise<Message | null> => {
+    if (access === null) {
+      throw new SallyportError(
+        'ERR_SOURCE_REJECTED',
+        'GRAPH_CLIENT_ID and GRAPH_CLIENT_SECRET are needed to read this',
+      );
+    }
+    const object = await fetchObject(access.api, ref, signal);
+    if (object === null) return null;
+    if (ref.kind !== 'mail') return usable(readChatMessage(object));
+    return usable(readMail(object, await access.ownMailbox(ref.mailbox, kept?.resource ?? null, signal)));
+  };
+
   return {
     async read(event, context) {
       const destination = readDestination(event.destination);
       if (destination === null) throw new SallyportError('ERR_SOURCE_REJECTED', 'the event names no Graph object');
-      if (destination.kind === 'lifecycle') return deps.react(destination, context);
-      const kept = await touch(destination, event, deps);
+      if (destination.kind === 'lifecycle') return react(destination, context);
+      const kept = await touch(destination, event, store);
       const ref = refOfDestination(destination);
-      const message =
-        (await readContent(event, ref, kept, context, deps)) ?? (await readFetched(ref, kept, context, deps));
-      if (message === null) return missing(context.eligibleAt, deps);
+      const message = (await readContent(event, ref, kept, context)) ?? (await readFetched(ref, kept, context));
+      if (message === null) return missing(context.eligibleAt, clock);
       // The id in a hand-made subscription's notification changes when the mail is moved; the object's own does not.
       if (ref.kind === 'mail' && message.id !== undefined && message.id !== ref.message) {
-        return handOver({ ...ref, message: message.id }, destination, event, context, deps);
+        return handOver({ ...ref, message: message.id }, destination, event, context, identify);
       }
-      const start = await startOf(destination, kept, event, deps);
+      const start = await startOf(destination, kept, event, { handMade, clock });
       if (message.createdAt !== null && message.createdAt < start) return { kind: 'ignored', reason: 'before_start' };
       if (message.irrelevance !== null) return { kind: 'ignored', reason: message.irrelevance };
       return { kind: 'task', content: message.content };
@@ -57,45 +89,14 @@ export function createGraphReader(deps: GraphReaderDeps): Reader {
   };
 }
 
-/** What a rich notification brought, as far as it is enough. */
-async function readContent(
-  { payload }: InboundEvent,
-  ref: ObjectRef,
-  kept: Kept | null,
-  { signal }: ReadContext,
-  { access }: GraphReaderDeps,
-): Promise<Message | null> {
-  const content = isJsonObject(payload) ? payload.content : undefined;
-  if (!isJsonObject(content)) return null;
-  if (ref.kind !== 'mail') return readChatMessage(content);
-  const own = access === null ? unknownMailbox : await access.ownMailbox(ref.mailbox, kept?.resource ?? null, signal);
-  // The scrubber may have hidden the id in the payload; the one that counts stands in the destination.
-  return readMail({ ...content, id: ref.message }, own);
-}
-
 const unknownMailbox: OwnMailbox = { addresses: new Set(), sentItemsId: null };
-
-async function readFetched(
-  ref: ObjectRef,
-  kept: Kept | null,
-  { signal }: ReadContext,
-  { access }: GraphReaderDeps,
-): Promise<Message | null> {
-  if (access === null) {
-    throw new SallyportError('ERR_SOURCE_REJECTED', 'GRAPH_CLIENT_ID and GRAPH_CLIENT_SECRET are needed to read this');
-  }
-  const object = await fetchObject(access.api, ref, signal);
-  if (object === null) return null;
-  if (ref.kind !== 'mail') return usable(readChatMessage(object));
-  return usable(readMail(object, await access.ownMailbox(ref.mailbox, kept?.resource ?? null, signal)));
-}
 
 function usable(message: Message | null): Message {
   if (message !== null) return message;
   throw new SallyportError('ERR_SOURCE_REJECTED', 'Graph answered with something that is no message');
 }
 
-function missing(eligibleAt: number, { clock }: GraphReaderDeps): Read {
+function missing(eligibleAt: number, clock: Clock): Read {
   if (clock() - eligibleAt >= SETTLE_MS) return { kind: 'ignored', reason: 'gone' };
   throw new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Graph does not show the object yet');
 }
@@ -106,7 +107,7 @@ async function handOver(
   { nonce, subscription }: ObjectDestination,
   { tenant, receivedAt, payload }: InboundEvent,
   { accept }: ReadContext,
-  { identify }: GraphReaderDeps,
+  identify: Identify,
 ): Promise<Read> {
   const kept = isJsonObject(payload) ? payload : {};
   await accept([identify.object(ref, { nonce, subscription }, kept, { tenant, receivedAt })]);
@@ -118,7 +119,7 @@ async function startOf(
   { subscription }: ObjectDestination,
   kept: Kept | null,
   { receivedAt }: InboundEvent,
-  { handMade, clock }: GraphReaderDeps,
+  { handMade, clock }: { readonly handMade: HandMade; readonly clock: Clock },
 ): Promise<number> {
   const oldest = clock() - MAX_AGE_MS;
   if (kept !== null) return Math.max(oldest, kept.startedAt);
@@ -129,7 +130,7 @@ async function startOf(
 async function touch(
   destination: ObjectDestination,
   { receivedAt }: InboundEvent,
-  { store }: GraphReaderDeps,
+  store: KeptStore,
 ): Promise<Kept | null> {
   const { nonce, subscription } = destination;
   if (nonce === undefined) return null;

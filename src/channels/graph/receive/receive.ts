@@ -14,20 +14,22 @@ import {
 } from './payload.ts';
 import type { VerifyItem, VerifyPublisher } from './verify.ts';
 
-export interface ReceiveDeps {
-  readonly verifierFor: (tenant: string, nonce: string | undefined) => VerifyItem;
-  /** Null where no application is configured: nothing is covered by a token then. */
-  readonly verifyPublisher: VerifyPublisher | null;
-  /** Null where no certificate is configured. */
-  readonly openContent: OpenContent | null;
-  readonly identify: Identify;
-}
-
 /**
  * Handshake, or a batch whose items stand for themselves: good ones become events, the others are quarantined, and Graph
  * learns nothing of it. @throws SallyportError ERR_BODY_UNPARSABLE, ERR_KEYS_UNAVAILABLE
  */
-export async function receive(delivery: Delivery, { nonce }: GraphRoute, deps: ReceiveDeps): Promise<Received> {
+export async function receive(
+  delivery: Delivery,
+  { nonce }: GraphRoute,
+  deps: {
+    readonly verifierFor: (tenant: string, nonce: string | undefined) => VerifyItem;
+    /** Null where no application is configured: nothing is covered by a token then. */
+    readonly verifyPublisher: VerifyPublisher | null;
+    /** Null where no certificate is configured. */
+    readonly openContent: OpenContent | null;
+    readonly identify: Identify;
+  },
+): Promise<Received> {
   // By the body, not by the URL: a token on the URL must not keep a body from being verified.
   if (delivery.body.length === 0) return answerHandshake(delivery);
   const { items, validationTokens } = readEnvelope(delivery.body);
@@ -55,7 +57,7 @@ async function readItem(
   nonce: string | undefined,
   coverage: Coverage,
   delivery: Delivery,
-  { openContent, identify }: ReceiveDeps,
+  { openContent, identify }: { readonly openContent: OpenContent | null; readonly identify: Identify },
 ): Promise<ParsedEvent | Refused> {
   if (coverage.kind === 'suspicious') return quarantined(coverage.reason);
   const item = itemSchema.safeParse(value).data;

@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import type { Clock } from '../../../core/clock.ts';
 import type { Crypto } from '../../../core/crypto/crypto.ts';
 import { toBase64Url } from '../../../core/crypto/encoding.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import { isJsonObject, type JsonValue } from '../../../core/json/json-text.ts';
-import { createTokenVerifier, type TokenVerifierOptions } from '../../../net/jwt/token-verifier.ts';
+import type { Jwks } from '../../../net/jwt/jwks.ts';
+import { createTokenVerifier } from '../../../net/jwt/token-verifier.ts';
 import type { QuarantineReason } from './payload.ts';
 
 /** Longest `clientState` Graph hands out (changeNotification type: 255); nothing longer is hashed. */
@@ -92,18 +94,23 @@ const claimsSchema = z.looseObject({
 });
 type Claims = z.infer<typeof claimsSchema>;
 
-interface PublisherDeps extends Pick<TokenVerifierOptions<Claims>, 'jwks' | 'clock'> {
-  /** `GRAPH_CLIENT_ID`: whom the tokens are made out to. */
-  readonly clientId: string;
-}
-
 /**
  * Proves that Microsoft sent a rich notification. Resolves with the Entra tenant (lower case) the token speaks for.
  * @throws SallyportError ERR_TOKEN_*, or ERR_KEYS_UNAVAILABLE when the keys can be neither fetched nor remembered
  */
 export type VerifyPublisher = (token: string) => Promise<string>;
 
-export function createPublisherVerifier({ jwks, clock, clientId }: PublisherDeps): VerifyPublisher {
+export function createPublisherVerifier({
+  jwks,
+  clock,
+  clientId,
+}: {
+  /** Of Entra. */
+  readonly jwks: Jwks;
+  readonly clock: Clock;
+  /** `GRAPH_CLIENT_ID`: whom the tokens are made out to. */
+  readonly clientId: string;
+}): VerifyPublisher {
   const verify = createTokenVerifier<Claims>({
     jwks,
     clock,

@@ -10,7 +10,26 @@ import type { Kept, KeptStore } from './kept.ts';
 import type { Resync } from './resync.ts';
 import { isTeams, type Source, type Subscriptions } from './subscriptions.ts';
 
-export interface GraphKeeperDeps {
+/** After a failure that names no time of its own, in ms: an operator who wishes for a look does not wait for long. */
+const RETRY_MS = 10_000;
+
+const LOOK_EVERY_MS = 15 * 60_000;
+
+/** Sources looked after side by side: one slow answer must not make the renewal of 500 others late. */
+const AT_ONCE = 8;
+
+/** Keeps a tenant's Graph subscriptions: makes, adopts, renews, remakes and ends them, and lists what they did not tell. */
+export function createGraphKeeperTask({
+  api,
+  store,
+  subscriptions,
+  upkeep,
+  sources,
+  accept,
+  tenant,
+  clock,
+  logger,
+}: {
   readonly api: GraphApi;
   readonly store: KeptStore;
   readonly subscriptions: Subscriptions;
@@ -22,48 +41,13 @@ export interface GraphKeeperDeps {
   readonly tenant: string;
   readonly clock: Clock;
   readonly logger: Logger;
-}
-
-/** After a failure that names no time of its own, in ms: an operator who wishes for a look does not wait for long. */
-const RETRY_MS = 10_000;
-
-const LOOK_EVERY_MS = 15 * 60_000;
-
-/** Sources looked after side by side: one slow answer must not make the renewal of 500 others late. */
-const AT_ONCE = 8;
-
-/** Keeps a tenant's Graph subscriptions: makes, adopts, renews, remakes and ends them, and lists what they did not tell. */
-export function createGraphKeeperTask(deps: GraphKeeperDeps): KeeperTask {
-  const { sources, tenant } = deps;
-  const look = createLook(deps);
-  return {
-    name: `graph/${tenant}`,
-    tenant,
-    channel: 'graph',
-    async run(signal) {
-      await look(signal);
-      const waiting = [...sources.values()];
-      const reports: KeptSource[] = [];
-      const work = async (): Promise<void> => {
-        for (let source = waiting.shift(); source !== undefined; source = waiting.shift()) {
-          signal.throwIfAborted();
-          reports.push(await keepAndReport(source, signal, deps));
-        }
-      };
-      await Promise.all(Array.from({ length: AT_ONCE }, work));
-      await endUnwanted(signal, deps);
-      return { sources: reports.sort((a, b) => (a.name < b.name ? -1 : 1)) };
-    },
-  };
-}
-
-/**
- * Graph may end a subscription without a word, or lose the word. Looked for every quarter of an hour, one call for all;
- * what is wrongly found missing is adopted again.
- */
-function createLook({ store, sources, subscriptions, clock, logger, tenant }: GraphKeeperDeps) {
+}): KeeperTask {
   let lookedAt = 0;
-  return async (signal: AbortSignal): Promise<void> => {
+  /**
+   * Graph may end a subscription without a word, or lose the word. Looked for every quarter of an hour, one call for all;
+   * what is wrongly found missing is adopted again.
+   */
+  const look = async (signal: AbortSignal): Promise<void> => {
     if (clock() - lookedAt < LOOK_EVERY_MS) return;
     lookedAt = clock();
     const kept = [...(await store.list())].filter(([nonce, { id }]) => id !== null && sources.has(nonce));
@@ -76,73 +60,94 @@ function createLook({ store, sources, subscriptions, clock, logger, tenant }: Gr
       await store.update(nonce, (latest) => (latest.id === id ? { id: null, needsSync: true } : {}));
     }
   };
-}
 
-/** What cannot be read keeps nobody else from being kept: it is as it was, and the report says so. */
-async function keepAndReport(source: Source, signal: AbortSignal, deps: GraphKeeperDeps): Promise<KeptSource> {
-  const { store, clock } = deps;
-  try {
-    await keep(source, signal, deps);
-    return reportOf(source, await store.ensure(source.nonce, source, clock()), clock());
-  } catch (error) {
-    if (!isUnreadable(error)) throw error;
-    return { name: source.resource, state: 'failing', expiresAt: null, lastEventAt: null, code: codeOf(error) };
-  }
-}
+  const recordFailure = async (source: Source, error: unknown): Promise<void> => {
+    const code = codeOf(error);
+    // A store that is away cannot be told so; the task as a whole has failed then.
+    if (code === 'ERR_STORE_UNAVAILABLE') throw error;
+    const waitMs = (error instanceof SallyportError ? error.retryAfterMs : undefined) ?? RETRY_MS;
+    await store.update(source.nonce, () => ({ failure: code, notBefore: clock() + waitMs }));
+    const { resource } = source;
+    logger.warn({ tenant, channel: 'graph', resource, code, waitMs, error }, 'subscription.failed');
+  };
 
-/** One step after the other; a failure is recorded, and keeps nobody else from being kept. */
-async function keep(source: Source, signal: AbortSignal, deps: GraphKeeperDeps): Promise<void> {
-  const { store, upkeep, accept, clock } = deps;
-  const kept = await store.ensure(source.nonce, source, clock());
-  if (clock() < kept.notBefore) return;
-  try {
-    await upkeep.bringUp(source, kept, signal, 'due');
-    await learnMailbox(source, kept, signal, deps);
-    const current = await store.get(source.nonce);
-    if (current?.id != null) await upkeep.catchUp(source, current, accept, signal, 'due');
-    if (kept.failure !== null) await store.update(source.nonce, () => ({ failure: null }));
-  } catch (error) {
-    signal.throwIfAborted();
-    await recordFailure(source, error, deps);
-  }
-}
+  /**
+   * Notifications name a mailbox by its user's GUID where the configuration may name its address. Both must come to the
+   * same identity, so the GUID is asked for once (User.ReadBasic.All); where that is not allowed the first notification tells.
+   */
+  const learnMailbox = async (source: Source, kept: Kept, signal: AbortSignal): Promise<void> => {
+    const user = splitPath(source.resource)[0]?.id;
+    if (kept.mailbox !== null || user === undefined || isTeams(source.resource) || isGuid(user)) return;
+    const path = `/users/${encodeURIComponent(user)}`;
+    const { body } = await ask(api, { method: 'GET', path, query: { $select: 'id' }, signal }, [400, 403, 404]);
+    const mailbox = typeof body.id === 'string' ? mailboxOf(body.id) : mailboxOf(user);
+    await store.update(source.nonce, (latest) => ({ mailbox: latest.mailbox ?? mailbox }));
+  };
 
-async function recordFailure(source: Source, error: unknown, { store, clock, logger, tenant }: GraphKeeperDeps) {
-  const code = codeOf(error);
-  // A store that is away cannot be told so; the task as a whole has failed then.
-  if (code === 'ERR_STORE_UNAVAILABLE') throw error;
-  const waitMs = (error instanceof SallyportError ? error.retryAfterMs : undefined) ?? RETRY_MS;
-  await store.update(source.nonce, () => ({ failure: code, notBefore: clock() + waitMs }));
-  const { resource } = source;
-  logger.warn({ tenant, channel: 'graph', resource, code, waitMs, error }, 'subscription.failed');
-}
-
-/**
- * Notifications name a mailbox by its user's GUID where the configuration may name its address. Both must come to the
- * same identity, so the GUID is asked for once (User.ReadBasic.All); where that is not allowed the first notification tells.
- */
-async function learnMailbox(source: Source, kept: Kept, signal: AbortSignal, { api, store }: GraphKeeperDeps) {
-  const user = splitPath(source.resource)[0]?.id;
-  if (kept.mailbox !== null || user === undefined || isTeams(source.resource) || isGuid(user)) return;
-  const path = `/users/${encodeURIComponent(user)}`;
-  const { body } = await ask(api, { method: 'GET', path, query: { $select: 'id' }, signal }, [400, 403, 404]);
-  const mailbox = typeof body.id === 'string' ? mailboxOf(body.id) : mailboxOf(user);
-  await store.update(source.nonce, (latest) => ({ mailbox: latest.mailbox ?? mailbox }));
-}
-
-/** What the configuration no longer names. */
-async function endUnwanted(signal: AbortSignal, { store, sources, subscriptions, logger, tenant }: GraphKeeperDeps) {
-  for (const [nonce, kept] of await store.list()) {
-    if (sources.has(nonce)) continue;
+  /** One step after the other; a failure is recorded, and keeps nobody else from being kept. */
+  const keep = async (source: Source, signal: AbortSignal): Promise<void> => {
+    const kept = await store.ensure(source.nonce, source, clock());
+    if (clock() < kept.notBefore) return;
     try {
-      await subscriptions.end(kept, signal);
-      await store.remove(nonce);
-      logger.info({ tenant, channel: 'graph', resource: kept.resource }, 'subscription.ended');
+      await upkeep.bringUp(source, kept, signal, 'due');
+      await learnMailbox(source, kept, signal);
+      const current = await store.get(source.nonce);
+      if (current?.id != null) await upkeep.catchUp(source, current, accept, signal, 'due');
+      if (kept.failure !== null) await store.update(source.nonce, () => ({ failure: null }));
     } catch (error) {
       signal.throwIfAborted();
-      logger.warn({ tenant, channel: 'graph', resource: kept.resource, code: codeOf(error) }, 'subscription.not-ended');
+      await recordFailure(source, error);
     }
-  }
+  };
+
+  /** What cannot be read keeps nobody else from being kept: it is as it was, and the report says so. */
+  const keepAndReport = async (source: Source, signal: AbortSignal): Promise<KeptSource> => {
+    try {
+      await keep(source, signal);
+      return reportOf(source, await store.ensure(source.nonce, source, clock()), clock());
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      return { name: source.resource, state: 'failing', expiresAt: null, lastEventAt: null, code: codeOf(error) };
+    }
+  };
+
+  /** What the configuration no longer names. */
+  const endUnwanted = async (signal: AbortSignal): Promise<void> => {
+    for (const [nonce, kept] of await store.list()) {
+      if (sources.has(nonce)) continue;
+      try {
+        await subscriptions.end(kept, signal);
+        await store.remove(nonce);
+        logger.info({ tenant, channel: 'graph', resource: kept.resource }, 'subscription.ended');
+      } catch (error) {
+        signal.throwIfAborted();
+        logger.warn(
+          { tenant, channel: 'graph', resource: kept.resource, code: codeOf(error) },
+          'subscription.not-ended',
+        );
+      }
+    }
+  };
+
+  return {
+    name: `graph/${tenant}`,
+    tenant,
+    channel: 'graph',
+    async run(signal) {
+      await look(signal);
+      const waiting = [...sources.values()];
+      const reports: KeptSource[] = [];
+      const work = async (): Promise<void> => {
+        for (let source = waiting.shift(); source !== undefined; source = waiting.shift()) {
+          signal.throwIfAborted();
+          reports.push(await keepAndReport(source, signal));
+        }
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, work));
+      await endUnwanted(signal);
+      return { sources: reports.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+    },
+  };
 }
 
 function reportOf({ resource }: Source, kept: Kept, now: number): KeptSource {

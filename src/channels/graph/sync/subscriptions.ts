@@ -23,19 +23,6 @@ export interface Source extends Wanted {
   readonly certificate: Certificate | null;
 }
 
-export interface SubscriptionDeps {
-  readonly api: GraphApi;
-  readonly store: KeptStore;
-  readonly states: ClientStates;
-  readonly tenant: string;
-  /** Of this gate, as Graph reaches it. */
-  readonly publicUrl: string;
-  readonly clock: Clock;
-  /** In [0, 1). */
-  readonly random: () => number;
-  readonly logger: Logger;
-}
-
 /** Changes subscriptions at Graph, and records what Graph answered. @throws SallyportError ERR_SOURCE_* */
 export interface Subscriptions {
   /** Makes the subscription, or adopts the one that is there: a create call whose answer was lost left one. */
@@ -50,19 +37,60 @@ export interface Subscriptions {
   fingerprintOf(source: Source): string;
 }
 
-export function createSubscriptions(deps: SubscriptionDeps): Subscriptions {
-  const { api, store, clock, logger, tenant } = deps;
+export function createSubscriptions({
+  api,
+  store,
+  states,
+  tenant,
+  publicUrl,
+  clock,
+  random,
+  logger,
+}: {
+  readonly api: GraphApi;
+  readonly store: KeptStore;
+  readonly states: ClientStates;
+  readonly tenant: string;
+  /** Of this gate, as Graph reaches it. */
+  readonly publicUrl: string;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly logger: Logger;
+}): Subscriptions {
+  const urlsOf = (nonce: string) => {
+    const hook = `${trimEndOf(publicUrl, '/')}/hooks/graph/${tenant}`;
+    return { notificationUrl: `${hook}/${nonce}`, lifecycleNotificationUrl: `${hook}/lifecycle/${nonce}` };
+  };
+
+  const fingerprintOf = (source: Source): string =>
+    [urlsOf(source.nonce).notificationUrl, source.certificate?.id ?? ''].join(' ');
+
+  const creation = (source: Source, signal: AbortSignal) => {
+    const { nonce, resource, changeType, certificate } = source;
+    const body: JsonObject = {
+      changeType,
+      resource,
+      ...urlsOf(nonce),
+      clientState: states.stateOf(tenant, nonce),
+      expirationDateTime: endOf(source, clock()),
+      latestSupportedTlsVersion: 'v1_2',
+      ...(certificate !== null && {
+        includeResourceData: true,
+        encryptionCertificate: certificate.der,
+        encryptionCertificateId: certificate.id,
+      }),
+    };
+    return { method: 'POST', path: '/subscriptions', prefer: [IMMUTABLE_IDS], body, signal } as const;
+  };
 
   const establish = async (source: Source, signal: AbortSignal): Promise<Kept | null> => {
     for (let round = 0; round < 2; round += 1) {
-      const answer = await ask(api, creation(source, signal, deps), [409]);
+      const answer = await ask(api, creation(source, signal), [409]);
       if (answer.status !== 409) return settle(source, answer);
-      const twin = await findTwin(source, signal, deps);
+      const twin = await findTwin(source, signal, api);
       if (twin === null) break;
-      if (
-        twin.notificationUrl === urlsOf(source.nonce, deps).notificationUrl &&
-        isRich(twin) === isWantedRich(source)
-      ) {
+      if (twin.notificationUrl === urlsOf(source.nonce).notificationUrl && isRich(twin) === isWantedRich(source)) {
         return adopt(source, String(twin.id), signal);
       }
       // Made under another address or by another installation: what it sends would not reach us.
@@ -92,8 +120,8 @@ export function createSubscriptions(deps: SubscriptionDeps): Subscriptions {
     }
     const now = clock();
     // At half of its life at the latest, and not all of them at once.
-    const renewAt = now + (expiresAt - now) * (0.4 + 0.1 * deps.random());
-    const madeWith = fingerprintOf(source, deps);
+    const renewAt = now + (expiresAt - now) * (0.4 + 0.1 * random());
+    const madeWith = fingerprintOf(source);
     return store.update(source.nonce, () => ({ id, expiresAt, renewAt, renewedAt: now, madeWith, failure: null }));
   };
 
@@ -119,34 +147,8 @@ export function createSubscriptions(deps: SubscriptionDeps): Subscriptions {
       }
       return ids;
     },
-    fingerprintOf: (source) => fingerprintOf(source, deps),
+    fingerprintOf,
   };
-}
-
-const fingerprintOf = (source: Source, deps: SubscriptionDeps): string =>
-  [urlsOf(source.nonce, deps).notificationUrl, source.certificate?.id ?? ''].join(' ');
-
-function urlsOf(nonce: string, { publicUrl, tenant }: SubscriptionDeps) {
-  const hook = `${trimEndOf(publicUrl, '/')}/hooks/graph/${tenant}`;
-  return { notificationUrl: `${hook}/${nonce}`, lifecycleNotificationUrl: `${hook}/lifecycle/${nonce}` };
-}
-
-function creation(source: Source, signal: AbortSignal, deps: SubscriptionDeps) {
-  const { nonce, resource, changeType, certificate } = source;
-  const body: JsonObject = {
-    changeType,
-    resource,
-    ...urlsOf(nonce, deps),
-    clientState: deps.states.stateOf(deps.tenant, nonce),
-    expirationDateTime: endOf(source, deps.clock()),
-    latestSupportedTlsVersion: 'v1_2',
-    ...(certificate !== null && {
-      includeResourceData: true,
-      encryptionCertificate: certificate.der,
-      encryptionCertificateId: certificate.id,
-    }),
-  };
-  return { method: 'POST', path: '/subscriptions', prefer: [IMMUTABLE_IDS], body, signal } as const;
 }
 
 function prolongation(id: string, source: Source, signal: AbortSignal, now: number) {
@@ -158,7 +160,7 @@ const endOf = ({ resource, certificate }: Source, now: number): string =>
   new Date(now + lifetimeMs(resource, certificate !== null)).toISOString();
 
 /** The subscription of our app for the same changes of the same resource; Graph allows one. */
-async function findTwin(source: Source, signal: AbortSignal, { api }: SubscriptionDeps): Promise<JsonObject | null> {
+async function findTwin(source: Source, signal: AbortSignal, api: GraphApi): Promise<JsonObject | null> {
   for await (const page of pagesOf(api, { path: '/subscriptions', signal })) {
     const twin = page.find((one) => sameResource(one, source) && sameChanges(one, source));
     if (twin !== undefined && typeof twin.id === 'string') return twin;

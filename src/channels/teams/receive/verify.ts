@@ -16,15 +16,6 @@ const TOLERANCE_MS = 300_000;
 /** The claim is spelled in lower case, whatever the documentation writes. */
 const botClaims = z.object({ serviceurl: z.string().min(1) });
 
-export interface BotVerifierDeps {
-  /** The keys behind the connector's OpenID document. */
-  readonly jwks: Jwks;
-  readonly issuer: string;
-  readonly appId: string;
-  readonly isServiceAllowed: IsServiceAllowed;
-  readonly clock: Clock;
-}
-
 /** What a connector's token says about the activity that comes with it. A class, so that nothing else passes for it. */
 export class ProvenSender {
   readonly serviceUrl: string;
@@ -43,7 +34,19 @@ export type AuthenticateBot = (head: DeliveryHead) => Promise<ProvenSender>;
  * Checks the connector's token before anything else of a request is looked at. A service URL outside the allow-list ends
  * it here, although the token is genuine: answering there would hand our own token to whoever is behind it.
  */
-export function createBotVerifier({ appId, issuer, isServiceAllowed, ...deps }: BotVerifierDeps): AuthenticateBot {
+export function createBotVerifier({
+  appId,
+  issuer,
+  isServiceAllowed,
+  ...deps
+}: {
+  /** The keys behind the connector's OpenID document. */
+  readonly jwks: Jwks;
+  readonly issuer: string;
+  readonly appId: string;
+  readonly isServiceAllowed: IsServiceAllowed;
+  readonly clock: Clock;
+}): AuthenticateBot {
   const verifyToken = createTokenVerifier({
     ...deps,
     issuers: [issuer],

@@ -16,7 +16,8 @@ import {
 import { renderTeamsMarkdown } from './render.ts';
 import { createServiceHosts, defaultServiceHosts, type IsServiceAllowed } from './service-hosts.ts';
 
-export interface TeamsReplierDeps {
+/** Replies into the conversation through the Bot connector. What was answered in a response is not posted again. */
+export function createTeamsReplier(deps: {
   /** Absent: replies are kept, not posted. */
   readonly credentials?: Omit<ClientCredentials, 'clock'>;
   /** Hosts that may have the bot's token; `defaultServiceHosts` when absent. */
@@ -26,10 +27,7 @@ export interface TeamsReplierDeps {
   readonly sealer: Sealer;
   readonly clock: Clock;
   readonly logger: Logger;
-}
-
-/** Replies into the conversation through the Bot connector. What was answered in a response is not posted again. */
-export function createTeamsReplier(deps: TeamsReplierDeps): Replier {
+}): Replier {
   const { credentials, clock } = deps;
   const account = credentials && {
     tokens: createAccessTokens({ ...credentials, clock }),
