@@ -35,7 +35,7 @@ export interface DevIdentity<Kept> {
   readonly kept: Kept;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What is known where `send` runs. */
 export interface SampleContext<Kept> {

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createGmailReader } from '../../src/channels/gmail/read/reader.ts';
 import { createGmailReplier } from '../../src/channels/gmail/reply/reply.ts';
 import { createWatches } from '../../src/channels/gmail/sync/mailbox-state.ts';
 import { createGmailKeeperTask } from '../../src/channels/gmail/sync/subscriptions.ts';
@@ -197,7 +196,7 @@ function openGate(world: World, store: Store, server: GmailServer, keys: KeyServ
   const app = openGmailDoor({ store: shaky.store, jwksUrl: keys.jwksUrl, clock: clock.now });
   const worker = openGmailWorker({ store: shaky.store, url: server.url, clock, timeoutMs: 60 });
   const runs = new Map<string, number>();
-  const reader = createGmailReader(worker.deps);
+  const { reader } = worker;
   const replier = createGmailReplier({ client: worker.deps.client, scrub });
   const deps: RunDeps = {
     agentFor: () => ({

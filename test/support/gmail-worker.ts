@@ -1,9 +1,9 @@
-import type { ParsedEvent, Read } from '../../src/channels/channel.ts';
+import type { ParsedEvent, Read, Reader } from '../../src/channels/channel.ts';
 import { createGmailClient, noCredentials } from '../../src/channels/gmail/api/client.ts';
 import { createGmailReader } from '../../src/channels/gmail/read/reader.ts';
 import { pushEvent } from '../../src/channels/gmail/receive/identify.ts';
 import { createMailboxes, type Mailboxes } from '../../src/channels/gmail/sync/mailbox-state.ts';
-import type { SyncDeps } from '../../src/channels/gmail/sync/session.ts';
+import { createSyncMailbox } from '../../src/channels/gmail/sync/sync.ts';
 import type { InboundEvent } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
@@ -23,11 +23,12 @@ export interface GmailWorkerOptions {
   readonly clock: FakeClock;
   /** A call's time limit in real milliseconds. */
   readonly timeoutMs?: number;
-  readonly overrides?: Partial<SyncDeps>;
+  readonly overrides?: Partial<Parameters<typeof createSyncMailbox>[0]>;
 }
 
 export interface GmailWorker {
-  readonly deps: SyncDeps;
+  readonly deps: Parameters<typeof createSyncMailbox>[0];
+  readonly reader: Reader;
   readonly mailboxes: Mailboxes;
   /** Waits the reader asked for, in ms; the clock was moved instead. */
   readonly pauses: number[];
@@ -45,7 +46,7 @@ let pushes = 0;
 export function openGmailWorker({ store, url, clock, timeoutMs = 5_000, overrides }: GmailWorkerOptions): GmailWorker {
   const pauses: number[] = [];
   const mailboxes = createMailboxes(store.records, TENANT);
-  const deps: SyncDeps = {
+  const deps: Parameters<typeof createSyncMailbox>[0] = {
     identifier,
     tenant: TENANT,
     client: createGmailClient({ baseUrl: url, credentials: noCredentials, fetch, timeoutMs }),
@@ -59,7 +60,7 @@ export function openGmailWorker({ store, url, clock, timeoutMs = 5_000, override
     logger: silentLogger,
     ...overrides,
   };
-  const reader = createGmailReader(deps);
+  const reader = createGmailReader({ ...deps, syncMailbox: createSyncMailbox(deps) });
   const accept = async (events: readonly ParsedEvent[]): Promise<void> => {
     await store.inbox.accept(prepared(events));
   };
@@ -68,6 +69,7 @@ export function openGmailWorker({ store, url, clock, timeoutMs = 5_000, override
     reader.read(event, { signal, eligibleAt: event.receivedAt, accept: taken });
   return {
     deps,
+    reader,
     mailboxes,
     pauses,
     accept,

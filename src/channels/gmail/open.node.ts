@@ -9,6 +9,7 @@ import { createGmailReplier } from './reply/reply.ts';
 import type { GmailConfig } from './settings.ts';
 import { createMailboxes, createWatches } from './sync/mailbox-state.ts';
 import { createGmailKeeperTask } from './sync/subscriptions.ts';
+import { createSyncMailbox } from './sync/sync.ts';
 
 /** One call to Gmail that does not post a reply, in ms; also what `sallyport doctor` waits for. */
 const CALL_MS = 10_000;
@@ -26,7 +27,7 @@ export const gmailNode: NodeHalf<GmailConfig> = {
     const boxes = gmail.mailboxes.map((mailbox) => mailbox.toLowerCase());
     const topic = gmail.topic === undefined ? {} : { topic: gmail.topic };
     return {
-      reader: createGmailReader({ ...base, acquire, pause, logger }),
+      reader: createGmailReader({ ...base, syncMailbox: createSyncMailbox({ ...base, acquire, pause, logger }) }),
       replier: createGmailReplier({ client, scrub }),
       task: createGmailKeeperTask({
         ...base,

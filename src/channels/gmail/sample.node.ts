@@ -11,6 +11,7 @@ import {
 } from '../../testing/gmail/pubsub-sender.ts';
 import { startGmailServer } from '../../testing/gmail/server.ts';
 import {
+  type Environment,
   type Sample,
   type SampleContext,
   SampleError,
@@ -28,8 +29,6 @@ const standInSettings = {
   GMAIL_PUSH_SUBSCRIPTION: 'projects/sallyport/subscriptions/gmail',
   GMAIL_MAILBOXES: 'sallyport@example.com',
 } as const;
-
-type Context = SampleContext<unknown>;
 
 /** The ways to spoil a push; the token is all there is to spoil, because it does not cover the body. */
 const forgeries: Partial<Record<Tamper, PushTokenForgery>> = {
@@ -74,16 +73,16 @@ const gmailSender: Sender = {
 
 type Sign = (push: PushRequest, forgery?: PushTokenForgery) => PushRequest;
 
-const setting = ({ environment }: Context, name: keyof typeof standInSettings): string =>
+const setting = (environment: Environment, name: keyof typeof standInSettings): string =>
   environment[name]?.split(',')[0]?.trim() || standInSettings[name];
 
 /** Nobody but Google has the key that a production gate trusts, so this one is always `dev`'s. */
-async function signerOf(context: Context): Promise<Sign> {
-  const identity = await context.dev();
+async function signerOf({ dev, environment }: SampleContext<unknown>): Promise<Sign> {
+  const identity = await dev();
   if (identity === null)
     throw new SampleError('config', 'no key that a gate would trust: start `sallyport dev` here once');
-  const audience = setting(context, 'GMAIL_PUSH_AUDIENCE');
-  const serviceAccount = setting(context, 'GMAIL_PUSH_SERVICE_ACCOUNT');
+  const audience = setting(environment, 'GMAIL_PUSH_AUDIENCE');
+  const serviceAccount = setting(environment, 'GMAIL_PUSH_SERVICE_ACCOUNT');
   return (push, forgery) =>
     withToken(push, signPushToken({ key: identity.key, audience, serviceAccount, at: Date.now() }, forgery));
 }
@@ -95,12 +94,15 @@ interface Pushing {
   readonly conversation?: string;
 }
 
-async function pushOf({ payload, text, index, tamper }: SendOptions, context: Context): Promise<Pushing> {
-  const subscription = setting(context, 'GMAIL_PUSH_SUBSCRIPTION');
+async function pushOf(
+  { payload, text, index, tamper }: SendOptions,
+  { environment, dataFolder }: { readonly environment: Environment; readonly dataFolder: string },
+): Promise<Pushing> {
+  const subscription = setting(environment, 'GMAIL_PUSH_SUBSCRIPTION');
   const base = { subscription, messageId: newPushId(), at: Date.now() };
   if (payload !== undefined) return { push: ownPush(payload, base) };
-  const mailbox = setting(context, 'GMAIL_MAILBOXES');
-  const url = tamper !== undefined && tamper in forgeries ? null : await addressOf(context);
+  const mailbox = setting(environment, 'GMAIL_MAILBOXES');
+  const url = tamper !== undefined && tamper in forgeries ? null : await addressOf(dataFolder);
   const deposited =
     url === null ? null : await depositMail(url, mailbox, index === 0 ? text : `${text} (${index + 1})`);
   const historyId = deposited?.historyId ?? String(Date.now());
@@ -153,13 +155,13 @@ async function call<T>(url: URL, schema: z.ZodType<T>, body?: object): Promise<T
 }
 
 /** Where the running `dev` left the address of its local Gmail. */
-const pathOf = ({ dataFolder }: Pick<Context, 'dataFolder'>): string => join(dataFolder, 'gmail.json');
+const pathOf = (dataFolder: string): string => join(dataFolder, 'gmail.json');
 
 const addressShape = z.object({ url: z.url() });
 
 /** The local Gmail of the `dev` that was started last here, or null. Whether it still runs shows when it is asked. */
-async function addressOf(context: Context): Promise<string | null> {
-  const text = await readFile(pathOf(context), 'utf8').catch(() => 'null');
+async function addressOf(dataFolder: string): Promise<string | null> {
+  const text = await readFile(pathOf(dataFolder), 'utf8').catch(() => 'null');
   return addressShape.safeParse(JSON.parse(text)).data?.url ?? null;
 }
 
@@ -167,12 +169,12 @@ async function addressOf(context: Context): Promise<string | null> {
 const standIn: StandIn<unknown> = {
   kept: z.object({}),
   fresh: () => ({}),
-  async start(_, { jwksUrl }, where) {
+  async start(_, { jwksUrl }, { environment, dataFolder }) {
     // A real push subscription's tokens are signed by Google, and its mailboxes are at Google.
-    if (where.environment.GMAIL_PUSH_AUDIENCE) return { settings: {} };
+    if (environment.GMAIL_PUSH_AUDIENCE) return { settings: {} };
     const server = await startGmailServer({ clock: Date.now });
-    await mkdir(where.dataFolder, { recursive: true, mode: 0o700 });
-    await writeFile(pathOf(where), `${JSON.stringify({ url: server.url })}\n`, { mode: 0o600 });
+    await mkdir(dataFolder, { recursive: true, mode: 0o700 });
+    await writeFile(pathOf(dataFolder), `${JSON.stringify({ url: server.url })}\n`, { mode: 0o600 });
     return {
       settings: { ...standInSettings, GOOGLE_JWKS_URL: jwksUrl, GMAIL_BASE_URL: server.url },
       close: () => server.close(),

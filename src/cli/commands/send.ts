@@ -5,7 +5,6 @@ import { z } from 'zod';
 import type { ChannelModule } from '../../channels/module.ts';
 import { plugs } from '../../channels/registry.node.ts';
 import {
-  type SampleContext,
   SampleError,
   type Sender,
   type SendOptions,
@@ -61,13 +60,8 @@ interface Kind {
   readonly kind: string;
 }
 
-/** How one kind of delivery is made here. */
-interface Sending {
-  readonly sender: Sender;
-  readonly context: SampleContext<unknown>;
-}
-
-async function openSender({ name, kind }: Kind, io: Io): Promise<Sending> {
+/** Makes one kind of delivery with what is known here. */
+async function openSender({ name, kind }: Kind, io: Io) {
   const sample = await (await plugs.halves[name]?.())?.sample();
   const sender = sample?.senders[kind];
   if (sample === undefined || sender === undefined) throw new Error(`${name} has no sample ${kind}`);
@@ -84,7 +78,15 @@ async function openSender({ name, kind }: Kind, io: Io): Promise<Sending> {
       spoil === undefined ? apiToken(io, tenant) : spoiledToken(spoil, tenant, io),
     dev: () => readDevIdentity(sample.standIn, io),
   };
-  return { sender, context };
+  return {
+    path: sender.path,
+    statuses: sender.statuses,
+    /** @throws Exit with the code of what went wrong */
+    deliveries: (options: SendOptions): Promise<readonly SignedDelivery[]> =>
+      sender.deliveries(options, context).catch((error: unknown) => {
+        throw error instanceof SampleError ? new Exit(EXIT[error.kind], error.message) : error;
+      }),
+  };
 }
 
 async function run(kind: Kind, options: Options, io: Io): Promise<void> {
@@ -92,15 +94,15 @@ async function run(kind: Kind, options: Options, io: Io): Promise<void> {
   const concurrency = whole('--concurrency', options.concurrency, 1_000);
   if (!tenantName.safeParse(options.tenant).success) throw new Exit(EXIT.usage, '--tenant: is not a tenant name');
   const payload = options.file === undefined ? undefined : await readPayload(resolve(io.folder, options.file));
-  const sending = await openSender(kind, io);
-  const url = await hookUrl(sending.sender, options, io);
+  const { path, statuses, deliveries } = await openSender(kind, io);
+  const url = await hookUrl(path(options.tenant), options.url, io);
   let next = 0;
   let wrong = 0;
   const work = async (): Promise<void> => {
     while (next < times) {
       const { text, tenant, thread, tamper } = options;
       const one = { text, tenant, thread, tamper, payload, index: next++ };
-      const isRight = await sendOnce(sending, one, url, options, io);
+      const isRight = await sendOnce(await deliveries(one), statuses, url, options, io);
       if (!isRight) wrong += 1;
     }
   };
@@ -108,22 +110,17 @@ async function run(kind: Kind, options: Options, io: Io): Promise<void> {
   if (wrong > 0) throw new Exit(EXIT.failed, `${wrong} of ${times}: the gate did not do what a correct gate does`);
 }
 
-/** @throws Exit with the code of what went wrong */
-const deliveriesOf = (made: ReturnType<Sender['deliveries']>): ReturnType<Sender['deliveries']> =>
-  made.catch((error: unknown) => {
-    throw error instanceof SampleError ? new Exit(EXIT[error.kind], error.message) : error;
-  });
-
 /** True when the gate did what a correct gate does. */
 async function sendOnce(
-  { sender, context }: Sending,
-  one: SendOptions,
+  deliveries: readonly SignedDelivery[],
+  statuses: Sender['statuses'],
   url: URL,
   options: Options,
   io: Io,
 ): Promise<boolean> {
+  const { tenant, file } = options;
   let isRight = true;
-  for (const delivery of await deliveriesOf(sender.deliveries(one, context))) {
+  for (const delivery of deliveries) {
     const { headers, body } = delivery;
     const response = await fetch(url, { method: 'POST', headers, body: new Uint8Array(body) }).catch(() => {
       throw new Exit(EXIT.failed, `nothing answers at ${url.origin}`);
@@ -132,7 +129,7 @@ async function sendOnce(
     const eventId = response.headers.get('x-sallyport-event');
     await response.arrayBuffer();
     io.print([response.status, outcome, eventId].filter((part) => part !== null).join(' '));
-    if (!isCorrect(sender, delivery, one.payload !== undefined, { status: response.status, outcome })) {
+    if (!isCorrect(statuses, delivery, file !== undefined, { status: response.status, outcome })) {
       io.complain(`expected: ${delivery.expect}`);
       isRight = false;
     }
@@ -140,8 +137,8 @@ async function sendOnce(
       const api: Io =
         options.url === undefined ? io : { ...io, environment: { ...io.environment, SALLYPORT_URL: url.origin } };
       const { conversation } = delivery;
-      const id = conversation === undefined ? eventId : await awaitEvent(api, one.tenant, conversation);
-      io.print(await awaitReply(api, one.tenant, id));
+      const id = conversation === undefined ? eventId : await awaitEvent(api, tenant, conversation);
+      io.print(await awaitReply(api, tenant, id));
     } else if (options.wait && delivery.expect !== 'refused' && outcome === null) {
       io.complain('nothing to wait for: the gate named no event (SALLYPORT_OUTCOME_HEADERS=1 makes it)');
     }
@@ -149,27 +146,29 @@ async function sendOnce(
   return isRight;
 }
 
+/** `isOwn`: whether the payload is the user's. */
 function isCorrect(
-  sender: Sender,
+  { taken, refused }: Sender['statuses'],
   { expect }: SignedDelivery,
   isOwn: boolean,
   { status, outcome }: { readonly status: number; readonly outcome: string | null },
 ): boolean {
   // Some senders are refused with the status of success, so that they learn nothing.
   const isKeptOut = outcome === null || outcome === 'quarantined';
-  if (expect === 'refused') return sender.statuses.refused.includes(status) && isKeptOut;
-  if (!sender.statuses.taken.includes(status)) return false;
+  if (expect === 'refused') return refused.includes(status) && isKeptOut;
+  if (!taken.includes(status)) return false;
   // A gate may be set up to show no outcome; then its status has to do.
   if (outcome === null) return true;
   // A payload of the user's own may be irrelevant, or have been sent before; the second time it may not be accepted.
   return isOwn ? expect === 'accepted' || outcome !== 'accepted' : outcome === expect;
 }
 
-async function hookUrl(sender: Sender, { url, tenant }: Options, io: Io): Promise<URL> {
+/** `url`: of the gate, or already the whole hook URL; absent: the gate that the environment names. */
+async function hookUrl(path: string, url: string | undefined, io: Io): Promise<URL> {
   const base = url ?? (await apiUrl(io));
   const parsed = parseUrl(base);
   if (parsed === null) throw new Exit(EXIT.usage, '--url: is not a URL');
-  return parsed.pathname === '/' ? new URL(sender.path(tenant), parsed) : parsed;
+  return parsed.pathname === '/' ? new URL(path, parsed) : parsed;
 }
 
 async function readPayload(path: string): Promise<unknown> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ParsedEvent } from '../../../src/channels/channel.ts';
 import { createWatches } from '../../../src/channels/gmail/sync/mailbox-state.ts';
-import { createGmailKeeperTask, type GmailKeeperDeps } from '../../../src/channels/gmail/sync/subscriptions.ts';
+import { createGmailKeeperTask } from '../../../src/channels/gmail/sync/subscriptions.ts';
 import { SallyportError } from '../../../src/core/errors.ts';
 import type { KeptSource } from '../../../src/core/kept-source.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
@@ -58,7 +58,7 @@ afterEach(async () => {
 });
 
 async function run(
-  overrides: Partial<GmailKeeperDeps> = {},
+  overrides: Partial<Parameters<typeof createGmailKeeperTask>[0]> = {},
   topic: string | null = TOPIC,
 ): Promise<readonly KeptSource[]> {
   const task = createGmailKeeperTask({
@@ -153,7 +153,7 @@ describe('a watch', () => {
 
   test('may have its first push read before its own answer has come', async () => {
     const { client } = worker.deps;
-    const overtaken: GmailKeeperDeps['client'] = {
+    const overtaken: typeof client = {
       call: async (...args) => {
         const answer = await client.call(...args);
         server.mailbox(MAILBOX).deliver();

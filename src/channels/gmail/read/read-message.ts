@@ -1,12 +1,14 @@
 import { z } from 'zod';
+import type { Clock } from '../../../core/clock.ts';
 import { fromBase64 } from '../../../core/crypto/encoding.ts';
 import type { JsonObject } from '../../../core/json/json-text.ts';
 import { cutBetweenWords } from '../../../core/text/cap.ts';
 import { htmlToText } from '../../../core/text/html.ts';
 import type { Read } from '../../channel.ts';
+import type { GmailClient } from '../api/client.ts';
 import { gmailId } from '../sync/history.ts';
-import { floorOf } from '../sync/resync.ts';
-import type { SyncDeps } from '../sync/session.ts';
+import type { Mailboxes } from '../sync/mailbox-state.ts';
+import { floorOf } from '../sync/sync.ts';
 import { addressOf, headerOf } from './mail-headers.ts';
 import { getMessage, type MailMessage, type MailPart } from './messages.ts';
 
@@ -14,12 +16,16 @@ import { getMessage, type MailMessage, type MailPart } from './messages.ts';
 export const messageDestination = z.object({ mailbox: z.string(), messageId: gmailId, threadId: gmailId });
 
 /** Fetches a message and decides whether it is for an agent. @throws GmailFailure */
-export async function readMessage(destination: JsonObject, signal: AbortSignal, deps: SyncDeps): Promise<Read> {
+export async function readMessage(
+  destination: JsonObject,
+  signal: AbortSignal,
+  { client, mailboxes, clock }: { readonly client: GmailClient; readonly mailboxes: Mailboxes; readonly clock: Clock },
+): Promise<Read> {
   const { mailbox, messageId } = messageDestination.parse(destination);
-  const message = await getMessage(deps.client, mailbox, messageId, 'all', signal);
+  const message = await getMessage(client, mailbox, messageId, 'all', signal);
   if (message === null) return ignored('gone');
-  const startedAt = (await deps.mailboxes.read(mailbox))?.startedAt ?? 0;
-  const reason = whyIgnore(message, mailbox, floorOf(startedAt, deps.clock()));
+  const startedAt = (await mailboxes.read(mailbox))?.startedAt ?? 0;
+  const reason = whyIgnore(message, mailbox, floorOf(startedAt, clock()));
   return reason === undefined ? { kind: 'task', content: contentOf(message, mailbox) } : ignored(reason);
 }
 

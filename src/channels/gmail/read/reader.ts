@@ -1,11 +1,13 @@
 import { z } from 'zod';
+import type { Clock } from '../../../core/clock.ts';
 import { codeOf, SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
 import type { Read, ReadContext, Reader } from '../../channel.ts';
+import type { GmailClient } from '../api/client.ts';
 import { sourceError } from '../api/failure.ts';
 import { historyIdSchema } from '../receive/parse.ts';
-import type { SyncDeps } from '../sync/session.ts';
-import { syncMailbox } from '../sync/sync.ts';
+import type { Mailboxes } from '../sync/mailbox-state.ts';
+import type { SyncMailbox } from '../sync/sync.ts';
 import { readMessage } from './read-message.ts';
 
 /** What `pushEvent` and `pollEvent` wrote. */
@@ -27,13 +29,30 @@ const UNAVAILABLE: Read = { kind: 'ignored', reason: 'source_unavailable' };
  * What the worker does with Gmail's events: a push or a poll brings its mailbox up to date, a message is fetched for the
  * agent. Every step may be repeated.
  */
-export function createGmailReader(deps: SyncDeps): Reader {
+export function createGmailReader({
+  syncMailbox,
+  client,
+  mailboxes,
+  clock,
+}: {
+  readonly syncMailbox: SyncMailbox;
+  readonly client: GmailClient;
+  readonly mailboxes: Mailboxes;
+  readonly clock: Clock;
+}): Reader {
+  const readHint = async ({ payload, receivedAt }: InboundEvent, { signal, accept }: ReadContext): Promise<Read> => {
+    const { mailbox, historyId, publishedAt } = hint.parse(payload);
+    const startedAt = (publishedAt ?? receivedAt) - FIRST_PUSH_MS;
+    await syncMailbox({ mailbox, pushed: historyId ?? null, startedAt, signal, accept });
+    return { kind: 'handled' };
+  };
+
   return {
     async read(event, context) {
       try {
         return event.kind === 'message'
-          ? await readMessage(event.destination, context.signal, deps)
-          : await readHint(event, context, deps);
+          ? await readMessage(event.destination, context.signal, { client, mailboxes, clock })
+          : await readHint(event, context);
       } catch (error) {
         // Stopped half way, for whatever reason: another attempt goes on from there.
         if (context.signal.aborted) throw new SallyportError('ERR_SOURCE_UNAVAILABLE', 'the attempt was aborted');
@@ -44,12 +63,4 @@ export function createGmailReader(deps: SyncDeps): Reader {
       }
     },
   };
-}
-
-async function readHint({ payload, receivedAt }: InboundEvent, context: ReadContext, deps: SyncDeps): Promise<Read> {
-  const { mailbox, historyId, publishedAt } = hint.parse(payload);
-  const { signal, accept } = context;
-  const startedAt = (publishedAt ?? receivedAt) - FIRST_PUSH_MS;
-  await syncMailbox({ mailbox, pushed: historyId ?? null, startedAt, signal, accept }, deps);
-  return { kind: 'handled' };
 }
