@@ -6,7 +6,7 @@ import type { HostPort, UrlPolicy } from './guard/check-url.ts';
 import { blocked, OutboundError } from './guard/reasons.ts';
 import { afterRedirect, isRedirect, type Message, type Method } from './guard/redirect.ts';
 import type { Resolve } from './guard/resolve.ts';
-import { type Connector, createPools, type Pools } from './pools.ts';
+import { type Connector, createPools } from './pools.ts';
 
 export interface GuardedFetchOptions {
   readonly resolve: Resolve;
@@ -74,32 +74,54 @@ export interface GuardedFetch {
 const REDIRECT_BODY_BYTES = 16 * 1024;
 const CONNECT_TIMEOUT_MS = 3_000;
 
-interface Client {
-  readonly resolve: Resolve;
-  readonly policy: UrlPolicy;
-  readonly pools: Pools;
-  readonly maxBytes: number;
-  readonly maxRedirects: number;
-}
-
 /** A client with sockets of its own: one per purpose, so that an allow-list or `ca` serves only what it was written for. */
 export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
-  const { timeoutMs = 10_000, maxBytes = 2 * 1024 * 1024, maxRedirects = 5, ports = [80, 443], allow = [] } = options;
+  const { resolve, timeoutMs = 10_000, maxBytes = 2 * 1024 * 1024, maxRedirects = 5 } = options;
+  const { ports = [80, 443], allow = [] } = options;
   const connectTimeoutMs = Math.min(CONNECT_TIMEOUT_MS, timeoutMs);
   const pools = createPools({ ...options, connectTimeoutMs, idleTimeoutMs: timeoutMs });
-  const policy: UrlPolicy = {
+  const configured: UrlPolicy = {
     ports,
     allow,
     isProxied: options.proxy !== undefined,
     ...(options.isListed && { isListed: options.isListed }),
   };
-  const client: Client = { resolve: options.resolve, policy, pools, maxBytes, maxRedirects };
+  const follow = async (
+    text: string,
+    first: Message,
+    mayFollow: boolean,
+    context: ExchangeContext,
+  ): Promise<GuardedResponse> => {
+    const { signal } = context;
+    let hop: Hop = { text };
+    let message = first;
+    let policy = configured;
+    let lastStatus = 0;
+    for (let hops = 0; ; hops++) {
+      const admission = await admit(hop, policy, resolve, signal);
+      if (!admission.ok) throw blocked(hops === 0 ? admission.reason : `redirect-${admission.reason}`);
+      const { target } = admission;
+      if (hop.base !== undefined) message = afterRedirect(message, lastStatus, hop.base, target.url);
+      // A lookup that ignored the signal may come back late; no socket is opened for it any more.
+      signal.throwIfAborted();
+      const response = await exchange(pools, target, message, context);
+      const location = mayFollow && isRedirect(response.statusCode) ? locationOf(response) : undefined;
+      if (location === undefined) return read(response, target, message, maxBytes);
+      await response.body.dump({ limit: REDIRECT_BODY_BYTES, signal });
+      if (hops === maxRedirects) throw blocked('redirect-too-many');
+      hop = { text: location, base: target.url };
+      lastStatus = response.statusCode;
+      // A stranger's server may not send us home, not even to what is configured.
+      if (!target.isConfigured) policy = { ...policy, allow: [] };
+    }
+  };
+
   const fetch = async (url: string, init: GuardedInit = {}): Promise<GuardedResponse> => {
     const message = firstMessage(init);
     const mayFollow = init.redirect === undefined ? isSafe(message.method) : init.redirect === 'follow';
     const work = async (signal: AbortSignal): Promise<GuardedResponse> => {
       try {
-        return await follow(client, url, message, mayFollow, { signal, onSending: init.onSending });
+        return await follow(url, message, mayFollow, { signal, onSending: init.onSending });
       } catch (error) {
         signal.throwIfAborted();
         throw outboundError(error);
@@ -150,37 +172,6 @@ function requestHeaders(given: Readonly<Record<string, string>>): Record<string,
     headers[name] = value;
   }
   return { ...headers, 'accept-encoding': ACCEPT_ENCODING };
-}
-
-async function follow(
-  client: Client,
-  text: string,
-  first: Message,
-  mayFollow: boolean,
-  context: ExchangeContext,
-): Promise<GuardedResponse> {
-  const { signal } = context;
-  let hop: Hop = { text };
-  let message = first;
-  let policy = client.policy;
-  let lastStatus = 0;
-  for (let hops = 0; ; hops++) {
-    const admission = await admit(hop, policy, client.resolve, signal);
-    if (!admission.ok) throw blocked(hops === 0 ? admission.reason : `redirect-${admission.reason}`);
-    const { target } = admission;
-    if (hop.base !== undefined) message = afterRedirect(message, lastStatus, hop.base, target.url);
-    // A lookup that ignored the signal may come back late; no socket is opened for it any more.
-    signal.throwIfAborted();
-    const response = await exchange(client.pools, target, message, context);
-    const location = mayFollow && isRedirect(response.statusCode) ? locationOf(response) : undefined;
-    if (location === undefined) return read(response, target, message, client.maxBytes);
-    await response.body.dump({ limit: REDIRECT_BODY_BYTES, signal });
-    if (hops === client.maxRedirects) throw blocked('redirect-too-many');
-    hop = { text: location, base: target.url };
-    lastStatus = response.statusCode;
-    // A stranger's server may not send us home, not even to what is configured.
-    if (!target.isConfigured) policy = { ...policy, allow: [] };
-  }
 }
 
 /** Header bytes arrive as Latin-1; a `Location` with raw UTF-8 in its path is common. */

@@ -12,19 +12,25 @@ import type { Cleaned } from './tree.ts';
  */
 const ROUNDS = 3;
 
-export interface RecordPasses<T> {
-  /** Hides what is recognised where it stands. */
-  readonly judge: (value: T) => Scrubbed<T>;
-  /** What was recognised so far; null when nothing of it can stand elsewhere. */
-  readonly known: () => KnownValues | null;
-  /** Whether judging has become a matter of haste, in which another look finds nothing that the first did not. */
-  readonly isSpent: () => boolean;
-  /** Hides these values wherever they stand. */
-  readonly hide: (value: T, known: KnownValues) => Scrubbed<T>;
-}
-
 /** What was found in one string of a judged record is hidden in all of them, and everywhere in the same string. */
-export function cleanRepeatedly<T>(first: Scrubbed<T>, { judge, known, isSpent, hide }: RecordPasses<T>): Scrubbed<T> {
+export function cleanRepeatedly<T>(
+  first: Scrubbed<T>,
+  {
+    judge,
+    known,
+    isSpent,
+    hide,
+  }: {
+    /** Hides what is recognised where it stands. */
+    readonly judge: (value: T) => Scrubbed<T>;
+    /** What was recognised so far; null when nothing of it can stand elsewhere. */
+    readonly known: () => KnownValues | null;
+    /** Whether judging has become a matter of haste, in which another look finds nothing that the first did not. */
+    readonly isSpent: () => boolean;
+    /** Hides these values wherever they stand. */
+    readonly hide: (value: T, known: KnownValues) => Scrubbed<T>;
+  },
+): Scrubbed<T> {
   let cleaned = first;
   let judged = first;
   for (let round = 0; round < ROUNDS && judged.findings.length > 0; round += 1) {

@@ -20,15 +20,6 @@ const LONG_RUN = 16;
 /** Longest run in which shapes are looked for: no secret without a literal is longer, data is. */
 const LONGEST_SHAPED_RUN = 512;
 
-export interface Rules {
-  readonly tokens: readonly TokenRule[];
-  readonly contexts: readonly ContextRule[];
-  /** Tried on long runs of token characters. */
-  readonly shapes: readonly ShapeRule[];
-  /** Tried on the whole text. */
-  readonly texts: readonly ShapeRule[];
-}
-
 export interface Stretch {
   readonly start: number;
   readonly end: number;
@@ -79,20 +70,42 @@ interface Findings {
   opened: Map<number, (start: number, end: number) => void> | null;
 }
 
-export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>, effort: Effort): Scanner {
-  const { index, lengths, rulesOf } = indexRules(rules, marks);
-  const names = namesOf(rules);
-  const prefixEnds = endsOfPrefixes(rules.tokens.flatMap((rule) => rule.anchors));
-  const { tokens, contexts } = rules;
+export function createScanner(
+  {
+    tokens,
+    contexts,
+    shapes,
+    texts,
+  }: {
+    readonly tokens: readonly TokenRule[];
+    readonly contexts: readonly ContextRule[];
+    /** Tried on long runs of token characters. */
+    readonly shapes: readonly ShapeRule[];
+    /** Tried on the whole text. */
+    readonly texts: readonly ShapeRule[];
+  },
+  marks: ReadonlyMap<string, number>,
+  effort: Effort,
+): Scanner {
+  const { index, lengths, rulesOf } = indexRules(tokens, contexts, marks);
+  const names: ReadonlySet<string> = new Set([
+    ...tokens.map((rule) => rule.name),
+    ...contexts.flatMap((rule) => rule.names),
+    ...shapes.map((rule) => rule.name),
+    ...texts.map((rule) => rule.name),
+    CUT_SECRET,
+    UNREAD,
+  ]);
+  const prefixEnds = endsOfPrefixes(tokens.flatMap((rule) => rule.anchors));
   const isQuiet = (text: string): boolean => {
     if (text.length < SHORTEST_TEXT) return true;
-    if (rules.texts.length > 0 || MAY_BE_JSON.includes(text[0] as string)) return false;
+    if (texts.length > 0 || MAY_BE_JSON.includes(text[0] as string)) return false;
     return index.marksWithout(text) === 0 && hasOrdinaryRuns(text);
   };
   const scan = (text: string, areFormsAll = false): Scanned => {
     if (text.length < SHORTEST_TEXT) return NOTHING_FOUND;
     const marksAlone = index.marksWithout(text);
-    if (marksAlone >= 0 && rules.texts.length === 0 && !hasLongRun(text, LONG_RUN)) {
+    if (marksAlone >= 0 && texts.length === 0 && !hasLongRun(text, LONG_RUN)) {
       return marksAlone === 0 ? NOTHING_FOUND : { ...NOTHING_FOUND, marks: marksAlone };
     }
     const found: Findings = { hits: null, isFull: false, shields: null, encoded: null, progress: null, opened: null };
@@ -117,8 +130,8 @@ export function createScanner(rules: Rules, marks: ReadonlyMap<string, number>, 
               } else shieldPlaceholder(text, start, names, found);
             }
           });
-    if (text.length >= LONG_RUN) lookAtRuns(text, rules.shapes, prefixEnds, found, report);
-    if (rules.texts.length > 0) searchForShapes(text, rules.texts, report);
+    if (text.length >= LONG_RUN) lookAtRuns(text, shapes, prefixEnds, found, report);
+    if (texts.length > 0) searchForShapes(text, texts, report);
     if (seen === 0 && found.hits === null && found.encoded === null) return NOTHING_FOUND;
     return {
       hits: found.hits ?? NOTHING,
@@ -168,18 +181,12 @@ function isOrdinary(text: string, start: number, end: number): boolean {
   return EVENT_ID.test(text) || (!hasGeneratedPiece(text, start, end) && textStart(text, start, end) === -1);
 }
 
-const namesOf = ({ tokens, contexts, shapes, texts }: Rules): ReadonlySet<string> =>
-  new Set([
-    ...tokens.map((rule) => rule.name),
-    ...contexts.flatMap((rule) => rule.names),
-    ...shapes.map((rule) => rule.name),
-    ...texts.map((rule) => rule.name),
-    CUT_SECRET,
-    UNREAD,
-  ]);
-
 /** Rules are numbered: tokens, then contexts, then the one that knows placeholders. */
-function indexRules({ tokens, contexts }: Rules, marks: ReadonlyMap<string, number>) {
+function indexRules(
+  tokens: readonly TokenRule[],
+  contexts: readonly ContextRule[],
+  marks: ReadonlyMap<string, number>,
+) {
   const byAnchor = new Map<string, number[]>();
   [...tokens, ...contexts, { anchors: [PLACEHOLDER_START] }].forEach(({ anchors }, id) => {
     for (const anchor of anchors) byAnchor.set(anchor, [...(byAnchor.get(anchor) ?? []), id]);

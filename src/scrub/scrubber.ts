@@ -8,7 +8,7 @@ import { financialRules } from './rules/financial.ts';
 import type { Hit } from './rules/rule.ts';
 import { createScanner, type Scanner } from './scan.ts';
 import type { Finding, Scrub, Scrubbed } from './scrub.ts';
-import { type CleanText, createTextCleaner, type Listener, type OnRound, type TextCleaner } from './text.ts';
+import { type CleanText, createTextCleaner, type OnRound, type TextCleaner } from './text.ts';
 import { type Cleaned, cleanTree, isPlainTree, type KnownKeys } from './tree.ts';
 import { decoderMarks } from './views/decoders.ts';
 
@@ -123,11 +123,11 @@ export function createCleaner(deps: ScrubberDeps): (text: string, onRound: OnRou
 function createFound() {
   const found: Hit[] = [];
   let last: CleanText | null = null;
-  const listener: Listener = {
-    onHidden: (hit) => {
+  const listener = {
+    onHidden: (hit: Hit) => {
       found.push(hit);
     },
-    onClean: (clean) => {
+    onClean: (clean: CleanText) => {
       last = clean;
     },
   };

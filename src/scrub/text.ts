@@ -29,12 +29,6 @@ export interface CleanText {
   readonly readings: readonly Reading[];
 }
 
-export interface Listener {
-  readonly onHidden?: (hit: Hit) => void;
-  readonly onClean?: (clean: CleanText) => void;
-}
-const DEAF: Listener = {};
-
 /** Cleans one string; null when there is nothing to hide. */
 export type TextCleaner = (text: string, name: string, isLoose: boolean, onRound?: OnRound) => Cleaned | null;
 
@@ -42,7 +36,13 @@ export function createTextCleaner(
   scanner: Scanner,
   placeholder: Placeholder,
   effort: Effort,
-  { onHidden, onClean }: Listener = DEAF,
+  {
+    onHidden,
+    onClean,
+  }: {
+    readonly onHidden?: (hit: Hit) => void;
+    readonly onClean?: (clean: CleanText) => void;
+  } = {},
 ): TextCleaner {
   const { scan, readings, isQuiet } = scanner;
   let lastClean = '';
@@ -143,7 +143,7 @@ function hidden(
   hits: readonly Hit[],
   { shields }: Scanned,
   placeholder: Placeholder,
-  onHidden: Listener['onHidden'],
+  onHidden: ((hit: Hit) => void) | undefined,
 ): Splice[] {
   /** People repeat what they paste; a digest costs more than looking it up. */
   const known = new Map<string, { readonly rule: string; readonly text: string }>();

@@ -10,7 +10,7 @@ import { createEvents } from './ports/events.ts';
 import { createInbox } from './ports/inbox.ts';
 import { createCallbacks, createJournal } from './ports/journal.ts';
 import { createLease } from './ports/lease.ts';
-import { createLedger, type LedgerParts } from './ports/ledger.ts';
+import { createLedger } from './ports/ledger.ts';
 import { createLimits } from './ports/limits.ts';
 import { createRecords } from './ports/records.ts';
 import { createReviews } from './ports/reviews.ts';
@@ -37,13 +37,6 @@ export interface EmbeddedStoreOptions {
   readonly sweepMs?: number;
 }
 
-/** For what need not be on disk before it is answered. */
-function openQuickly(path: string): LedgerParts['quick'] {
-  const connection = connect(path);
-  makeQuick(connection);
-  return { connection, writer: createWriter(connection) };
-}
-
 /**
  * Opens every port over one SQLite file, for one machine: several processes may open the same file.
  * @throws SallyportError ERR_STORE_UNAVAILABLE, or ERR_STORE_MISMATCH for another key's, program's or release's file.
@@ -52,7 +45,10 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const { path, limits, idCheck, logger, clock = Date.now, openWithinMs, pollMs = 50, sweepMs = 5_000 } = options;
   const connection = await openDataFile(path, idCheck, openWithinMs);
   const writer = createWriter(connection);
-  const quick = openQuickly(path);
+  // For what need not be on disk before it is answered.
+  const quickConnection = connect(path);
+  makeQuick(quickConnection);
+  const quick = { connection: quickConnection, writer: createWriter(quickConnection) };
   const parts: StoreParts = {
     connection,
     writer,
@@ -78,7 +74,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     journal: createJournal(parts),
     callbacks: createCallbacks(parts),
     records: createRecords(parts),
-    ledger: createLedger({ ...parts, quick, sync }),
+    ledger: createLedger({ quick, sync, durable: { connection, writer }, limits, clock }),
     limits: createLimits({ ...quick, clock }),
     audit: createAudit(parts),
     check: createCheck(parts, idCheck),

@@ -32,14 +32,14 @@ export interface Reading {
 /** The ways to read a text other than as it stands: each notation alone, all of them, and all with lines joined. */
 export function readingsOf(text: string, marks: number): Reading[] {
   const readings: Reading[] = [];
-  let first: First | null = null;
+  let first: { readonly decoder: Decoder; readonly view: View } | null = null;
   for (const decoder of NOTATIONS) {
     const view = applyTo(text, decoder, marks);
     if (view === null) continue;
     first ??= { decoder, view };
     readings.push({ view, isJoined: false });
   }
-  const all = first === null ? null : decodeAll(first);
+  const all = first === null ? null : decodeAll(first.decoder, first.view);
   if (all !== null && readings.every(({ view }) => view.text !== all.text))
     readings.push({ view: all, isJoined: false });
   const plain = all?.text ?? text;
@@ -55,16 +55,11 @@ function applyTo(text: string, decoder: Decoder, marks: number): View | null {
   return isMarked && decoder.occurs(text) ? decoder.decode(text) : null;
 }
 
-/** The outermost notation of a text, and the text read in it. */
-interface First {
-  readonly decoder: Decoder;
-  readonly view: View;
-}
-
-function decodeAll(first: First): View {
-  let view: View = first.view;
+/** `first`: the text as read in its outermost notation. */
+function decodeAll(outermost: Decoder, first: View): View {
+  let view = first;
   for (let round = 0; round < NESTED; round += 1) {
-    for (const decoder of round === 0 ? NOTATIONS.slice(NOTATIONS.indexOf(first.decoder) + 1) : NOTATIONS) {
+    for (const decoder of round === 0 ? NOTATIONS.slice(NOTATIONS.indexOf(outermost) + 1) : NOTATIONS) {
       const next = decoder.occurs(view.text) ? decoder.decode(view.text) : null;
       if (next !== null) view = throughBoth(view, next);
     }

@@ -5,25 +5,8 @@ import { alarmsOf, type KeptSource } from '../../core/kept-source.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Lease, NamedLease } from '../../queue/lease.ts';
-import { createKeeperReports, type KeeperReports } from '../../queue/records/keeper-reports.ts';
+import { createKeeperReports } from '../../queue/records/keeper-reports.ts';
 import type { Records } from '../../queue/records.ts';
-
-export interface KeeperDeps {
-  /** `Lease.acquire` */
-  readonly acquire: Lease['acquire'];
-  readonly records: Records;
-  readonly tasks: readonly KeeperTask[];
-  readonly clock: Clock;
-  /** How often each task runs, in ms. */
-  readonly everyMs: number;
-  /** A source that has said nothing for this long is reported, in ms. */
-  readonly silentAfterMs: number;
-  readonly logger: Logger;
-  /** How often wishes for a run are looked for, in ms. Default 2 s. */
-  readonly pollMs?: number;
-  /** Life of the leader's lease without renewal, in ms. Default 30 s. */
-  readonly leaseMs?: number;
-}
 
 export interface Keeper {
   /** Stops what runs and gives the leadership to another worker. */
@@ -38,34 +21,80 @@ const RUN_MS = 10 * 60_000;
 
 const LEADER = 'keeper';
 
-interface Turn {
-  readonly reports: KeeperReports;
-  readonly watch: Watch;
-  /** By task, epoch ms at which it last began. */
-  readonly lastRuns: Map<string, number>;
-}
-
 /**
  * Keeps sources alive: of all workers that call this, one leads and runs the tasks. The first look is at once, because
  * whoever starts a worker waits for its subscriptions.
  */
-export function startKeeper(deps: KeeperDeps): Keeper {
-  const { acquire, logger, pollMs = POLL_MS, leaseMs = LEADER_MS } = deps;
+export function startKeeper({
+  acquire,
+  records,
+  tasks,
+  clock,
+  everyMs,
+  silentAfterMs,
+  logger,
+  pollMs = POLL_MS,
+  leaseMs = LEADER_MS,
+}: {
+  /** `Lease.acquire` */
+  readonly acquire: Lease['acquire'];
+  readonly records: Records;
+  readonly tasks: readonly KeeperTask[];
+  readonly clock: Clock;
+  /** How often each task runs, in ms. */
+  readonly everyMs: number;
+  /** A source that has said nothing for this long is reported, in ms. */
+  readonly silentAfterMs: number;
+  readonly logger: Logger;
+  /** How often wishes for a run are looked for, in ms. Default 2 s. */
+  readonly pollMs?: number;
+  /** Life of the leader's lease without renewal, in ms. Default 30 s. */
+  readonly leaseMs?: number;
+}): Keeper {
   const leadership = createLeadership(acquire, LEADER, leaseMs);
   const stopping = new AbortController();
-  const turn: Turn = {
-    reports: createKeeperReports(deps.records),
-    watch: createWatch(logger, deps.silentAfterMs),
-    lastRuns: new Map(),
+  const reports = createKeeperReports(records);
+  const watch = createWatch(logger, silentAfterMs);
+  /** By task, epoch ms at which it last began. */
+  const lastRuns = new Map<string, number>();
+
+  const runTask = async (task: KeeperTask, signal: AbortSignal): Promise<void> => {
+    const { name, tenant, channel } = task;
+    const at = clock();
+    lastRuns.set(name, at);
+    const limited = linkSignals([signal], { ms: RUN_MS });
+    try {
+      const { sources } = await task.run(limited.signal);
+      await reports.write(tenant, name, { channel, at, sources });
+      watch(task, sources, clock());
+    } catch (error) {
+      if (signal.aborted) return;
+      logger.warn({ tenant, channel, code: codeOf(error), error }, 'keeper.task-failed');
+    } finally {
+      limited.release();
+    }
   };
+
+  const runDue = async (signal: AbortSignal): Promise<void> => {
+    await Promise.all(
+      tasks.map(async (task) => {
+        const lastRun = lastRuns.get(task.name);
+        const isDue = lastRun === undefined || clock() - lastRun >= everyMs;
+        // What was wished for before the last run began has been done.
+        if (!isDue && (await reports.syncRequestedAt(task.tenant)) <= lastRun) return;
+        if (!signal.aborted) await runTask(task, signal);
+      }),
+    );
+  };
+
   const look = async (): Promise<void> => {
     const lost = await leadership.claim();
     if (lost === null) {
-      turn.lastRuns.clear();
+      lastRuns.clear();
       return;
     }
     const { signal, release } = linkSignals([lost, stopping.signal]);
-    await runDue(turn, signal, deps).finally(release);
+    await runDue(signal).finally(release);
   };
   let timer: NodeJS.Timeout | undefined;
   const loop = async (): Promise<void> => {
@@ -73,7 +102,7 @@ export function startKeeper(deps: KeeperDeps): Keeper {
     await look().catch((error: unknown) => logger.warn({ code: codeOf(error) }, 'keeper.failed'));
     if (!stopping.signal.aborted) timer = setTimeout(() => (running = loop()), pollMs);
   };
-  let running = deps.tasks.length === 0 ? Promise.resolve() : loop();
+  let running = tasks.length === 0 ? Promise.resolve() : loop();
   return {
     async close() {
       stopping.abort();
@@ -84,35 +113,6 @@ export function startKeeper(deps: KeeperDeps): Keeper {
       });
     },
   };
-}
-
-async function runDue(turn: Turn, signal: AbortSignal, deps: KeeperDeps): Promise<void> {
-  await Promise.all(
-    deps.tasks.map(async (task) => {
-      const lastRun = turn.lastRuns.get(task.name);
-      const isDue = lastRun === undefined || deps.clock() - lastRun >= deps.everyMs;
-      // What was wished for before the last run began has been done.
-      if (!isDue && (await turn.reports.syncRequestedAt(task.tenant)) <= lastRun) return;
-      if (!signal.aborted) await runTask(task, turn, signal, deps);
-    }),
-  );
-}
-
-async function runTask(task: KeeperTask, turn: Turn, signal: AbortSignal, deps: KeeperDeps): Promise<void> {
-  const { name, tenant, channel } = task;
-  const at = deps.clock();
-  turn.lastRuns.set(name, at);
-  const limited = linkSignals([signal], { ms: RUN_MS });
-  try {
-    const { sources } = await task.run(limited.signal);
-    await turn.reports.write(tenant, name, { channel, at, sources });
-    turn.watch(task, sources, deps.clock());
-  } catch (error) {
-    if (signal.aborted) return;
-    deps.logger.warn({ tenant, channel, code: codeOf(error), error }, 'keeper.task-failed');
-  } finally {
-    limited.release();
-  }
 }
 
 /** A standing alarm is repeated this often, in ms: a log that is read once a day must hold it. */

@@ -1,4 +1,5 @@
 import type { Amounts, Resource } from '../../../core/budget.ts';
+import type { Clock } from '../../../core/clock.ts';
 import {
   type AccountLimit,
   amountsIn,
@@ -13,36 +14,37 @@ import {
   WARN_AT,
   windowAt,
 } from '../../ledger.ts';
+import type { StoreLimits } from '../../store.ts';
 import type { Connection } from '../file/connection.ts';
 import type { LateSync } from '../file/late-sync.ts';
 import type { Writer } from '../file/writer.ts';
-import type { StoreParts } from '../store-parts.ts';
 
 /** Reservations spent and uses forgotten by one transaction, so that nobody waits long behind it. */
 const CHUNK = 200;
-
-export interface LedgerParts extends StoreParts {
-  /** Of a connection of its own, which does not wait for the disk (`makeQuick`). */
-  readonly quick: { readonly connection: Connection; readonly writer: Writer };
-  /** Syncs what that one wrote. */
-  readonly sync: LateSync;
-}
 
 /** What is reserved and settled is not waited for to be on disk: docs/decisions/0006-unsynced-reservations.md. */
 export function createLedger({
   quick,
   sync,
-  writer: durable,
+  durable,
   limits: { maxAgeMs },
   clock,
-  ...parts
-}: LedgerParts): Ledger {
+}: {
+  /** Of a connection of its own, which does not wait for the disk (`makeQuick`). */
+  readonly quick: { readonly connection: Connection; readonly writer: Writer };
+  /** Syncs what that one wrote. */
+  readonly sync: LateSync;
+  /** The store's own, for kill switches. */
+  readonly durable: { readonly connection: Connection; readonly writer: Writer };
+  readonly limits: StoreLimits;
+  readonly clock: Clock;
+}): Ledger {
   const { connection, writer } = quick;
   const table = createLedgerTable(connection);
   const isKilled = connection.query('SELECT 1 FROM budget_killed WHERE tenant = ?');
   const killed = connection.query<{ tenant: string }>('SELECT tenant FROM budget_killed');
-  const killOn = parts.connection.query('INSERT OR IGNORE INTO budget_killed VALUES (?)');
-  const killOff = parts.connection.query('DELETE FROM budget_killed WHERE tenant = ?');
+  const killOn = durable.connection.query('INSERT OR IGNORE INTO budget_killed VALUES (?)');
+  const killOff = durable.connection.query('DELETE FROM budget_killed WHERE tenant = ?');
 
   /** Nobody may settle a use that is gone; a run's is kept for as long as its event may be attempted. */
   const keepUntil = (line: Line, now: number, ttlMs: number): number =>
@@ -103,7 +105,7 @@ export function createLedger({
       await sweepAll();
       return writer.read(() => limits.map((limit) => useOf(limit, clock())));
     },
-    kill: (tenant, on) => durable.write(() => void (on ? killOn : killOff).run(tenant)),
+    kill: (tenant, on) => durable.writer.write(() => void (on ? killOn : killOff).run(tenant)),
     async killed() {
       const now = clock();
       if (writer.read(() => table.hasOver(now))) await writer.write(() => table.sweep(now, CHUNK));

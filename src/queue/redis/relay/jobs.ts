@@ -14,7 +14,16 @@ import type { Shards } from '../shards.ts';
 import { startExecutor } from './executor.ts';
 import { type Relay, startRelay } from './relay.ts';
 
-interface JobsDeps {
+export function createJobs({
+  connections,
+  shards,
+  patientShards,
+  events,
+  audit,
+  limits,
+  tuning,
+  logger,
+}: {
   readonly connections: Connections;
   /** For answers that somebody waits for. */
   readonly shards: Shards;
@@ -25,64 +34,69 @@ interface JobsDeps {
   readonly limits: StoreLimits;
   readonly tuning: RelayTuning;
   readonly logger: Logger;
-}
+}): Jobs & { close(): Promise<void> } {
+  const startConsumer = (options: ConsumeOptions): Consumer => {
+    const patient = patientShards();
+    let relay: Relay | undefined;
+    const connection = connections.blocking();
+    // A blocking pop takes keys of one slot only, and each shard has its own.
+    const groups = connections.isCluster ? patient.keys.tags.map((tag) => [tag]) : [patient.keys.tags];
+    const bells = groups.map((tags) => listen(connections.blocking(), tags, (tag) => relay?.rang(tag)));
+    const started = (async () => {
+      const { client } = connection;
+      const onFree = (): void => relay?.freed();
+      const executor = await startExecutor({ client, prefix: patient.keys.executor, consume: options, onFree, logger });
+      relay = startRelay({
+        shards: patient,
+        executor,
+        concurrency: options.concurrency,
+        audit,
+        limits,
+        tuning,
+        logger,
+      });
+      return executor;
+    })();
+    started.catch((error: unknown) => {
+      logger.error({ error: error instanceof Error ? error.name : typeof error }, 'jobs.start_failed');
+    });
 
-export function createJobs(deps: JobsDeps): Jobs & { close(): Promise<void> } {
+    const close = async (graceMs: number): Promise<void> => {
+      for (const bell of bells) bell.stop();
+      try {
+        const executor = await started;
+        const over = new AbortController();
+        const stopped = Promise.all([executor.close(graceMs), relay?.stop()]).then(() => 'stopped');
+        const end = await Promise.race([
+          stopped,
+          abandoned(() => executor.idle() === options.concurrency, graceMs, over),
+        ]);
+        over.abort();
+        // Whatever it asked of Redis ends with its connection; what it had begun there others find.
+        if (end === 'abandoned') logger.warn({}, 'jobs.stopped_without_redis');
+      } finally {
+        connection.close();
+      }
+    };
+    let closed: Promise<void> | undefined;
+    return {
+      close: (graceMs) => {
+        closed ??= close(graceMs);
+        return closed;
+      },
+    };
+  };
+
   const consumers = new Set<Consumer>();
   return {
     consume(options) {
-      const consumer = startConsumer(deps, options);
+      const consumer = startConsumer(options);
       consumers.add(consumer);
       return consumer;
     },
-    stats: () => queueStats(deps.shards),
-    awaitResult: (tenant, id, timeoutMs) => awaitResult(deps.events, tenant, id, timeoutMs),
+    stats: () => queueStats(shards),
+    awaitResult: (tenant, id, timeoutMs) => awaitResult(events, tenant, id, timeoutMs),
     close: async () => void (await Promise.all([...consumers].map((consumer) => consumer.close(0)))),
-  };
-}
-
-function startConsumer(deps: JobsDeps, options: ConsumeOptions): Consumer {
-  const { connections, audit, limits, tuning, logger } = deps;
-  const shards = deps.patientShards();
-  let relay: Relay | undefined;
-  const connection = connections.blocking();
-  // A blocking pop takes keys of one slot only, and each shard has its own.
-  const groups = connections.isCluster ? shards.keys.tags.map((tag) => [tag]) : [shards.keys.tags];
-  const bells = groups.map((tags) => listen(connections.blocking(), tags, (tag) => relay?.rang(tag)));
-  const started = (async () => {
-    const { client } = connection;
-    const onFree = (): void => relay?.freed();
-    const executor = await startExecutor({ client, prefix: shards.keys.executor, consume: options, onFree, logger });
-    relay = startRelay({ shards, executor, concurrency: options.concurrency, audit, limits, tuning, logger });
-    return executor;
-  })();
-  started.catch((error: unknown) => {
-    logger.error({ error: error instanceof Error ? error.name : typeof error }, 'jobs.start_failed');
-  });
-
-  const close = async (graceMs: number): Promise<void> => {
-    for (const bell of bells) bell.stop();
-    try {
-      const executor = await started;
-      const over = new AbortController();
-      const stopped = Promise.all([executor.close(graceMs), relay?.stop()]).then(() => 'stopped');
-      const end = await Promise.race([
-        stopped,
-        abandoned(() => executor.idle() === options.concurrency, graceMs, over),
-      ]);
-      over.abort();
-      // Whatever it asked of Redis ends with its connection; what it had begun there others find.
-      if (end === 'abandoned') logger.warn({}, 'jobs.stopped_without_redis');
-    } finally {
-      connection.close();
-    }
-  };
-  let closed: Promise<void> | undefined;
-  return {
-    close: (graceMs) => {
-      closed ??= close(graceMs);
-      return closed;
-    },
   };
 }
 

@@ -8,11 +8,6 @@ import { scripts } from '../scripts.ts';
 import { lineOf, type Shards } from '../shards.ts';
 import type { Executor, Wake } from './executor.ts';
 
-interface RelayDeps extends RelayStepDeps {
-  readonly audit: Audit;
-  readonly logger: Logger;
-}
-
 /**
  * Moves wakes from the shards to the executor, a few per tenant in turn and never more than the workers can take soon.
  * It is also the sweep: whatever is due becomes a wake again, whoever lost it.
@@ -29,16 +24,32 @@ export interface Relay {
 /** Pause after a step that failed: Redis is away or restarting. */
 const FAILED_PAUSE_MS = 500;
 
-export function startRelay(deps: RelayDeps): Relay {
-  const { shards, tuning, logger } = deps;
-  const step = createRelayStep(deps);
-  const cleanSometimes = createCleaner(deps);
+export function startRelay({
+  shards,
+  executor,
+  concurrency,
+  audit,
+  limits,
+  tuning,
+  logger,
+}: {
+  readonly shards: Shards;
+  readonly executor: Executor;
+  /** Conversations this process runs at the same time. */
+  readonly concurrency: number;
+  readonly audit: Audit;
+  readonly limits: StoreLimits;
+  readonly tuning: RelayTuning;
+  readonly logger: Logger;
+}): Relay {
+  const step = createRelayStep({ shards, executor, concurrency, limits, tuning });
   const rest = createRest();
   /** Shards to look at in the next turn. */
   let pending = new Set(shards.keys.tags);
   /** Shards that have wakes for which there was no room. */
   const hungry = new Set<string>();
   let lookAt = 0;
+  let cleanAt = 0;
   let isStopped = false;
 
   /** Returns how long to rest when nothing rings. */
@@ -56,6 +67,19 @@ export function startRelay(deps: RelayDeps): Relay {
     }
     await cleanSometimes();
     return restMs;
+  }
+
+  /** Every `cleanMs`, removes what is no longer kept from all shards, and parks reviews nobody decided. */
+  async function cleanSometimes(): Promise<void> {
+    if (Date.now() < cleanAt) return;
+    const { keys, run, now } = shards;
+    for (const tag of keys.tags) {
+      while (Number(await run(scripts.clean, tag, [now(), CLEAN_AT_ONCE])) === CLEAN_AT_ONCE);
+      while (Number(await run(scripts.auditTrim, tag, [now(), limits.auditKeepMs, CLEAN_AT_ONCE])) === CLEAN_AT_ONCE);
+      await sweepReviews(shards, tag, logger);
+      await drainAuditDue(shards, tag, audit);
+    }
+    cleanAt = Date.now() + tuning.cleanMs;
   }
 
   async function loop(): Promise<void> {
@@ -107,22 +131,6 @@ function createRest(): { for(ms: number): Promise<void>; end(): void } {
 
 /** Events, or entries of the audit, removed in one call: about 2 ms. */
 const CLEAN_AT_ONCE = 200;
-
-/** Every `cleanMs`, removes what is no longer kept from all shards, and parks reviews nobody decided. */
-function createCleaner({ shards, audit, limits, tuning, logger }: RelayDeps): () => Promise<void> {
-  const { keys, run, now } = shards;
-  let nextAt = 0;
-  return async () => {
-    if (Date.now() < nextAt) return;
-    for (const tag of keys.tags) {
-      while (Number(await run(scripts.clean, tag, [now(), CLEAN_AT_ONCE])) === CLEAN_AT_ONCE);
-      while (Number(await run(scripts.auditTrim, tag, [now(), limits.auditKeepMs, CLEAN_AT_ONCE])) === CLEAN_AT_ONCE);
-      await sweepReviews(shards, tag, logger);
-      await drainAuditDue(shards, tag, audit);
-    }
-    nextAt = Date.now() + tuning.cleanMs;
-  };
-}
 
 interface RelayStepDeps {
   readonly shards: Shards;

@@ -10,7 +10,7 @@ import { probeSubscriptions, sourceFigures } from '../../../../src/ops/subscript
 import { openEmbeddedStore } from '../../../../src/queue/embedded/open.ts';
 import { createKeeperReports } from '../../../../src/queue/records/keeper-reports.ts';
 import { defaultLimits, type Store } from '../../../../src/queue/store.ts';
-import { type Keeper, type KeeperDeps, startKeeper } from '../../../../src/workers/keeper/keeper.ts';
+import { type Keeper, startKeeper } from '../../../../src/workers/keeper/keeper.ts';
 import { createFakeClock, type FakeClock, sleep } from '../../../support/clock.ts';
 import { attachedTo, nothingAttached } from '../../../support/signals.ts';
 import { until } from '../../../support/until.ts';
@@ -66,7 +66,7 @@ const taskOf = (
   run: async (signal) => ({ sources: await run(signal) }),
 });
 
-const start = (tasks: readonly KeeperTask[], overrides: Partial<KeeperDeps> = {}): Keeper => {
+const start = (tasks: readonly KeeperTask[], overrides: Partial<Parameters<typeof startKeeper>[0]> = {}): Keeper => {
   const keeper = startKeeper({
     acquire: (name, ttlMs) => store.lease.acquire(name, ttlMs),
     records: store.records,
