@@ -10,12 +10,11 @@ import {
   createRunBudget,
   type KillWatch,
   type OpenBudget,
-  type RunBudgetDeps,
   type Spending,
   watchKills,
 } from '../../src/workers/budget/run-budget.ts';
 
-export interface BudgetOptions extends Partial<Omit<RunBudgetDeps, 'ledger' | 'policyOf'>> {
+export interface BudgetOptions extends Partial<Omit<Parameters<typeof createRunBudget>[1], 'ledger' | 'policyOf'>> {
   /** Absent: counted, and limited by nothing. */
   readonly limits?: BudgetLimits;
   readonly onExhausted?: BudgetPolicy['onExhausted'];
@@ -32,7 +31,7 @@ const noKills: KillWatch = { onKill: () => () => {}, close() {} };
 /** What a worker opens budgets with, over a store of a test. A model costs a dollar per million tokens in, two out. */
 export function budgetsOver(store: Store, options: BudgetOptions = {}): (spending: Spending) => Promise<OpenBudget> {
   const { limits = countedOnly, onExhausted = 'park', clock = Date.now, killEveryMs, ...overrides } = options;
-  const deps: RunBudgetDeps = {
+  const deps: Parameters<typeof createRunBudget>[1] = {
     ledger: store.ledger,
     policyOf: createPolicies({
       configured: () => ({ limits, onExhausted }),

@@ -59,7 +59,13 @@ export interface LocalMailbox {
   readonly after: (start: bigint) => readonly HistoryRecord[] | null;
 }
 
-export interface LocalMailboxOptions {
+/** Above 2^53, so that whoever reads an id as a number gets another one. */
+const FIRST_ID = 9_007_199_254_740_993n;
+
+/** The most by which one change moves the history id: real ids rise in jumps. */
+const MAX_JUMP = 40;
+
+export function createLocalMailbox(options: {
   readonly address: string;
   readonly clock: () => number;
   /** In [0, 1); decides how far the history id jumps with each change. */
@@ -69,15 +75,7 @@ export interface LocalMailboxOptions {
   /** Milliseconds for which history is kept. */
   readonly historyMs: () => number;
   readonly onChange: (mailbox: LocalMailbox) => void;
-}
-
-/** Above 2^53, so that whoever reads an id as a number gets another one. */
-const FIRST_ID = 9_007_199_254_740_993n;
-
-/** The most by which one change moves the history id: real ids rise in jumps. */
-const MAX_JUMP = 40;
-
-export function createLocalMailbox(options: LocalMailboxOptions): LocalMailbox {
+}): LocalMailbox {
   const { address, clock, random, lagMs, historyMs } = options;
   const mails = new Map<string, StoredMail>();
   const records: (HistoryRecord & { readonly visibleAt: number })[] = [];

@@ -14,15 +14,6 @@ export interface Disturbance {
 
 export type Disturb = (item: GraphItem) => Disturbance;
 
-export interface GraphPushesDeps {
-  readonly clock: () => number;
-  readonly post: PostToGate;
-  readonly key: SigningKey;
-  readonly tenantId: string;
-  readonly clientId: string;
-  readonly disturb: Disturb;
-}
-
 /** One request that went out. */
 export interface GraphPush {
   readonly url: string;
@@ -61,7 +52,14 @@ const FIRST_WAIT_MS = 10_000;
 /** More than this in one request has not been seen. */
 const BATCH = 100;
 
-export function createGraphPushes(deps: GraphPushesDeps): GraphPushes {
+export function createGraphPushes(deps: {
+  readonly clock: () => number;
+  readonly post: PostToGate;
+  readonly key: SigningKey;
+  readonly tenantId: string;
+  readonly clientId: string;
+  readonly disturb: Disturb;
+}): GraphPushes {
   const { clock, disturb } = deps;
   let waiting: Waiting[] = [];
   const sent: GraphPush[] = [];

@@ -23,34 +23,42 @@ export interface GraphReply {
   readonly message: Readonly<Record<string, unknown>>;
 }
 
-export interface GraphRestDeps {
-  readonly objects: GraphObjects;
-  readonly subscriptions: GraphSubscriptions;
-  readonly clock: () => number;
-  /** Something came into a mailbox by itself. */
-  readonly onAdded: (object: StoredObject) => void;
-  readonly replies: GraphReply[];
-}
-
 /** Answers what an app may ask of mail, chats, channels and subscriptions. */
-export async function serveGraph(call: GraphCall, deps: GraphRestDeps): Promise<GraphResult> {
+export async function serveGraph(
+  call: GraphCall,
+  {
+    objects,
+    subscriptions,
+    clock,
+    onAdded,
+    replies,
+  }: {
+    readonly objects: GraphObjects;
+    readonly subscriptions: GraphSubscriptions;
+    readonly clock: () => number;
+    /** Something came into a mailbox by itself. */
+    readonly onAdded: (object: StoredObject) => void;
+    readonly replies: GraphReply[];
+  },
+): Promise<GraphResult> {
   const parts = call.path.replace(/^\/+/, '').split('/').map(decodeURIComponent);
-  if (parts[0] === 'subscriptions') return serveSubscriptions(call, parts[1], deps);
-  if (call.method === 'POST' && parts.at(-1) === 'reply') return reply(parts, call, deps);
+  if (parts[0] === 'subscriptions') return serveSubscriptions(call, parts[1], subscriptions);
+  if (call.method === 'POST' && parts.at(-1) === 'reply')
+    return reply(parts, call, { objects, clock, onAdded, replies });
   if (call.method !== 'GET') return graphError(405, 'MethodNotAllowed');
   if (parts[0] === 'users' && parts.length === 2) {
-    const { id, name } = deps.objects.user(parts[1] ?? '');
+    const { id, name } = objects.user(parts[1] ?? '');
     return { status: 200, body: { id, userPrincipalName: name } };
   }
   if (parts[2] === 'mailFolders' && parts.length === 4) {
-    return { status: 200, body: { id: folderId(deps.objects.user(parts[1] ?? '').id, parts[3] ?? '') } };
+    return { status: 200, body: { id: folderId(objects.user(parts[1] ?? '').id, parts[3] ?? '') } };
   }
-  const found = deps.objects.find(call.path);
+  const found = objects.find(call.path);
   if (found !== undefined) return { status: 200, body: found.body };
-  return /\/(messages|getAllMessages)$/i.test(call.path) ? list(call, deps) : graphError(404, 'ErrorItemNotFound');
+  return /\/(messages|getAllMessages)$/i.test(call.path) ? list(call, objects) : graphError(404, 'ErrorItemNotFound');
 }
 
-async function serveSubscriptions(call: GraphCall, id: string | undefined, { subscriptions }: GraphRestDeps) {
+async function serveSubscriptions(call: GraphCall, id: string | undefined, subscriptions: GraphSubscriptions) {
   if (id === undefined && call.method === 'POST') return subscriptions.create(call.body);
   if (id === undefined) {
     const value = await Promise.all(subscriptions.list().map(async (one) => subscriptions.get(one.id).body));
@@ -62,7 +70,7 @@ async function serveSubscriptions(call: GraphCall, id: string | undefined, { sub
 }
 
 /** A collection filtered by time, oldest first for mail and latest first for Teams, in pages. */
-function list(call: GraphCall, { objects }: GraphRestDeps): GraphResult {
+function list(call: GraphCall, objects: GraphObjects): GraphResult {
   const filter = call.query.get('$filter') ?? '';
   const bound = (operator: string): number | undefined => {
     const at = new RegExp(`DateTime ${operator} (\\S+)`).exec(filter)?.[1];
@@ -100,7 +108,21 @@ function pageOf(rows: readonly unknown[], { path, query, origin }: GraphCall, si
 }
 
 /** Accepted at once; the sent mail then lies in Sent Items, and whoever watches the mailbox is told of it. */
-function reply(parts: readonly string[], { body }: GraphCall, { objects, clock, onAdded, replies }: GraphRestDeps) {
+function reply(
+  parts: readonly string[],
+  { body }: GraphCall,
+  {
+    objects,
+    clock,
+    onAdded,
+    replies,
+  }: {
+    readonly objects: GraphObjects;
+    readonly clock: () => number;
+    readonly onAdded: (object: StoredObject) => void;
+    readonly replies: GraphReply[];
+  },
+) {
   const [, user = '', , messageId = ''] = parts;
   const mailbox = objects.user(user);
   if (objects.find(`users/${user}/messages/${encodeURIComponent(messageId)}`) === undefined) {

@@ -6,7 +6,7 @@ import { createSigningKey, type SigningKey } from '../keys/signing-key.ts';
 import type { PostToGate } from './handshake.ts';
 import { channelObject, chatObject, createGraphObjects, mailObject, type StoredObject } from './objects.ts';
 import { createGraphPushes, type Disturb, type GraphPushes } from './pushes.ts';
-import { type GraphReply, type GraphRestDeps, serveGraph } from './rest.ts';
+import { type GraphReply, serveGraph } from './rest.ts';
 import { graphChatMessage, graphMail } from './signer.ts';
 import { createGraphSubscriptions, type GraphResult, type GraphSubscription, graphError } from './subscriptions.ts';
 
@@ -90,14 +90,6 @@ export interface FakeGraph {
   readonly pushes: GraphPushes;
 }
 
-interface World extends FakeGraph {
-  readonly rest: GraphRestDeps;
-  readonly calls: GraphAsked[];
-  readonly tokens: Set<string>;
-  readonly fault: (asked: GraphAsked) => GraphFault | undefined;
-  readonly clock: () => number;
-}
-
 /**
  * Graph without sockets and without a clock of its own, for tests that let months pass.
  * @example const graph = createFakeGraph({ clock, post: (url, init) => app.request(url, init) });
@@ -135,19 +127,62 @@ export function createFakeGraph(options: GraphServerOptions = {}): FakeGraph {
     return object;
   };
 
-  const world: World = {
+  const calls: GraphAsked[] = [];
+  const tokens = new Set<string>();
+
+  const grant = (form: URLSearchParams, path: string): GraphResult => {
+    const isKnown =
+      path === `/${tenantId}/oauth2/v2.0/token` &&
+      form.get('grant_type') === 'client_credentials' &&
+      form.get('client_id') === clientId &&
+      form.get('client_secret') === clientSecret;
+    if (!isKnown) return { status: 401, body: { error: 'invalid_client' } };
+    const token = `graph-token-${randomUUID()}`;
+    tokens.add(token);
+    return { status: 200, body: { token_type: 'Bearer', expires_in: 3599, access_token: token } };
+  };
+
+  const serve = async (
+    call: GraphAsked & { readonly query: URLSearchParams; readonly origin: string },
+    authorization: string | null,
+    text: string,
+  ): Promise<GraphResult> => {
+    if (call.path.endsWith('/oauth2/v2.0/token')) return grant(new URLSearchParams(text), call.path);
+    if (call.path.endsWith('/discovery/v2.0/keys')) return { status: 200, body: { keys: [key.jwk] } };
+    if (!tokens.has(authorization?.replace(/^Bearer /, '') ?? '')) return graphError(401, 'InvalidAuthenticationToken');
+    const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+    return serveGraph(
+      { ...call, body },
+      { objects, subscriptions, clock, replies, onAdded: (object) => tell(object, 'created') },
+    );
+  };
+
+  const fetchFrom = async (request: Request): Promise<Response> => {
+    const { origin, pathname, searchParams: query } = new URL(request.url);
+    const text = await request.text();
+    const asked = { method: request.method, path: pathname.replace(/^\/v1\.0(?=\/)/, ''), headers: request.headers };
+    calls.push(asked);
+    const failing = fault(asked);
+    if (failing?.kind === 'delay') await delay(failing.ms);
+    if (failing?.kind === 'drop' && failing.after === 'nothing') throw new TypeError('fetch failed');
+    if (failing?.kind === 'status') {
+      const headers = failing.retryAfter === undefined ? {} : { 'retry-after': String(failing.retryAfter) };
+      return responseOf({ ...graphError(failing.status, 'TooBusy'), headers });
+    }
+    const result = await serve({ ...asked, query, origin }, request.headers.get('authorization'), text);
+    if (failing?.kind === 'drop') throw new TypeError('fetch failed');
+    return responseOf(failing?.kind === 'late-status' ? graphError(failing.status, 'GatewayTimeout') : result);
+  };
+
+  return {
     tenantId,
     clientId,
     clientSecret,
     key,
-    clock,
-    fault,
     pushes,
     replies,
-    calls: [],
-    tokens: new Set(),
-    rest: { objects, subscriptions, clock, replies, onAdded: (object) => tell(object, 'created') },
-    fetch: async (input, init) => fetchFrom(world, new Request(input, init)),
+    calls,
+    fetch: async (input, init) => fetchFrom(new Request(input, init)),
     mail(mailbox, { text, from, subject, at = clock(), fields = {} }) {
       const id = `AAkALg${nextId(at)}=`;
       const people = { ...(from !== undefined && { from }), ...(subject !== undefined && { subject }) };
@@ -169,7 +204,7 @@ export function createFakeGraph(options: GraphServerOptions = {}): FakeGraph {
     remove: (resource) => objects.remove(found(resource)),
     find: (fits) => objects.all().find(({ body }) => fits(body))?.body,
     alias: (path, resource) => objects.alias(path, found(resource)),
-    revokeTokens: () => world.tokens.clear(),
+    revokeTokens: () => tokens.clear(),
     subscriptions: () => subscriptions.list(),
     lifecycle: (subscription, event) => pushes.lifecycle(subscription, event),
     endSubscription: ({ id }) => void subscriptions.end(id),
@@ -179,50 +214,6 @@ export function createFakeGraph(options: GraphServerOptions = {}): FakeGraph {
       pushes.lifecycle(subscription, 'subscriptionRemoved');
     },
   };
-  return world;
-}
-
-async function fetchFrom(world: World, request: Request): Promise<Response> {
-  const { origin, pathname, searchParams: query } = new URL(request.url);
-  const text = await request.text();
-  const asked = { method: request.method, path: pathname.replace(/^\/v1\.0(?=\/)/, ''), headers: request.headers };
-  world.calls.push(asked);
-  const fault = world.fault(asked);
-  if (fault?.kind === 'delay') await delay(fault.ms);
-  if (fault?.kind === 'drop' && fault.after === 'nothing') throw new TypeError('fetch failed');
-  if (fault?.kind === 'status') {
-    const headers = fault.retryAfter === undefined ? {} : { 'retry-after': String(fault.retryAfter) };
-    return responseOf({ ...graphError(fault.status, 'TooBusy'), headers });
-  }
-  const result = await serve({ ...asked, query, origin }, request.headers.get('authorization'), text, world);
-  if (fault?.kind === 'drop') throw new TypeError('fetch failed');
-  return responseOf(fault?.kind === 'late-status' ? graphError(fault.status, 'GatewayTimeout') : result);
-}
-
-async function serve(
-  call: GraphAsked & { readonly query: URLSearchParams; readonly origin: string },
-  authorization: string | null,
-  text: string,
-  world: World,
-): Promise<GraphResult> {
-  if (call.path.endsWith('/oauth2/v2.0/token')) return grant(new URLSearchParams(text), call.path, world);
-  if (call.path.endsWith('/discovery/v2.0/keys')) return { status: 200, body: { keys: [world.key.jwk] } };
-  if (!world.tokens.has(authorization?.replace(/^Bearer /, '') ?? ''))
-    return graphError(401, 'InvalidAuthenticationToken');
-  const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
-  return serveGraph({ ...call, body }, world.rest);
-}
-
-function grant(form: URLSearchParams, path: string, { tenantId, clientId, clientSecret, tokens }: World): GraphResult {
-  const isKnown =
-    path === `/${tenantId}/oauth2/v2.0/token` &&
-    form.get('grant_type') === 'client_credentials' &&
-    form.get('client_id') === clientId &&
-    form.get('client_secret') === clientSecret;
-  if (!isKnown) return { status: 401, body: { error: 'invalid_client' } };
-  const token = `graph-token-${randomUUID()}`;
-  tokens.add(token);
-  return { status: 200, body: { token_type: 'Bearer', expires_in: 3599, access_token: token } };
 }
 
 const responseOf = ({ status, body, headers = {} }: GraphResult): Response =>

@@ -24,15 +24,6 @@ export interface GraphResult {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export interface GraphSubscriptionsDeps {
-  readonly clock: () => number;
-  readonly post: PostToGate;
-  /** Any spelling of a resource in one form. */
-  readonly canonical: (path: string) => string;
-  /** What every subscription gets, in ms; undefined: what it asks for, within Graph's limits. */
-  readonly lifeMs: number | undefined;
-}
-
 /** The `/subscriptions` of an app. */
 export interface GraphSubscriptions {
   /** Those that have not ended. */
@@ -60,8 +51,19 @@ function longestMs(resource: string, isRich: boolean): number {
   return 4_230 * MINUTE_MS;
 }
 
-export function createGraphSubscriptions(deps: GraphSubscriptionsDeps): GraphSubscriptions {
-  const { clock, post, canonical, lifeMs } = deps;
+export function createGraphSubscriptions({
+  clock,
+  post,
+  canonical,
+  lifeMs,
+}: {
+  readonly clock: () => number;
+  readonly post: PostToGate;
+  /** Any spelling of a resource in one form. */
+  readonly canonical: (path: string) => string;
+  /** What every subscription gets, in ms; undefined: what it asks for, within Graph's limits. */
+  readonly lifeMs: number | undefined;
+}): GraphSubscriptions {
   const all = new Map<string, GraphSubscription>();
   const living = (): GraphSubscription[] => [...all.values()].filter(({ expiresAt }) => expiresAt > clock());
   const find = (id: string): GraphSubscription | undefined => living().find((one) => one.id === id);

@@ -1,4 +1,4 @@
-import type { Reader } from '../../channels/channel.ts';
+import type { ParsedEvent, Reader } from '../../channels/channel.ts';
 import { SallyportError } from '../../core/errors.ts';
 import {
   type Author,
@@ -10,6 +10,7 @@ import {
 } from '../../core/event.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import type { Meter } from '../../core/meter.ts';
+import type { Inbox } from '../../queue/inbox.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { Agent, AgentContext, AgentOutcome, Task } from '../agent.ts';
 import { noteTurn } from '../agents/memory/memory.ts';
@@ -18,24 +19,7 @@ import type { OpenBudget, Spending } from '../budget/run-budget.ts';
 import type { Guardrail } from '../guardrails/guardrail.ts';
 import { type Guardrails, guardText } from '../guardrails/guardrails.ts';
 import type { Steps } from '../steps.ts';
-import { type PreparedTask, type PrepareTaskDeps, prepareTask } from './prepare-task.ts';
-
-export interface AskDeps extends Omit<PrepareTaskDeps, 'reader'>, FinishDeps {
-  /** Who answers an event; null when nobody does. @throws SallyportError ERR_AGENT_FAILED */
-  readonly agentFor: (event: InboundEvent) => Agent | null;
-  readonly reader: (tenant: string, channel: ChannelName) => Reader | null;
-  /** @throws SallyportError ERR_BUDGET_EXHAUSTED, ERR_KILLED, ERR_STORE_UNAVAILABLE */
-  readonly openBudget: (spending: Spending) => Promise<OpenBudget>;
-}
-
-/** One attempt, as far as asking the agent goes. */
-export interface Asking {
-  readonly record: EventRecord;
-  readonly steps: Steps;
-  readonly trail: Trail;
-  /** The lease's and the shutdown's. */
-  readonly signal: AbortSignal;
-}
+import { type PreparedTask, prepareTask } from './prepare-task.ts';
 
 export type Answered = {
   readonly usage: Usage;
@@ -58,73 +42,93 @@ const READ_MS = 120_000;
  * Has the channel read what there is to read, counts the run and asks the agent that matches.
  * @throws what the reader threw
  */
-export async function askAgent(asking: Asking, deps: AskDeps): Promise<Answered> {
-  const { record, signal } = asking;
+export async function askAgent(
+  {
+    record,
+    steps,
+    trail,
+    signal,
+  }: {
+    readonly record: EventRecord;
+    readonly steps: Steps;
+    readonly trail: Trail;
+    /** The lease's and the shutdown's. */
+    readonly signal: AbortSignal;
+  },
+  {
+    agentFor,
+    reader,
+    openBudget,
+    guardrailsWith,
+    inbox,
+    prepare,
+    scrub,
+    meter,
+  }: {
+    /** Who answers an event; null when nobody does. @throws SallyportError ERR_AGENT_FAILED */
+    readonly agentFor: (event: InboundEvent) => Agent | null;
+    readonly reader: (tenant: string, channel: ChannelName) => Reader | null;
+    /** @throws SallyportError ERR_BUDGET_EXHAUSTED, ERR_KILLED, ERR_STORE_UNAVAILABLE */
+    readonly openBudget: (spending: Spending) => Promise<OpenBudget>;
+    /** An agent's own checks and then those that every agent passes. */
+    readonly guardrailsWith: (own: readonly Guardrail[]) => Guardrails;
+    readonly inbox: Inbox;
+    /** Cleans and seals what a reader found; the same step deliveries pass. */
+    readonly prepare: (events: readonly ParsedEvent[]) => readonly InboundEvent[];
+    readonly scrub: Scrub;
+    readonly meter: Meter;
+  },
+): Promise<Answered> {
   const { tenant, channel } = record.event;
   const reading = linkSignals([signal], { ms: READ_MS });
-  const preparing = prepareTask(record, reading.signal, { ...deps, reader: deps.reader(tenant, channel) });
+  const preparing = prepareTask(record, reading.signal, {
+    reader: reader(tenant, channel),
+    scrub,
+    meter,
+    inbox,
+    prepare,
+  });
   const prepared: PreparedTask = await preparing.finally(reading.release);
   if (prepared.kind === 'ignored') return { kind: 'ignored', usage: noUsage };
   if (prepared.kind === 'handled') return { kind: 'silent', usage: noUsage };
-  const agent = deps.agentFor(prepared.event);
+  const { event } = prepared;
+  const agent = agentFor(event);
   if (agent === null) return { kind: 'ignored', usage: noUsage };
-  return {
-    ...(await withinBudget(agent, prepared.event, asking, deps)),
-    agent: agent.name,
-    requester: prepared.event.author,
-  };
-}
 
-async function withinBudget(
-  agent: Agent,
-  event: InboundEvent,
-  { record, steps, trail, signal }: Asking,
-  deps: AskDeps,
-): Promise<Answered> {
+  const asked = { agent: agent.name, requester: event.author };
   let budget: OpenBudget;
   try {
-    budget = await deps.openBudget({ record, event, isFree: agent.isFree ?? false, limits: agent.limits });
+    budget = await openBudget({ record, event, isFree: agent.isFree ?? false, limits: agent.limits });
   } catch (error) {
     noteBudget('budget.refused', error, trail);
-    return { kind: 'failed', error, usage: noUsage };
+    return { kind: 'failed', error, usage: noUsage, ...asked };
   }
   const linked = linkSignals([signal, budget.run.signal]);
   const context = { signal: linked.signal, budget: budget.run, steps, trail };
   const task: Task = { event, generation: record.generation, attempt: record.attempts };
+  const work = async (): Promise<AgentOutcome> => {
+    const outcome = await agent.run(task, context);
+    if (outcome.kind !== 'reply') return outcome;
+    const reply = await finishReply(outcome, agent, event, context, { scrub, meter, guardrailsWith });
+    if (agent.remembers) await noteTurn(event, steps);
+    return reply;
+  };
   try {
-    const answer = await runAgent(agent, task, context, budget, deps);
+    const answer = await untilAborted(work(), linked.signal).catch((error: unknown) => {
+      if (budget.stopped !== undefined) noteBudget('budget.exhausted', budget.stopped, trail);
+      return { kind: 'failed', error: budget.stopped ?? agentError(error) } as const;
+    });
     await budget.close();
-    return { ...answer, usage: budget.run.usage };
+    return { ...answer, usage: budget.run.usage, ...asked };
   } finally {
     linked.release();
   }
 }
 
-async function runAgent(
-  agent: Agent,
-  task: Task,
-  context: AgentContext,
-  budget: OpenBudget,
-  deps: AskDeps,
-): Promise<AgentOutcome | { readonly kind: 'failed'; readonly error: unknown }> {
-  const work = async (): Promise<AgentOutcome> => {
-    const outcome = await agent.run(task, context);
-    if (outcome.kind !== 'reply') return outcome;
-    const reply = await finishReply(outcome, agent, task.event, context, deps);
-    if (agent.remembers) await noteTurn(task.event, context.steps);
-    return reply;
-  };
-  try {
-    return await untilAborted(work(), context.signal);
-  } catch (error) {
-    if (budget.stopped !== undefined) {
-      noteBudget('budget.exhausted', budget.stopped, context.trail);
-      return { kind: 'failed', error: budget.stopped };
-    }
-    if (error instanceof SallyportError) return { kind: 'failed', error };
-    return { kind: 'failed', error: new SallyportError('ERR_AGENT_FAILED', 'the agent failed', { cause: error }) };
-  }
-}
+const agentError = (error: unknown): SallyportError =>
+  error instanceof SallyportError
+    ? error
+    : new SallyportError('ERR_AGENT_FAILED', 'the agent failed', { cause: error });
 
 /** An agent that never settles must not hold its worker; it keeps running unseen, without a lease to act under. */
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -134,13 +138,6 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener('abort', stop, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
   });
-}
-
-interface FinishDeps {
-  readonly scrub: Scrub;
-  readonly meter: Meter;
-  /** An agent's own checks and then those that every agent passes. */
-  readonly guardrailsWith: (own: readonly Guardrail[]) => Guardrails;
 }
 
 type Reply = Extract<AgentOutcome, { kind: 'reply' }>;
@@ -155,13 +152,21 @@ async function finishReply(
   agent: Agent,
   event: InboundEvent,
   { signal, trail }: Pick<AgentContext, 'signal' | 'trail'>,
-  deps: FinishDeps,
+  {
+    scrub,
+    meter,
+    guardrailsWith,
+  }: {
+    readonly scrub: Scrub;
+    readonly meter: Meter;
+    readonly guardrailsWith: (own: readonly Guardrail[]) => Guardrails;
+  },
 ): Promise<Reply> {
-  const { value, findings } = deps.scrub(reply.text);
-  for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
+  const { value, findings } = scrub(reply.text);
+  for (const { rule, count } of findings) meter.scrubbed(rule, count);
   noteLeak(findings, trail, {});
   const { name, instructions, guardrails = [], review = false } = agent;
-  const text = await guardText(deps.guardrailsWith(guardrails), {
+  const text = await guardText(guardrailsWith(guardrails), {
     stage: 'output',
     tenant: event.tenant,
     agent: name,

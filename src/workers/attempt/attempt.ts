@@ -1,23 +1,54 @@
-import type { Replier, WorkingContext } from '../../channels/channel.ts';
+import type { ParsedEvent, Reader, Replier, WorkingContext } from '../../channels/channel.ts';
+import type { Clock } from '../../core/clock.ts';
 import { codeOf, type ErrorCode } from '../../core/errors.ts';
-import { type ChannelName, type EventRecord, noUsage, type Run } from '../../core/event.ts';
+import { type ChannelName, type EventRecord, type InboundEvent, noUsage, type Run } from '../../core/event.ts';
+import type { Identifier } from '../../core/identity.ts';
 import { isJsonObject } from '../../core/json/json-text.ts';
 import { linkSignals, withinTime } from '../../core/linked-signal.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Meter } from '../../core/meter.ts';
+import type { ReviewPolicy } from '../../core/review.ts';
+import type { Inbox } from '../../queue/inbox.ts';
 import { type Journal, REPLY_STEP } from '../../queue/journal.ts';
 import type { HeldLease, Lease, Outcome } from '../../queue/lease.ts';
-import { type RememberDeps, rememberTurn } from '../agents/memory/memory.ts';
+import type { Scrub } from '../../scrub/scrub.ts';
+import type { Agent } from '../agent.ts';
+import { type Memory, rememberTurn } from '../agents/memory/memory.ts';
 import { noteBlocked, type Trail } from '../audit-trail.ts';
 import { BudgetExhausted } from '../budget/exhausted.ts';
-import { approvedReply, holdReply, needsReview, type ReviewDeps } from '../review/hold-reply.ts';
+import type { OpenBudget, Spending } from '../budget/run-budget.ts';
+import type { Guardrail } from '../guardrails/guardrail.ts';
+import type { Guardrails } from '../guardrails/guardrails.ts';
+import { approvedReply, holdReply, needsReview } from '../review/hold-reply.ts';
 import { openSteps, type Steps } from '../steps.ts';
-import { type Answered, type AskDeps, type Asking, askAgent } from './ask-agent.ts';
-import { failureOutcome, logFailure, type TellDeps, tellRefusal } from './failure.ts';
-import { type ReplyDeps, ReplyUnsettled, replyOnce } from './reply-once.ts';
+import { type Answered, askAgent } from './ask-agent.ts';
+import { failureOutcome, logFailure, tellRefusal } from './failure.ts';
+import { ReplyUnsettled, replyOnce } from './reply-once.ts';
 
-export interface AttemptDeps extends AskDeps, ReviewDeps, RememberDeps, Pick<TellDeps, 'blockedNotice'> {
+export interface AttemptDeps {
+  /** Who answers an event; null when nobody does. @throws SallyportError ERR_AGENT_FAILED */
+  readonly agentFor: (event: InboundEvent) => Agent | null;
+  readonly reader: (tenant: string, channel: ChannelName) => Reader | null;
   readonly replier: (tenant: string, channel: ChannelName) => Replier;
+  /** An agent's own checks and then those that every agent passes. */
+  readonly guardrailsWith: (own: readonly Guardrail[]) => Guardrails;
+  /** @throws SallyportError ERR_BUDGET_EXHAUSTED, ERR_KILLED, ERR_STORE_UNAVAILABLE */
+  readonly openBudget: (spending: Spending) => Promise<OpenBudget>;
+  /** Null: each message stands alone. */
+  readonly memory: Memory | null;
+  readonly reviewPolicy: (tenant: string) => ReviewPolicy;
+  /** What is said of a message or reply that a guardrail blocked; null: nothing. */
+  readonly blockedNotice: string | null;
+  readonly inbox: Inbox;
+  /** Cleans and seals what a reader found; the same step deliveries pass. */
+  readonly prepare: (events: readonly ParsedEvent[]) => readonly InboundEvent[];
   readonly lease: Lease;
   readonly journal: Journal;
+  readonly identifier: Identifier;
+  readonly scrub: Scrub;
+  readonly meter: Meter;
+  readonly logger: Logger;
+  readonly clock: Clock;
   readonly random: () => number;
   /** `StoreLimits.leaseMs` */
   readonly leaseMs: number;
@@ -32,12 +63,21 @@ export async function attempt(record: EventRecord, held: HeldLease, trail: Trail
   const startedAt = deps.clock();
   const heartbeat = startHeartbeat(deps.lease, held, deps.leaseMs);
   const { signal, release } = linkSignals([heartbeat.signal, deps.shutdown]);
-  const { channel } = record.event;
+  const { tenant, channel } = record.event;
+  const replying = () => ({
+    journal: deps.journal,
+    replier: deps.replier(tenant, channel),
+    timeoutMs: deps.replyTimeoutMs,
+    clock: deps.clock,
+  });
   let asked: Pick<Run, 'usage' | 'agent'> = { usage: noUsage };
   try {
     const steps = await openSteps({ journal: deps.journal, lease: held, clock: deps.clock });
+    const ask = () => askAgent({ record, steps, trail, signal }, deps);
     const answer =
-      approved(record, deps) ?? recorded(steps, record) ?? (await ask({ record, steps, trail, signal }, deps));
+      approved(approvedReply(record, deps)) ??
+      recorded(steps, record) ??
+      (await showingWork(ask, record, deps.replier(tenant, channel), signal));
     asked = { usage: answer.usage, ...(answer.agent === undefined ? {} : { agent: answer.agent }) };
     if (answer.kind === 'failed') throw answer.error;
     const ended = { startedAt, finishedAt: deps.clock(), ...asked };
@@ -51,7 +91,7 @@ export async function attempt(record: EventRecord, held: HeldLease, trail: Trail
       return holdReply({ record, text, requester: answer.requester }, ended, deps);
     }
     const task = { record, lease: held, step: REPLY_STEP, text, earlier: steps.earlier, signal } as const;
-    const reply = await replyOnce(task, replying(record, deps));
+    const reply = await replyOnce(task, replying());
     deps.meter.replied(channel, reply.state);
     await rememberTurn(record, text, steps, deps);
     return { kind: 'done', run: { ...ended, finishedAt: deps.clock(), outcome: 'replied', reply } };
@@ -63,19 +103,12 @@ export async function attempt(record: EventRecord, held: HeldLease, trail: Trail
     if (error instanceof ReplyUnsettled) return settling(error, { startedAt, finishedAt, ...asked });
     if (replyCodes.has(codeOf(error))) deps.meter.replied(channel, replyOutcome(error));
     if (!(error instanceof BudgetExhausted)) logFailure(error, record, asked.agent, deps.logger);
-    await tellRefusal(error, record, held, { ...deps, ...replying(record, deps), signal });
+    await tellRefusal(error, record, held, { ...deps, ...replying(), signal });
     return failureOutcome({ error, attempt: record.attempts, asked, startedAt, finishedAt, random: deps.random });
   } finally {
     heartbeat.stop();
     release();
   }
-}
-
-function ask(asking: Asking, deps: AttemptDeps): Promise<Answered> {
-  const { record, signal } = asking;
-  const { tenant, channel } = record.event;
-  const replier = deps.replier(tenant, channel);
-  return showingWork(() => askAgent(asking, deps), record, replier, signal);
 }
 
 const waiting = ({ awaited, delayMs }: Answered & { kind: 'wait' }, ended: Omit<Run, 'outcome'>): Outcome => ({
@@ -92,13 +125,6 @@ const settling = ({ code, waitMs }: ReplyUnsettled, ended: Omit<Run, 'outcome'>)
   run: { ...ended, outcome: 'waiting', code },
 });
 
-const replying = ({ event: { tenant, channel } }: EventRecord, deps: AttemptDeps): ReplyDeps => ({
-  journal: deps.journal,
-  replier: deps.replier(tenant, channel),
-  timeoutMs: deps.replyTimeoutMs,
-  clock: deps.clock,
-});
-
 const replyCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_AMBIGUOUS_EFFECT',
   'ERR_REPLY_REJECTED',
@@ -108,10 +134,8 @@ const replyCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 const replyOutcome = (error: unknown): string => (codeOf(error) === 'ERR_AMBIGUOUS_EFFECT' ? 'ambiguous' : 'failed');
 
-function approved(record: EventRecord, deps: AttemptDeps): Answered | null {
-  const text = approvedReply(record, deps);
-  return text === null ? null : { kind: 'reply', text, usage: noUsage, isApproved: true };
-}
+const approved = (text: string | null): Answered | null =>
+  text === null ? null : { kind: 'reply', text, usage: noUsage, isApproved: true };
 
 /** What an earlier attempt already had the agent say; it is not computed again. */
 function recorded(steps: Steps, { runs }: EventRecord): Answered | null {

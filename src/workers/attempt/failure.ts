@@ -1,9 +1,12 @@
+import type { Replier } from '../../channels/channel.ts';
+import type { Clock } from '../../core/clock.ts';
 import { codeOf, isRetryable, SallyportError } from '../../core/errors.ts';
 import type { EventRecord, Run } from '../../core/event.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { Journal } from '../../queue/journal.ts';
 import type { HeldLease, Outcome } from '../../queue/lease.ts';
 import { BudgetExhausted, exhaustedNotice } from '../budget/exhausted.ts';
-import { NOTICE_STEP, type ReplyDeps, replyOnce } from './reply-once.ts';
+import { NOTICE_STEP, replyOnce } from './reply-once.ts';
 
 export interface Failed {
   readonly error: unknown;
@@ -65,14 +68,6 @@ export function logFailure(error: unknown, { event }: EventRecord, agent: string
   logger.warn({ eventId: event.id, agent, reason: reasons.join(': '), ...foreign }, 'attempt.failed');
 }
 
-export interface TellDeps extends ReplyDeps {
-  /** What is said of a message or reply that a guardrail blocked; null: nothing. */
-  readonly blockedNotice: string | null;
-  readonly logger: Logger;
-  /** The lease's and the shutdown's. */
-  readonly signal: AbortSignal;
-}
-
 /**
  * Tells whoever asked that there will be no answer: of a used up budget once per person, limit and window, of a block once
  * per event. Says nothing of any other failure. Never throws: the refusal stands whether or not anybody hears of it.
@@ -81,22 +76,41 @@ export async function tellRefusal(
   error: unknown,
   record: EventRecord,
   lease: HeldLease,
-  deps: TellDeps,
+  {
+    journal,
+    replier,
+    timeoutMs,
+    clock,
+    blockedNotice,
+    signal,
+    logger,
+  }: {
+    readonly journal: Journal;
+    readonly replier: Replier;
+    /** Time limit of the call that posts, in ms. */
+    readonly timeoutMs: number;
+    readonly clock: Clock;
+    /** What is said of a message or reply that a guardrail blocked; null: nothing. */
+    readonly blockedNotice: string | null;
+    /** The lease's and the shutdown's. */
+    readonly signal: AbortSignal;
+    readonly logger: Logger;
+  },
 ): Promise<void> {
-  const text = noticeOf(error, deps);
+  const text = noticeOf(error, blockedNotice);
   if (text === null) return;
   try {
-    const recorded = await deps.journal.replay(lease);
+    const recorded = await journal.replay(lease);
     await replyOnce(
-      { record, lease, step: NOTICE_STEP, text, earlier: (step: string) => recorded.get(step), signal: deps.signal },
-      deps,
+      { record, lease, step: NOTICE_STEP, text, earlier: (step: string) => recorded.get(step), signal },
+      { journal, replier, timeoutMs, clock },
     );
   } catch (untold) {
-    deps.logger.warn({ eventId: record.event.id, code: codeOf(error), error: untold }, 'refusal.untold');
+    logger.warn({ eventId: record.event.id, code: codeOf(error), error: untold }, 'refusal.untold');
   }
 }
 
-function noticeOf(error: unknown, { blockedNotice }: TellDeps): string | null {
+function noticeOf(error: unknown, blockedNotice: string | null): string | null {
   if (error instanceof BudgetExhausted) return error.refusal.isNews ? exhaustedNotice(error.refusal) : null;
   return codeOf(error) === 'ERR_GUARDRAIL_BLOCKED' ? blockedNotice : null;
 }

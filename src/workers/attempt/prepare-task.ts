@@ -7,13 +7,6 @@ import { capRecord, capText, type RecordLimits } from '../../core/text/cap.ts';
 import type { Inbox } from '../../queue/inbox.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 
-export interface PrepareTaskDeps extends AcceptFoundDeps {
-  /** Null for channels whose deliveries hold all there is to know. */
-  readonly reader: Reader | null;
-  readonly scrub: Scrub;
-  readonly meter: Meter;
-}
-
 export type PreparedTask =
   | { readonly kind: 'task'; readonly event: InboundEvent }
   | Exclude<Read, { readonly kind: 'task' }>;
@@ -28,14 +21,28 @@ const LIMITS: RecordLimits = { textChars: 256 * 1024, recordChars: 1024 * 1024 }
 export async function prepareTask(
   { event, eligibleAt }: EventRecord,
   signal: AbortSignal,
-  deps: PrepareTaskDeps,
+  {
+    reader,
+    scrub,
+    meter,
+    inbox,
+    prepare,
+  }: {
+    /** Null for channels whose deliveries hold all there is to know. */
+    readonly reader: Reader | null;
+    readonly scrub: Scrub;
+    readonly meter: Meter;
+    readonly inbox: Inbox;
+    /** Cleans and seals events; the same step deliveries pass. */
+    readonly prepare: (events: readonly ParsedEvent[]) => readonly InboundEvent[];
+  },
 ): Promise<PreparedTask> {
-  if (deps.reader === null) return { kind: 'task', event };
-  const read = await deps.reader.read(event, { signal, eligibleAt, accept: createAcceptFound(deps) });
+  if (reader === null) return { kind: 'task', event };
+  const read = await reader.read(event, { signal, eligibleAt, accept: createAcceptFound({ inbox, prepare }) });
   if (read.kind !== 'task') return read;
   const identifiers = [...identifiersOf(event), ...identifiersOf(read.content)];
-  const { value, findings } = deps.scrub(capped(read.content), { identifiers });
-  for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
+  const { value, findings } = scrub(capped(read.content), { identifiers });
+  for (const { rule, count } of findings) meter.scrubbed(rule, count);
   return { kind: 'task', event: { ...event, ...value } };
 }
 
@@ -46,15 +53,16 @@ const capped = (content: Partial<ReadContent>): Partial<ReadContent> => ({
   ...(content.payload === undefined ? {} : { payload: capRecord(content.payload, LIMITS) }),
 });
 
-interface AcceptFoundDeps {
-  readonly inbox: Inbox;
-  /** Cleans and seals events; the same step deliveries pass. */
-  readonly prepare: (events: readonly ParsedEvent[]) => readonly InboundEvent[];
-}
-
 /** Accepts what a reader or the keeper found at a vendor. @throws SallyportError ERR_QUEUE_FULL, ERR_STORE_UNAVAILABLE */
 export const createAcceptFound =
-  ({ inbox, prepare }: AcceptFoundDeps) =>
+  ({
+    inbox,
+    prepare,
+  }: {
+    readonly inbox: Inbox;
+    /** Cleans and seals events; the same step deliveries pass. */
+    readonly prepare: (events: readonly ParsedEvent[]) => readonly InboundEvent[];
+  }) =>
   async (found: readonly ParsedEvent[]): Promise<void> => {
     const outcomes = await inbox.accept(prepare(found));
     if (outcomes.some(({ outcome }) => outcome === 'full')) {

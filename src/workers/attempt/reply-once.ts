@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { PostCall, Replier, ReplyContext, ReplyResult } from '../../channels/channel.ts';
 import type { Clock } from '../../core/clock.ts';
 import { codeOf, SallyportError } from '../../core/errors.ts';
-import type { EventRecord, RunReply } from '../../core/event.ts';
+import type { EventRecord, InboundEvent, RunReply } from '../../core/event.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json/json-text.ts';
 import { type LinkedSignal, linkSignals } from '../../core/linked-signal.ts';
 import { START_MS, settleMs } from '../../core/reply-timing.ts';
@@ -11,14 +11,6 @@ import type { HeldLease } from '../../queue/lease.ts';
 
 /** The journal's step for the one word that there will be no reply. */
 export const NOTICE_STEP = 'notice';
-
-export interface ReplyDeps {
-  readonly journal: Journal;
-  readonly replier: Replier;
-  /** Time limit of the call that posts, in ms. */
-  readonly timeoutMs: number;
-  readonly clock: Clock;
-}
 
 export interface ReplyTask {
   readonly record: EventRecord;
@@ -56,15 +48,102 @@ export class ReplyUnsettled extends SallyportError {
  * next attempt asks; as `ReplyUnsettled` not before some time), ERR_AMBIGUOUS_EFFECT (the vendor could not say), or what
  * the replier threw.
  */
-export async function replyOnce(task: ReplyTask, deps: ReplyDeps): Promise<RunReply> {
+export async function replyOnce(
+  task: ReplyTask,
+  {
+    journal,
+    replier,
+    timeoutMs,
+    clock,
+  }: {
+    readonly journal: Journal;
+    readonly replier: Replier;
+    /** Time limit of the call that posts, in ms. */
+    readonly timeoutMs: number;
+    readonly clock: Clock;
+  },
+): Promise<RunReply> {
+  const { lease, text, earlier, signal } = task;
+  const { event } = task.record;
+
+  const delivered = async ({ step, value }: Part): Promise<'delivered'> => {
+    await journal.record(lease, step, { kind: 'result', value }, 0);
+    return 'delivered';
+  };
+
+  /**
+   * Asks the vendor what became of an intent. The time is taken before the vendor looks: only a look that begins when the
+   * intent is settled proves an absence.
+   * @throws SallyportError ERR_AMBIGUOUS_EFFECT, ReplyUnsettled, or what the replier threw
+   */
+  const wasDelivered = async (intent: JournalEntry, context: ReplyContext): Promise<boolean> => {
+    const ageMs = (await journal.now(lease)) - intent.at;
+    const found = await replier.find(context, intent.at);
+    if (found === 'unknown') throw ambiguous();
+    if (found === 'delivered') return true;
+    const limitMs = Math.max(timeoutMs, limitOfIntent(intent.value));
+    const waitMs = settleMs(limitMs, replier.timing) - ageMs;
+    if (waitMs > 0) throw new ReplyUnsettled(waitMs);
+    return false;
+  };
+
+  /**
+   * A refusal is recorded as well: without it the next attempt would have to ask about a reply that was never posted.
+   * @throws SallyportError ERR_REPLY_UNCONFIRMED when the message may have been posted, or what the replier threw
+   */
+  const sendOrTakeBack = async (
+    part: Part,
+    context: ReplyContext,
+    call: PendingCall,
+  ): Promise<Exclude<ReplyResult, { kind: 'ambiguous' }>> => {
+    const { step, value } = part;
+    const takeBack = () => journal.record(lease, step, { kind: 'refused', value }, 0);
+    let result: ReplyResult;
+    try {
+      result = await replier.send({ text: part.text }, { ...context, begin: call.begin });
+    } catch (error) {
+      const isRefused = !call.hasBegun() || call.refusal() !== undefined || refusals.has(codeOf(error));
+      if (!isRefused) throw unconfirmed(error);
+      await takeBack();
+      throw call.refusal() ?? error;
+    }
+    if (call.refusal() !== undefined) {
+      await takeBack();
+      throw call.refusal();
+    }
+    const hasEffect = result.kind === 'delivered' || result.kind === 'ambiguous';
+    if (hasEffect && !call.hasBegun()) throw new Error('the channel posted a reply without its intent');
+    if (result.kind === 'ambiguous') throw unconfirmed();
+    return result;
+  };
+
+  const postOnce = async (part: Part): Promise<'delivered' | 'unsent'> => {
+    const limited = linkSignals([signal], { ms: timeoutMs });
+    const context = replyContext(part, event, limited.signal);
+    const call = createPostCall({ journal, lease, step: part.step, value: part.value, timeoutMs, clock, signal });
+    try {
+      const known = earlier(part.step);
+      if (known?.kind === 'intent' && (await wasDelivered(known, context))) {
+        return await delivered(part);
+      }
+      // An intent without a call would be asked about by the next attempt.
+      if (signal.aborted) throw leaseLost();
+      const { kind } = await sendOrTakeBack(part, context, call);
+      return kind === 'unsent' ? 'unsent' : await delivered(part);
+    } finally {
+      call.end();
+      limited.release();
+    }
+  };
+
   let isPosting = false;
-  for (const part of partsOf(task, deps.replier)) {
-    if (task.earlier(part.step)?.kind === 'result') continue;
-    if (isPosting) await pause(deps.replier.paceMs ?? 0, task.signal);
+  for (const part of partsOf(task, replier)) {
+    if (earlier(part.step)?.kind === 'result') continue;
+    if (isPosting) await pause(replier.paceMs ?? 0, signal);
     isPosting = true;
-    if ((await postOnce(part, task, deps)) === 'unsent') return { text: task.text, state: 'unsent' };
+    if ((await postOnce(part)) === 'unsent') return { text, state: 'unsent' };
   }
-  return { text: task.text, state: 'delivered' };
+  return { text, state: 'delivered' };
 }
 
 /**
@@ -95,48 +174,6 @@ function recordedTexts(entry: JournalEntry | undefined, text: string): readonly 
   return entry.kind === 'refused' ? undefined : [text];
 }
 
-async function postOnce(part: Part, task: ReplyTask, deps: ReplyDeps): Promise<'delivered' | 'unsent'> {
-  const { lease, signal } = task;
-  const { journal, timeoutMs, clock } = deps;
-  const limited = linkSignals([signal], { ms: timeoutMs });
-  const context = replyContext(part, task, limited.signal);
-  const call = createPostCall({ journal, lease, step: part.step, value: part.value, timeoutMs, clock, signal });
-  try {
-    const earlier = task.earlier(part.step);
-    if (earlier?.kind === 'intent' && (await wasDelivered(earlier, context, task, deps))) {
-      return await delivered(part, task, deps);
-    }
-    // An intent without a call would be asked about by the next attempt.
-    if (signal.aborted) throw leaseLost();
-    const { kind } = await sendOrTakeBack(part, task, context, call, deps);
-    return kind === 'unsent' ? 'unsent' : await delivered(part, task, deps);
-  } finally {
-    call.end();
-    limited.release();
-  }
-}
-
-/**
- * Asks the vendor what became of an intent. The time is taken before the vendor looks: only a look that begins when the
- * intent is settled proves an absence.
- * @throws SallyportError ERR_AMBIGUOUS_EFFECT, ReplyUnsettled, or what the replier threw
- */
-async function wasDelivered(
-  intent: JournalEntry,
-  context: ReplyContext,
-  { lease }: ReplyTask,
-  { journal, replier, timeoutMs }: ReplyDeps,
-): Promise<boolean> {
-  const ageMs = (await journal.now(lease)) - intent.at;
-  const found = await replier.find(context, intent.at);
-  if (found === 'unknown') throw ambiguous();
-  if (found === 'delivered') return true;
-  const limitMs = Math.max(timeoutMs, limitOfIntent(intent.value));
-  const waitMs = settleMs(limitMs, replier.timing) - ageMs;
-  if (waitMs > 0) throw new ReplyUnsettled(waitMs);
-  return false;
-}
-
 /** @throws SallyportError ERR_LEASE_LOST when the run has been stopped meanwhile */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal }).catch(() => {
@@ -147,43 +184,7 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
 /** What `Replier.send` throws when the vendor certainly did not take the message. */
 const refusals: ReadonlySet<string> = new Set(['ERR_REPLY_UNAVAILABLE', 'ERR_REPLY_REJECTED']);
 
-/**
- * A refusal is recorded as well: without it the next attempt would have to ask about a reply that was never posted.
- * @throws SallyportError ERR_REPLY_UNCONFIRMED when the message may have been posted, or what the replier threw
- */
-async function sendOrTakeBack(
-  { step, text, value }: Part,
-  { lease }: ReplyTask,
-  context: ReplyContext,
-  call: PendingCall,
-  { journal, replier }: ReplyDeps,
-): Promise<Exclude<ReplyResult, { kind: 'ambiguous' }>> {
-  const takeBack = () => journal.record(lease, step, { kind: 'refused', value }, 0);
-  let result: ReplyResult;
-  try {
-    result = await replier.send({ text }, { ...context, begin: call.begin });
-  } catch (error) {
-    const isRefused = !call.hasBegun() || call.refusal() !== undefined || refusals.has(codeOf(error));
-    if (!isRefused) throw unconfirmed(error);
-    await takeBack();
-    throw call.refusal() ?? error;
-  }
-  if (call.refusal() !== undefined) {
-    await takeBack();
-    throw call.refusal();
-  }
-  const hasEffect = result.kind === 'delivered' || result.kind === 'ambiguous';
-  if (hasEffect && !call.hasBegun()) throw new Error('the channel posted a reply without its intent');
-  if (result.kind === 'ambiguous') throw unconfirmed();
-  return result;
-}
-
-async function delivered({ step, value }: Part, { lease }: ReplyTask, { journal }: ReplyDeps): Promise<'delivered'> {
-  await journal.record(lease, step, { kind: 'result', value }, 0);
-  return 'delivered';
-}
-
-function replyContext({ replyId }: Part, { record: { event } }: ReplyTask, signal: AbortSignal): ReplyContext {
+function replyContext({ replyId }: Part, event: InboundEvent, signal: AbortSignal): ReplyContext {
   const { tenant, id: eventId, destination, sealed } = event;
   return { tenant, eventId, destination, sealed, replyId, signal };
 }

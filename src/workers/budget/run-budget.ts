@@ -14,20 +14,6 @@ import type { PriceOf } from './prices.ts';
 import { createPurse, type Purse, readKeptHold } from './purse.ts';
 import { startRun } from './run-seconds.ts';
 
-export interface RunBudgetDeps {
-  readonly ledger: Ledger;
-  readonly policyOf: PolicyOf;
-  readonly priceOf: PriceOf;
-  readonly kills: KillWatch;
-  readonly digest: Identifier['digest'];
-  readonly meter: Meter;
-  readonly logger: Logger;
-  /** How long a refusal is waited out that would not stand if others gave back what they do not use, in ms. */
-  readonly patienceMs: number;
-  /** Longest call. If its worker dies, its worst case is spent after this time. In ms. */
-  readonly callMs: number;
-}
-
 /** The budget of one attempt, as the worker that makes it sees it. */
 export interface OpenBudget {
   /** What the agent gets. */
@@ -52,7 +38,22 @@ export interface Spending {
  * Counts the run, once per generation however many attempts it takes, and opens what it may use.
  * @throws SallyportError ERR_BUDGET_EXHAUSTED, ERR_KILLED, ERR_STORE_UNAVAILABLE
  */
-export async function createRunBudget(spending: Spending, deps: RunBudgetDeps): Promise<OpenBudget> {
+export async function createRunBudget(
+  spending: Spending,
+  deps: {
+    readonly ledger: Ledger;
+    readonly policyOf: PolicyOf;
+    readonly priceOf: PriceOf;
+    readonly kills: KillWatch;
+    readonly digest: Identifier['digest'];
+    readonly meter: Meter;
+    readonly logger: Logger;
+    /** How long a refusal is waited out that would not stand if others gave back what they do not use, in ms. */
+    readonly patienceMs: number;
+    /** Longest call. If its worker dies, its worst case is spent after this time. In ms. */
+    readonly callMs: number;
+  },
+): Promise<OpenBudget> {
   const { tenant } = spending.event;
   const policy = await deps.policyOf(tenant);
   const spender = spenderOf(spending, deps.digest);

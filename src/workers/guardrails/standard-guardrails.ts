@@ -9,7 +9,8 @@ export interface StandardOptions {
   /** `host` or `*.domain`, in lower case. */
   readonly linkHosts: readonly string[];
   readonly maxReplyChars: number;
-  readonly onSecret: SecretCheckDeps['onFound'];
+  /** `clean`: secrets in a reply are replaced. `block`: there is no reply. */
+  readonly onSecret: 'clean' | 'block';
   /** Letters and digits of the instructions in a row that are a leak; null: not looked for. */
   readonly promptLeakChars: number | null;
 }
@@ -46,15 +47,17 @@ export const createLengthCheck = (maxChars: number): Guardrail => ({
 
 const NOTE = '\n\n[cut: the reply was too long]';
 
-interface SecretCheckDeps {
+/** Looks for secrets in what goes out, after other guardrails had their say. */
+export const createSecretCheck = ({
+  scrub,
+  meter,
+  onFound,
+}: {
   readonly scrub: Scrub;
   readonly meter: Meter;
   /** `clean`: they are replaced. `block`: there is no reply. */
   readonly onFound: 'clean' | 'block';
-}
-
-/** Looks for secrets in what goes out, after other guardrails had their say. */
-export const createSecretCheck = ({ scrub, meter, onFound }: SecretCheckDeps): Guardrail => ({
+}): Guardrail => ({
   name: 'secrets',
   stages: ['output', 'tool-call'],
   check({ text }) {

@@ -26,7 +26,7 @@ export interface ToMake {
  */
 export async function makeCall({ tool, step, given, facts }: ToMake, deps: ToolboxDeps): Promise<ToolResult> {
   const written = readArguments(given, deps.scrub);
-  meterFindings(written.findings, deps);
+  meterFindings(written.findings, deps.meter);
   parseArguments(tool, written.value);
   const call: RecordedCall = { step, tool: tool.name, input: written.value };
   facts.data = argumentsDigest(written.value);
@@ -117,7 +117,7 @@ function toResult(tool: Tool, given: JsonValue, deps: ToolboxDeps): ToolResult {
     if (tool.effect === 'once') return { kind: 'result', value: 'It was done; what it gave back cannot be shown.' };
     throw new Refused('failed', 'the tool failed');
   }
-  meterFindings(cleaned.findings, deps);
+  meterFindings(cleaned.findings, deps.meter);
   const { value } = cleaned;
   if (tool.isFinal !== true) return { kind: 'result', value };
   return { kind: 'final', text: typeof value === 'string' ? value : JSON.stringify(value) };

@@ -2,9 +2,12 @@ import { sha256 } from '../../core/crypto/sha256.node.ts';
 import { codeOf } from '../../core/errors.ts';
 import { canonicalJson } from '../../core/json/canonical-json.ts';
 import { isJsonObject, type JsonObject } from '../../core/json/json-text.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Meter } from '../../core/meter.ts';
 import type { Finding } from '../../scrub/scrub.ts';
+import type { Trail } from '../audit-trail.ts';
 import type { Tool } from './tool.ts';
-import type { ToolboxDeps, ToolResult } from './toolbox.ts';
+import type { ToolResult } from './toolbox.ts';
 
 /** How a call that is in the audit came about. */
 type CallOutcome =
@@ -53,11 +56,25 @@ export interface CallReport {
   readonly ms: number;
 }
 
-type ReportDeps = Pick<ToolboxDeps, 'tenant' | 'agent' | 'eventId' | 'meter' | 'logger' | 'trail'>;
-
 /** One line, one count and one entry of the audit for every call: words of ours only. */
-export function reportCall({ step, tool, result, facts, ms }: CallReport, deps: ReportDeps): void {
-  const { tenant, agent, eventId, meter, logger, trail } = deps;
+export function reportCall(
+  { step, tool, result, facts, ms }: CallReport,
+  {
+    tenant,
+    agent,
+    eventId,
+    meter,
+    logger,
+    trail,
+  }: {
+    readonly tenant: string;
+    readonly agent: string;
+    readonly eventId: string;
+    readonly meter: Meter;
+    readonly logger: Logger;
+    readonly trail: Trail;
+  },
+): void {
   const fields = { tenant, eventId, agent, tool, step, ms };
   if (result.kind === 'refused') {
     meter.toolCalled(tool, result.code);
@@ -73,12 +90,12 @@ export function reportCall({ step, tool, result, facts, ms }: CallReport, deps: 
 /** A call within which the attempt ended: what it did, it did. */
 export function reportInterrupted(
   { step, tool, facts, error }: Pick<CallReport, 'step' | 'tool' | 'facts'> & { readonly error: unknown },
-  { agent, trail }: Pick<ReportDeps, 'agent' | 'trail'>,
+  { agent, trail }: { readonly agent: string; readonly trail: Trail },
 ): void {
   if (!facts.isBegun) return;
   trail.note('tool.called', { agent, tool, step, outcome: 'interrupted', code: codeOf(error), ...facts.data });
 }
 
-export function meterFindings(findings: readonly Finding[], { meter }: Pick<ToolboxDeps, 'meter'>): void {
+export function meterFindings(findings: readonly Finding[], meter: Meter): void {
   for (const { rule, count } of findings) meter.scrubbed(rule, count);
 }

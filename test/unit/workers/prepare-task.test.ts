@@ -4,7 +4,7 @@ import { readMail } from '../../../src/channels/graph/read/mail.ts';
 import type { EventRecord } from '../../../src/core/event.ts';
 import { silentMeter } from '../../../src/core/meter.ts';
 import type { Scrub } from '../../../src/scrub/scrub.ts';
-import { type PrepareTaskDeps, prepareTask } from '../../../src/workers/attempt/prepare-task.ts';
+import { prepareTask } from '../../../src/workers/attempt/prepare-task.ts';
 import { scrub } from '../scrub/support.ts';
 
 const event = {
@@ -25,7 +25,11 @@ async function prepared(read: Read) {
     return scrub(value, options);
   };
   const deps = { reader: { read: async () => read }, scrub: counting, meter: silentMeter };
-  const task = await prepareTask(record, new AbortController().signal, deps as unknown as PrepareTaskDeps);
+  const task = await prepareTask(
+    record,
+    new AbortController().signal,
+    deps as unknown as Parameters<typeof prepareTask>[2],
+  );
   if (task.kind !== 'task') throw new Error('there is no task');
   return { ...task.event, given };
 }

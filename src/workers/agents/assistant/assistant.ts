@@ -15,15 +15,6 @@ import type { Memory, Turn } from '../memory/memory.ts';
 import type { Message } from './model.ts';
 import { createMarking, type Marking, type Part, type TalkDeps, talk } from './talk.ts';
 
-export interface AssistantDeps extends TalkDeps {
-  /** Null: each message stands alone. */
-  readonly memory: Memory | null;
-  /** Cryptographically random bytes. */
-  readonly random: (length: number) => Uint8Array;
-  /** Answers of the model in one generation at most. */
-  readonly maxSteps: number;
-}
-
 export interface AssistantDefinition extends Omit<Agent, 'run' | 'remembers'> {
   readonly instructions: string;
 }
@@ -34,7 +25,17 @@ const SUB_STEPS = 10;
 const NONCE_BYTES = 16;
 
 /** An agent that asks a model, with tools, memory and guardrails. */
-export function createAssistant(definition: AssistantDefinition, deps: AssistantDeps): Agent {
+export function createAssistant(
+  definition: AssistantDefinition,
+  deps: TalkDeps & {
+    /** Null: each message stands alone. */
+    readonly memory: Memory | null;
+    /** Cryptographically random bytes. */
+    readonly random: (length: number) => Uint8Array;
+    /** Answers of the model in one generation at most. */
+    readonly maxSteps: number;
+  },
+): Agent {
   const { name: agent, instructions } = definition;
   return {
     ...definition,

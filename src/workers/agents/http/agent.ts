@@ -33,14 +33,6 @@ export interface HttpAgentSettings {
   readonly publicUrl: string | undefined;
 }
 
-export interface HttpAgentDeps {
-  /** Guarded, with the host and port of `url` and nothing else on its allow-list, and `timeoutMs` as its deadline. */
-  readonly fetch: GuardedFetch;
-  readonly scrub: Scrub;
-  readonly meter: Meter;
-  readonly clock: Clock;
-}
-
 /** Between the end of the agent's time and the end of its reservation, in ms: for the attempt that settles it. */
 const SETTLING_MS = 60_000;
 
@@ -48,8 +40,69 @@ const SETTLING_MS = 60_000;
  * Somebody else's program, asked by a signed request and answering in the response or by callback. A run reserves a fixed
  * amount, all of which is spent unless the agent says that it was less.
  */
-export function createHttpAgent(settings: HttpAgentSettings, deps: HttpAgentDeps): Agent {
-  const { name } = settings;
+export function createHttpAgent(
+  settings: HttpAgentSettings,
+  {
+    fetch,
+    scrub,
+    meter,
+    clock,
+  }: {
+    /** Guarded, with the host and port of `url` and nothing else on its allow-list, and `timeoutMs` as its deadline. */
+    readonly fetch: GuardedFetch;
+    readonly scrub: Scrub;
+    readonly meter: Meter;
+    readonly clock: Clock;
+  },
+): Agent {
+  const { name, timeoutMs, callbackTimeoutMs, reserve } = settings;
+
+  const post = async (task: Task, signal: AbortSignal, held: Held): Promise<GuardedResponse> => {
+    let isSent = false;
+    const onSending = (): void => {
+      isSent = true;
+    };
+    try {
+      return await fetch(settings.url, { method: 'POST', ...signRequest(task, settings, clock()), signal, onSending });
+    } catch (error) {
+      await held.settle(isSent ? {} : noUsage);
+      throw requestError(error);
+    }
+  };
+
+  /** Before it is stored: the agent may repeat what it should never have seen. */
+  const cleaned = (answer: HttpAnswer): HttpAnswer => {
+    const { value, findings } = scrub(answer);
+    for (const { rule, count } of findings) meter.scrubbed(rule, count);
+    return value;
+  };
+
+  /** `step`, `awaited`: of the journal, for the request and for its callback. */
+  const ask = async (
+    task: Task,
+    { budget, steps, signal }: AgentContext,
+    step: string,
+    awaited: string,
+  ): Promise<AgentOutcome> => {
+    const held = await budget.reserve(reserve, timeoutMs + callbackTimeoutMs + SETTLING_MS);
+    const response = await post(task, signal, held);
+    try {
+      const answered = readAnswer(response, clock());
+      if (answered.kind === 'later') {
+        const until = clock() + callbackTimeoutMs;
+        await steps.record(step, { kind: 'result', value: { state: 'asked', until, kept: held.keep() } });
+        return { kind: 'wait', awaited, delayMs: callbackTimeoutMs };
+      }
+      const answer = cleaned(answered.answer);
+      await steps.record(step, { kind: 'result', value: { state: 'answered', answer: storedAnswer(answer) } });
+      await held.settle(reportedUsage(answer));
+      return outcomeOf(answer);
+    } catch (error) {
+      await held.settle(isUnserved(response) ? noUsage : {});
+      throw error;
+    }
+  };
+
   return {
     name,
     async run(task, context) {
@@ -65,8 +118,8 @@ export function createHttpAgent(settings: HttpAgentSettings, deps: HttpAgentDeps
         await kept?.settle(reportedUsage(called));
         return outcomeOf(called);
       }
-      if (progress === null) return ask({ task, context, step, awaited }, settings, deps);
-      const delayMs = progress.until - deps.clock();
+      if (progress === null) return ask(task, context, step, awaited);
+      const delayMs = progress.until - clock();
       if (delayMs <= 0) {
         await kept?.settle({});
         throw new SallyportError('ERR_CALLBACK_OVERDUE', 'the http agent did not call back in time');
@@ -75,62 +128,6 @@ export function createHttpAgent(settings: HttpAgentSettings, deps: HttpAgentDeps
       return { kind: 'wait', awaited, delayMs };
     },
   };
-}
-
-interface Asking {
-  readonly task: Task;
-  readonly context: AgentContext;
-  /** Of the journal, for the request and for its callback. */
-  readonly step: string;
-  readonly awaited: string;
-}
-
-async function ask(asking: Asking, settings: HttpAgentSettings, deps: HttpAgentDeps): Promise<AgentOutcome> {
-  const { task, context, step, awaited } = asking;
-  const { timeoutMs, callbackTimeoutMs, reserve } = settings;
-  const held = await context.budget.reserve(reserve, timeoutMs + callbackTimeoutMs + SETTLING_MS);
-  const response = await post(task, context, held, settings, deps);
-  try {
-    const answered = readAnswer(response, deps.clock());
-    if (answered.kind === 'later') {
-      const until = deps.clock() + callbackTimeoutMs;
-      await context.steps.record(step, { kind: 'result', value: { state: 'asked', until, kept: held.keep() } });
-      return { kind: 'wait', awaited, delayMs: callbackTimeoutMs };
-    }
-    const answer = cleaned(answered.answer, deps);
-    await context.steps.record(step, { kind: 'result', value: { state: 'answered', answer: storedAnswer(answer) } });
-    await held.settle(reportedUsage(answer));
-    return outcomeOf(answer);
-  } catch (error) {
-    await held.settle(isUnserved(response) ? noUsage : {});
-    throw error;
-  }
-}
-
-async function post(
-  task: Task,
-  { signal }: AgentContext,
-  held: Held,
-  settings: HttpAgentSettings,
-  { fetch, clock }: HttpAgentDeps,
-): Promise<GuardedResponse> {
-  let isSent = false;
-  const onSending = (): void => {
-    isSent = true;
-  };
-  try {
-    return await fetch(settings.url, { method: 'POST', ...signRequest(task, settings, clock()), signal, onSending });
-  } catch (error) {
-    await held.settle(isSent ? {} : noUsage);
-    throw requestError(error);
-  }
-}
-
-/** Before it is stored: the agent may repeat what it should never have seen. */
-function cleaned(answer: HttpAnswer, { scrub, meter }: HttpAgentDeps): HttpAnswer {
-  const { value, findings } = scrub(answer);
-  for (const { rule, count } of findings) meter.scrubbed(rule, count);
-  return value;
 }
 
 function outcomeOf({ reply, review }: HttpAnswer): AgentOutcome {

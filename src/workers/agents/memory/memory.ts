@@ -147,41 +147,46 @@ export function within({ turns: most, bytes, ageMs }: MemoryBounds, now: number,
   return kept;
 }
 
-interface ForgetDeps {
-  readonly memory: Memory;
-  readonly tenants: readonly string[];
-  /** Turns older than this are dropped, in ms. They are not shown any more either way. */
-  readonly ageMs: number;
-  /** `Lease.acquire`: of all workers one does it. */
-  readonly acquire: Lease['acquire'];
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
-
 /** How often it is done, in ms. Whoever has it keeps the lease for as long, so that it is done once in that time. */
 const EVERY_MS = 3_600_000;
 
 /** Drops old turns of conversations nobody goes on with, now and then, until `signal` is aborted. */
-export function startForgetting(deps: ForgetDeps, signal: AbortSignal, everyMs = EVERY_MS): void {
-  const timer = setInterval(() => void forgetOld(deps, everyMs), everyMs);
+export function startForgetting(
+  {
+    memory,
+    tenants,
+    ageMs,
+    acquire,
+    clock,
+    logger,
+  }: {
+    readonly memory: Memory;
+    readonly tenants: readonly string[];
+    /** Turns older than this are dropped, in ms. They are not shown any more either way. */
+    readonly ageMs: number;
+    /** `Lease.acquire`: of all workers one does it. */
+    readonly acquire: Lease['acquire'];
+    readonly clock: Clock;
+    readonly logger: Logger;
+  },
+  signal: AbortSignal,
+  everyMs = EVERY_MS,
+): void {
+  const forgetOld = async (): Promise<void> => {
+    try {
+      // A little shorter than the pause: the timers of workers are not in step.
+      if ((await acquire('memory-forget', Math.ceil(everyMs * 0.9))) === null) return;
+      for (const tenant of tenants) {
+        const turns = await memory.forget(tenant, ({ at }) => clock() - at > ageMs);
+        if (turns > 0) logger.info({ tenant, turns }, 'memory.forgotten');
+      }
+    } catch (error) {
+      logger.warn({ code: codeOf(error) }, 'memory.forget-failed');
+    }
+  };
+  const timer = setInterval(() => void forgetOld(), everyMs);
   timer.unref();
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });
-}
-
-async function forgetOld(
-  { memory, tenants, ageMs, acquire, clock, logger }: ForgetDeps,
-  holdMs: number,
-): Promise<void> {
-  try {
-    // A little shorter than the pause: the timers of workers are not in step.
-    if ((await acquire('memory-forget', Math.ceil(holdMs * 0.9))) === null) return;
-    for (const tenant of tenants) {
-      const turns = await memory.forget(tenant, ({ at }) => clock() - at > ageMs);
-      if (turns > 0) logger.info({ tenant, turns }, 'memory.forgotten');
-    }
-  } catch (error) {
-    logger.warn({ code: codeOf(error) }, 'memory.forget-failed');
-  }
 }
 
 /** The journal's step for what was asked: the attempt that delivers the answer may not be the one that asked. */
@@ -198,18 +203,20 @@ export async function noteTurn({ author, text }: InboundEvent, steps: Steps): Pr
   await steps.record(TURN_STEP, { kind: 'result', value: { author: author.id, asked: cut(text, MAX_BYTES) } });
 }
 
-export interface RememberDeps {
-  readonly memory: Memory | null;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
-
 /** Keeps a turn whose answer was delivered. Never throws: the answer stands whether or not it is remembered. */
 export async function rememberTurn(
   { event }: EventRecord,
   said: string,
   steps: Steps,
-  { memory, clock, logger }: RememberDeps,
+  {
+    memory,
+    clock,
+    logger,
+  }: {
+    readonly memory: Memory | null;
+    readonly clock: Clock;
+    readonly logger: Logger;
+  },
 ): Promise<void> {
   const asked = askedSchema.safeParse(steps.earlier(TURN_STEP)?.value);
   if (memory === null || !asked.success) return;

@@ -7,7 +7,7 @@ import { defineTool, type Tool } from '../tool.ts';
 import { below, openFolder } from './below.ts';
 import { readPath } from './path.ts';
 import { survey } from './survey.ts';
-import type { WorkspaceDeps } from './workspace-deps.ts';
+import type { WorkspaceOptions } from './workspace-deps.ts';
 
 /** Bytes of a file that one call reads. */
 const READ_BYTES = 32 * 1024;
@@ -18,7 +18,7 @@ const ENTRIES_PER_FILE = 2;
 
 const path = z.string().describe('relative, like notes/today.txt');
 
-const writeTool = ({ options: { maxBytes, maxFiles }, folderOf }: WorkspaceDeps) =>
+const writeTool = ({ folders, maxBytes, maxFiles }: WorkspaceOptions) =>
   defineTool({
     name: 'workspace_write',
     description: 'Writes a text file of the workspace, a folder that lasts as long as this task.',
@@ -29,7 +29,7 @@ const writeTool = ({ options: { maxBytes, maxFiles }, folderOf }: WorkspaceDeps)
     async run({ path: asked, text }, { run }) {
       const names = readPath(asked);
       const content = Buffer.from(text);
-      const folder = await folderOf(run);
+      const folder = await folders.of(run);
       const { files, bytes, isCut } = await survey(folder, maxFiles * ENTRIES_PER_FILE);
       const there = files.find((file) => file.path === asked);
       const isFull = isCut || (there === undefined && files.length >= maxFiles);
@@ -44,7 +44,7 @@ const writeTool = ({ options: { maxBytes, maxFiles }, folderOf }: WorkspaceDeps)
     },
   });
 
-const readTool = ({ folderOf }: WorkspaceDeps) =>
+const readTool = ({ folders }: WorkspaceOptions) =>
   defineTool({
     name: 'workspace_read',
     description: `Reads a text file of the workspace, ${READ_BYTES} bytes at a time.`,
@@ -53,18 +53,18 @@ const readTool = ({ folderOf }: WorkspaceDeps) =>
     maxCalls: 20,
     run: async ({ path: asked, offset }, { run }) => {
       const names = readPath(asked);
-      return using(openToRead(await folderOf(run), names), (file) => readPart(file, offset));
+      return using(openToRead(await folders.of(run), names), (file) => readPart(file, offset));
     },
   });
 
-const listTool = ({ options: { maxFiles }, folderOf }: WorkspaceDeps) =>
+const listTool = ({ folders, maxFiles }: WorkspaceOptions) =>
   defineTool({
     name: 'workspace_list',
     description: 'Lists the files of the workspace with their sizes.',
     input: z.strictObject({}),
     effect: 'none',
     async run(_, { run }) {
-      const { files, isCut } = await survey(await folderOf(run), maxFiles * ENTRIES_PER_FILE);
+      const { files, isCut } = await survey(await folders.of(run), maxFiles * ENTRIES_PER_FILE);
       return {
         files: files.slice(0, LIST_FILES).map((file) => ({ ...file })),
         ...(isCut || files.length > LIST_FILES ? { cut: true } : {}),
@@ -72,7 +72,11 @@ const listTool = ({ options: { maxFiles }, folderOf }: WorkspaceDeps) =>
     },
   });
 
-export const fileTools = (deps: WorkspaceDeps): readonly Tool[] => [readTool(deps), writeTool(deps), listTool(deps)];
+export const fileTools = (options: WorkspaceOptions): readonly Tool[] => [
+  readTool(options),
+  writeTool(options),
+  listTool(options),
+];
 
 async function readPart(file: FileHandle, offset: number): Promise<JsonValue> {
   const buffer = Buffer.alloc(READ_BYTES);

@@ -3,15 +3,14 @@ import { ToolRefusal } from '../refusal.ts';
 import { defineTool, type Tool } from '../tool.ts';
 import { runProgram } from './run-program.ts';
 import { survey } from './survey.ts';
-import type { WorkspaceDeps, WorkspaceOptions } from './workspace-deps.ts';
+import type { WorkspaceOptions } from './workspace-deps.ts';
 
 const MAX_ARGUMENTS = 32;
 /** Of each of a program's two outputs: both together are half of what a result may have. */
 const OUTPUT_BYTES = 16 * 1024;
 
 /** Starts one of the configured programs in the run's folder. */
-export function runTool({ options, folderOf }: WorkspaceDeps): Tool {
-  const { programs, programTimeoutMs, maxBytes, maxFiles } = options;
+export function runTool({ folders, programs, programTimeoutMs, maxBytes, maxFiles }: WorkspaceOptions): Tool {
   const limits = {
     timeoutMs: programTimeoutMs,
     cpuSeconds: Math.ceil(programTimeoutMs / 1000),
@@ -34,7 +33,7 @@ export function runTool({ options, folderOf }: WorkspaceDeps): Tool {
       const program = Object.hasOwn(programs, name) ? programs[name] : undefined;
       if (program === undefined) throw new ToolRefusal('there is no such program');
       checkArguments(given, program.options);
-      const folder = await folderOf(run);
+      const folder = await folders.of(run);
       const before = await survey(folder, maxFiles * 2);
       if (before.isCut || before.bytes > maxBytes) throw new ToolRefusal('the workspace is full');
       const ended = await runProgram({ program: program.path, arguments: given, folder, signal }, limits);

@@ -19,10 +19,3 @@ export interface WorkspaceOptions {
   /** For one program, in ms. */
   readonly programTimeoutMs: number;
 }
-
-/** What the tools of a workspace share. */
-export interface WorkspaceDeps {
-  readonly options: WorkspaceOptions;
-  /** The folder of the run with this signal, made when it is first asked for. */
-  readonly folderOf: (run: AbortSignal) => Promise<string>;
-}

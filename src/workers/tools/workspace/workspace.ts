@@ -4,7 +4,7 @@ import type { Tool } from '../tool.ts';
 import { fileTools } from './file-tools.ts';
 import { LIMITER } from './run-program.ts';
 import { runTool } from './run-tool.ts';
-import type { WorkspaceDeps, WorkspaceOptions } from './workspace-deps.ts';
+import type { WorkspaceOptions } from './workspace-deps.ts';
 
 /**
  * `workspace_read`, `_write`, `_list` and, where programs are configured, `_run`, over a folder for each attempt of a run:
@@ -15,6 +15,5 @@ export function createWorkspace(options: WorkspaceOptions): readonly Tool[] {
   const hasPrograms = Object.keys(options.programs).length > 0;
   if (!existsSync('/proc/self/fd')) throw new SallyportError('ERR_CONFIG_INVALID', 'the workspace needs Linux');
   if (hasPrograms && !existsSync(LIMITER)) throw new SallyportError('ERR_CONFIG_INVALID', `${LIMITER} is missing`);
-  const deps: WorkspaceDeps = { options, folderOf: options.folders.of };
-  return hasPrograms ? [...fileTools(deps), runTool(deps)] : fileTools(deps);
+  return hasPrograms ? [...fileTools(options), runTool(options)] : fileTools(options);
 }
