@@ -7,7 +7,7 @@ import { defineTool, type Tool } from '../tool.ts';
 import { below, openFolder } from './below.ts';
 import { readPath } from './path.ts';
 import { survey } from './survey.ts';
-import type { WorkspaceOptions } from './workspace-deps.ts';
+import type { WorkspaceOptions } from './workspace-options.ts';
 
 /** Bytes of a file that one call reads. */
 const READ_BYTES = 32 * 1024;

@@ -3,7 +3,7 @@ import { ToolRefusal } from '../refusal.ts';
 import { defineTool, type Tool } from '../tool.ts';
 import { runProgram } from './run-program.ts';
 import { survey } from './survey.ts';
-import type { WorkspaceOptions } from './workspace-deps.ts';
+import type { WorkspaceOptions } from './workspace-options.ts';
 
 const MAX_ARGUMENTS = 32;
 /** Of each of a program's two outputs: both together are half of what a result may have. */

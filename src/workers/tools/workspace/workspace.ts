@@ -4,7 +4,7 @@ import type { Tool } from '../tool.ts';
 import { fileTools } from './file-tools.ts';
 import { LIMITER } from './run-program.ts';
 import { runTool } from './run-tool.ts';
-import type { WorkspaceOptions } from './workspace-deps.ts';
+import type { WorkspaceOptions } from './workspace-options.ts';
 
 /**
  * `workspace_read`, `_write`, `_list` and, where programs are configured, `_run`, over a folder for each attempt of a run:

@@ -9,7 +9,7 @@ import { ToolRefusal } from '../../../../src/workers/tools/refusal.ts';
 import type { ToolContext } from '../../../../src/workers/tools/tool.ts';
 import { createFolders } from '../../../../src/workers/tools/workspace/folders.ts';
 import { createWorkspace } from '../../../../src/workers/tools/workspace/workspace.ts';
-import type { WorkspaceOptions } from '../../../../src/workers/tools/workspace/workspace-deps.ts';
+import type { WorkspaceOptions } from '../../../../src/workers/tools/workspace/workspace-options.ts';
 import { endWithParent } from '../../../support/children.ts';
 import { PATIENCE_MS } from '../../../support/clock.ts';
 import { testFolder } from '../../../support/folder.ts';
