@@ -58,11 +58,17 @@ export const unknownSettings = (environment: Environment): string[] =>
       !SERVICE_LINK.test(name),
   );
 
+/** A default that does not stand beside the other setting: the schema takes one of the two. */
+const excludedBy: Readonly<Record<string, string | undefined>> = { SALLYPORT_JWT_SECRET: 'SALLYPORT_JWT_JWKS_URL' };
+
 /** The environment with what `defaults` say where neither it nor the file says anything. */
 export function withDefaults(file: unknown, environment: Environment, defaults: Environment): Environment {
-  const missing = Object.entries(defaults).filter(
-    ([name]) => !isGiven(name, environment) && settingAt(file, environmentPaths[name] ?? []) === undefined,
-  );
+  const isSet = (name: string): boolean =>
+    isGiven(name, environment) || settingAt(file, environmentPaths[name] ?? []) !== undefined;
+  const missing = Object.entries(defaults).filter(([name]) => {
+    const other = excludedBy[name];
+    return !isSet(name) && (other === undefined || !isSet(other));
+  });
   return { ...environment, ...Object.fromEntries(missing) };
 }
 

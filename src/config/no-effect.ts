@@ -55,7 +55,12 @@ function rules(config: Config): readonly Rule[] {
     ...modules.map((one): Rule => [[`windows.${one.name}`], has(one)]),
     [['keeper'], modules.some((one) => one.isKept === true && has(one))],
     [['audit.key', 'audit.every'], audit.checkpoints !== undefined],
-    [['api.jwtIssuer', 'api.jwtAudience'], api.jwtSecret !== undefined],
+    [
+      ['api.jwtIssuer', 'api.jwtAudience', 'api.tokenMaxLife', 'api.jwtIntrospectionUrl'],
+      api.jwtSecret !== undefined || api.jwtJwksUrl !== undefined,
+    ],
+    [['api.jwtPreviousSecrets'], api.jwtSecret !== undefined],
+    [['api.jwtIntrospectionClientId', 'api.jwtIntrospectionClientSecret'], api.jwtIntrospectionUrl !== undefined],
     [['agent.http'], used.builtIn === 'http'],
     [['agent.instructions', 'agent.tools'], used.builtIn === 'assistant'],
     [

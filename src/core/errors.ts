@@ -25,6 +25,14 @@ const tokenErrors = {
   ERR_TOKEN_CLAIM: { status: 401, title: 'The token lacks a claim', proof: true },
   /** Genuine and meant for us, but its holder is not who may send here (account, publisher, service URL, endorsement). */
   ERR_TOKEN_SENDER: { status: 401, title: 'The holder of the token must not send here', proof: true },
+  /** Of the API: made for longer than `SALLYPORT_TOKEN_MAX_LIFE`. */
+  ERR_TOKEN_LIFE: { status: 401, title: 'The token is valid for too long', proof: true },
+  /** Of the API: for a tenant that is not configured. */
+  ERR_TOKEN_TENANT: { status: 401, title: 'The token is for an unknown tenant', proof: true },
+  /** Of the API: an operator revoked it, all of its subject, or all of its tenant. */
+  ERR_TOKEN_REVOKED: { status: 401, title: 'The token is revoked', proof: true },
+  /** Of the API: its issuer says that it is no longer active (RFC 7662). */
+  ERR_TOKEN_INACTIVE: { status: 401, title: 'The token is no longer active', proof: true },
 } as const satisfies Record<string, ErrorRow>;
 
 /**
@@ -45,6 +53,7 @@ const errors = {
   ERR_TIMESTAMP_OUTSIDE_TOLERANCE: { status: 401, title: 'The timestamp is outside the tolerance', proof: true },
   ...tokenErrors,
   ERR_KEYS_UNAVAILABLE: { status: 503, title: 'The keys of the issuer are unavailable' },
+  ERR_INTROSPECTION_UNAVAILABLE: { status: 503, title: 'The issuer cannot say whether the token is active' },
   ERR_BODY_UNPARSABLE: { status: 400, title: 'The body cannot be parsed' },
   ERR_RATE_LIMITED: { status: 429, title: 'Too many requests' },
   ERR_SHUTTING_DOWN: { status: 503, title: 'The process is shutting down' },
@@ -110,6 +119,7 @@ const errors = {
   /** Whoever asked may not approve the answer. */
   ERR_REVIEW_OWN: { status: 403, title: 'Whoever asked may not decide about the answer' },
   ERR_REVIEW_NOT_APPROVER: { status: 403, title: 'The subject is not among the approvers' },
+  ERR_REVOCATIONS_FULL: { status: 409, title: 'The tenant has too many revocations' },
   ERR_CONFIG_INVALID: { status: 503, title: 'The configuration is invalid' },
   ERR_INTERNAL: { status: 503, title: 'The request could not be served' },
 } as const satisfies Record<string, ErrorRow>;
@@ -124,6 +134,8 @@ export const errorCodes = Object.keys(errors) as readonly ErrorCode[];
 /** The status of an answer of the API; a sender's own table may say otherwise. */
 export const statusOf = (code: ErrorCode): number => rows[code].status;
 export const titleOf = (code: ErrorCode): string => rows[code].title;
+/** A code as a label of metrics and log lines: without `ERR_`, in lower case. */
+export const reasonOf = (code: ErrorCode): string => code.slice('ERR_'.length).toLowerCase();
 /** True when an attempt that failed with the code is tried again. */
 export const isRetryable = (code: ErrorCode): boolean => rows[code].retry === true;
 /** True for a request that failed its proof. */

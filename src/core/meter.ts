@@ -18,6 +18,8 @@ export interface Meter {
   toolCalled(tool: string, outcome: string): void;
   /** A guardrail changed or blocked something. */
   guardrailActed(guardrail: string, stage: string, verdict: string): void;
+  /** A caller was refused. `surface` is what it called (`api`, `metrics`), `reason` a code without `ERR_`, in lower case. */
+  refused(surface: string, reason: string): void;
 }
 
 export const silentMeter: Meter = {
@@ -30,4 +32,5 @@ export const silentMeter: Meter = {
   budgetRefused() {},
   toolCalled() {},
   guardrailActed() {},
+  refused() {},
 };

@@ -95,6 +95,12 @@ export function createMetrics({
     labelNames: ['guardrail', 'stage', 'verdict'],
     registers,
   });
+  const refusals = new Counter({
+    name: 'sallyport_refusals_total',
+    help: 'Callers that were refused, by what they called and why',
+    labelNames: ['surface', 'reason'],
+    registers,
+  });
   const lastEventAt = new Map<ChannelName, number>();
   new Gauge({
     name: 'sallyport_last_event_seconds',
@@ -125,6 +131,7 @@ export function createMetrics({
       budgetSpent: (scope, micros) => spent.inc({ scope }, micros),
       budgetRefused: (scope) => refused.inc({ scope }),
       toolCalled: (tool, outcome) => toolCalls.inc({ tool, outcome }),
+      refused: (surface, reason) => refusals.inc({ surface, reason }),
       guardrailActed: (guardrail, stage, verdict) => guardrails.inc({ guardrail, stage, verdict }),
     },
   };

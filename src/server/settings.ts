@@ -65,27 +65,77 @@ const origin = httpUrl.transform((href, context) => {
   return z.NEVER;
 });
 
-export const apiSchema = z
-  .strictObject({
-    // RFC 7518, 3.2: an HS256 key is at least as long as the digest.
-    jwtSecret: setting(secret(32).optional(), {
-      env: 'SALLYPORT_JWT_SECRET',
-      description: 'at least 32 bytes, HS256; without it the API answers 401',
-      secret: true,
-      emptyIsWrong: true,
-    }),
-    jwtIssuer: setting(z.string().min(1).optional(), {
-      env: 'SALLYPORT_JWT_ISSUER',
-      description: 'required of tokens (`iss`) when set',
-    }),
-    jwtAudience: setting(z.string().min(1).optional(), {
-      env: 'SALLYPORT_JWT_AUDIENCE',
-      description: 'required of tokens (`aud`) when set',
-    }),
-    corsOrigins: setting(listOf(origin).optional(), {
-      env: 'SALLYPORT_CORS_ORIGINS',
-      description: 'comma list of origins whose pages may call the API with a token',
-      default: 'none',
-    }),
-  })
-  .prefault({});
+const apiFields = z.strictObject({
+  jwtJwksUrl: setting(httpUrl.optional(), {
+    env: 'SALLYPORT_JWT_JWKS_URL',
+    description:
+      'key set (JWKS) of the issuer of API tokens; needs `SALLYPORT_JWT_ISSUER` and `SALLYPORT_JWT_AUDIENCE`, excludes `SALLYPORT_JWT_SECRET`',
+  }),
+  // RFC 7518, 3.2: an HS256 key is at least as long as the digest.
+  jwtSecret: setting(secret(32).optional(), {
+    env: 'SALLYPORT_JWT_SECRET',
+    description: 'at least 32 bytes, HS256; with neither this nor `SALLYPORT_JWT_JWKS_URL` the API answers 401',
+    secret: true,
+    emptyIsWrong: true,
+  }),
+  jwtPreviousSecrets: setting(listOf(secret(32)).optional(), {
+    env: 'SALLYPORT_JWT_PREVIOUS_SECRETS',
+    description: 'comma list of earlier secrets that still verify',
+    secret: true,
+  }),
+  jwtIssuer: setting(z.string().min(1).optional(), {
+    env: 'SALLYPORT_JWT_ISSUER',
+    description: 'required of tokens (`iss`) when set',
+  }),
+  jwtAudience: setting(z.string().min(1).optional(), {
+    env: 'SALLYPORT_JWT_AUDIENCE',
+    description: 'required of tokens (`aud`, which may be a list) when set',
+  }),
+  tokenMaxLife: setting(durationBetween('1m', '365d').prefault('24h'), {
+    env: 'SALLYPORT_TOKEN_MAX_LIFE',
+    description: 'greatest life of a token: `exp` − `iat`, or what is left of it without `iat`',
+  }),
+  jwtIntrospectionUrl: setting(httpUrl.optional(), {
+    env: 'SALLYPORT_JWT_INTROSPECTION_URL',
+    description: 'the issuer is asked about each verified token (RFC 7662), and an active answer believed for 30 s',
+  }),
+  jwtIntrospectionClientId: setting(z.string().min(1).optional(), {
+    env: 'SALLYPORT_JWT_INTROSPECTION_CLIENT_ID',
+    description: 'required with `SALLYPORT_JWT_INTROSPECTION_URL`',
+  }),
+  jwtIntrospectionClientSecret: setting(secret(1).optional(), {
+    env: 'SALLYPORT_JWT_INTROSPECTION_CLIENT_SECRET',
+    description: 'required with `SALLYPORT_JWT_INTROSPECTION_URL`',
+    secret: true,
+  }),
+  corsOrigins: setting(listOf(origin).optional(), {
+    env: 'SALLYPORT_CORS_ORIGINS',
+    description: 'comma list of origins whose pages may call the API with a token',
+    default: 'none',
+  }),
+});
+
+type ApiFields = z.output<typeof apiFields>;
+
+/** What verifies a token is one thing: the keys of an issuer with all that names it, or secrets. */
+function checkTokenSettings(api: ApiFields, context: z.RefinementCtx): void {
+  const need = (field: keyof ApiFields, by: string): void => {
+    if (api[field] === undefined) {
+      context.addIssue({ code: 'custom', path: [field], message: `is required with ${by}` });
+    }
+  };
+  if (api.jwtJwksUrl !== undefined) {
+    need('jwtIssuer', 'SALLYPORT_JWT_JWKS_URL');
+    need('jwtAudience', 'SALLYPORT_JWT_JWKS_URL');
+    if (api.jwtSecret !== undefined) {
+      const message = 'must not be set together with SALLYPORT_JWT_JWKS_URL';
+      context.addIssue({ code: 'custom', path: ['jwtSecret'], message });
+    }
+  }
+  if (api.jwtIntrospectionUrl !== undefined) {
+    need('jwtIntrospectionClientId', 'SALLYPORT_JWT_INTROSPECTION_URL');
+    need('jwtIntrospectionClientSecret', 'SALLYPORT_JWT_INTROSPECTION_URL');
+  }
+}
+
+export const apiSchema = apiFields.superRefine(checkTokenSettings).prefault({});

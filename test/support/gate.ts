@@ -20,7 +20,6 @@ import { defaultLimits, type Store, type StoreLimits } from '../../src/queue/sto
 import { createScrubber } from '../../src/scrub/scrubber.ts';
 import { createSealer } from '../../src/scrub/seal.ts';
 import { mountAudit } from '../../src/server/api/audit.ts';
-import { createAuthorize } from '../../src/server/api/auth.ts';
 import { mountBudgets } from '../../src/server/api/budgets.ts';
 import { mountChat } from '../../src/server/api/chat.ts';
 import { mountEvents } from '../../src/server/api/events.ts';
@@ -40,6 +39,7 @@ import type { Memory } from '../../src/workers/agents/memory/memory.ts';
 import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
 import { type RunDeps, run } from '../../src/workers/run.ts';
 import { auditOver } from './audit.ts';
+import { authorizeOver } from './authorize.ts';
 import { type BudgetOptions, budgetsOver, countedOnly } from './budget.ts';
 import { reviewing } from './review.ts';
 
@@ -128,10 +128,13 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     ...options.slack,
   });
   const reviews = reviewing(options.review);
-  const noClaims = { jwtIssuer: undefined, jwtAudience: undefined };
   const audit = auditOver(store, clock);
-  const guard = createApiGuard({ limits: store.limits, digest: identifier.digest, rate: options.apiRate ?? MANY });
-  const authorize = createAuthorize({ jwtSecret: JWT_SECRET, ...noClaims, ...options.api }, audit, guard);
+  const authorize = authorizeOver(store, {
+    settings: { jwtSecret: JWT_SECRET, ...options.api },
+    identifier,
+    guard: createApiGuard({ limits: store.limits, digest: identifier.digest, rate: options.apiRate ?? MANY }),
+    ...(options.logger === undefined ? {} : { logger: options.logger }),
+  });
   const tellRead = createContentReads(audit);
   const front = {
     scrub,

@@ -45,6 +45,10 @@ export const auditActions = [
   'review.refused',
   /** A valid token lacked the scope of a route. */
   'access.refused',
+  /** An operator revoked a token, all tokens of a subject, or all of the tenant. */
+  'token.revoked',
+  /** An operator deleted a revocation. */
+  'revocation.deleted',
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 

@@ -3,9 +3,10 @@ import type { AuditAction, RecordAudit } from '../../core/audit/entry.ts';
 import { codeOf, SallyportError } from '../../core/errors.ts';
 import { type ChannelName, type EventRecord, type EventState, eventStates, type Run } from '../../core/event.ts';
 import type { JsonObject } from '../../core/json/json-text.ts';
+import type { Scope } from '../../core/scope.ts';
 import type { EventFilter, Events, Resolved, Transition } from '../../queue/events.ts';
 import type { App, AppContext } from '../http/context.ts';
-import type { Authorize, Scope } from './auth.ts';
+import type { Authorize } from './auth.ts';
 import type { TellRead } from './refusals.ts';
 import { eventId, notFound, pageQuery, readJson, readQuery } from './request.ts';
 

@@ -1,4 +1,28 @@
 import type { AuditNote, RecordAudit } from '../../core/audit/entry.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Meter } from '../../core/meter.ts';
+
+/** A token that was refused. The caller learns none of it. */
+export interface RefusedToken {
+  /** What was called. */
+  readonly surface: 'api' | 'metrics';
+  /** A code without `ERR_`, in lower case: `token_expired`. */
+  readonly reason: string;
+  /** The address the request came from. */
+  readonly source?: string;
+  /** Whose it is, where the signature was good (it is revoked, for another tenant, or for too long). */
+  readonly verified?: { readonly subject: string; readonly tenant: string };
+}
+
+/** Every refused token passes here, and nothing else does. */
+export type TokenRefused = (refused: RefusedToken) => Promise<void>;
+
+export const createTokenRefused =
+  ({ meter, logger }: { readonly meter: Meter; readonly logger: Logger }): TokenRefused =>
+  async ({ surface, reason, source, verified }) => {
+    meter.refused(surface, reason);
+    logger.warn({ surface, reason, source, ...verified }, 'token.refused');
+  };
 
 /** Notes that are remembered at most. */
 const MAX_KNOWN = 10_000;

@@ -1,6 +1,6 @@
 import type { Channel, DeliveryHead, DeliveryHeaders, DeliveryOutcome } from '../../channels/channel.ts';
 import type { Clock } from '../../core/clock.ts';
-import { codeOf, type ErrorCode, isFailedProof, SallyportError, statusOf } from '../../core/errors.ts';
+import { codeOf, type ErrorCode, isFailedProof, reasonOf, SallyportError, statusOf } from '../../core/errors.ts';
 import type { ChannelName } from '../../core/event.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BodyLimits } from '../http/body.ts';
@@ -97,9 +97,6 @@ async function refused(c: AppContext, journey: Journey, error: unknown, deps: De
   finished(c, journey, { outcome, items: [], code, status }, deps);
   return answer === undefined ? problem(failure, requestId) : toResponse(answer, requestId);
 }
-
-/** `ERR_SIGNATURE_MISMATCH` as a metric label: `signature_mismatch`. */
-const reasonOf = (code: ErrorCode): string => code.slice('ERR_'.length).toLowerCase();
 
 interface Ending {
   readonly outcome: DeliveryOutcome;

@@ -19,6 +19,8 @@ const freeText = new Set([
   'SALLYPORT_DATA_DIR',
   'SALLYPORT_JWT_ISSUER',
   'SALLYPORT_JWT_AUDIENCE',
+  'SALLYPORT_JWT_INTROSPECTION_CLIENT_ID',
+  'SALLYPORT_JWT_INTROSPECTION_CLIENT_SECRET',
   'SALLYPORT_REVIEW_APPROVERS',
   'SALLYPORT_AUDIT_CHECKPOINTS',
   'GRAPH_CLIENT_SECRET',
@@ -107,6 +109,55 @@ test('a secret keeps its exact characters: white space around it is a copying mi
   expect(problemsOf({ ...sound, SALLYPORT_JWT_SECRET: 'é'.repeat(16) })).toEqual([]);
 });
 
+const jwks = { SALLYPORT_JWT_JWKS_URL: 'https://issuer.example/keys' };
+const named = { SALLYPORT_JWT_ISSUER: 'https://issuer.example', SALLYPORT_JWT_AUDIENCE: 'sallyport' };
+const introspection = { SALLYPORT_JWT_INTROSPECTION_URL: 'https://issuer.example/introspect' };
+const SECRET_32 = 'a-secret-of-at-least-thirty-two-bytes';
+
+test.each<readonly [string, Record<string, string>, string[]]>([
+  ['the keys of an issuer, with its name and an audience', { ...jwks, ...named }, []],
+  ['secrets', { SALLYPORT_JWT_SECRET: SECRET_32, SALLYPORT_JWT_PREVIOUS_SECRETS: `${SECRET_32}1,${SECRET_32}2` }, []],
+  [
+    'keys of an issuer without its name and an audience',
+    jwks,
+    [
+      'SALLYPORT_JWT_ISSUER: is required with SALLYPORT_JWT_JWKS_URL',
+      'SALLYPORT_JWT_AUDIENCE: is required with SALLYPORT_JWT_JWKS_URL',
+    ],
+  ],
+  [
+    'keys of an issuer and a secret',
+    { ...jwks, ...named, SALLYPORT_JWT_SECRET: SECRET_32 },
+    ['SALLYPORT_JWT_SECRET: must not be set together with SALLYPORT_JWT_JWKS_URL'],
+  ],
+  [
+    'a previous secret that is too short',
+    { SALLYPORT_JWT_SECRET: SECRET_32, SALLYPORT_JWT_PREVIOUS_SECRETS: 'short' },
+    ['SALLYPORT_JWT_PREVIOUS_SECRETS: is too short: at least 32 bytes are needed'],
+  ],
+  [
+    'introspection without credentials',
+    { ...jwks, ...named, ...introspection },
+    [
+      'SALLYPORT_JWT_INTROSPECTION_CLIENT_ID: is required with SALLYPORT_JWT_INTROSPECTION_URL',
+      'SALLYPORT_JWT_INTROSPECTION_CLIENT_SECRET: is required with SALLYPORT_JWT_INTROSPECTION_URL',
+    ],
+  ],
+])('what verifies tokens is one thing, and complete: %s', (_, environment, problems) => {
+  expect(problemsOf({ ...sound, ...environment })).toEqual(problems);
+});
+
+test('a secret that dev makes up gives way to the keys of an issuer', () => {
+  const made = { SALLYPORT_JWT_SECRET: SECRET_32 };
+  const api = (environment: Record<string, string>, file?: unknown) => {
+    const loaded = loadConfig(file, { ...sound, ...environment }, 'dev', made);
+    return loaded.ok ? loaded.config.api.jwtSecret : loaded.problems;
+  };
+  expect(api({})).toBe(SECRET_32);
+  expect(api({ ...jwks, ...named })).toBeUndefined();
+  expect(api(named, { api: { jwtJwksUrl: jwks.SALLYPORT_JWT_JWKS_URL } })).toBeUndefined();
+});
+
 test.each([
   ['SALLYPORT_WINDOW_SLACK', '24h', '25h'],
   ['SALLYPORT_WINDOW_GRAPH', '239m', '4h'],
@@ -161,6 +212,10 @@ const switchedOn = {
   GMAIL_PUSH_SUBSCRIPTION: 'projects/p/subscriptions/s',
   LLM_BASE_URL: 'https://api.example.com/v1',
   LLM_MODEL: 'm',
+  SALLYPORT_JWT_ISSUER: 'https://issuer.example/',
+  SALLYPORT_JWT_AUDIENCE: 'sallyport',
+  SALLYPORT_JWT_INTROSPECTION_CLIENT_ID: 'gate',
+  SALLYPORT_JWT_INTROSPECTION_CLIENT_SECRET: 'a-secret',
 };
 
 test.each(urls)('%s may be plain http only on this machine', (name) => {

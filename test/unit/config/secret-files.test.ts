@@ -64,6 +64,8 @@ const secrets: Readonly<Record<string, string>> = {
   ...sound,
   SALLYPORT_REDIS_URL: 'rediss://user:password@redis.example:6380/0',
   SALLYPORT_JWT_SECRET: 'a-secret-of-at-least-thirty-two-bytes',
+  SALLYPORT_JWT_PREVIOUS_SECRETS: 'another-secret-of-at-least-thirty-two-bytes',
+  SALLYPORT_JWT_INTROSPECTION_CLIENT_SECRET: 'the-secret-of-a-client',
   SALLYPORT_HTTPS_PROXY: 'http://someone:a-password@proxy.example:3128',
   SALLYPORT_METRICS_TOKEN: 'a-token-of-sixteen-bytes',
   SALLYPORT_AUDIT_KEY: auditKey,

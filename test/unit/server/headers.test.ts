@@ -53,8 +53,7 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 test('every route gives its answers the same headers, whatever their status', async () => {
   const claims = { subject: 'ada', tenant: 'default', scope: OPERATOR_SCOPES, ttlMs: 600_000 };
-  const token =
-    (await mintToken({ jwtSecret: JWT_SECRET, jwtIssuer: undefined, jwtAudience: undefined }, claims)) ?? '';
+  const token = (await mintToken({ jwtSecret: JWT_SECRET, tokenMaxLife: 86_400_000 }, claims)) ?? '';
   const statuses = new Set<number>();
   const { routes } = served.gate.app;
   const known = ['/hooks/*', '/callbacks/:run', '/health', '/ready', '/metrics', '/events', '/chat', '/audit'];

@@ -6,11 +6,10 @@ import { createBudgetOverrides } from '../../../../src/queue/records/budget-over
 import { createKeeperReports } from '../../../../src/queue/records/keeper-reports.ts';
 import { createPolicyVersions } from '../../../../src/queue/records/policy-versions.ts';
 import type { Store } from '../../../../src/queue/store.ts';
-import { createAuthorize } from '../../../../src/server/api/auth.ts';
 import { mountSubscriptions } from '../../../../src/server/api/subscriptions.ts';
 import type { App } from '../../../../src/server/http/context.ts';
 import { acceptOne, parkOne, takeHead } from '../../../contracts/harness.ts';
-import { auditOver } from '../../../support/audit.ts';
+import { authorizeOver } from '../../../support/authorize.ts';
 import { conversationOf, createEventMaker, runEnding } from '../../../support/events.ts';
 import { type Gate, JWT_SECRET, openGate } from '../../../support/gate.ts';
 
@@ -30,10 +29,9 @@ beforeEach(async () => {
   const { store } = gate;
   app = new Hono();
   app.route('/', gate.app);
-  const claims = { jwtSecret: JWT_SECRET, jwtIssuer: undefined, jwtAudience: undefined };
   mountSubscriptions({
     reports: createKeeperReports(store.records),
-    authorize: createAuthorize(claims, auditOver(store, Date.now), { admitCaller: async () => {} }),
+    authorize: authorizeOver(store, { settings: { jwtSecret: JWT_SECRET } }),
     clock: Date.now,
   })(app);
   await fill(store);
