@@ -35,6 +35,7 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     bodyTimeoutMs: config.server.bodyTimeout,
     sourceOf: (c: AppContext) => sourceOf(incomingOf(c).socket.remoteAddress ?? '', c.req.header('x-forwarded-for')),
     failures: createSourceLimiter(config.server.failuresPerMinute),
+    tally: runtime.refusals.note,
     isDraining: () => drain.signal.aborted,
     newRequestId,
     clock: Date.now,

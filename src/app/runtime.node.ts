@@ -9,9 +9,11 @@ import { createIdentifier, type Identifier } from '../core/identity.ts';
 import type { Logger } from '../core/logger.ts';
 import { type Clients, createClients } from '../net/clients.ts';
 import { createAudit } from '../ops/audit.ts';
+import { recordConfiguration } from '../ops/configuration-changes.ts';
 import { createLog, type Log } from '../ops/log.ts';
 import { createMetrics, type Metrics } from '../ops/metrics.ts';
 import { type Check, type ReadyMonitor, watchReadiness } from '../ops/ready.ts';
+import { type RefusalTallies, startRefusalTallies } from '../ops/refusal-tallies.ts';
 import { probeSubscriptions, sourceFigures } from '../ops/subscriptions.ts';
 import { probeWorkers } from '../ops/worker-beat.ts';
 import type { Store } from '../queue/store.ts';
@@ -19,6 +21,7 @@ import { createLogScrubber, createVouch } from '../scrub/log-scrub.ts';
 import type { Scrub } from '../scrub/scrub.ts';
 import { createScrubber } from '../scrub/scrubber.ts';
 import { createSealer, type Sealer } from '../scrub/seal.ts';
+import { settingDigests } from './configuration.node.ts';
 import { modelCheck } from './model.node.ts';
 import { guardStore, openStore } from './store.node.ts';
 
@@ -34,21 +37,41 @@ export interface Runtime {
   /** Makes every client of HTTP; closed when all else has stopped. */
   readonly clients: Clients;
   readonly store: Store;
-  readonly audit: ReturnType<typeof openAudit>;
+  readonly audit: RecordAudit;
+  /** Counts what is refused, for the audit. Closed before the store. */
+  readonly refusals: RefusalTallies;
   readonly ready: ReadyMonitor;
   readonly drain: AbortController;
   readonly plugs: Plugs;
 }
 
-/** `plugs`: the channels there are. @throws SallyportError ERR_STORE_UNSAFE or ERR_STORE_MISMATCH: the process must not start. */
-export async function openRuntime(config: Config, isPretty: boolean, plugs: Plugs = allPlugs): Promise<Runtime> {
+/** `role`: whose configuration it is; `plugs`: the channels there are. @throws SallyportError ERR_STORE_UNSAFE or ERR_STORE_MISMATCH: the process must not start. */
+export async function openRuntime(
+  config: Config,
+  role: string,
+  isPretty: boolean,
+  plugs: Plugs = allPlugs,
+): Promise<Runtime> {
   const { id, seal } = config.keys;
   if (id === undefined || seal === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'keys are missing');
   const { scrub, log } = openLog(config, crypto, id, isPretty);
   const identifier = createIdentifier(crypto, id);
-  const { store, probe } = guardStore(await openStore(config, identifier, log));
-  const audit = openAudit(store, scrub, log);
-  const kept = { records: store.records, tenants: Object.keys(config.tenants), clock: Date.now };
+  const opened = await openStore(config, identifier, log);
+  const audit = openAudit(opened, scrub, log);
+  const kept = { records: opened.records, tenants: Object.keys(config.tenants), clock: Date.now };
+  const refusals = startRefusalTallies({ ...kept, audit, logger: log });
+  const { store, probe } = guardStore(opened, {
+    tally: refusals.note,
+    prepare: () =>
+      recordConfiguration({
+        ...kept,
+        role,
+        settingsOf: settingDigests(config, identifier),
+        digest: (parts) => identifier.digest('settings', parts),
+        audit,
+        acquire: opened.lease.acquire,
+      }),
+  });
   const sources = () => sourceFigures({ ...kept, silentAfterMs: config.keeper.silentAfter });
   const metrics = createMetrics({ stats: () => store.jobs.stats(), sources, clock: Date.now });
   const drain = new AbortController();
@@ -65,7 +88,7 @@ export async function openRuntime(config: Config, isPretty: boolean, plugs: Plug
   const ready = watchReadiness(checks, () => drain.signal.aborted);
   await ready.refresh();
   const sealing = { scrub, sealer: createSealer(crypto, seal) };
-  return { config, crypto, identifier, log, metrics, ...sealing, clients, store, audit, ready, drain, plugs };
+  return { config, crypto, identifier, log, metrics, ...sealing, clients, store, audit, refusals, ready, drain, plugs };
 }
 
 /** The one way into the audit. */

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/schema.ts';
+import type { TallyRefusal } from '../core/audit/entry.ts';
 import { nodeCrypto } from '../core/crypto/crypto.node.ts';
 import { codeOf, SallyportError } from '../core/errors.ts';
 import { createIdentifier, type Identifier } from '../core/identity.ts';
@@ -42,13 +43,20 @@ export async function openStore(config: Config, identifier: Identifier, logger: 
 
 /**
  * Accepts nothing into a store whose durability has not been seen: before the first good check, and again after a check
- * that found it unsafe. A store that is merely away fails by itself.
+ * that found it unsafe. A store that is merely away fails by itself. `prepare` runs after each good check until it has
+ * succeeded once, and nothing is accepted before; `tally` counts the conflicts.
  */
-export function guardStore(store: Store): { readonly store: Store; readonly probe: () => Promise<void> } {
+export function guardStore(
+  store: Store,
+  { prepare, tally }: { readonly prepare: () => Promise<void>; readonly tally: TallyRefusal },
+): { readonly store: Store; readonly probe: () => Promise<void> } {
   let isSafe = false;
+  let isPrepared = false;
   const probe = async (): Promise<void> => {
     try {
       await store.check();
+      if (!isPrepared) await prepare();
+      isPrepared = true;
       isSafe = true;
     } catch (error) {
       if (!(error instanceof SallyportError) || error.code !== 'ERR_STORE_UNAVAILABLE') isSafe = false;
@@ -57,7 +65,13 @@ export function guardStore(store: Store): { readonly store: Store; readonly prob
   };
   const accept: Store['inbox']['accept'] = async (events) => {
     if (!isSafe) throw new SallyportError('ERR_STORE_UNAVAILABLE', 'the store has not been found durable');
-    return store.inbox.accept(events);
+    const outcomes = await store.inbox.accept(events);
+    for (const [at, one] of outcomes.entries()) {
+      const event = events[at];
+      if (one.outcome !== 'conflict' || event === undefined) continue;
+      tally(event.tenant, { action: 'delivery.conflict', subject: event.channel, reason: 'conflict', eventId: one.id });
+    }
+    return outcomes;
   };
   return { store: { ...store, inbox: { accept } }, probe };
 }

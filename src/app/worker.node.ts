@@ -108,9 +108,9 @@ function openBudgets({ config, store, metrics, identifier, log }: Runtime): Budg
 
 /** Cleans and seals what was found at a vendor, as deliveries are. */
 const preparing =
-  ({ scrub, sealer, metrics: { meter } }: Runtime) =>
+  ({ scrub, sealer, metrics: { meter }, refusals: { note: tally } }: Runtime) =>
   (found: readonly ParsedEvent[]): readonly InboundEvent[] =>
-    prepareFound(found, { scrub, sealer, meter });
+    prepareFound(found, { scrub, sealer, meter, tally });
 
 /** Signed checkpoints of the audit, where they are configured. */
 function startCheckpointsOf({ clients, config, store, log: logger }: Runtime): Checkpoints | null {

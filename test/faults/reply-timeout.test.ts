@@ -51,7 +51,7 @@ test('a reply timeout above 10 s is honoured on every channel: an answer after 1
   const keys = { SALLYPORT_SEAL_KEY: key, SALLYPORT_ID_KEY: key };
   const loaded = loadConfig({ tenants: { acme } }, { ...environment, ...keys }, 'worker');
   if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
-  const runtime = await openRuntime(loaded.config, false);
+  const runtime = await openRuntime(loaded.config, 'all', false);
   const { store } = runtime;
   cleanups.push(() => store.close());
 

@@ -122,7 +122,7 @@ test('vendors, issuers and the model are asked by the clients alone, whose socke
     'all',
   );
   if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
-  const runtime = await openRuntime(loaded.config, false);
+  const runtime = await openRuntime(loaded.config, 'all', false);
   cleanups.push(() => runtime.store.close());
   const listening = await startIngress(runtime);
   const visit = globalThis.fetch;

@@ -139,6 +139,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
   const front = {
     scrub,
     meter: silentMeter,
+    tally: () => {},
     headersOf: (c: AppContext) => c.req.raw.headers,
     readBody: (c: AppContext, bodyLimits: BodyLimits) => readBodyStream(c.req.raw, bodyLimits),
     bodyTimeoutMs: options.bodyTimeoutMs ?? 10_000,

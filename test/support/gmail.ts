@@ -76,6 +76,7 @@ export function openGmailDoor(options: GmailDoorOptions): App {
     meter: options.meter ?? createCounter().meter,
     channelNames,
     channel: (name, tenant, rest) => (name === 'gmail' && tenant === 'acme' && rest.length === 0 ? channel : null),
+    tally: () => {},
     headersOf: (c) => c.req.raw.headers,
     readBody: (c, limits) => readBodyStream(c.req.raw, limits),
     bodyTimeoutMs: 5_000,

@@ -149,6 +149,7 @@ export async function openGraphGate(options: GraphGateOptions = {}): Promise<Gra
     meter,
     channelNames,
     channel: (name, tenant, rest) => (name === 'graph' && tenant === 'default' ? channels(rest) : null),
+    tally: () => {},
     headersOf: (c) => c.req.raw.headers,
     readBody: (c, bodyLimits) => readBodyStream(c.req.raw, bodyLimits),
     bodyTimeoutMs: 10_000,

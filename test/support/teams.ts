@@ -174,6 +174,7 @@ function createGateApp(options: TeamsGateOptions, store: Store, counts: Map<stri
     meter,
     channelNames,
     channel: (name, tenant, rest) => table.get([name, tenant, ...rest].join('/')) ?? null,
+    tally: () => {},
     headersOf: (c) => c.req.raw.headers,
     readBody: (c, bodyLimits) => readBodyStream(c.req.raw, bodyLimits),
     bodyTimeoutMs: 10_000,

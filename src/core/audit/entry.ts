@@ -49,6 +49,16 @@ export const auditActions = [
   'token.revoked',
   /** An operator deleted a revocation. */
   'revocation.deleted',
+  /** Deliveries with the identity of an earlier one and other content, counted. */
+  'delivery.conflict',
+  /** Deliveries, or items of them, that were kept out although their sender is who it says, counted. */
+  'delivery.quarantined',
+  /** Deliveries that did not prove where they came from, counted. */
+  'delivery.forged',
+  /** Tokens that were not accepted, counted. */
+  'token.refused',
+  /** A process started with another configuration than the one before. */
+  'configuration.changed',
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 
@@ -63,6 +73,25 @@ export interface AuditNote {
   readonly subject: string;
   readonly data: JsonObject;
 }
+
+/** What is counted, and told now and then: those who prove nothing must not decide how fast a chain grows. */
+export type TalliedAction = Extract<
+  AuditAction,
+  'delivery.conflict' | 'delivery.quarantined' | 'delivery.forged' | 'token.refused'
+>;
+
+/** Counts something that was refused. It costs no round trip and never fails; tenants that are not configured have no count. */
+export type TallyRefusal = (
+  tenant: string,
+  what: {
+    readonly action: TalliedAction;
+    /** Where: a channel's name, `api` or `metrics`. */
+    readonly subject: string;
+    /** A word of ours. */
+    readonly reason: string;
+    readonly eventId?: string | undefined;
+  },
+) => void;
 
 /**
  * Puts notes into a tenant's chain, cleaned, in this order and next to each other. They are durable when it resolves.

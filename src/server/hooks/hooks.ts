@@ -1,4 +1,5 @@
 import type { Channel, DeliveryHead, DeliveryHeaders, DeliveryOutcome } from '../../channels/channel.ts';
+import type { TallyRefusal } from '../../core/audit/entry.ts';
 import type { Clock } from '../../core/clock.ts';
 import { codeOf, type ErrorCode, isFailedProof, reasonOf, SallyportError, statusOf } from '../../core/errors.ts';
 import type { ChannelName } from '../../core/event.ts';
@@ -25,6 +26,8 @@ export interface DeliverDeps extends ReceiveDeps {
   /** The address a request came from, as far as it can be believed. */
   readonly sourceOf: (c: AppContext) => string;
   readonly failures: SourceLimiter;
+  /** Counts what is kept out, for the tenant's audit. */
+  readonly tally: TallyRefusal;
   readonly isDraining: () => boolean;
   readonly newRequestId: () => string;
   readonly clock: Clock;
@@ -75,7 +78,12 @@ function acknowledged(c: AppContext, journey: Journey, receipt: Receipt, deps: D
   const { items } = receipt;
   const shown = items.find(({ outcome }) => outcome === 'accepted') ?? items[0];
   const answer = receipt.answer ?? channel.acknowledge(items.map(({ outcome }) => outcome));
-  for (const { outcome, reason } of items) deps.meter.delivery(channel.name, outcome, reason);
+  for (const { outcome, reason, isForged } of items) {
+    deps.meter.delivery(channel.name, outcome, reason);
+    if (outcome !== 'quarantined') continue;
+    const action = isForged ? 'delivery.forged' : 'delivery.quarantined';
+    deps.tally(journey.head.tenant, { action, subject: channel.name, reason });
+  }
   finished(c, journey, { outcome: shown?.outcome ?? 'ignored', items, code: undefined, status: answer.status }, deps);
   if (!channel.outcomeHeaders || shown === undefined) return toResponse(answer, requestId);
   const headers: Record<string, string> = { 'x-sallyport-outcome': shown.outcome };
@@ -86,6 +94,10 @@ function acknowledged(c: AppContext, journey: Journey, receipt: Receipt, deps: D
 async function refused(c: AppContext, journey: Journey, error: unknown, deps: DeliverDeps): Promise<Response> {
   const { channel, requestId } = journey;
   const isForged = isFailedProof(codeOf(error));
+  if (isForged) {
+    const reason = reasonOf(codeOf(error));
+    deps.tally(journey.head.tenant, { action: 'delivery.forged', subject: channel.name, reason });
+  }
   const isOver = isForged && (await deps.failures.isOver(deps.sourceOf(c)));
   const failure = isOver ? new SallyportError('ERR_RATE_LIMITED', 'too many forgeries from this source') : error;
   const code = codeOf(failure);

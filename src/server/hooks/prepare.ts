@@ -1,4 +1,5 @@
 import type { ParsedEvent, Received, Refused } from '../../channels/channel.ts';
+import type { TallyRefusal } from '../../core/audit/entry.ts';
 import type { InboundEvent } from '../../core/event.ts';
 import { identifiersOf } from '../../core/identity.ts';
 import type { Meter } from '../../core/meter.ts';
@@ -39,10 +40,18 @@ export function prepare(received: Received, deps: PrepareDeps): Prepared {
 }
 
 /** The same for events that a worker found at a vendor. What is refused is counted here, as nothing else comes of it. */
-export function prepareFound(found: readonly ParsedEvent[], deps: PrepareDeps): readonly InboundEvent[] {
+export function prepareFound(
+  found: readonly ParsedEvent[],
+  deps: PrepareDeps & { readonly tally: TallyRefusal },
+): readonly InboundEvent[] {
   const { events, refused } = prepare({ events: found, refused: [] }, deps);
-  const channel = found[0]?.event.channel;
-  if (channel !== undefined) for (const { outcome, reason } of refused) deps.meter.delivery(channel, outcome, reason);
+  const first = found[0]?.event;
+  if (first === undefined) return events;
+  for (const { outcome, reason } of refused) {
+    deps.meter.delivery(first.channel, outcome, reason);
+    if (outcome !== 'quarantined') continue;
+    deps.tally(first.tenant, { action: 'delivery.quarantined', subject: first.channel, reason });
+  }
   return events;
 }
 

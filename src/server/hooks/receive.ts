@@ -25,6 +25,8 @@ export interface ItemOutcome {
   /** Why it was refused; '' for what reached the inbox. */
   readonly reason: string;
   readonly eventId: string | undefined;
+  /** It failed its own proof. */
+  readonly isForged?: boolean | undefined;
 }
 
 export interface Receipt {
@@ -58,7 +60,9 @@ export async function receive(
   }
   const items: ItemOutcome[] = [];
   for (const one of accepted) items.push({ outcome: one.outcome as DeliveryOutcome, reason: '', eventId: idOf(one) });
-  for (const { outcome, reason } of refused) items.push({ outcome, reason, eventId: undefined });
+  for (const { outcome, reason, isForged: isFalse } of refused) {
+    items.push({ outcome, reason, eventId: undefined, isForged: isFalse });
+  }
   const { answer, respond } = received;
   if (answer !== undefined && items.length === 0)
     items.push({ outcome: answer.outcome, reason: '', eventId: undefined });

@@ -21,8 +21,8 @@ beforeAll(async () => {
   // Without credentials nothing is posted, and every run ends at once.
   const environment = { ...keys, LOG_LEVEL: 'silent', SALLYPORT_AGENT: 'echo', SLACK_BOT_TOKEN: '' };
   gate = await startRole({ role: 'all', folder, environment });
-  const sent = await sallyport(['send', 'slack', '--url', gate.url, '--times', '5'], { folder, environment: keys });
-  expect(sent.out.match(/200 accepted/g)).toHaveLength(5);
+  const sent = await sallyport(['send', 'slack', '--url', gate.url, '--times', '4'], { folder, environment: keys });
+  expect(sent.out.match(/200 accepted/g)).toHaveLength(4);
   await vi.waitFor(
     async () => {
       lines = (await audit(['export', '--all'])).out.split('\n').filter(Boolean);
@@ -38,7 +38,11 @@ afterAll(async () => {
 
 test('export prints entries as lines, oldest first, all or a part of them', async () => {
   expect(lines.map((line) => JSON.parse(line).seq)).toEqual([1, 2, 3, 4, 5]);
-  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ tenant: 'default', actor: 'agent:echo', action: 'run.finished' });
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+    ...{ tenant: 'default', actor: 'system', action: 'configuration.changed' },
+    data: { role: 'all', first: true, sections: { keys: expect.any(String), server: expect.any(String) } },
+  });
+  expect(JSON.parse(lines[1] ?? '')).toMatchObject({ tenant: 'default', actor: 'agent:echo', action: 'run.finished' });
   expect(await audit([])).toEqual({ code: 0, out: `${lines.join('\n')}\n`, err: '' });
   expect((await audit(['export', '--from', '2', '--limit', '3', '--json'])).out).toBe(
     `${lines.slice(1, 4).join('\n')}\n`,
@@ -103,4 +107,27 @@ test('verify of what cannot be read, or by no hash, is bad usage', async () => {
   expect(await audit(['verify', 'no-such-file'])).toMatchObject({ code: 2, err: 'the file cannot be read\n' });
   expect(await verify(lines, '--head', 'x')).toMatchObject({ code: 2 });
   expect(await audit(['verify'])).toMatchObject({ code: 2 });
+});
+
+test('a restart leaves word of the forgeries until then, and of what was set differently', async () => {
+  const forge = ['send', 'slack', '--url', gate.url, '--tamper', 'wrong-key', '--times', '3'];
+  expect((await sallyport(forge, { folder, environment: keys })).out.match(/401/g)).toHaveLength(3);
+  expect(await gate.stop()).toBe(0);
+  const environment = {
+    ...keys,
+    LOG_LEVEL: 'error',
+    SALLYPORT_AGENT: 'echo',
+    SLACK_BOT_TOKEN: 'xoxb-0123456789-secret',
+  };
+  gate = await startRole({ role: 'all', folder, environment, port: gate.port });
+  const later = (await audit(['export', '--from', '6'])).out.split('\n').filter(Boolean);
+  expect(later.map((line) => JSON.parse(line))).toMatchObject([
+    { action: 'delivery.forged', subject: 'slack', data: { count: 3, reasons: { signature_mismatch: 3 } } },
+    {
+      action: 'configuration.changed',
+      data: { role: 'all', settings: ['logLevel', 'tenants.default.slack.botToken'] },
+    },
+  ]);
+  expect(later.join()).not.toContain('xoxb');
+  expect(await verify([...lines, ...later])).toMatchObject({ code: 0 });
 });
