@@ -9,6 +9,7 @@ import { type App, unknownRoute } from '../server/http/context.ts';
 import { createIsSecure, createTrust } from '../server/http/forwarded.node.ts';
 import { isPlainTarget } from '../server/http/raw-path.ts';
 import { problem } from '../server/http/respond.ts';
+import type { Connections } from '../server/limits/connections.node.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** Milliseconds for a request's headers. Slack gives up on the whole exchange after 3 s. */
@@ -36,9 +37,11 @@ export async function listen(
     /** Whether an address is a proxy whose `X-Forwarded-Proto` is believed. */
     readonly isTrusted: (address: string) => boolean;
     readonly newRequestId: () => string;
+    /** Absent: connections are not bounded. */
+    readonly connections?: Connections;
   },
 ): Promise<Listening> {
-  const { host, port, bodyMs, isTrusted, newRequestId } = options;
+  const { host, port, bodyMs, isTrusted, newRequestId, connections } = options;
   const answer = getRequestListener(app.fetch, { errorHandler: (error) => refused(error, newRequestId()) });
   let isClosing = false;
   const server = createServer(
@@ -50,12 +53,14 @@ export async function listen(
       ServerResponse: answersWithHeaders(createIsSecure(isTrusted)),
     },
     (incoming, outgoing) => {
+      connections?.requested(incoming, outgoing);
       if (isClosing) outgoing.setHeader('connection', 'close');
       if (!isPlainTarget(incoming.url ?? '')) incoming.url = NO_ROUTE;
       void answer(incoming, outgoing);
     },
   );
   server.on('clientError', answerClientError);
+  if (connections !== undefined) server.on('connection', connections.opened);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

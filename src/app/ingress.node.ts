@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
 import { namesOf } from '../channels/registry.ts';
 import type { Config } from '../config/schema.ts';
 import { createApp } from '../server/app.ts';
@@ -8,8 +7,11 @@ import { mountOps } from '../server/health/routes.ts';
 import { nodeHeaders, readIncoming } from '../server/http/body.node.ts';
 import type { BodyLimits } from '../server/http/body.ts';
 import type { App, AppContext } from '../server/http/context.ts';
-import { createTrust, unmapped } from '../server/http/forwarded.node.ts';
+import { createTrust } from '../server/http/forwarded.node.ts';
 import { acrossOrigins } from '../server/http/guarded.ts';
+import { createBodyPool } from '../server/limits/bodies.node.ts';
+import { createConnections } from '../server/limits/connections.node.ts';
+import { createPeers } from '../server/limits/peers.ts';
 import { createSourceLimiter } from '../server/limits/sources.ts';
 import { httpEndpoints } from '../workers/agents/http/settings.ts';
 import { createChannelTable } from './channels.ts';
@@ -22,19 +24,36 @@ import type { Runtime } from './runtime.node.ts';
 const incomingOf = (c: AppContext): IncomingMessage => (c.env as { incoming: IncomingMessage }).incoming;
 
 /** Hooks, API, health and metrics on one port. */
-export function startIngress(runtime: Runtime): Promise<Listening> {
+export async function startIngress(runtime: Runtime): Promise<Listening> {
   const { clients, config, plugs, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain } = runtime;
   const isTrusted = createTrust(config.server.trustedProxies ?? []);
-  const sourceOf = createSourceOf(isTrusted);
   const newRequestId = createRequestIds(crypto.random(6));
+  const { isShared, ...peers } = createPeers(isTrusted, (peer) =>
+    log.warn({ peer, setting: 'SALLYPORT_TRUSTED_PROXIES' }, 'proxy.untrusted'),
+  );
+  const sourceIn = ({ socket, headers }: IncomingMessage): string => {
+    const forwardedFor = headers['x-forwarded-for'];
+    return peers.sourceOf(socket.remoteAddress ?? '', typeof forwardedFor === 'string' ? forwardedFor : undefined);
+  };
+  const sourceOf = (c: AppContext): string => sourceIn(incomingOf(c));
+  const failures = createSourceLimiter({
+    perMinute: config.server.failuresPerMinute,
+    limits: store.limits,
+    digest: identifier.digest,
+    isShared,
+    clock: Date.now,
+    logger: log,
+  });
+  const bodies = createBodyPool({ isShared, isFailing: failures.isOver });
   const front = {
     scrub,
     meter: metrics.meter,
     headersOf: (c: AppContext) => nodeHeaders(incomingOf(c).headers),
-    readBody: (c: AppContext, limits: BodyLimits) => readIncoming(incomingOf(c), limits),
+    readBody: (c: AppContext, limits: BodyLimits) =>
+      readIncoming(incomingOf(c), limits, (onCut) => bodies.enter(incomingOf(c), sourceOf(c), onCut)),
     bodyTimeoutMs: config.server.bodyTimeout,
-    sourceOf: (c: AppContext) => sourceOf(incomingOf(c).socket.remoteAddress ?? '', c.req.header('x-forwarded-for')),
-    failures: createSourceLimiter(config.server.failuresPerMinute),
+    sourceOf,
+    failures,
     tally: runtime.refusals.note,
     isDraining: () => drain.signal.aborted,
     newRequestId,
@@ -55,7 +74,21 @@ export function startIngress(runtime: Runtime): Promise<Listening> {
     ],
   });
   const { host = '0.0.0.0', port, bodyTimeout: bodyMs } = config.server;
-  return listen(app, { host, port, bodyMs, isTrusted, newRequestId });
+  const connections = createConnections({
+    most: config.limits.connections,
+    mostOfSource: config.limits.sourceConnections,
+    isExempt: (address) => isTrusted(address) || isShared(address),
+    onForwarded: sourceIn,
+    logger: log,
+  });
+  const listening = await listen(app, { host, port, bodyMs, isTrusted, newRequestId, connections });
+  return {
+    ...listening,
+    async close(graceMs) {
+      await listening.close(graceMs);
+      failures.close();
+    },
+  };
 }
 
 /** `/callbacks/{run}`, where there are agents that may call back: programs behind HTTP, each with its own secrets. */
@@ -63,21 +96,4 @@ function callbackRoutes(config: Config, deps: Omit<CallbackDeps, 'keysOf'>): rea
   const secrets = new Map(httpEndpoints(config).map(({ name, http }) => [name, http.secrets]));
   if (secrets.size === 0) return [];
   return [mountCallbacks({ ...deps, keysOf: (name) => secrets.get(name) ?? [] })];
-}
-
-/**
- * The address a request came from: the connection's, or, where that is a trusted proxy, the nearest address in
- * `X-Forwarded-For` (read from the right) that is not one. Anything further left is what a client may have written.
- */
-function createSourceOf(isTrusted: (address: string) => boolean): (peer: string, forwardedFor?: string) => string {
-  return (peer, forwardedFor) => {
-    let source = unmapped(peer);
-    const hops = (forwardedFor ?? '').split(',').map((hop) => unmapped(hop.trim()));
-    while (isTrusted(source) && hops.length > 0) {
-      const hop = hops.pop() ?? '';
-      if (isIP(hop) === 0) break;
-      source = hop;
-    }
-    return source;
-  };
 }

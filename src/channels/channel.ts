@@ -115,6 +115,8 @@ export interface Channel {
    * @throws SallyportError
    */
   readonly authenticate?: (head: DeliveryHead) => Promise<unknown>;
+  /** The proof is in what the body says, item by item: a body that cannot be parsed, or holds no item, has proved nothing. */
+  readonly isProofInBody?: true;
   /**
    * Verifies, parses, and decides what is relevant.
    * @throws SallyportError with the code `server/http/respond` answers.

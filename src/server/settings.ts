@@ -47,7 +47,8 @@ export const serverSchema = z
     }),
     failuresPerMinute: setting(integer(1, 1_000_000).default(1200), {
       env: 'SALLYPORT_FAILURES_PER_MINUTE',
-      description: 'failed proofs and handshakes of one source before it gets 429',
+      description:
+        'answers without a proof (forgeries, handshakes, empty batches, 400, 408, 413) of one source; over it, forgeries and handshakes get 429, and its bodies are read one after the other',
     }),
   })
   .transform(({ bodyLimit, ...server }) => ({

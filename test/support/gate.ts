@@ -32,7 +32,6 @@ import { type BodyLimits, readBodyStream } from '../../src/server/http/body.ts';
 import type { App, AppContext } from '../../src/server/http/context.ts';
 import { acrossOrigins } from '../../src/server/http/guarded.ts';
 import { createApiGuard } from '../../src/server/limits/api-guard.ts';
-import { createSourceLimiter } from '../../src/server/limits/sources.ts';
 import type { Agent } from '../../src/workers/agent.ts';
 import { echoAgent } from '../../src/workers/agents/echo.ts';
 import type { Memory } from '../../src/workers/agents/memory/memory.ts';
@@ -42,6 +41,7 @@ import { auditOver } from './audit.ts';
 import { authorizeOver } from './authorize.ts';
 import { type BudgetOptions, budgetsOver, countedOnly } from './budget.ts';
 import { reviewing } from './review.ts';
+import { testSources } from './test-sources.ts';
 
 export const SIGNING_SECRET = '8f742231b10e8888abcd99yyyzzz85a5';
 export const JWT_SECRET = 'a-secret-of-at-least-thirty-two-bytes';
@@ -144,7 +144,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     readBody: (c: AppContext, bodyLimits: BodyLimits) => readBodyStream(c.req.raw, bodyLimits),
     bodyTimeoutMs: options.bodyTimeoutMs ?? 10_000,
     sourceOf: () => '203.0.113.9',
-    failures: createSourceLimiter(options.failuresPerMinute ?? 1200),
+    failures: testSources(options.failuresPerMinute ?? 1200),
     isDraining: options.isDraining ?? (() => false),
     newRequestId: () => 'request-1',
     clock,

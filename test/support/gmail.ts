@@ -11,10 +11,10 @@ import { createSealer } from '../../src/scrub/seal.ts';
 import { createApp } from '../../src/server/app.ts';
 import { readBodyStream } from '../../src/server/http/body.ts';
 import type { App } from '../../src/server/http/context.ts';
-import { createSourceLimiter } from '../../src/server/limits/sources.ts';
 import { type PushTokenForgery, signPushToken } from '../../src/testing/gmail/google-signer.ts';
 import { gmailPush, type PushOptions, type PushRequest, withToken } from '../../src/testing/gmail/pubsub-sender.ts';
 import { createSigningKey, type SigningKey } from '../../src/testing/keys/signing-key.ts';
+import { testSources } from './test-sources.ts';
 
 export const AUDIENCE = 'https://gate.example/hooks/gmail';
 export const SERVICE_ACCOUNT = 'push@project.iam.gserviceaccount.com';
@@ -81,7 +81,7 @@ export function openGmailDoor(options: GmailDoorOptions): App {
     readBody: (c, limits) => readBodyStream(c.req.raw, limits),
     bodyTimeoutMs: 5_000,
     sourceOf: () => '203.0.113.9',
-    failures: createSourceLimiter(options.failuresPerMinute ?? 1_000),
+    failures: testSources(options.failuresPerMinute ?? 1_000),
     isDraining: options.isDraining ?? (() => false),
     newRequestId: () => 'request-1',
     clock,

@@ -34,7 +34,6 @@ import { createApp } from '../../src/server/app.ts';
 import { prepare } from '../../src/server/hooks/prepare.ts';
 import { readBodyStream } from '../../src/server/http/body.ts';
 import type { App } from '../../src/server/http/context.ts';
-import { createSourceLimiter } from '../../src/server/limits/sources.ts';
 import { createFakeGraph, type FakeGraph, type GraphServerOptions } from '../../src/testing/graph/server.ts';
 import { createTestCertificate } from '../../src/testing/keys/certificate.ts';
 import { createSigningKey } from '../../src/testing/keys/signing-key.ts';
@@ -47,6 +46,7 @@ import { auditOver } from './audit.ts';
 import { budgetsOver } from './budget.ts';
 import { createFakeClock, type FakeClock } from './clock.ts';
 import { reviewing } from './review.ts';
+import { testSources } from './test-sources.ts';
 
 export const PUBLIC_URL = 'https://gate.example';
 export const CLIENT_STATE = 'a-hand-made-client-state';
@@ -154,7 +154,7 @@ export async function openGraphGate(options: GraphGateOptions = {}): Promise<Gra
     readBody: (c, bodyLimits) => readBodyStream(c.req.raw, bodyLimits),
     bodyTimeoutMs: 10_000,
     sourceOf: () => '203.0.113.9',
-    failures: createSourceLimiter(options.failuresPerMinute ?? 100_000),
+    failures: testSources(options.failuresPerMinute ?? 100_000),
     isDraining: options.isDraining ?? (() => false),
     newRequestId: () => 'request-1',
     clock: clock.now,

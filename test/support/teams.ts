@@ -27,7 +27,6 @@ import { createSealer } from '../../src/scrub/seal.ts';
 import { createApp } from '../../src/server/app.ts';
 import { readBodyStream } from '../../src/server/http/body.ts';
 import type { App } from '../../src/server/http/context.ts';
-import { createSourceLimiter } from '../../src/server/limits/sources.ts';
 import { type BotConnectorServer, createBotConnectorKey } from '../../src/testing/teams/bot-connector-server.ts';
 import {
   type SignedTeamsRequest,
@@ -45,6 +44,7 @@ import { run } from '../../src/workers/run.ts';
 import { auditOver } from './audit.ts';
 import { budgetsOver } from './budget.ts';
 import { reviewing } from './review.ts';
+import { testSources } from './test-sources.ts';
 
 export const APP_ID = '3851a47b-53ed-4d29-b878-6e941da61e98';
 export const APP_PASSWORD = 'the-password-of-the-bot';
@@ -179,7 +179,7 @@ function createGateApp(options: TeamsGateOptions, store: Store, counts: Map<stri
     readBody: (c, bodyLimits) => readBodyStream(c.req.raw, bodyLimits),
     bodyTimeoutMs: 10_000,
     sourceOf: () => '203.0.113.9',
-    failures: createSourceLimiter(options.failuresPerMinute ?? 1200),
+    failures: testSources(options.failuresPerMinute ?? 1200),
     isDraining: options.isDraining ?? (() => false),
     newRequestId: () => 'request-1',
     clock,

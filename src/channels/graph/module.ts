@@ -89,6 +89,7 @@ export function createGraphChannels(deps: GraphChannelDeps): (rest: readonly str
       name: 'graph',
       bodyLimit: deps.bodyLimit,
       outcomeHeaders: deps.outcomeHeaders,
+      isProofInBody: true,
       receive: (delivery) => receive(delivery, route, receiveDeps),
       acknowledge: () => ({ status: 202 }),
       refuse: answerTo,

@@ -3,7 +3,7 @@ import { type CallbackRun, callbackStep, readCallbackRun } from '../../core/call
 import type { Clock } from '../../core/clock.ts';
 import type { Crypto } from '../../core/crypto/crypto.ts';
 import { sha256FromBase64, toUtf8 } from '../../core/crypto/encoding.ts';
-import { codeOf, isFailedProof, SallyportError } from '../../core/errors.ts';
+import { codeOf, type ErrorCode, isFailedProof, SallyportError } from '../../core/errors.ts';
 import { callbackSchema, type HttpAnswer, storedAnswer } from '../../core/http-answer.ts';
 import { decodeText, parseJsonText } from '../../core/json/json-text.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -83,18 +83,24 @@ function readAnswer(body: Uint8Array, name: string): HttpAnswer {
   return answer;
 }
 
-async function refused(
+/** What a body can come to before its signature is looked at. */
+const BODY_CODES: ReadonlySet<ErrorCode> = new Set(['ERR_BODY_TOO_LARGE', 'ERR_BODY_TIMEOUT', 'ERR_BODY_ABORTED']);
+
+function refused(
   c: AppContext,
   error: unknown,
-  line: { readonly requestId: string },
+  line: { readonly requestId: string; readonly tenant: string; readonly agent: string },
   deps: CallbackDeps,
-): Promise<Response> {
+): Response {
   const code = codeOf(error);
-  const { requestId } = line;
-  if (isFailedProof(code)) {
+  const { requestId, tenant } = line;
+  const isForged = isFailedProof(code);
+  if (isForged || BODY_CODES.has(code)) {
     const source = deps.sourceOf(c);
-    deps.logger.warn({ ...line, code, source }, 'callback.rejected');
-    return toResponse({ status: (await deps.failures.isOver(source)) ? 429 : 401 }, requestId);
+    const reason = code.slice('ERR_'.length).toLowerCase();
+    const { isOver, isFirst } = deps.failures.count(source, { tenant, channel: 'callbacks', reason });
+    if (isFirst) deps.logger.warn({ ...line, code, source }, 'callback.rejected');
+    return isForged ? toResponse({ status: isOver ? 429 : 401 }, requestId) : problem(error, requestId);
   }
   if (code === 'ERR_INTERNAL') deps.logger.error({ ...line, error }, 'callback.failed');
   else deps.logger.info({ ...line, code }, 'callback.refused');

@@ -7,7 +7,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { BodyLimits } from '../http/body.ts';
 import { type AppContext, unknownRoute } from '../http/context.ts';
 import { problem, toResponse } from '../http/respond.ts';
-import type { SourceLimiter } from '../limits/sources.ts';
+import type { Counted, SourceLimiter } from '../limits/sources.ts';
 import { type Receipt, type ReceiveDeps, receive } from './receive.ts';
 
 export interface HookDeps extends DeliverDeps {
@@ -64,16 +64,49 @@ export async function deliver(c: AppContext, journey: Journey, deps: DeliverDeps
     if (deps.isDraining()) throw new SallyportError('ERR_SHUTTING_DOWN', 'the process is stopping');
     const readBody = (maxBytes: number) => deps.readBody(c, { maxBytes, timeoutMs: deps.bodyTimeoutMs });
     const receipt = await receive(head, readBody, channel, deps);
-    if (receipt.isUnproven && (await deps.failures.isOver(deps.sourceOf(c)))) {
-      throw new SallyportError('ERR_RATE_LIMITED', 'too many handshakes or forgeries from this source');
-    }
-    return acknowledged(c, journey, receipt, deps);
+    if (!receipt.isUnproven) return acknowledged(c, journey, receipt, null, deps);
+    const { outcome = 'ignored', reason = 'empty' } = receipt.items[0] ?? {};
+    const counted = countUnproven(c, journey, reason === '' ? outcome : reason, deps);
+    if (!counted.isOver) return acknowledged(c, journey, receipt, counted, deps);
+    return refused(c, journey, rateLimited(), counted, deps);
   } catch (error) {
-    return refused(c, journey, error, deps);
+    const code = codeOf(error);
+    const reason = reasonOf(code);
+    if (isFailedProof(code)) deps.tally(head.tenant, { action: 'delivery.forged', subject: channel.name, reason });
+    if (!isUnproven(code, channel)) return refused(c, journey, error, null, deps);
+    const counted = countUnproven(c, journey, reason, deps);
+    return refused(c, journey, counted.isOver && isFailedProof(code) ? rateLimited() : error, counted, deps);
   }
 }
 
-function acknowledged(c: AppContext, journey: Journey, receipt: Receipt, deps: DeliverDeps): Response {
+const rateLimited = (): SallyportError =>
+  new SallyportError('ERR_RATE_LIMITED', 'too many handshakes or forgeries from this source');
+
+/** What a body can come to before anything about it is proven. */
+const BODY_CODES: ReadonlySet<ErrorCode> = new Set(['ERR_BODY_TOO_LARGE', 'ERR_BODY_TIMEOUT', 'ERR_BODY_ABORTED']);
+
+/** Whether a delivery that failed with the code had proved nothing yet. */
+function isUnproven(code: ErrorCode, { authenticate, isProofInBody }: Channel): boolean {
+  if (isFailedProof(code)) return true;
+  // A proof in the headers was good before the body was read.
+  if (authenticate !== undefined) return false;
+  return BODY_CODES.has(code) || (code === 'ERR_BODY_UNPARSABLE' && isProofInBody === true);
+}
+
+const countUnproven = (
+  c: AppContext,
+  { head: { tenant }, channel }: Journey,
+  reason: string,
+  { failures, sourceOf }: DeliverDeps,
+): Counted => failures.count(sourceOf(c), { tenant, channel: channel.name, reason });
+
+function acknowledged(
+  c: AppContext,
+  journey: Journey,
+  receipt: Receipt,
+  counted: Counted | null,
+  deps: DeliverDeps,
+): Response {
   const { channel, requestId } = journey;
   const { items } = receipt;
   const shown = items.find(({ outcome }) => outcome === 'accepted') ?? items[0];
@@ -84,29 +117,29 @@ function acknowledged(c: AppContext, journey: Journey, receipt: Receipt, deps: D
     const action = isForged ? 'delivery.forged' : 'delivery.quarantined';
     deps.tally(journey.head.tenant, { action, subject: channel.name, reason });
   }
-  finished(c, journey, { outcome: shown?.outcome ?? 'ignored', items, code: undefined, status: answer.status }, deps);
+  const { status } = answer;
+  finished(c, journey, { outcome: shown?.outcome ?? 'ignored', items, code: undefined, status, counted }, deps);
   if (!channel.outcomeHeaders || shown === undefined) return toResponse(answer, requestId);
   const headers: Record<string, string> = { 'x-sallyport-outcome': shown.outcome };
   if (items.length === 1 && shown.eventId !== undefined) headers['x-sallyport-event'] = shown.eventId;
   return toResponse(answer, requestId, headers);
 }
 
-async function refused(c: AppContext, journey: Journey, error: unknown, deps: DeliverDeps): Promise<Response> {
+function refused(
+  c: AppContext,
+  journey: Journey,
+  failure: unknown,
+  counted: Counted | null,
+  deps: DeliverDeps,
+): Response {
   const { channel, requestId } = journey;
-  const isForged = isFailedProof(codeOf(error));
-  if (isForged) {
-    const reason = reasonOf(codeOf(error));
-    deps.tally(journey.head.tenant, { action: 'delivery.forged', subject: channel.name, reason });
-  }
-  const isOver = isForged && (await deps.failures.isOver(deps.sourceOf(c)));
-  const failure = isOver ? new SallyportError('ERR_RATE_LIMITED', 'too many forgeries from this source') : error;
   const code = codeOf(failure);
-  if (code === 'ERR_INTERNAL') deps.logger.error({ requestId, error }, 'delivery.failed');
+  if (code === 'ERR_INTERNAL') deps.logger.error({ requestId, error: failure }, 'delivery.failed');
   const answer = channel.refuse?.(code);
   const status = answer?.status ?? statusOf(code);
   const outcome: DeliveryOutcome = status === 503 ? 'unavailable' : 'rejected';
   deps.meter.delivery(channel.name, outcome, reasonOf(code));
-  finished(c, journey, { outcome, items: [], code, status }, deps);
+  finished(c, journey, { outcome, items: [], code, status, counted }, deps);
   return answer === undefined ? problem(failure, requestId) : toResponse(answer, requestId);
 }
 
@@ -115,13 +148,17 @@ interface Ending {
   readonly status: number;
   readonly code: ErrorCode | undefined;
   readonly items: Receipt['items'];
+  /** Null for what proved itself, or failed before it could. */
+  readonly counted: Counted | null;
 }
 
 /** The line is written out field by field, because there is one for every delivery: spreading parts together costs more. */
 function finished(c: AppContext, { requestId, channel, head }: Journey, ending: Ending, deps: DeliverDeps): void {
-  const { outcome, status, code, items } = ending;
+  const { outcome, status, code, items, counted } = ending;
   const ms = deps.clock() - head.receivedAt;
   deps.meter.acked(channel.name, ms / 1000);
+  // They come in floods: the first of a source is logged, and the others once a minute, all together.
+  if (counted !== null && !counted.isFirst) return;
   const isBatch = items.length > 1;
   const only = isBatch ? undefined : items[0];
   const quarantined = items.filter((one) => one.outcome === 'quarantined').length;
@@ -138,7 +175,7 @@ function finished(c: AppContext, { requestId, channel, head }: Journey, ending: 
     eventId: only?.eventId,
     ms,
   };
-  // Forgeries come in floods; their address is what an operator blocks.
+  // The address is what an operator blocks.
   const isForgery = outcome === 'rejected' || quarantined > 0;
   if (isForgery) deps.logger.warn({ ...line, source: deps.sourceOf(c) }, `delivery.${outcome}`);
   else deps.logger.info(line, `delivery.${outcome}`);

@@ -33,7 +33,7 @@ export interface Receipt {
   readonly items: readonly ItemOutcome[];
   /** The channel's own answer; absent where `Channel.acknowledge` gives it. */
   readonly answer: Answer | undefined;
-  /** Answered without any proof: a handshake, or a delivery of which every item failed its own. */
+  /** Answered without any proof: a handshake, or a delivery without an item that has one. */
   readonly isUnproven: boolean;
 }
 
@@ -67,7 +67,8 @@ export async function receive(
   if (answer !== undefined && items.length === 0)
     items.push({ outcome: answer.outcome, reason: '', eventId: undefined });
   const isForged = refused.length > 0 && refused.length === items.length && refused.every((one) => one.isForged);
-  const isUnproven = isForged || answer?.outcome === 'handshake';
+  const isEmpty = items.length === 0 && channel.isProofInBody === true;
+  const isUnproven = isForged || isEmpty || answer?.outcome === 'handshake';
   if (respond === undefined || accepted.length === 0) return { items, answer, isUnproven };
   const resultOf = async (one: Accepted, timeoutMs: number): Promise<EventRecord | null> => {
     const id = idOf(one);

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { DeliveryHeaders } from '../../channels/channel.ts';
+import type { PooledBody } from '../limits/bodies.node.ts';
 import { type BodyLimits, bodyAborted, bodyTimedOut, bodyTooLarge } from './body.ts';
 
 let waiting: (() => void)[] = [];
@@ -18,38 +19,54 @@ function wake(): void {
 
 /**
  * Reads a Node request directly: the detour through a web stream costs more than the rest of the ingress together
- * (bench/README.md). Same contract as `readBodyStream`.
+ * (bench/README.md). Same contract as `readBodyStream`. `enter` counts a body that does not come at once among those that
+ * are in flight; it calls its argument when this one has to make room.
  */
-export async function readIncoming(incoming: IncomingMessage, limits: BodyLimits): Promise<Uint8Array> {
+export async function readIncoming(
+  incoming: IncomingMessage,
+  limits: BodyLimits,
+  enter?: (onCut: () => void) => PooledBody,
+): Promise<Uint8Array> {
   await endOfTurn();
   // A small body comes in one piece with its headers: nothing to listen for and nothing to time.
   if (!incoming.complete || incoming.readableLength === 0) {
     // Whoever hung up before, while a token was verified, says nothing more that could be listened for.
     if (incoming.destroyed) throw bodyAborted();
-    return listenFor(incoming, limits);
+    return listenFor(incoming, limits, enter);
   }
   if (incoming.readableLength > limits.maxBytes) throw bodyTooLarge();
   return incoming.read() as Buffer;
 }
 
-function listenFor(incoming: IncomingMessage, limits: BodyLimits): Promise<Uint8Array> {
+function listenFor(
+  incoming: IncomingMessage,
+  limits: BodyLimits,
+  enter: ((onCut: () => void) => PooledBody) | undefined,
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     const settle = (end: () => void): void => {
       clearTimeout(timer);
+      pooled?.leave();
       incoming.off('data', onData).off('end', onEnd).off('error', onAbort).off('close', onAbort);
       end();
     };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
-      if (size > limits.maxBytes) settle(() => reject(bodyTooLarge()));
-      else chunks.push(chunk);
+      if (size > limits.maxBytes) {
+        settle(() => reject(bodyTooLarge()));
+        return;
+      }
+      chunks.push(chunk);
+      pooled?.add(chunk.length);
     };
     const onEnd = (): void =>
       settle(() => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)));
     const onAbort = (cause?: unknown): void => settle(() => reject(bodyAborted(cause)));
-    const timer = setTimeout(() => settle(() => reject(bodyTimedOut())), limits.timeoutMs);
+    const onLate = (): void => settle(() => reject(bodyTimedOut()));
+    const timer = setTimeout(onLate, limits.timeoutMs);
+    const pooled = enter?.(onLate);
     incoming.on('data', onData).on('end', onEnd).on('error', onAbort).on('close', onAbort);
   });
 }

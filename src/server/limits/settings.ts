@@ -1,13 +1,21 @@
 import { z } from 'zod';
 import { setting } from '../../core/setting.ts';
-import { rate } from '../../core/setting-values.ts';
+import { integer, rate } from '../../core/setting-values.ts';
 
-/** How much callers of the API get. */
+/** How much callers and senders get. */
 export const limitsSchema = z
   .strictObject({
     apiRate: setting(rate.prefault('3000/1m'), {
       env: 'SALLYPORT_API_RATE',
       description: 'requests of one subject, over all processes; more get 429',
+    }),
+    connections: setting(integer(16, 1_000_000).default(4096), {
+      env: 'SALLYPORT_MAX_CONNECTIONS',
+      description: 'open connections of a process; one that is idle makes room for a new one',
+    }),
+    sourceConnections: setting(integer(1, 1_000_000).default(512), {
+      env: 'SALLYPORT_MAX_SOURCE_CONNECTIONS',
+      description: 'the same of one address (of an IPv6 /64) that is no proxy',
     }),
   })
   .prefault({});

@@ -244,10 +244,7 @@ describe('what is refused', () => {
     const accept = async () => {
       throw new SallyportError(code, 'the store is away');
     };
-    const { store } = gate;
-    // Of the store behind it, which is closed by then, only the revocations are asked for.
-    const records = { ...store.records, get: async () => null };
-    await reopen({ store: { ...store, records, inbox: { accept }, close: async () => {} } });
+    await reopen({ over: (store) => ({ ...store, inbox: { accept } }) });
     const answer = await say({ text: 'a' });
     expect([answer.status, answer.json.code]).toEqual([status, code]);
     expect(answer.headers.has('retry-after')).toBe(true);

@@ -118,6 +118,45 @@ describe('deliveries', () => {
     expect(await gate.events()).toEqual([]);
   });
 
+  it('are not parsed when they are large and none of their items could be authentic', async () => {
+    await open();
+    // Parsing it would show that it is no notification, nor JSON.
+    for (const state of ['', '"clientState":"another-client-state",']) {
+      expect((await gate.post('', { body: `{${state}"value":[${'['.repeat(10_000)}` })).status).toBe(202);
+    }
+    expect(counts).toEqual(['quarantined client_state', 'quarantined client_state']);
+  });
+
+  it.each([
+    ['at its end', (state: string) => `"clientState":${JSON.stringify(state)}`],
+    ['with white space', (state: string) => `"clientState" :\r\n\t ${JSON.stringify(state)}`],
+    [
+      'with escapes',
+      (state: string) =>
+        `"clientState":"${[...state].map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')}"`,
+    ],
+    [
+      'behind others',
+      (state: string) => `"other":{"clientState":"x","clientState":1},"clientState":${JSON.stringify(state)}`,
+    ],
+  ])('are accepted however large they are: the state %s', async (_, spell) => {
+    await open();
+    const body = JSON.stringify({ value: [{ pad: 'x'.repeat(20_000), ...mail() }] });
+    const spelled = body.replace(`"clientState":${JSON.stringify(CLIENT_STATE)}`, () => spell(CLIENT_STATE));
+    expect(spelled).not.toBe(body.replace('pad', 'pad '));
+    expect((await gate.post('', { body: spelled })).status).toBe(202);
+    expect(counts).toEqual(['accepted']);
+  });
+
+  it('without an item prove nothing, and count against their source', async () => {
+    await open({ failuresPerMinute: 3 });
+    const statuses = [];
+    for (let i = 0; i < 4; i += 1) statuses.push((await send([])).status);
+    for (const body of ['{', 'hello']) statuses.push((await gate.post('', { body })).status);
+    expect(statuses).toEqual([202, 202, 202, 429, 400, 400]);
+    expect((await send([mail()])).status).toBe(202);
+  });
+
   it('are answered 202 for an unknown lifecycle event', async () => {
     await open();
     const item = {
@@ -136,7 +175,9 @@ describe('deliveries', () => {
     ['an array', '[]'],
     ['an object without value', '{"validationTokens":[]}'],
     ['a value that is no array', '{"value":{}}'],
-    ['more items than a real delivery can hold', `{"value":[${'0,'.repeat(10_000)}0]}`],
+    ['more items than a real delivery can hold', `{"value":[{"clientState":"${CLIENT_STATE}"}${',0'.repeat(10_000)}]}`],
+    ['more than 8 KiB that name no items', `{"a":${'['.repeat(5_000)}${']'.repeat(5_000)}}`],
+    ['more than 8 KiB that are no object', `["value",${'0,'.repeat(5_000)}0]`],
     ['JSON nested a thousand deep', `{"value":[${'['.repeat(1000)}${']'.repeat(1000)}]}`],
   ])('are answered 400 for %s: that is not Graph', async (_, body) => {
     await open();

@@ -264,7 +264,8 @@ describe('a forgery', () => {
       expect(seen).not.toContain('mark-4711');
       for (const part of token.split('.').filter(Boolean)) expect(seen).not.toContain(part);
     }
-    expect(gate.lines).toHaveLength(tokens.length + 1);
+    // The first forgery of a source is logged; the others are counted.
+    expect(gate.lines.filter((line) => line.startsWith('delivery.rejected'))).toHaveLength(1);
   });
 
   it('never makes the gate ask anybody but the configured issuer', async () => {

@@ -3,6 +3,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/jso
 import type { Delivery, ParsedEvent, Received, Refused } from '../../channel.ts';
 import type { OpenContent } from '../read/decrypt.ts';
 import { idsOf, isId, refOf } from '../resource.ts';
+import { glance } from './claimed-states.ts';
 import type { Arrival, Identify, LifecycleEvent } from './identify.ts';
 import {
   encryptedSchema,
@@ -12,7 +13,7 @@ import {
   type QuarantineReason,
   readEnvelope,
 } from './payload.ts';
-import type { VerifyItem, VerifyPublisher } from './verify.ts';
+import type { ItemVerifier, VerifyPublisher } from './verify.ts';
 
 /**
  * Handshake, or a batch whose items stand for themselves: good ones become events, the others are quarantined, and Graph
@@ -22,7 +23,7 @@ export async function receive(
   delivery: Delivery,
   { nonce }: GraphRoute,
   deps: {
-    readonly verifierFor: (tenant: string, nonce: string | undefined) => VerifyItem;
+    readonly verifierFor: (tenant: string, nonce: string | undefined) => ItemVerifier;
     /** Null where no application is configured: nothing is covered by a token then. */
     readonly verifyPublisher: VerifyPublisher | null;
     /** Null where no certificate is configured. */
@@ -32,8 +33,11 @@ export async function receive(
 ): Promise<Received> {
   // By the body, not by the URL: a token on the URL must not keep a body from being verified.
   if (delivery.body.length === 0) return answerHandshake(delivery);
+  const { verify, isExpected, unexpected } = deps.verifierFor(delivery.tenant, nonce);
+  const seen = glance(delivery.body, isExpected);
+  if (seen === 'unparsable') throw new SallyportError('ERR_BODY_UNPARSABLE', 'the body is no notification');
+  if (seen === 'forged') return { events: [], refused: [quarantined(unexpected)] };
   const { items, validationTokens } = readEnvelope(delivery.body);
-  const verify = deps.verifierFor(delivery.tenant, nonce);
   const refusals = items.map(verify);
   // Signatures cost 0.2 ms each; nobody makes us check them who knows no subscription's secret.
   const isKnown = refusals.includes(null);

@@ -9,7 +9,7 @@ import { createTokenVerifier } from '../../../net/jwt/token-verifier.ts';
 import type { QuarantineReason } from './payload.ts';
 
 /** Longest `clientState` Graph hands out (changeNotification type: 255); nothing longer is hashed. */
-const MAX_STATE_CHARS = 255;
+export const MAX_STATE_CHARS = 255;
 
 export interface VerifierDeps {
   readonly crypto: Crypto;
@@ -20,8 +20,15 @@ export interface VerifierDeps {
   readonly handMadeStates: readonly string[];
 }
 
-/** Why an item is not to be trusted; null when it is authentic. Takes as long for an unknown subscription as for a known one. */
-export type VerifyItem = (item: JsonValue) => QuarantineReason | null;
+/** What knows the secrets of one URL. */
+export interface ItemVerifier {
+  /** Why an item is not to be trusted; null when it is authentic. Takes as long for an unknown subscription as for a known one. */
+  readonly verify: (item: JsonValue) => QuarantineReason | null;
+  /** Whether it is a secret of the URL; the same for all items that carry it. */
+  readonly isExpected: (clientState: string) => boolean;
+  /** Why an item is not to be trusted whose state is not expected. */
+  readonly unexpected: QuarantineReason;
+}
 
 /**
  * Proves items one by one, because one request may mix subscriptions and tenants. The proof is the knowledge of the
@@ -33,19 +40,25 @@ export function createItemVerifier({ crypto, states, entraTenantId, handMadeStat
   const dummy = crypto.hmacSha256(key, crypto.random(32));
   const handMade = handMadeStates.map((state) => crypto.hmacSha256(key, state));
   const expectedTenant = entraTenantId.toLowerCase();
-  return (tenant: string, nonce: string | undefined): VerifyItem => {
+  return (tenant: string, nonce: string | undefined): ItemVerifier => {
     const known = nonce === undefined ? handMade : [crypto.hmacSha256(key, states.stateOf(tenant, nonce))];
     const expected = known.length > 0 ? known : [dummy];
-    return (item) => {
-      if (!isJsonObject(item)) return 'bad_item';
-      const { clientState, tenantId } = item;
-      const isState = typeof clientState === 'string' && clientState.length <= MAX_STATE_CHARS;
-      const given = crypto.hmacSha256(key, isState ? clientState : '');
+    const unexpected = known.length === 0 ? 'unknown_subscription' : 'client_state';
+    const isExpected = (clientState: string): boolean => {
+      const given = crypto.hmacSha256(key, clientState.length <= MAX_STATE_CHARS ? clientState : '');
       let matches = false;
       for (const each of expected) matches = crypto.equal(each, given) || matches;
-      if (known.length === 0) return 'unknown_subscription';
-      if (!matches) return 'client_state';
-      return typeof tenantId === 'string' && tenantId.toLowerCase() === expectedTenant ? null : 'other_tenant';
+      return matches;
+    };
+    return {
+      unexpected,
+      isExpected,
+      verify(item) {
+        if (!isJsonObject(item)) return 'bad_item';
+        const { clientState, tenantId } = item;
+        if (!isExpected(typeof clientState === 'string' ? clientState : '')) return unexpected;
+        return typeof tenantId === 'string' && tenantId.toLowerCase() === expectedTenant ? null : 'other_tenant';
+      },
     };
   };
 }
