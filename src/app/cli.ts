@@ -18,12 +18,16 @@ process.on('uncaughtException', crash).on('unhandledRejection', crash);
 // What `keygen` printed, in the working folder. Variables that are set already stay as they are.
 if (existsSync('.env')) process.loadEnvFile('.env');
 
+const environment = { ...process.env };
+// With it, libraries that make connections of their own would take any certificate. It is named at start.
+delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+
 const manifest = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 
 const code = await runCommandLine(
   process.argv.slice(2),
   {
-    environment: process.env,
+    environment,
     folder: process.cwd(),
     input: process.stdin,
     isTerminal: process.stdout.isTTY === true,

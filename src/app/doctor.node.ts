@@ -6,17 +6,24 @@ import { nodeCrypto as crypto } from '../core/crypto/crypto.node.ts';
 import { createIdentifier } from '../core/identity.ts';
 import { type Clients, createClients } from '../net/clients.ts';
 import { isReachable } from '../ops/probes.ts';
+import { linkWarnings } from '../queue/redis/client/url.ts';
+import { examineTls } from '../server/http/tls.node.ts';
 import { configuredChannels } from './channels.ts';
 import { modelExaminations } from './model.node.ts';
-import { storeIsDurable } from './store.node.ts';
+import { redisWarnings, storeIsDurable } from './store.node.ts';
 
 /** What `sallyport doctor` looks at, one entry a line. */
 export const examine: Examine = async (config) => {
   const clients = createClients({ proxy: config.outbound.proxy });
   return [
     { name: 'store', run: () => storeIsDurable(config) },
+    ...redisWarnings(config).map((text) => ({
+      name: 'SALLYPORT_REDIS_URL',
+      run: async () => ({ warning: linkWarnings[text] }),
+    })),
     ...(await channelChecks(config, clients)),
     ...modelExaminations(config, clients),
+    { name: 'TLS', run: async () => (config.server.tls === undefined ? null : examineTls(config.server.tls)) },
     { name: 'public URL', run: () => publicUrlLeadsHere(config.server, clients) },
   ];
 };

@@ -1,5 +1,13 @@
-import { createServer, type Server } from 'node:http';
-import { type AddressInfo, Server as NetServer } from 'node:net';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { Hono } from 'hono';
 import { SallyportError } from '../core/errors.ts';
@@ -9,6 +17,7 @@ import { type App, unknownRoute } from '../server/http/context.ts';
 import { createIsSecure, createTrust } from '../server/http/forwarded.node.ts';
 import { isPlainTarget } from '../server/http/raw-path.ts';
 import { problem } from '../server/http/respond.ts';
+import type { Tls } from '../server/http/tls.node.ts';
 import type { Connections } from '../server/limits/connections.node.ts';
 import type { Runtime } from './runtime.node.ts';
 
@@ -39,26 +48,29 @@ export async function listen(
     readonly newRequestId: () => string;
     /** Absent: connections are not bounded. */
     readonly connections?: Connections;
+    /** Speaks HTTPS with this certificate. */
+    readonly tls?: Tls | null;
   },
 ): Promise<Listening> {
-  const { host, port, bodyMs, isTrusted, newRequestId, connections } = options;
+  const { host, port, bodyMs, isTrusted, newRequestId, connections, tls = null } = options;
   const answer = getRequestListener(app.fetch, { errorHandler: (error) => refused(error, newRequestId()) });
   let isClosing = false;
-  const server = createServer(
-    {
-      headersTimeout: HEADERS_MS,
-      requestTimeout: HEADERS_MS + bodyMs,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: CHECK_MS,
-      ServerResponse: answersWithHeaders(createIsSecure(isTrusted)),
-    },
-    (incoming, outgoing) => {
-      connections?.requested(incoming, outgoing);
-      if (isClosing) outgoing.setHeader('connection', 'close');
-      if (!isPlainTarget(incoming.url ?? '')) incoming.url = NO_ROUTE;
-      void answer(incoming, outgoing);
-    },
-  );
+  /** Connections that began with an earlier certificate. They end with the next answer, and what was proven on them too. */
+  const outdated = new WeakSet<Socket>();
+  const limits = {
+    headersTimeout: HEADERS_MS,
+    requestTimeout: HEADERS_MS + bodyMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: CHECK_MS,
+    ServerResponse: answersWithHeaders(createIsSecure(isTrusted)),
+  };
+  const serve = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    connections?.requested(incoming, outgoing);
+    if (isClosing || outdated.has(incoming.socket)) outgoing.setHeader('connection', 'close');
+    if (!isPlainTarget(incoming.url ?? '')) incoming.url = NO_ROUTE;
+    void answer(incoming, outgoing);
+  };
+  const server = tls === null ? createServer(limits, serve) : createTlsServer(limits, serve, tls, outdated);
   server.on('clientError', answerClientError);
   if (connections !== undefined) server.on('connection', connections.opened);
   await new Promise<void>((resolve, reject) => {
@@ -75,6 +87,29 @@ export async function listen(
       return closeServer(server, graceMs);
     },
   };
+}
+
+/** Milliseconds for the handshake of TLS; Node's own limit is two minutes. */
+const HANDSHAKE_MS = 10_000;
+
+/**
+ * A server that takes new connections with the newest certificate. Clients are asked for a certificate where there are
+ * authorities to check it with, and let in without one: senders of deliveries have none, so each route decides.
+ */
+function createTlsServer(limits: ServerOptions, serve: RequestListener, tls: Tls, outdated: WeakSet<Socket>): Server {
+  const options = { requestCert: tls.asksClients, rejectUnauthorized: false, handshakeTimeout: HANDSHAKE_MS };
+  const server = createHttpsServer({ ...limits, ...options, ...tls.current() }, serve);
+  const open = new Set<Socket>();
+  server.on('secureConnection', (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
+  tls.onChange((identity) => {
+    server.setSecureContext(identity);
+    for (const socket of open) outdated.add(socket);
+    server.closeIdleConnections();
+  });
+  return server;
 }
 
 /** A path that no app serves: what is asked for under another spelling is as unknown as any other path. */
@@ -131,7 +166,7 @@ const NO_BODY_MS = 1_000;
  * that is taken (the ingress beside it) costs the worker its health page, not its work.
  */
 export async function startWorkerOps(runtime: Runtime, isPortGiven: boolean): Promise<Listening | null> {
-  const { config, ready, metrics, crypto, log } = runtime;
+  const { config, ready, metrics, crypto, log, tls } = runtime;
   const app: App = new Hono();
   mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto })(app);
   const newRequestId = createRequestIds(crypto.random(6));
@@ -140,7 +175,7 @@ export async function startWorkerOps(runtime: Runtime, isPortGiven: boolean): Pr
   try {
     const isTrusted = createTrust(config.server.trustedProxies ?? []);
     const host = config.server.host ?? '0.0.0.0';
-    return await listen(app, { host, port, bodyMs: NO_BODY_MS, isTrusted, newRequestId });
+    return await listen(app, { host, port, bodyMs: NO_BODY_MS, isTrusted, newRequestId, tls });
   } catch (error) {
     log.warn({ port, setting: 'SALLYPORT_WORKER_PORT', error }, 'worker.port-taken');
     return null;

@@ -7,8 +7,8 @@ import { mountOps } from '../server/health/routes.ts';
 import { nodeHeaders, readIncoming } from '../server/http/body.node.ts';
 import type { BodyLimits } from '../server/http/body.ts';
 import type { App, AppContext } from '../server/http/context.ts';
-import { createTrust } from '../server/http/forwarded.node.ts';
-import { acrossOrigins } from '../server/http/guarded.ts';
+import { createTrust, isCertified } from '../server/http/forwarded.node.ts';
+import { acrossOrigins, behind, withCertificate } from '../server/http/guarded.ts';
 import { createBodyPool } from '../server/limits/bodies.node.ts';
 import { createConnections } from '../server/limits/connections.node.ts';
 import { createPeers } from '../server/limits/peers.ts';
@@ -25,7 +25,7 @@ const incomingOf = (c: AppContext): IncomingMessage => (c.env as { incoming: Inc
 
 /** Hooks, API, health and metrics on one port. */
 export async function startIngress(runtime: Runtime): Promise<Listening> {
-  const { clients, config, plugs, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain } = runtime;
+  const { clients, config, plugs, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain, tls } = runtime;
   const isTrusted = createTrust(config.server.trustedProxies ?? []);
   const newRequestId = createRequestIds(crypto.random(6));
   const { isShared, ...peers } = createPeers(isTrusted, (peer) =>
@@ -62,6 +62,7 @@ export async function startIngress(runtime: Runtime): Promise<Listening> {
   };
   const doors = { ...front, inbox: store.inbox, awaitResult: store.jobs.awaitResult, sealer };
   const channel = createChannelTable(config, { crypto, identifier, clients, clock: Date.now }, plugs.modules);
+  const guards = tls?.asksClients === true ? [withCertificate((c) => isCertified(incomingOf(c)))] : [];
   const app = createApp({
     ...doors,
     channelNames: namesOf(plugs.modules.filter(({ isForCallers }) => !isForCallers)),
@@ -70,7 +71,7 @@ export async function startIngress(runtime: Runtime): Promise<Listening> {
     mount: [
       mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }),
       ...callbackRoutes(config, { ...front, crypto, callbacks: store.callbacks }),
-      acrossOrigins(config.api.corsOrigins ?? [], controlRoutes(runtime, doors, channel)),
+      acrossOrigins(config.api.corsOrigins ?? [], [behind(guards, controlRoutes(runtime, doors, channel))]),
     ],
   });
   const { host = '0.0.0.0', port, bodyTimeout: bodyMs } = config.server;
@@ -81,7 +82,7 @@ export async function startIngress(runtime: Runtime): Promise<Listening> {
     onForwarded: sourceIn,
     logger: log,
   });
-  const listening = await listen(app, { host, port, bodyMs, isTrusted, newRequestId, connections });
+  const listening = await listen(app, { host, port, bodyMs, isTrusted, newRequestId, connections, tls });
   return {
     ...listening,
     async close(graceMs) {

@@ -23,7 +23,7 @@ const ECHO_MS = 250;
  * the store, write the log. A second signal, or the end of the grace period, ends the process at once.
  */
 export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable[]): Promise<void> {
-  const { clients, log, config, drain, ready, refusals, store } = runtime;
+  const { clients, log, config, drain, ready, refusals, store, tls } = runtime;
   crashInto(log);
   await new Promise<void>((resolve) => {
     let stoppingSince = 0;
@@ -48,6 +48,7 @@ export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable
   const graceMs = Math.max(0, config.server.grace - CLOSING_MS);
   await Promise.all(parts.map((part) => part.close(graceMs)));
   ready.stop();
+  tls?.stop();
   await clients.close(CUTTING_MS);
   await refusals.close();
   await store.close();

@@ -14,6 +14,7 @@ import { loadClient } from '../net/clients.ts';
 import { loadHalves } from './channels.ts';
 import { runUntilSignal } from './lifecycle.node.ts';
 import { openRuntime, type Runtime } from './runtime.node.ts';
+import { redisWarnings } from './store.node.ts';
 import type { WorkerHandle } from './worker.node.ts';
 
 /** The production roles. Each loads only its own half: an ingress never loads BullMQ or a vendor SDK. */
@@ -59,6 +60,10 @@ async function open(opening: Promise<Runtime>, { withoutEffect }: Settings, { en
   try {
     const runtime = await opening;
     for (const setting of unknownSettings(environment)) runtime.log.warn({ setting }, 'setting.unknown');
+    const weaknesses = redisWarnings(runtime.config);
+    const redis = { setting: 'SALLYPORT_REDIS_URL' };
+    if (weaknesses.includes('unencrypted')) runtime.log.warn(redis, 'store.unencrypted');
+    if (weaknesses.includes('noPassword')) runtime.log.warn(redis, 'store.no-password');
     for (const setting of withoutEffect) runtime.log.warn({ setting }, 'setting.no-effect');
     return runtime;
   } catch (error) {

@@ -21,6 +21,7 @@ import { createLogScrubber, createVouch } from '../scrub/log-scrub.ts';
 import type { Scrub } from '../scrub/scrub.ts';
 import { createScrubber } from '../scrub/scrubber.ts';
 import { createSealer, type Sealer } from '../scrub/seal.ts';
+import { openTls, type Tls } from '../server/http/tls.node.ts';
 import { settingDigests } from './configuration.node.ts';
 import { modelCheck } from './model.node.ts';
 import { guardStore, openStore } from './store.node.ts';
@@ -42,6 +43,8 @@ export interface Runtime {
   readonly refusals: RefusalTallies;
   readonly ready: ReadyMonitor;
   readonly drain: AbortController;
+  /** Of the process's listener; null: it speaks plain HTTP. */
+  readonly tls: Tls | null;
   readonly plugs: Plugs;
 }
 
@@ -56,6 +59,7 @@ export async function openRuntime(
   if (id === undefined || seal === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'keys are missing');
   const { scrub, log } = openLog(config, crypto, id, isPretty);
   const identifier = createIdentifier(crypto, id);
+  const tls = config.server.tls === undefined ? null : await openTls(config.server.tls, { logger: log });
   const opened = await openStore(config, identifier, log);
   const audit = openAudit(opened, scrub, log);
   const kept = { records: opened.records, tenants: Object.keys(config.tenants), clock: Date.now };
@@ -85,10 +89,12 @@ export async function openRuntime(
   const workers: Check = { name: 'worker', isOptional: true, probe: () => probeWorkers(kept) };
   const subscriptions: Check = { name: 'subscriptions', isOptional: true, probe: () => probeSubscriptions(kept) };
   const checks = [{ name: 'store', probe }, workers, subscriptions, ...modelCheck(config, clients)];
+  if (tls !== null) checks.push({ name: 'tls', isOptional: true, probe: tls.probe });
   const ready = watchReadiness(checks, () => drain.signal.aborted);
   await ready.refresh();
   const sealing = { scrub, sealer: createSealer(crypto, seal) };
-  return { config, crypto, identifier, log, metrics, ...sealing, clients, store, audit, refusals, ready, drain, plugs };
+  const opening = { clients, store, audit, refusals, ready, drain, tls, plugs };
+  return { config, crypto, identifier, log, metrics, ...sealing, ...opening };
 }
 
 /** The one way into the audit. */

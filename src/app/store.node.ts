@@ -5,6 +5,7 @@ import { nodeCrypto } from '../core/crypto/crypto.node.ts';
 import { codeOf, SallyportError } from '../core/errors.ts';
 import { createIdentifier, type Identifier } from '../core/identity.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
+import { warningsOf } from '../queue/redis/client/url.ts';
 import { defaultLimits, type Store, type StoreLimits } from '../queue/store.ts';
 
 /** Opens the driver that the configuration chooses; the other one is never loaded. */
@@ -75,6 +76,10 @@ export function guardStore(
   };
   return { store: { ...store, inbox: { accept } }, probe };
 }
+
+/** What should not stay as it is on the way to Redis. */
+export const redisWarnings = ({ store: { redisUrl } }: Config): ReturnType<typeof warningsOf> =>
+  redisUrl === undefined ? [] : warningsOf(redisUrl);
 
 /** For `sallyport doctor`. @throws Error that names the setting of a store that is away or not durable */
 export async function storeIsDurable(config: Config): Promise<string> {

@@ -36,10 +36,10 @@ export interface OpenChannel {
 export interface Check {
   readonly name: string;
   /**
-   * What to say when all is well; null when there is nothing to check.
+   * What to say when all is well, or when it works and should not stay so; null when there is nothing to check.
    * @throws Error whose text says what is wrong and which setting to change
    */
-  readonly run: () => Promise<string | null>;
+  readonly run: () => Promise<string | { readonly warning: string } | null>;
 }
 
 /** The channels of a process: both halves, the second loaded by whoever opens or checks them. */

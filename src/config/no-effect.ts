@@ -29,8 +29,13 @@ export function settingsWithoutEffect(config: Config, file: unknown, environment
       isGiven(name, environment) && !ofOthersToo.has(name) && places.some((place) => isWithin(path, place)),
   );
   const inFile = places.filter((place) => isSaid(valueAt(file, place)));
-  return [...new Set([...variables.map(([name]) => name), ...inFile.map((place) => place.join('.'))])];
+  // Certificates are verified whatever the environment says.
+  const unheeded = environment[NO_VERIFICATION] === '0' ? [NO_VERIFICATION] : [];
+  return [...new Set([...unheeded, ...variables.map(([name]) => name), ...inFile.map((place) => place.join('.'))])];
 }
+
+/** Node's own switch; the command line removes it from the process. */
+const NO_VERIFICATION = 'NODE_TLS_REJECT_UNAUTHORIZED';
 
 /** What other programs on the machine read as well: it need not be meant for the gate. */
 const ofOthersToo: ReadonlySet<string> = new Set(['GOOGLE_APPLICATION_CREDENTIALS']);

@@ -65,6 +65,8 @@ const errors = {
   ERR_QUEUE_FULL: { status: 503, title: 'The queue is full', retry: true },
   // Behind the doors
   ERR_WORKER_SILENT: { status: 503, title: 'No worker reports' },
+  ERR_CERTIFICATE_EXPIRED: { status: 503, title: 'The certificate of the listener has expired' },
+  ERR_CERTIFICATE_INVALID: { status: 503, title: 'The new certificate of the listener cannot be used' },
   ERR_SUBSCRIPTION_LAPSED: { status: 503, title: 'A subscription has lapsed' },
   ERR_LEASE_LOST: { status: 503, title: 'The lease was lost', retry: true },
   ERR_ATTEMPTS_EXHAUSTED: { status: 503, title: 'Every attempt was used' },
@@ -110,6 +112,8 @@ const errors = {
   // The API and the command line
   ERR_UNAUTHENTICATED: { status: 401, title: 'Authentication is required' },
   ERR_FORBIDDEN: { status: 403, title: 'The token does not allow this' },
+  /** The API of a listener that knows the authorities of clients' certificates. */
+  ERR_CERTIFICATE_REQUIRED: { status: 403, title: 'A client certificate is required' },
   ERR_NOT_FOUND: { status: 404, title: 'Not found' },
   ERR_INVALID_REQUEST: { status: 400, title: 'The request is not valid' },
   /** An earlier request with the same key said something else. */

@@ -6,6 +6,8 @@ const MIB = 1024 * 1024;
 
 const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: 'must be a list of CIDR ranges' });
 
+const file = z.string().min(1, { error: 'must be a file' });
+
 /** Where the gate listens, and what it takes from whom. */
 export const serverSchema = z
   .strictObject({
@@ -36,6 +38,31 @@ export const serverSchema = z
       env: 'SALLYPORT_BODY_TIMEOUT',
       description: "from a request's headers until the last byte of its body",
     }),
+    tls: z
+      .strictObject({
+        cert: setting(file.optional(), {
+          env: 'SALLYPORT_TLS_CERT',
+          description: 'file of the certificate (PEM, with its chain): the listener speaks [HTTPS](tls.md)',
+        }),
+        key: setting(file.optional(), { env: 'SALLYPORT_TLS_KEY', description: 'file of its private key (PEM)' }),
+        clientCa: setting(file.optional(), {
+          env: 'SALLYPORT_TLS_CLIENT_CA',
+          description: "file of the authorities (PEM) of clients' certificates, which the API then requires",
+        }),
+      })
+      .superRefine(({ cert, key, clientCa }, context) => {
+        const need = (path: 'cert' | 'key', other: string): void =>
+          context.addIssue({ code: 'custom', path: [path], message: `is required with ${other}` });
+        if (cert === undefined && key !== undefined) need('cert', 'SALLYPORT_TLS_KEY');
+        else if (cert === undefined && clientCa !== undefined) need('cert', 'SALLYPORT_TLS_CLIENT_CA');
+        if (key === undefined && (cert !== undefined || clientCa !== undefined)) {
+          need('key', cert === undefined ? 'SALLYPORT_TLS_CLIENT_CA' : 'SALLYPORT_TLS_CERT');
+        }
+      })
+      .transform(({ cert, key, clientCa }) =>
+        cert === undefined || key === undefined ? undefined : { cert, key, clientCa },
+      )
+      .prefault({}),
     grace: setting(durationBetween('1s', '1h').prefault('25s'), {
       env: 'SALLYPORT_GRACE',
       description: 'from SIGTERM to the end of the process',

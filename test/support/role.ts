@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
+import { get } from 'node:https';
 import { join } from 'node:path';
 import { ensureBuilt } from './built.ts';
 import { endWithParent } from './children.ts';
@@ -28,15 +29,18 @@ export interface RoleOptions {
   readonly folder: string;
   /** Fixed port; a free one otherwise. */
   readonly port?: number;
+  /** Authority of the certificate of a role that speaks HTTPS. */
+  readonly ca?: string;
 }
 
 /** Starts a role and waits until its health page answers. */
 export async function startRole(options: RoleOptions): Promise<RoleProcess> {
   await ensureBuilt();
   const port = options.port ?? (await freePort());
-  const url = `http://127.0.0.1:${port}`;
+  const { ca } = options;
+  const url = `http${ca === undefined ? '' : 's'}://127.0.0.1:${port}`;
   let child = launch(options, port);
-  await healthy(url, child);
+  await healthy(url, child, ca);
   return {
     port,
     url,
@@ -51,7 +55,7 @@ export async function startRole(options: RoleOptions): Promise<RoleProcess> {
     restart: async () => {
       await end(child, 'SIGKILL');
       child = launch(options, port);
-      await healthy(url, child);
+      await healthy(url, child, ca);
     },
   };
 }
@@ -76,16 +80,20 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
 /** Generous: a loaded machine starts several processes at once. */
 const START_MS = 120_000;
 
-async function healthy(url: string, child: ChildProcess): Promise<void> {
+async function healthy(url: string, child: ChildProcess, ca?: string): Promise<void> {
   const giveUpAt = Date.now() + START_MS;
   while (Date.now() < giveUpAt) {
     if (child.exitCode !== null) throw new Error(`the role ended with ${child.exitCode} before it listened`);
-    const isUp = await fetch(`${url}/health`).then(
-      (response) => response.ok,
-      () => false,
-    );
+    const asked = ca === undefined ? fetch(`${url}/health`).then(({ ok }) => ok) : isHealthyOver(url, ca);
+    const isUp = await asked.catch(() => false);
     if (isUp) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new Error('the role did not listen in time');
 }
+
+const isHealthyOver = (url: string, ca: string): Promise<boolean> =>
+  new Promise((resolve, reject) => {
+    const options = { ca, agent: false };
+    get(`${url}/health`, options, (answer) => resolve(answer.resume().statusCode === 200)).on('error', reject);
+  });

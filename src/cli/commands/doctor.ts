@@ -21,8 +21,10 @@ export function registerDoctor(program: Command, io: Io, examine: () => Promise<
       let failures = 0;
       for (const { name, run } of await (await examine())(config)) {
         try {
-          const detail = await run();
-          io.print(inLine(detail === null ? `-     ${name}: not configured` : `ok    ${name}: ${detail}`));
+          const said = await run();
+          if (said === null) io.print(inLine(`-     ${name}: not configured`));
+          else if (typeof said === 'string') io.print(inLine(`ok    ${name}: ${said}`));
+          else io.print(inLine(`WARN  ${name}: ${said.warning}`));
         } catch (error) {
           failures += 1;
           io.print(inLine(`FAIL  ${name}: ${error instanceof Error ? error.message : 'unknown failure'}`));

@@ -3,7 +3,7 @@ import { BlockList, isIP } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
 /** A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d. */
-export const unmapped = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '');
+const unmapped = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '');
 
 /** Whether an address is in one of the ranges. */
 export function createTrust(ranges: readonly string[]): (address: string) => boolean {
@@ -17,6 +17,13 @@ export function createTrust(ranges: readonly string[]): (address: string) => boo
     return family !== 0 && trusted.check(address, family === 6 ? 'ipv6' : 'ipv4');
   };
 }
+
+/**
+ * Whether a client showed a certificate of an authority we know. Node calls a connection `authorized` as well when it goes
+ * on with a session in which no certificate was shown (TLS 1.3), so there must be one.
+ */
+export const isCertified = ({ socket }: IncomingMessage): boolean =>
+  socket instanceof TLSSocket && socket.authorized && socket.getPeerX509Certificate() !== undefined;
 
 /** Whether a request came over our own TLS, or a trusted proxy says that it came to it over HTTPS. */
 export const createIsSecure =

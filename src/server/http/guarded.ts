@@ -1,6 +1,7 @@
 import { Hono, type MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
-import type { App } from './context.ts';
+import { SallyportError } from '../../core/errors.ts';
+import type { App, AppContext } from './context.ts';
 
 type Mount = (app: App) => void;
 
@@ -11,6 +12,14 @@ export const behind =
     for (const { method, path, handler } of routesOf(mounts)) {
       for (const each of [...guards, handler]) app.on(method, path, each);
     }
+  };
+
+/** A guard for routes that need a client certificate of an authority that the listener knows. */
+export const withCertificate =
+  (isCertified: (c: AppContext) => boolean): MiddlewareHandler =>
+  async (c, next) => {
+    if (!isCertified(c)) throw new SallyportError('ERR_CERTIFICATE_REQUIRED', '');
+    await next();
   };
 
 function routesOf(mounts: readonly Mount[]): Hono['routes'] {

@@ -21,6 +21,9 @@ interface Open {
   answers: number;
 }
 
+/** A request over TLS comes from another socket than the connection it is in; the peer's address and port are the same. */
+const nameOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+
 /** Between two lines of the log about connections that were refused, in ms. */
 const QUIET_MS = 60_000;
 
@@ -39,7 +42,7 @@ export function createConnections({
   readonly onForwarded: (incoming: IncomingMessage) => void;
   readonly logger: Logger;
 }): Connections {
-  const all = new Map<Socket, Open>();
+  const all = new Map<string, Open>();
   const bySource = new Map<string, Set<Open>>();
   let count = 0;
   let quietUntil = 0;
@@ -54,14 +57,14 @@ export function createConnections({
       if (isBetter) found = open;
     }
     if (found === undefined) return false;
-    forget(found.socket);
+    forget(nameOf(found.socket));
     found.socket.destroy();
     return true;
   }
 
-  function forget(socket: Socket): void {
-    const open = all.get(socket);
-    if (open === undefined || !all.delete(socket)) return;
+  function forget(name: string): void {
+    const open = all.get(name);
+    if (open === undefined || !all.delete(name)) return;
     const own = bySource.get(open.key);
     own?.delete(open);
     if (own?.size === 0) bySource.delete(open.key);
@@ -91,13 +94,17 @@ export function createConnections({
         return;
       }
       const open: Open = { socket, key, idleSince: performance.now(), isUsed: false, isForwarding: false, answers: 0 };
-      all.set(socket, open);
+      const name = nameOf(socket);
+      all.set(name, open);
       own.add(open);
       bySource.set(key, own);
-      socket.once('close', () => forget(socket));
+      socket.once('close', () => {
+        // Its port may belong to another connection by now.
+        if (all.get(name) === open) forget(name);
+      });
     },
     requested(incoming, outgoing) {
-      const open = all.get(incoming.socket);
+      const open = all.get(nameOf(incoming.socket));
       if (open === undefined) return;
       if (!open.isForwarding && incoming.headers['x-forwarded-for'] !== undefined) {
         open.isForwarding = true;

@@ -135,17 +135,26 @@ function own(client: Client, opened: Set<Client>): OwnConnection {
   };
 }
 
+/** Said outright, because Node's own default is what NODE_TLS_REJECT_UNAUTHORIZED makes of it. */
+const VERIFIED = { rejectUnauthorized: true, minVersion: 'TLSv1.2' } as const;
+
 function connect(target: Target, options: Options): Client {
   const [first, ...rest] = target.addresses;
   const login: Options = {
     ...(target.username === undefined ? {} : { username: target.username }),
     ...(target.password === undefined ? {} : { password: target.password }),
-    ...(target.tls ? { tls: {} } : {}),
+    ...(target.tls ? { tls: VERIFIED } : {}),
   };
   if (target.kind === 'single') return new Redis({ ...options, ...login, ...first, db: target.db });
   if (target.kind === 'sentinel') {
     const sentinel = { sentinels: [first, ...rest], name: target.master, enableTLSForSentinelMode: target.tls };
-    return new Redis({ ...options, ...login, ...sentinel, ...(target.tls ? { sentinelTLS: {} } : {}), db: target.db });
+    return new Redis({
+      ...options,
+      ...login,
+      ...sentinel,
+      ...(target.tls ? { sentinelTLS: VERIFIED } : {}),
+      db: target.db,
+    });
   }
   const { retryStrategy, enableOfflineQueue = true, ...nodeOptions } = options;
   return new Cluster([first, ...rest], {

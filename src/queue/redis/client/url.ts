@@ -46,6 +46,21 @@ export function parseRedisUrl(url: string): Target {
   };
 }
 
+/** What is not as it should be on a way that leaves the machine. */
+export const linkWarnings = {
+  unencrypted: 'events and the password cross the network unencrypted; use rediss://',
+  noPassword: 'Redis on another host has no password',
+} as const;
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i;
+
+/** The warnings that a Redis URL deserves. @throws SallyportError ERR_CONFIG_INVALID */
+export function warningsOf(url: string): readonly (keyof typeof linkWarnings)[] {
+  const { addresses, tls, password } = parseRedisUrl(url);
+  if (addresses.every(({ host }) => LOOPBACK.test(host))) return [];
+  return [...(tls ? [] : ['unencrypted' as const]), ...(password ? [] : ['noPassword' as const])];
+}
+
 function sentinelTarget(tls: boolean, text: string): Target {
   const at = text.lastIndexOf('@');
   const [hosts = '', master = '', db = ''] = text.slice(at + 1).split('/');
