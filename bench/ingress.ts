@@ -71,6 +71,7 @@ async function startContestant(who: Contestant, redis: RedisServer): Promise<Ser
         SALLYPORT_ID_KEY: keys(),
         SALLYPORT_METRICS_TOKEN: randomBytes(24).toString('hex'),
         SALLYPORT_QUEUE_CAP: '10000000',
+        SALLYPORT_CHANNEL_RATE: '100000000/1m',
       };
       return start(['bin/sallyport.js', 'ingress'], environment, port);
     }

@@ -49,6 +49,7 @@ export async function measureSender(plan: SenderLoad): Promise<SenderResult> {
     SALLYPORT_SEAL_KEY: randomBytes(32).toString('base64'),
     SALLYPORT_ID_KEY: randomBytes(32).toString('base64'),
     SALLYPORT_QUEUE_CAP: '10000000',
+    SALLYPORT_CHANNEL_RATE: '100000000/1m',
     ...plan.environment,
   };
   const server: Server = await start(['bin/sallyport.js', plan.role], settings, port);

@@ -14,7 +14,12 @@ export async function openStore(config: Config, identifier: Identifier, logger: 
   const leaseMs = config.worker.lease;
   // Twice a lease: by then a worker that took the wake has shown itself.
   const timing = { leaseMs, rewakeMs: 2 * leaseMs, maxAgeMs, retentionMs, auditKeepMs: audit.keep };
-  const limits: StoreLimits = { ...defaultLimits, ...timing, queueCap: store.queueCap };
+  const limits: StoreLimits = {
+    ...defaultLimits,
+    ...timing,
+    queueCap: store.queueCap,
+    channelRate: config.limits.channelRate,
+  };
   // A process with another id key would see every event as new; the store remembers this digest and refuses it.
   const idCheck = identifier.digest('id-check', []);
   if (store.redisUrl === undefined) {

@@ -62,6 +62,7 @@ const errors = {
   ERR_STORE_UNSAFE: { status: 503, title: 'The store may lose data as it is set up' },
   ERR_STORE_MISMATCH: { status: 503, title: 'The store belongs to another set-up' },
   ERR_REPLICAS_MISSING: { status: 503, title: 'Too few replicas of the store are connected' },
+  ERR_CHANNEL_RATE: { status: 503, title: 'Too many events came over the channel', retry: true },
   ERR_QUEUE_FULL: { status: 503, title: 'The queue is full', retry: true },
   // Behind the doors
   ERR_WORKER_SILENT: { status: 503, title: 'No worker reports' },

@@ -5,13 +5,15 @@ export type Accepted =
   | { readonly outcome: 'accepted'; readonly id: string }
   | { readonly outcome: 'duplicate'; readonly id: string }
   | { readonly outcome: 'conflict'; readonly id: string }
-  | { readonly outcome: 'full' };
+  | { readonly outcome: 'full' }
+  | { readonly outcome: 'limited'; readonly retryAfterMs: number };
 
 /** The inner door. */
 export interface Inbox {
   /**
    * Accepts each event once, in one atomic step per event: mark seen, record, append to its conversation, wake it.
-   * Resolves only when that is durable. `full` marks nothing, so the sender's retry is accepted later.
+   * Resolves only when that is durable. `full` (too many wait) and `limited` (too many
+   * came lately over this channel) mark nothing, so the sender's retry is accepted later. Duplicates do not count.
    * @throws SallyportError ERR_STORE_UNAVAILABLE within 2 s when the store is down, hangs or lacks replicas.
    */
   accept(events: readonly InboundEvent[]): Promise<Accepted[]>;

@@ -1,3 +1,4 @@
+import type { Rate } from '../core/rate.ts';
 import type { Audit } from './audit.ts';
 import type { Callbacks } from './callbacks.ts';
 import type { Events } from './events.ts';
@@ -49,6 +50,8 @@ export interface StoreLimits {
   readonly auditKeepMs: number;
   /** Events of one tenant that may wait; more are refused (`full`) before they are marked seen. */
   readonly queueCap: number;
+  /** Events that each channel of each tenant may accept: a bucket of so many, which fills within the window. */
+  readonly channelRate: Rate;
 }
 
 export const defaultLimits: StoreLimits = {
@@ -60,4 +63,5 @@ export const defaultLimits: StoreLimits = {
   retentionMs: 30 * 86_400_000,
   auditKeepMs: 90 * 86_400_000,
   queueCap: 50_000,
+  channelRate: { count: 60_000, windowMs: 60_000 },
 };

@@ -118,7 +118,7 @@ export function inboxContract(name: string, harness: StoreHarness): void {
       ).flat();
       expect(answers.filter((answer) => answer.outcome === 'accepted')).toHaveLength(1);
       expect(answers.filter((answer) => answer.outcome === 'duplicate')).toHaveLength(199);
-      const ids = new Set(answers.map((answer) => (answer.outcome === 'full' ? 'full' : answer.id)));
+      const ids = new Set(answers.map((answer) => ('id' in answer ? answer.id : answer.outcome)));
       expect(ids.size).toBe(1);
       const [id = ''] = ids;
       expect(await store.events.get('acme', id)).toMatchObject({ state: 'queued', deliveries: 200 });
@@ -279,6 +279,77 @@ export function inboxContract(name: string, harness: StoreHarness): void {
       const store = await openCapped(1);
       await acceptOne(store, event());
       expect(await acceptAll(store, [event(), event({ tenant: 'globex' })])).toEqual(['full', 'accepted']);
+    });
+
+    describe('the rate of a channel', () => {
+      let store: Store;
+      const HOUR_MS = 3_600_000;
+      const openLimited = (count: number) =>
+        harness.open({ clock: clock.now, limits: { channelRate: { count, windowMs: HOUR_MS } } });
+      const outcomes = async (events: readonly InboundEvent[]) => acceptAll(store, events);
+
+      it('refuses what is more than its bucket holds, and says when the next may come', async () => {
+        store = await openLimited(4);
+        const events = Array.from({ length: 6 }, () => event());
+        const answers = await store.inbox.accept(events);
+        expect(answers.map(({ outcome }) => outcome)).toEqual([
+          ...Array.from({ length: 4 }, () => 'accepted'),
+          'limited',
+          'limited',
+        ]);
+        expect(answers[5]).toEqual({ outcome: 'limited', retryAfterMs: HOUR_MS / 4 });
+        clock.advance(HOUR_MS / 4 - 1);
+        expect(await store.inbox.accept(events.slice(4, 5))).toEqual([{ outcome: 'limited', retryAfterMs: 1 }]);
+        clock.advance(1);
+        // It was not marked as seen while it was refused.
+        expect(await outcomes(events.slice(4))).toEqual(['accepted', 'limited']);
+        expect(await store.events.get('acme', events[5]?.id ?? '')).toBeNull();
+      });
+
+      it('does not count duplicates, conflicts and calls that are sent again, and lets them through when it is used up', async () => {
+        store = await openLimited(2);
+        const first = await acceptOne(store, event());
+        for (let n = 0; n < 5; n += 1) {
+          expect(await outcomes([deliveredAgain(first), altered(first), first])).toEqual([
+            'duplicate',
+            'conflict',
+            'accepted',
+          ]);
+        }
+        const second = await acceptOne(store, event());
+        expect(await outcomes([event(), deliveredAgain(second), second])).toEqual(['limited', 'duplicate', 'accepted']);
+      });
+
+      it('fills evenly, up to what it holds', async () => {
+        store = await openLimited(60);
+        expect(await outcomes(Array.from({ length: 61 }, () => event()))).toContain('limited');
+        clock.advance(HOUR_MS / 2);
+        const half = await outcomes(Array.from({ length: 40 }, () => event()));
+        expect(half.filter((outcome) => outcome === 'accepted')).toHaveLength(30);
+        clock.advance(100 * HOUR_MS);
+        const full = await outcomes(Array.from({ length: 70 }, () => event()));
+        expect(full.filter((outcome) => outcome === 'accepted')).toHaveLength(60);
+      });
+
+      it('is each tenant’s and each channel’s own, and the same for all processes', async () => {
+        store = await openLimited(3);
+        const other = await harness.reopen(store);
+        const many = (overrides: Partial<InboundEvent>) => Array.from({ length: 2 }, () => event(overrides));
+        expect(await acceptAll(store, many({}))).toEqual(['accepted', 'accepted']);
+        expect(await acceptAll(other, many({}))).toEqual(['accepted', 'limited']);
+        expect(await acceptAll(other, many({ channel: 'graph' }))).toEqual(['accepted', 'accepted']);
+        expect(await acceptAll(other, many({ tenant: 'globex' }))).toEqual(['accepted', 'accepted']);
+      });
+
+      it('loses nothing of a fraction: 7 in an hour are 7 in each hour', async () => {
+        store = await openLimited(7);
+        let accepted = 0;
+        for (let step = 0; step < 210; step += 1) {
+          accepted += (await outcomes([event()])).filter((outcome) => outcome === 'accepted').length;
+          clock.advance(HOUR_MS / 70);
+        }
+        expect(accepted).toBe(7 + 20);
+      });
     });
   });
 }

@@ -139,6 +139,18 @@ test('at the tenant’s cap the answer is 503, and the same event is accepted on
   expect(await postSlack(gate.app, second)).toMatchObject({ status: 200, outcome: 'accepted' });
 });
 
+test('over the rate of a channel the answer is 503 with the time to wait, and the same event is accepted later', async () => {
+  let now = Date.now();
+  await reopen({ limits: { channelRate: { count: 1, windowMs: 30_000 } }, clock: () => now });
+  expect((await postSlack(gate.app, message({ text: 'one' }))).status).toBe(200);
+  const second = message({ text: 'two' });
+  const refused = await postSlack(gate.app, second);
+  expectComeBack(refused);
+  expect(refused.headers.get('retry-after')).toBe('30');
+  now += 30_000;
+  expect(await postSlack(gate.app, second)).toMatchObject({ status: 200, outcome: 'accepted' });
+});
+
 test('a gate that is stopping answers 503', async () => {
   await reopen({ isDraining: () => true });
   expectComeBack(await postSlack(gate.app, message({ text: 'hi' })));

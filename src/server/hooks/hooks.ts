@@ -140,8 +140,12 @@ function refused(
   const outcome: DeliveryOutcome = status === 503 ? 'unavailable' : 'rejected';
   deps.meter.delivery(channel.name, outcome, reasonOf(code));
   finished(c, journey, { outcome, items: [], code, status, counted }, deps);
-  return answer === undefined ? problem(failure, requestId) : toResponse(answer, requestId);
+  if (answer === undefined) return problem(failure, requestId);
+  const { retryAfterMs } = failure instanceof SallyportError ? failure : {};
+  return toResponse(answer, requestId, retryAfterMs === undefined ? {} : { 'retry-after': secondsOf(retryAfterMs) });
 }
+
+const secondsOf = (ms: number): string => String(Math.ceil(ms / 1_000));
 
 interface Ending {
   readonly outcome: DeliveryOutcome;

@@ -58,6 +58,12 @@ export async function receive(
     // What the batch did get in is a duplicate when the sender comes back.
     throw new SallyportError('ERR_QUEUE_FULL', 'too many events of this tenant are waiting');
   }
+  const retryAfterMs = Math.max(0, ...accepted.map((one) => (one.outcome === 'limited' ? one.retryAfterMs : 0)));
+  if (retryAfterMs > 0) {
+    throw new SallyportError('ERR_CHANNEL_RATE', 'too many events of this tenant came over this channel', {
+      retryAfterMs,
+    });
+  }
   const items: ItemOutcome[] = [];
   for (const one of accepted) items.push({ outcome: one.outcome as DeliveryOutcome, reason: '', eventId: idOf(one) });
   for (const { outcome, reason, isForged: isFalse } of refused) {
@@ -76,8 +82,8 @@ export async function receive(
     return id === undefined || one.outcome === 'conflict' ? null : deps.awaitResult(tenant, id, timeoutMs);
   };
   const results = (timeoutMs: number) => Promise.all(accepted.map((one) => resultOf(one, timeoutMs)));
-  const taken = accepted.filter((one): one is Taken => one.outcome !== 'full');
+  const taken = accepted.filter((one): one is Taken => 'id' in one);
   return { items, answer: await respond(results, taken), isUnproven };
 }
 
-const idOf = (accepted: Accepted): string | undefined => (accepted.outcome === 'full' ? undefined : accepted.id);
+const idOf = (accepted: Accepted): string | undefined => ('id' in accepted ? accepted.id : undefined);

@@ -9,6 +9,11 @@ export const limitsSchema = z
       env: 'SALLYPORT_API_RATE',
       description: 'requests of one subject, over all processes; more get 429',
     }),
+    channelRate: setting(rate.prefault('60000/1m'), {
+      env: 'SALLYPORT_CHANNEL_RATE',
+      description:
+        'authentic events of one tenant over one channel: a bucket of so many that fills evenly; more get 503 with `Retry-After`. Slack sends 30,000 an hour and workspace at most',
+    }),
     connections: setting(integer(16, 1_000_000).default(4096), {
       env: 'SALLYPORT_MAX_CONNECTIONS',
       description: 'open connections of a process; one that is idle makes room for a new one',

@@ -65,7 +65,7 @@ export const createAcceptFound =
   }) =>
   async (found: readonly ParsedEvent[]): Promise<void> => {
     const outcomes = await inbox.accept(prepare(found));
-    if (outcomes.some(({ outcome }) => outcome === 'full')) {
-      throw new SallyportError('ERR_QUEUE_FULL', 'too many events of this tenant are waiting');
+    if (outcomes.some(({ outcome }) => outcome === 'full' || outcome === 'limited')) {
+      throw new SallyportError('ERR_QUEUE_FULL', 'too many events of this tenant are waiting, or came lately');
     }
   };

@@ -1,5 +1,6 @@
 import type { InboundEvent } from '../../../core/event.ts';
 import type { Accepted, Inbox } from '../../inbox.ts';
+import { bucketEmptyFor, takeFromBucket } from '../../model/bucket.ts';
 import type { Connection } from '../file/connection.ts';
 import type { StoreParts } from '../store-parts.ts';
 
@@ -11,6 +12,11 @@ export function createInbox(parts: StoreParts): Inbox {
     `SELECT coalesce(sum(events), 0) AS events FROM tallies
      WHERE tenant = ? AND state IN ('queued', 'running', 'waiting')`,
   );
+
+  const bucket = connection.query<{ full_at: number }>(
+    'SELECT full_at FROM channel_rates WHERE tenant = ? AND channel = ?',
+  );
+  const fillBucket = connection.query('INSERT OR REPLACE INTO channel_rates VALUES (?, ?, ?)');
 
   function acceptOne(event: InboundEvent): Accepted {
     const again = answerAgain(event);
@@ -35,6 +41,11 @@ export function createInbox(parts: StoreParts): Inbox {
   function acceptFirst(event: InboundEvent, now: number): Accepted {
     // Before anything is marked: a refused event must look new when its sender tries again.
     if ((waiting.get(event.tenant)?.events ?? 0) >= limits.queueCap) return { outcome: 'full' };
+    const { tenant, channel } = event;
+    const fullAt = bucket.get(tenant, channel)?.full_at ?? now;
+    const next = takeFromBucket(fullAt, limits.channelRate, now);
+    if (next === null) return { outcome: 'limited', retryAfterMs: bucketEmptyFor(fullAt, limits.channelRate, now) };
+    fillBucket.run(tenant, channel, next);
     seen.mark(event, true, now + event.windowMs);
     events.insert(event, { place: counter() });
     conversations.wakeIfIdle({ tenant: event.tenant, key: event.conversation.key }, now);

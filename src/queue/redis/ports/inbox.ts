@@ -67,7 +67,10 @@ function createDoor({ shards, agreement, limits, minReplicas, memory }: InboxDep
 
   async function send(items: readonly Item[]): Promise<Accepted[]> {
     if (memory.isFull()) return items.map(() => ({ outcome: 'full' }));
-    const args: ScriptArgument[] = [shards.now(), limits.queueCap, limits.retentionMs];
+    const args: ScriptArgument[] = [
+      ...[shards.now(), limits.queueCap, limits.retentionMs],
+      ...[limits.channelRate.count, limits.channelRate.windowMs],
+    ];
     for (const { event, json } of items) args.push(headOf(event), json);
     try {
       const reply = await breaker.guard(() => withDeadline(call(args), DEADLINE_MS));
@@ -81,6 +84,7 @@ function createDoor({ shards, agreement, limits, minReplicas, memory }: InboxDep
 
 function headOf({
   tenant,
+  channel,
   identity,
   id,
   conversation,
@@ -92,14 +96,17 @@ function headOf({
   // What Redis refuses as a time to live would fail every event of the batch.
   const window = Math.max(1, Math.ceil(windowMs));
   const flags = `${mentioned ? '1' : ''}\n${seenUntil === 'start' ? '1' : ''}`;
-  return `${tenant}\n${identity.key}\n${identity.fingerprint}\n${id}\n${conversation.key}\n${window}\n${receivedAt}\n${flags}`;
+  return `${tenant}\n${identity.key}\n${identity.fingerprint}\n${id}\n${conversation.key}\n${window}\n${receivedAt}\n${flags}\n${channel}`;
 }
 
 function answersOf(reply: readonly string[]): Accepted[] {
   const answers: Accepted[] = [];
   for (let i = 0; i < reply.length; i += 2) {
     const outcome = reply[i] as Accepted['outcome'];
-    answers.push(outcome === 'full' ? { outcome } : { outcome, id: reply[i + 1] as string });
+    const about = reply[i + 1] as string;
+    if (outcome === 'full') answers.push({ outcome });
+    else if (outcome === 'limited') answers.push({ outcome, retryAfterMs: Number(about) });
+    else answers.push({ outcome, id: about });
   }
   return answers;
 }

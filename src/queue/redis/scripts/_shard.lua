@@ -15,6 +15,7 @@
 --   <tag>:due                          zset of lines by the time they are looked at if nothing happens before
 --   <tag>:outbox:<tenant>              list of wakes '<conversation key> <number>'
 --   <tag>:ring                         list of the tenants that have wakes, each once
+--   <tag>:bucket:<tenant>:<channel>    string, when the channel's bucket of events is full again; expires then
 --   <tag>:bell                         capped list that idle relays block on
 --   <tag>:strays                       capped stream of duplicates whose record is gone
 --   <tag>:audit:<tenant>               list, the tenant's audit chain (ports/audit.ts says what an element is)

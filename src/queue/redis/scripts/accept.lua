@@ -1,16 +1,19 @@
 -- Accepts events, each once. One call carries the events of one shard and tick, in order.
 --
 -- KEYS[1]  tag of the shard
--- ARGV     now (0: Redis' clock), queue cap per tenant, retention in ms, then for each event two: its head, which is
---          tenant, identity key, fingerprint, event id, conversation key, window in ms, received at,
---          mentioned ('1' or ''), forget the key when the event starts ('1' or ''), a line each, none of which can hold
---          a line feed; and the event as JSON. An argument costs the client more than a match costs here.
--- Result   flat list of code and event id, in order: 'accepted' | 'duplicate' | 'conflict' | 'full'
+-- ARGV     now (0: Redis' clock), queue cap per tenant, retention in ms, events in the bucket of a channel, ms in which it
+--          fills, then for each event two: its head, which is tenant, identity key, fingerprint, event id, conversation
+--          key, window in ms, received at, mentioned ('1' or ''), forget the key when the event starts ('1' or ''),
+--          channel, a line each, none of which can hold a line feed; and the event as JSON. An argument costs the client
+--          more than a match costs here.
+-- Result   flat list of code and event id, in order: 'accepted' | 'duplicate' | 'conflict' | 'full' | 'limited', with ms
+--          until it may be tried again in place of the id
 --
 -- A call that is sent again after a lost reply finds its own ids and answers 'accepted' again.
-local HEAD = '^' .. ('([^\n]*)\n'):rep(8) .. '([^\n]*)$'
+local HEAD = '^' .. ('([^\n]*)\n'):rep(9) .. '([^\n]*)$'
 local cap, retention = tonumber(ARGV[2]), tonumber(ARGV[3])
-local count = (#ARGV - 3) / 2
+local burst, filling = tonumber(ARGV[4]), tonumber(ARGV[5])
+local count = (#ARGV - 5) / 2
 
 -- One number per event: its place in the order of acceptance and, if it needs one, the number of its wake. This write
 -- also makes WAIT speak about this connection when the call turns out to hold duplicates only.
@@ -34,6 +37,19 @@ local function tenant_of(name)
   return tenant
 end
 
+-- The bucket of a channel, as the time at which it is full again (queue/model/bucket.ts says the same).
+local now, cost = clock(ARGV[1]), filling / burst
+local buckets = {}
+local function bucket_of(name, channel)
+  local key = tag .. ':bucket:' .. name .. ':' .. channel
+  local bucket = buckets[key]
+  if not bucket then
+    bucket = { full_at = math.max(tonumber(call('GET', key)) or 0, now), taken = false }
+    buckets[key] = bucket
+  end
+  return bucket
+end
+
 -- Counts a delivery on the record of the event that holds the key. A record that is gone stays gone.
 local function count_delivery(original, id, mentioned)
   local state = call('HGET', event_key(original), 'state')
@@ -55,24 +71,27 @@ local function conflict(tenant, key, fingerprint, id, window, since, json)
   end
   call('HSET', event_key(id), 'event', json, 'state', 'conflict', 'since', since)
   call('ZADD', index_key('conflict', tenant), order, id)
-  call('ZADD', tag .. ':ended', clock(ARGV[1]) + retention, tenant .. ':' .. id)
+  call('ZADD', tag .. ':ended', now + retention, tenant .. ':' .. id)
   return id
 end
 
 local results, woken = {}, false
-for at = 4, #ARGV, 2 do
-  local name, key, fingerprint, id, conversation, window, since, mentioned, fleeting = ARGV[at]:match(HEAD)
+for at = 6, #ARGV, 2 do
+  local name, key, fingerprint, id, conversation, window, since, mentioned, fleeting, channel = ARGV[at]:match(HEAD)
   local json = ARGV[at + 1]
   local tenant = tenant_of(name)
   local full = tenant.load + tenant.gained >= cap
+  local bucket = bucket_of(name, channel)
+  local wait = bucket.full_at + cost - filling - now
+  local limited = wait > 0.001
   order = order + 1
   local previous
   -- A key that is forgotten early cannot tell a call that was sent again: the record can.
   if fleeting == '1' and call('EXISTS', event_key(id)) == 1 then
     previous = id .. ' ' .. fingerprint
-  -- Two statements, not `full and GET or SET`: a missing key is false in Lua, and the event would be marked seen while
+  -- Two statements, not `refused and GET or SET`: a missing key is false in Lua, and the event would be marked seen while
   -- it is refused.
-  elseif full then
+  elseif full or limited then
     previous = call('GET', tenant.seen .. key)
   else
     previous = call('SET', tenant.seen .. key, id .. ' ' .. fingerprint, 'NX', 'GET', 'PX', window)
@@ -89,7 +108,10 @@ for at = 4, #ARGV, 2 do
     end
   elseif full then
     outcome = 'full'
+  elseif limited then
+    outcome, answer = 'limited', string.format('%.0f', math.ceil(wait))
   else
+    bucket.full_at, bucket.taken = bucket.full_at + cost, true
     tenant.gained = tenant.gained + 1
     call('HSET', event_key(id), 'event', json, 'state', 'queued', 'since', since)
     if fleeting == '1' then call('HSET', event_key(id), 'seen', key) end
@@ -106,6 +128,12 @@ end
 
 for name, tenant in pairs(tenants) do
   if tenant.gained > 0 then call('HINCRBY', tag .. ':load', name, tenant.gained) end
+end
+for key, bucket in pairs(buckets) do
+  if bucket.taken then
+    local text = string.format('%.3f', bucket.full_at)
+    call('SET', key, text, 'PX', math.ceil(math.max(1, bucket.full_at - now)))
+  end
 end
 if woken then ring_bell() end
 return results
