@@ -9,6 +9,7 @@ import { mountAudit } from '../server/api/audit.ts';
 import { type Authorize, createAuthorize } from '../server/api/auth.ts';
 import { mountBudgets } from '../server/api/budgets.ts';
 import { mountChat } from '../server/api/chat.ts';
+import { createEndpoint } from '../server/api/endpoint.ts';
 import { mountEvents } from '../server/api/events.ts';
 import { mountGuardrails } from '../server/api/guardrails.ts';
 import { createContentReads, createTokenRefused } from '../server/api/refusals.ts';
@@ -30,23 +31,31 @@ export function controlRoutes(
 ): readonly ((app: App) => void)[] {
   const { config, plugs, identifier, store, audit, scrub, log } = runtime;
   const revocations = openRevocations(runtime);
-  const authorize = openAuthorize(runtime, revocations, doors.sourceOf);
+  const endpoint = createEndpoint(openAuthorize(runtime, revocations, doors.sourceOf));
   const { tenants } = config;
   const tellRead = createContentReads(audit);
   const channelNames = namesOf(plugs.modules);
   const policyOf = configuredPolicy(config);
   return [
-    mountEvents({ events: store.events, authorize, audit, tellRead, channelNames }),
-    ...plugs.modules
-      .filter(({ isForCallers }) => isForCallers)
-      .map(({ name }) =>
-        mountChat({ ...doors, authorize, events: store.events, channel: (tenant) => channel(name, tenant, []) }),
-      ),
-    mountAudit({ audit: store.audit, authorize }),
+    mountEvents({ events: store.events, endpoint, audit, tellRead, channelNames }),
+    ...plugs.modules.flatMap(({ name, callers }) => {
+      if (callers === undefined) return [];
+      const { message } = callers;
+      return [
+        mountChat({
+          ...doors,
+          endpoint,
+          events: store.events,
+          channel: (tenant) => channel(name, tenant, []),
+          message,
+        }),
+      ];
+    }),
+    mountAudit({ audit: store.audit, endpoint }),
     mountReviews({
       events: store.events,
       reviews: store.reviews,
-      authorize,
+      endpoint,
       reviewPolicy: configuredReview(config),
       identifier,
       clean: (text) => scrub(text).value,
@@ -56,12 +65,12 @@ export function controlRoutes(
       tellRead,
       logger: log,
     }),
-    mountSubscriptions({ reports: createKeeperReports(store.records), authorize, clock: Date.now }),
-    mountGuardrails({ policies: createPolicyVersions(store.records), authorize, audit, logger: log }),
+    mountSubscriptions({ reports: createKeeperReports(store.records), endpoint, clock: Date.now }),
+    mountGuardrails({ policies: createPolicyVersions(store.records), endpoint, audit, logger: log }),
     mountBudgets({
       ledger: store.ledger,
       overrides: createBudgetOverrides(store.records),
-      authorize,
+      endpoint,
       configured: (tenant) => policyOf(tenant).limits,
       channelsOf: (tenant) => channelNames.filter((name) => Object.hasOwn(tenants[tenant] ?? {}, name)),
       isAlone: (tenant) => Object.keys(tenants).every((name) => name === tenant),

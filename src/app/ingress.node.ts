@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { namesOf } from '../channels/registry.ts';
 import type { Config } from '../config/schema.ts';
+import { mountOpenApi } from '../server/api/openapi.ts';
 import { createApp } from '../server/app.ts';
 import { type CallbackDeps, mountCallbacks } from '../server/callbacks/callbacks.ts';
 import { mountOps } from '../server/health/routes.ts';
@@ -24,7 +25,7 @@ import type { Runtime } from './runtime.node.ts';
 const incomingOf = (c: AppContext): IncomingMessage => (c.env as { incoming: IncomingMessage }).incoming;
 
 /** Hooks, API, health and metrics on one port. */
-export async function startIngress(runtime: Runtime): Promise<Listening> {
+export async function startIngress(runtime: Runtime): Promise<Listening & { readonly app: App }> {
   const { clients, config, plugs, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain, tls } = runtime;
   const isTrusted = createTrust(config.server.trustedProxies ?? []);
   const newRequestId = createRequestIds(crypto.random(6));
@@ -65,13 +66,14 @@ export async function startIngress(runtime: Runtime): Promise<Listening> {
   const guards = tls?.asksClients === true ? [withCertificate((c) => isCertified(incomingOf(c)))] : [];
   const app = createApp({
     ...doors,
-    channelNames: namesOf(plugs.modules.filter(({ isForCallers }) => !isForCallers)),
+    channelNames: namesOf(plugs.modules.filter(({ callers }) => callers === undefined)),
     channel,
     isRelevant: relevanceOf(config, plugs.modules),
     mount: [
       mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }),
       ...callbackRoutes(config, { ...front, crypto, callbacks: store.callbacks }),
       acrossOrigins(config.api.corsOrigins ?? [], [behind(guards, controlRoutes(runtime, doors, channel))]),
+      mountOpenApi,
     ],
   });
   const { host = '0.0.0.0', port, bodyTimeout: bodyMs } = config.server;
@@ -85,6 +87,7 @@ export async function startIngress(runtime: Runtime): Promise<Listening> {
   const listening = await listen(app, { host, port, bodyMs, isTrusted, newRequestId, connections, tls });
   return {
     ...listening,
+    app,
     async close(graceMs) {
       await listening.close(graceMs);
       failures.close();

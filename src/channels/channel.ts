@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../core/errors.ts';
-import type { ChannelName, EventRecord, InboundEvent } from '../core/event.ts';
+import type { ChannelName, EventRecord, EventState, InboundEvent } from '../core/event.ts';
 import type { JsonObject } from '../core/json/json-text.ts';
 import type { KeeperReport } from '../core/kept-source.ts';
 import type { VendorTiming } from '../core/reply-timing.ts';
@@ -133,7 +133,18 @@ export interface Channel {
    * What a caller of the API, by the subject of their token, sees of an event of this channel; null when it is not
    * theirs. Absent where no caller delivers.
    */
-  readonly show?: (record: EventRecord, subject: string) => JsonObject | null;
+  readonly show?: (record: EventRecord, subject: string) => CallerView | null;
+}
+
+/** What a caller of the API sees of an event that they delivered; the shape is public. */
+export interface CallerView {
+  readonly event: string;
+  readonly conversation: string;
+  readonly state: EventState;
+  /** UTC, with milliseconds. */
+  readonly receivedAt: string;
+  readonly reply?: { readonly text: string };
+  readonly failure?: { readonly code: ErrorCode };
 }
 
 /** What a channel does with an accepted event in the worker, before an agent sees it. */

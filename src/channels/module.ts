@@ -71,9 +71,9 @@ export interface ChannelModule<Settings = unknown> {
   readonly hasThreads?: boolean;
   /**
    * Callers of the API deliver, and what their token says of them is the delivery's `proof` (`CallerProof`); no hook leads
-   * to it. Absent: a vendor delivers.
+   * to it. `message` is the body they send. Absent: a vendor delivers.
    */
-  readonly isForCallers?: boolean;
+  readonly callers?: { readonly message: z.ZodType };
   /** Something of the vendor's has to be kept alive (`OpenChannel.task`). */
   readonly isKept?: boolean;
   /** Why settings that are not parsed yet need `SALLYPORT_PUBLIC_URL`; null where they do not. Absent: they never do. */

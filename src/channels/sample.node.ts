@@ -27,6 +27,8 @@ export interface SignedDelivery {
   readonly expect: 'accepted' | 'duplicate' | 'refused';
   /** Where the reply is to be found, when the delivery is only a hint and its own event is never replied to. */
   readonly conversation?: string;
+  /** Where its sender asks for the reply (`CallerView`). Absent: operators ask for the event. */
+  readonly resultPath?: (eventId: string) => string;
 }
 
 /** What `dev` keeps so that it can play a vendor: the key that signs in its place, and what a channel keeps with it. */

@@ -56,9 +56,9 @@ function checkReplyTimeout({ maxAge: maxAgeMs, worker, tenants }: Timed, context
   const path = ['worker', 'replyTimeout'];
   if (context.issues.some((issue) => issue.path?.join() === path.join())) return;
   const modules: readonly ChannelModule[] = channelModules;
-  for (const { name, timing, isForCallers } of modules) {
+  for (const { name, timing, callers } of modules) {
     // A reply that is only kept cannot be lost on its way.
-    if (isForCallers || Object.values(tenants).every((one) => one[name] === undefined)) continue;
+    if (callers !== undefined || Object.values(tenants).every((one) => one[name] === undefined)) continue;
     const settledMs = settleMs(worker.replyTimeout, timing);
     if (settledMs < maxAgeMs) continue;
     context.addIssue({

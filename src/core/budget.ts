@@ -9,7 +9,7 @@ export const scopeKinds = ['global', 'tenant', 'channel', 'user', 'conversation'
 export type ScopeKind = (typeof scopeKinds)[number];
 
 /** For how long it is counted: one run (all attempts of a generation), or a part of the UTC calendar. */
-const budgetWindows = ['run', 'hour', 'day', 'month'] as const;
+export const budgetWindows = ['run', 'hour', 'day', 'month'] as const;
 export type BudgetWindow = (typeof budgetWindows)[number];
 
 /** Whole numbers, 0 or more. */
@@ -25,7 +25,8 @@ export type BudgetLimits = { readonly [S in ScopeKind]?: Limits | undefined };
 /** 10^15: sums of a few still fit a double, and it is a thousand million dollars. */
 const GREATEST = 1e15;
 
-const max = z.union([z.int().min(0).max(GREATEST), z.literal('unlimited')]);
+/** @see Max */
+export const maxSchema = z.union([z.int().min(0).max(GREATEST), z.literal('unlimited')]);
 
 const shapeOf = <T extends z.ZodType>(windows: T) =>
   z.strictObject({
@@ -37,9 +38,11 @@ const shapeOf = <T extends z.ZodType>(windows: T) =>
     seconds: windows.optional(),
   });
 
-const calendarLimits = shapeOf(z.strictObject({ hour: max.optional(), day: max.optional(), month: max.optional() }));
+const calendarLimits = shapeOf(
+  z.strictObject({ hour: maxSchema.optional(), day: maxSchema.optional(), month: maxSchema.optional() }),
+);
 /** A run is one run; there is nothing to limit. */
-const runLimits = shapeOf(z.strictObject({ run: max.optional() })).omit({ runs: true });
+const runLimits = shapeOf(z.strictObject({ run: maxSchema.optional() })).omit({ runs: true });
 
 /** Limits of a scope as the API takes and stores keep them. A run has only its own window; nothing else has that one. */
 export const limitsSchema = (scope: ScopeKind): z.ZodType<Limits> => (scope === 'run' ? runLimits : calendarLimits);

@@ -120,6 +120,8 @@ const errors = {
   /** An earlier request with the same key said something else. */
   ERR_IDEMPOTENCY_KEY_REUSED: { status: 409, title: 'The idempotency key was used for something else' },
   ERR_WRONG_STATE: { status: 409, title: 'The event is in another state' },
+  /** `If-Match` does not name what is there now (RFC 9110, 13.1.1). */
+  ERR_PRECONDITION_FAILED: { status: 412, title: 'The condition of the request does not hold' },
   ERR_REPLY_DELIVERED: { status: 409, title: 'Its reply was delivered' },
   /** Whoever asked may not approve the answer. */
   ERR_REVIEW_OWN: { status: 403, title: 'Whoever asked may not decide about the answer' },

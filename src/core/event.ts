@@ -80,7 +80,8 @@ export type EventState = (typeof eventStates)[number];
  * `delivered`: the vendor confirmed it. `unsent`: the channel has no credentials to reply with. `held`: a person decides
  * first, and `rejected` is what they decided.
  */
-export type ReplyState = 'delivered' | 'unsent' | 'ambiguous' | 'held' | 'rejected' | 'failed';
+export const replyStates = ['delivered', 'unsent', 'ambiguous', 'held', 'rejected', 'failed'] as const;
+export type ReplyState = (typeof replyStates)[number];
 
 export interface RunReply {
   readonly text: string;
@@ -97,6 +98,20 @@ export interface Usage {
 
 export const noUsage: Usage = { usdMicros: 0, inputTokens: 0, outputTokens: 0, modelCalls: 0, toolCalls: 0 };
 
+export const runOutcomes = [
+  'running',
+  'replied',
+  'silent',
+  'review',
+  'rejected',
+  'retry',
+  'waiting',
+  'parked',
+  'released',
+  'lost',
+  'ignored',
+] as const;
+
 /**
  * One attempt at an event. `outcome` is `running` until it ends, and `lost` when its worker never came back; `review` ends
  * it with a held reply and becomes `rejected` when that is what a person decides.
@@ -104,18 +119,7 @@ export const noUsage: Usage = { usdMicros: 0, inputTokens: 0, outputTokens: 0, m
 export interface Run {
   readonly startedAt: number;
   readonly finishedAt?: number;
-  readonly outcome:
-    | 'running'
-    | 'replied'
-    | 'silent'
-    | 'review'
-    | 'rejected'
-    | 'retry'
-    | 'waiting'
-    | 'parked'
-    | 'released'
-    | 'lost'
-    | 'ignored';
+  readonly outcome: (typeof runOutcomes)[number];
   readonly usage: Usage;
   /** Who was asked. */
   readonly agent?: string;

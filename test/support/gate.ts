@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Channel, Reader, Replier } from '../../src/channels/channel.ts';
 import { createChatChannel } from '../../src/channels/chat/channel.ts';
+import { messageSchema } from '../../src/channels/chat/message.ts';
 import { channelNames } from '../../src/channels/registry.ts';
 import { createSlackChannel, type SlackChannelDeps } from '../../src/channels/slack/module.ts';
 import { matchPolicy } from '../../src/channels/slack/receive/relevance.ts';
@@ -22,6 +23,7 @@ import { createSealer } from '../../src/scrub/seal.ts';
 import { mountAudit } from '../../src/server/api/audit.ts';
 import { mountBudgets } from '../../src/server/api/budgets.ts';
 import { mountChat } from '../../src/server/api/chat.ts';
+import { createEndpoint } from '../../src/server/api/endpoint.ts';
 import { mountEvents } from '../../src/server/api/events.ts';
 import { mountGuardrails } from '../../src/server/api/guardrails.ts';
 import { createContentReads } from '../../src/server/api/refusals.ts';
@@ -57,6 +59,8 @@ export interface GateOptions {
   /** The worker takes no more heads. */
   readonly isStopping?: () => boolean;
   readonly clock?: () => number;
+  /** By which tokens expire; default: the real one, which their makers have as well. */
+  readonly tokenClock?: () => number;
   readonly agent?: Agent;
   /** Made over the gate's store, instead of `agent`. */
   readonly agentOver?: (store: Store) => Agent;
@@ -129,12 +133,15 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
   });
   const reviews = reviewing(options.review);
   const audit = auditOver(store, clock);
-  const authorize = authorizeOver(store, {
-    settings: { jwtSecret: JWT_SECRET, ...options.api },
-    identifier,
-    guard: createApiGuard({ limits: store.limits, digest: identifier.digest, rate: options.apiRate ?? MANY }),
-    ...(options.logger === undefined ? {} : { logger: options.logger }),
-  });
+  const endpoint = createEndpoint(
+    authorizeOver(store, {
+      settings: { jwtSecret: JWT_SECRET, ...options.api },
+      identifier,
+      clock: options.tokenClock ?? Date.now,
+      guard: createApiGuard({ limits: store.limits, digest: identifier.digest, rate: options.apiRate ?? MANY }),
+      ...(options.logger === undefined ? {} : { logger: options.logger }),
+    }),
+  );
   const tellRead = createContentReads(audit);
   const front = {
     scrub,
@@ -161,25 +168,26 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
       ...(options.mount ?? []),
       ...(keysOf ? [mountCallbacks({ ...front, crypto: nodeCrypto, callbacks: store.callbacks, keysOf })] : []),
       acrossOrigins(options.corsOrigins ?? [], [
-        mountEvents({ events: store.events, authorize, audit, tellRead, channelNames }),
+        mountEvents({ events: store.events, endpoint, audit, tellRead, channelNames }),
         mountChat({
-          ...{ ...doors, authorize, events: store.events },
+          ...{ ...doors, endpoint, events: store.events },
           channel: (tenant) => (tenant === 'unknown' ? null : chat),
+          message: messageSchema,
         }),
-        mountAudit({ audit: store.audit, authorize }),
+        mountAudit({ audit: store.audit, endpoint }),
         mountReviews({
-          ...{ events: store.events, reviews: store.reviews, authorize, clock, ...reviews },
+          ...{ events: store.events, reviews: store.reviews, endpoint, clock, ...reviews },
           clean: (text) => scrub(text).value,
           checkReply: async (_, text) => options.checkReply?.(scrub(text).value) ?? scrub(text).value,
           audit,
           tellRead,
           logger: options.logger ?? silentLogger,
         }),
-        mountGuardrails({ policies: createPolicyVersions(store.records), authorize, audit, logger: silentLogger }),
+        mountGuardrails({ policies: createPolicyVersions(store.records), endpoint, audit, logger: silentLogger }),
         mountBudgets({
           ledger: store.ledger,
           overrides: createBudgetOverrides(store.records),
-          authorize,
+          endpoint,
           configured: () => options.budget?.limits ?? countedOnly,
           channelsOf: () => ['slack'],
           isAlone: () => options.isAlone ?? true,

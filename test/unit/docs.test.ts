@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { generated } from '../../scripts/api.ts';
 import { withTables } from '../../scripts/configuration.ts';
 import { environmentPaths } from '../../src/config/environment.ts';
 import { errorCodes } from '../../src/core/errors.ts';
@@ -25,6 +26,11 @@ test('every setting is documented', () => {
 test('the tables of the configuration are those that `npm run docs:configuration` writes', () => {
   const text = read('docs/configuration.md');
   expect(text, 'docs/configuration.md is stale: run `npm run docs:configuration`').toBe(withTables(text));
+});
+
+test('docs/api.md and the types of the API are those that `npm run docs:api` writes', async () => {
+  for (const { file, is, mustBe } of await generated())
+    expect(is, `${file} is stale: run \`npm run docs:api\``).toBe(mustBe);
 });
 
 test('the README stays short and shows the two commands', () => {

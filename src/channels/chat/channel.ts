@@ -2,7 +2,7 @@ import { SallyportError } from '../../core/errors.ts';
 import type { EventRecord } from '../../core/event.ts';
 import type { Identifier } from '../../core/identity.ts';
 import type { JsonObject } from '../../core/json/json-text.ts';
-import type { CallerProof, Channel, Respond } from '../channel.ts';
+import type { CallerProof, CallerView, Channel, Respond } from '../channel.ts';
 import { chatEvent, parseMessage } from './message.ts';
 
 export interface ChatChannelDeps {
@@ -39,14 +39,14 @@ const receiptFor =
     return { status: 202, headers: { 'content-type': 'application/json' }, body };
   };
 
-/** The shape is public. Another tenant's events are not even found, and another subject's are none of theirs. */
-function shownTo({ event, state, runs, failure }: EventRecord, subject: string): JsonObject | null {
+/** Another tenant's events are not even found, and another subject's are none of theirs. */
+function shownTo({ event, state, runs, failure }: EventRecord, subject: string): CallerView | null {
   if (event.author.id !== subject) return null;
   // What was held, rejected or refused is in the record too, and is not said to anybody.
   const reply = runs.findLast((run) => run.reply?.state === 'delivered')?.reply;
   return {
     event: event.id,
-    conversation: event.destination.conversation ?? '',
+    conversation: String(event.destination.conversation ?? ''),
     state,
     receivedAt: new Date(event.receivedAt).toISOString(),
     ...(reply === undefined ? {} : { reply: { text: reply.text } }),

@@ -1,23 +1,24 @@
 import { z } from 'zod';
 import type { Identifier } from '../../core/identity.ts';
-import { decodeText, parseJsonText } from '../../core/json/json-text.ts';
+import { decodeText, parseUniqueJson } from '../../core/json/json-text.ts';
 import { validated } from '../../core/validate.ts';
 import type { Delivery, ParsedEvent } from '../channel.ts';
 
-const messageSchema = z.strictObject({
+export const messageSchema = z.strictObject({
   conversation: z
     .string()
     .regex(/^[\w.:-]{1,100}$/, { error: 'must have 1 to 100 characters of A-Z a-z 0-9 _ . : -' })
-    .optional(),
+    .optional()
+    .describe('without one the message begins a new conversation'),
   text: z.string().regex(/\S/, { error: 'must not be blank' }),
-  idempotencyKey: z.string().min(1).max(255).optional(),
+  idempotencyKey: z.string().min(1).max(255).optional().describe('stands for this one message of this subject'),
 });
 
 /** What a caller says. */
 type Message = z.output<typeof messageSchema>;
 
 /** @throws SallyportError ERR_BODY_UNPARSABLE, ERR_INVALID_REQUEST */
-export const parseMessage = (body: Uint8Array): Message => validated(parseJsonText(decodeText(body)), messageSchema);
+export const parseMessage = (body: Uint8Array): Message => validated(parseUniqueJson(decodeText(body)), messageSchema);
 
 /**
  * A message as an event. An idempotency key names one message of one caller, so a conversation that was not given is made

@@ -1,5 +1,6 @@
 import type { ChannelModule } from '../module.ts';
 import { createChatChannel } from './channel.ts';
+import { messageSchema } from './message.ts';
 import { type ChatConfig, chatSchema, chatWindow } from './settings.ts';
 
 export const chatModule = {
@@ -9,7 +10,7 @@ export const chatModule = {
   hooks: [],
   samples: ['chat'],
   hasThreads: true,
-  isForCallers: true,
+  callers: { message: messageSchema },
   receive(_, { windowMs, bodyLimit, outcomeHeaders = true, identifier }) {
     const channel = createChatChannel({ identifier, windowMs, bodyLimit, outcomeHeaders });
     return (rest) => (rest.length === 0 ? channel : null);

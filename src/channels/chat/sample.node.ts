@@ -32,6 +32,7 @@ const delivery = (body: unknown, token: string, expect: SignedDelivery['expect']
   headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
   body: Buffer.from(JSON.stringify(body)),
   expect,
+  resultPath: (eventId) => `/chat/${eventId}`,
 });
 
 function bodyOf({ payload, text, thread, index }: SendOptions): unknown {

@@ -136,9 +136,9 @@ async function sendOnce(
     if (options.wait && outcome === 'accepted' && eventId !== null) {
       const api: Io =
         options.url === undefined ? io : { ...io, environment: { ...io.environment, SALLYPORT_URL: url.origin } };
-      const { conversation } = delivery;
+      const { conversation, resultPath } = delivery;
       const id = conversation === undefined ? eventId : await awaitEvent(api, tenant, conversation);
-      io.print(await awaitReply(api, tenant, id));
+      io.print(await awaitReply(api, tenant, resultPath?.(id) ?? `/events/${id}`));
     } else if (options.wait && delivery.expect !== 'refused' && outcome === null) {
       io.complain('nothing to wait for: the gate named no event (SALLYPORT_OUTCOME_HEADERS=1 makes it)');
     }
@@ -185,9 +185,13 @@ function whole(name: string, text: string, max: number): number {
   return parsed.data;
 }
 
+const reply = z.object({ text: z.string(), state: z.string().optional() }).optional();
+
+/** An event as operators see it, or what its sender sees of it. */
 const shape = z.object({
   state: z.string(),
-  runs: z.array(z.object({ outcome: z.string(), reply: z.object({ text: z.string(), state: z.string() }).optional() })),
+  runs: z.array(z.object({ reply })).default([]),
+  reply,
   failure: z.object({ code: z.string() }).optional(),
 });
 
@@ -211,14 +215,14 @@ async function awaitEvent(io: Io, tenant: string, conversation: string): Promise
 }
 
 /** Waits for an event's end and returns what to print. @throws Exit 1 when it failed or did not end in time. */
-async function awaitReply(io: Io, tenant: string, eventId: string): Promise<string> {
+async function awaitReply(io: Io, tenant: string, path: string): Promise<string> {
   const giveUpAt = Date.now() + TIMEOUT_MS;
   while (Date.now() < giveUpAt) {
-    const event = shape.parse(await callApi(io, tenant, 'GET', `/events/${eventId}`));
-    const reply = event.runs.findLast((run) => run.reply !== undefined)?.reply;
+    const event = shape.parse(await callApi(io, tenant, 'GET', path));
+    const last = event.reply ?? event.runs.findLast((run) => run.reply !== undefined)?.reply;
     if (event.state === 'done') {
-      if (reply === undefined) return 'the run ended without a reply';
-      return reply.state === 'unsent' ? `${reply.text}\n(not posted: the channel has no credentials here)` : reply.text;
+      if (last === undefined) return 'the run ended without a reply';
+      return last.state === 'unsent' ? `${last.text}\n(not posted: the channel has no credentials here)` : last.text;
     }
     if (['parked', 'ignored', 'conflict', 'expired', 'review'].includes(event.state)) {
       throw new Exit(EXIT.failed, inLine(`the event is ${event.state} ${event.failure?.code ?? ''}`.trim()));

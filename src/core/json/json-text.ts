@@ -38,6 +38,17 @@ export function parseJsonText(text: string): JsonValue {
  */
 export const hasMembersBeside = (value: JsonValue, text: string): boolean => colonsIn(text) !== membersOf(value);
 
+/**
+ * Parses JSON of a caller, who can send it again: members that are repeated, and `__proto__`, are refused instead of
+ * leaving it to each reader what they mean.
+ * @throws SallyportError ERR_BODY_UNPARSABLE, as `parseJsonText` and for such members anywhere
+ */
+export function parseUniqueJson(text: string): JsonValue {
+  const value = parseJsonText(text);
+  if (hasMembersBeside(value, text)) throw unparsable('the JSON repeats a member, or has a member __proto__');
+  return value;
+}
+
 function colonsIn(text: string): number {
   let colons = 0;
   for (let at = 0; at < text.length; at += 1) {

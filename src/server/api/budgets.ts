@@ -2,9 +2,12 @@ import { z } from 'zod';
 import type { RecordAudit } from '../../core/audit/entry.ts';
 import {
   type BudgetLimits,
+  budgetWindows,
   limitsOf,
   limitsSchema,
+  maxSchema,
   mergeBudgets,
+  resources,
   type ScopeKind,
   scopeKinds,
 } from '../../core/budget.ts';
@@ -15,13 +18,13 @@ import type { Logger } from '../../core/logger.ts';
 import { type AccountLimit, accountOf, type Ledger } from '../../queue/ledger.ts';
 import type { BudgetOverrides } from '../../queue/records/budget-overrides.ts';
 import type { App } from '../http/context.ts';
-import type { Authorize } from './auth.ts';
-import { readJson } from './request.ts';
+import { type Endpoint, json } from './endpoint.ts';
+import { count, instant } from './shapes.ts';
 
 export interface BudgetRoutesDeps {
   readonly ledger: Ledger;
   readonly overrides: BudgetOverrides;
-  readonly authorize: Authorize;
+  readonly endpoint: Endpoint;
   /** What the configuration allows a tenant. */
   readonly configured: (tenant: string) => BudgetLimits;
   readonly channelsOf: (tenant: string) => readonly ChannelName[];
@@ -31,41 +34,91 @@ export interface BudgetRoutesDeps {
   readonly logger: Logger;
 }
 
-const killBody = z.strictObject({ on: z.boolean() });
+const killBody = z.strictObject({ on: z.boolean().describe('true: no call of a model or a tool is made any more') });
+
+const limitShape = z.object({
+  scope: z.enum(scopeKinds),
+  resource: z.enum(resources),
+  window: z.enum(budgetWindows),
+  max: maxSchema,
+  setBy: z.enum(['configuration', 'operator']),
+  channel: z.string().optional(),
+  spent: count.optional().describe('absent where each person, conversation or run has an account of its own'),
+  reserved: count.optional(),
+  resetsAt: instant.nullable().optional(),
+});
+const budgetsShape = z
+  .object({ tenant: z.string(), killed: z.boolean(), limits: z.array(limitShape) })
+  .meta({ id: 'Budgets', description: 'What a tenant may use and has used.' });
+
+const scopeParams = z.object({ scope: z.enum(scopeKinds, { error: 'no such scope' }) });
+const limitsBody = z
+  .union([limitsSchema('tenant'), limitsSchema('run')])
+  .describe('limits by resource and window; `run` is the only window of the scope `run`, and of no other');
 
 /** `/budgets`: what a tenant may use and has used, and its kill switch. Every call sees and changes only its own tenant. */
 export const mountBudgets =
   (deps: BudgetRoutesDeps) =>
   (app: App): void => {
-    const { ledger, overrides, authorize, isAlone, audit, logger } = deps;
+    const { ledger, overrides, endpoint, isAlone, audit, logger } = deps;
 
-    app.get('/budgets', async (c) => {
-      const { tenant } = await authorize(c, 'budgets:read');
-      return c.json(await view(tenant, deps));
-    });
-    app.post('/budgets/kill', async (c) => {
-      const { tenant, subject: by } = await authorize(c, 'budgets:write');
-      const { on } = await readJson(c, killBody);
-      await audit(tenant, [{ actor: `user:${by}`, action: 'budget.kill', subject: tenant, data: { on } }]);
-      await ledger.kill(tenant, on);
-      logger.warn({ tenant, on }, 'kill-switch.turned');
-      return c.json({ killed: on });
-    });
-    app.put('/budgets/:scope', async (c) => {
-      const { tenant, subject: by } = await authorize(c, 'budgets:write');
-      const scope = scopeKinds.find((kind) => kind === c.req.param('scope'));
-      if (scope === undefined) throw new SallyportError('ERR_NOT_FOUND', 'no such scope');
-      if (scope === 'global' && !isAlone(tenant)) throw new SallyportError('ERR_FORBIDDEN', 'it is not theirs alone');
-      const limits = await readJson(c, limitsSchema(scope));
-      const data = { limits: JSON.parse(JSON.stringify(limits)) as JsonObject };
-      await audit(tenant, [{ actor: `user:${by}`, action: 'budget.changed', subject: scope, data }]);
-      await overrides.write(tenant, scope, limits);
-      logger.warn({ tenant, scope }, 'budget.changed');
-      return c.json(await view(tenant, deps));
-    });
+    const show = {
+      id: 'getBudgets',
+      summary: 'Show limits and what was used of them',
+      scope: 'budgets:read',
+      answers: { 200: { description: 'every limit that holds for the tenant', body: budgetsShape } },
+    } as const;
+    app.get(
+      '/budgets',
+      endpoint(show, async ({ caller }) => json(200, await view(caller.tenant, deps))),
+    );
+
+    const kill = {
+      id: 'setKillSwitch',
+      summary: 'Turn the kill switch of the tenant',
+      description: 'While it is on, no call of a model or a tool is made, in runs that are going on as well.',
+      scope: 'budgets:write',
+      body: killBody,
+      answers: { 200: { description: 'turned', body: z.object({ killed: z.boolean() }) } },
+    } as const;
+    app.post(
+      '/budgets/kill',
+      endpoint(kill, async ({ caller: { tenant, subject: by }, body: { on } }) => {
+        await audit(tenant, [{ actor: `user:${by}`, action: 'budget.kill', subject: tenant, data: { on } }]);
+        await ledger.kill(tenant, on);
+        logger.warn({ tenant, on }, 'kill-switch.turned');
+        return json(200, { killed: on });
+      }),
+    );
+
+    const change = {
+      id: 'setLimits',
+      summary: 'Replace the limits of a scope',
+      description: 'They stand over those of the configuration; an empty object removes them.',
+      scope: 'budgets:write',
+      params: scopeParams,
+      body: limitsBody,
+      bodyFor: ({ scope }: z.output<typeof scopeParams>) => limitsSchema(scope),
+      answers: { 200: { description: 'every limit as it is now', body: budgetsShape } },
+      errors: ['ERR_FORBIDDEN'],
+    } as const;
+    app.put(
+      '/budgets/:scope',
+      endpoint(change, async ({ caller: { tenant, subject: by }, params: { scope }, body: limits }) => {
+        if (scope === 'global' && !isAlone(tenant)) throw new SallyportError('ERR_FORBIDDEN', 'it is not theirs alone');
+        const data = { limits: JSON.parse(JSON.stringify(limits)) as JsonObject };
+        await audit(tenant, [{ actor: `user:${by}`, action: 'budget.changed', subject: scope, data }]);
+        await overrides.write(tenant, scope, limits);
+        logger.warn({ tenant, scope }, 'budget.changed');
+        return json(200, await view(tenant, deps));
+      }),
+    );
   };
 
-async function view(tenant: string, { ledger, overrides, configured, channelsOf, isAlone }: BudgetRoutesDeps) {
+async function view(
+  tenant: string,
+  { ledger, overrides, configured, channelsOf, isAlone }: BudgetRoutesDeps,
+): Promise<z.input<typeof budgetsShape>> {
   const set = await overrides.read(tenant);
   const sources = { tenant, configured: configured(tenant), set, channels: channelsOf(tenant) };
   const [limits, killed] = await Promise.all([

@@ -1,44 +1,78 @@
 import { z } from 'zod';
 import type { AuditAction, RecordAudit } from '../../core/audit/entry.ts';
 import { codeOf, SallyportError } from '../../core/errors.ts';
-import { type ChannelName, type EventRecord, type EventState, eventStates, type Run } from '../../core/event.ts';
+import {
+  type ChannelName,
+  type EventRecord,
+  type EventState,
+  eventStates,
+  type Run,
+  replyStates,
+  runOutcomes,
+} from '../../core/event.ts';
 import type { JsonObject } from '../../core/json/json-text.ts';
-import type { Scope } from '../../core/scope.ts';
 import type { EventFilter, Events, Resolved, Transition } from '../../queue/events.ts';
-import type { App, AppContext } from '../http/context.ts';
-import type { Authorize } from './auth.ts';
+import type { App } from '../http/context.ts';
+import type { Caller } from './auth.ts';
+import { type Endpoint, json } from './endpoint.ts';
 import type { TellRead } from './refusals.ts';
-import { eventId, notFound, pageQuery, readJson, readQuery } from './request.ts';
+import { notFound, pageQuery } from './request.ts';
+import { count, errorCode, eventParams, failure, instant, nextCursor } from './shapes.ts';
 
 const resolveBody = z.strictObject({
-  effect: z.string().min(1).max(200),
+  effect: z.string().min(1).max(200).describe('its step in the journal, such as `reply`'),
   outcome: z.enum(['delivered', 'not_delivered']),
 });
+
+const runShape = z.object({
+  startedAt: instant,
+  finishedAt: instant.nullable(),
+  outcome: z.enum(runOutcomes),
+  usage: z.object({ usdMicros: count, inputTokens: count, outputTokens: count, modelCalls: count, toolCalls: count }),
+  agent: z.string().optional(),
+  reply: z.object({ text: z.string(), state: z.enum(replyStates) }).optional(),
+  code: errorCode.optional(),
+});
+
+const eventShape = z
+  .object({
+    id: z.string(),
+    tenant: z.string(),
+    channel: z.string(),
+    kind: z.string(),
+    state: z.enum(eventStates),
+    generation: count.describe('1 at first; each redrive adds one'),
+    receivedAt: instant,
+    deliveries: count.describe('the first included'),
+    attempts: count.describe('in this generation'),
+    conversation: z.string(),
+    mentioned: z.boolean(),
+    runs: z.array(runShape),
+    failure: failure.optional(),
+  })
+  .meta({ id: 'Event', description: 'What was accepted and what became of it; not what its sender wrote.' });
+
+const changedAnswer = { 200: { description: 'the event as it is now', body: eventShape } };
 
 /** `/events`: what was accepted and what became of it. Every call sees only its own tenant. */
 export const mountEvents =
   ({
     events,
-    authorize,
+    endpoint,
     audit,
     tellRead,
     channelNames,
   }: {
     readonly events: Events;
-    readonly authorize: Authorize;
+    readonly endpoint: Endpoint;
     readonly audit: RecordAudit;
     readonly tellRead: TellRead;
     /** What `channel` may ask for. */
     readonly channelNames: readonly ChannelName[];
   }) =>
   (app: App): void => {
-    const query = eventQuery(channelNames);
-
     /** Puts what an operator does to an event into the audit, does it, and answers with the changed event. */
-    const change = async (c: AppContext, scope: Scope, planOf: (id: string) => Promise<Change> | Change) => {
-      const { tenant, subject } = await authorize(c, scope);
-      const id = eventId(c);
-      const { action, from, data, make } = await planOf(id);
+    const change = async ({ tenant, subject }: Caller, id: string, { action, from, data, make }: Change) => {
       const before = await events.get(tenant, id);
       if (before === null) throw notFound();
       if (!from.includes(before.state)) throw wrongState();
@@ -46,7 +80,7 @@ export const mountEvents =
       await audit(tenant, [{ ...about, action, data: data(before) }]);
       const transition = await make(tenant);
       try {
-        return c.json(changed(transition));
+        return json(200, changed(transition));
       } catch (error) {
         // Another caller, or the event's own run, was faster; the entry says too much.
         await audit(tenant, [{ ...about, action: 'event.refused', data: { code: codeOf(error) } }]);
@@ -54,45 +88,104 @@ export const mountEvents =
       }
     };
 
-    app.get('/events', async (c) => {
-      const { tenant, subject } = await authorize(c, 'events:read');
-      const page = await events.list(tenant, withoutUndefined(readQuery(c, query)));
-      if (page.events.some(holdsContent)) await tellRead(tenant, subject, 'events');
-      return c.json({ events: page.events.map(eventView), cursor: page.cursor ?? null });
-    });
-    app.get('/events/:id', async (c) => {
-      const { tenant, subject } = await authorize(c, 'events:read');
-      const record = await events.get(tenant, eventId(c));
-      if (record === null) throw notFound();
-      if (holdsContent(record)) await tellRead(tenant, subject, record.event.id);
-      return c.json(eventView(record));
-    });
-    app.post('/events/:id/redrive', (c) =>
-      change(c, 'events:write', (id) => ({
-        action: 'event.redriven',
-        from: ['parked'],
-        data: ({ generation }) => ({ generation: generation + 1 }),
-        make: (tenant) => events.redrive(tenant, id),
-      })),
+    const list = {
+      id: 'listEvents',
+      summary: 'List events, the latest first',
+      scope: 'events:read',
+      query: eventQuery(channelNames),
+      answers: {
+        200: { description: 'a page', body: z.object({ events: z.array(eventShape), cursor: nextCursor }) },
+      },
+    } as const;
+    app.get(
+      '/events',
+      endpoint(list, async ({ caller, query }) => {
+        const page = await events.list(caller.tenant, withoutUndefined(query));
+        if (page.events.some(holdsContent)) await tellRead(caller.tenant, caller.subject, 'events');
+        return json(200, { events: page.events.map(eventView), cursor: page.cursor ?? null });
+      }),
     );
-    app.post('/events/:id/resolve', (c) =>
-      change(c, 'events:write', async (id) => {
-        const { effect, outcome } = await readJson(c, resolveBody);
-        return {
+
+    const show = {
+      id: 'getEvent',
+      summary: 'Show an event with its runs',
+      scope: 'events:read',
+      params: eventParams,
+      answers: { 200: { description: 'the event', body: eventShape } },
+    } as const;
+    app.get(
+      '/events/:id',
+      endpoint(show, async ({ caller, params }) => {
+        const record = await events.get(caller.tenant, params.id);
+        if (record === null) throw notFound();
+        if (holdsContent(record)) await tellRead(caller.tenant, caller.subject, params.id);
+        return json(200, eventView(record));
+      }),
+    );
+
+    const redrive = {
+      id: 'redriveEvent',
+      summary: 'Run a parked event again',
+      description: 'As a new generation, at the end of its conversation.',
+      scope: 'events:write',
+      params: eventParams,
+      answers: changedAnswer,
+      errors: ['ERR_WRONG_STATE', 'ERR_REPLY_DELIVERED', 'ERR_AMBIGUOUS_EFFECT'],
+    } as const;
+    app.post(
+      '/events/:id/redrive',
+      endpoint(redrive, ({ caller, params: { id } }) =>
+        change(caller, id, {
+          action: 'event.redriven',
+          from: ['parked'],
+          data: ({ generation }) => ({ generation: generation + 1 }),
+          make: (tenant) => events.redrive(tenant, id),
+        }),
+      ),
+    );
+
+    const resolve = {
+      id: 'resolveEffect',
+      summary: 'Say what became of an effect with an unknown outcome',
+      description:
+        'For an event that is parked with `ERR_AMBIGUOUS_EFFECT`. `delivered` ends it; `not_delivered` allows a redrive.',
+      scope: 'events:write',
+      params: eventParams,
+      body: resolveBody,
+      answers: changedAnswer,
+      errors: ['ERR_WRONG_STATE'],
+    } as const;
+    app.post(
+      '/events/:id/resolve',
+      endpoint(resolve, ({ caller, params: { id }, body: { effect, outcome } }) =>
+        change(caller, id, {
           action: 'event.resolved',
           from: ['parked'],
           data: ({ generation }) => ({ generation, effect, outcome }),
           make: (tenant) => events.resolve(tenant, id, effect, outcome),
-        };
-      }),
+        }),
+      ),
     );
-    app.post('/events/:id/park', (c) =>
-      change(c, 'events:write', (id) => ({
-        action: 'event.parked',
-        from: ['queued', 'running', 'waiting'],
-        data: ({ generation }) => ({ generation, code: 'ERR_PARKED_BY_OPERATOR' }),
-        make: (tenant) => events.park(tenant, id),
-      })),
+
+    const park = {
+      id: 'parkEvent',
+      summary: 'Take an event out of its conversation until it is redriven',
+      description: 'A run that is going on loses its lease and sends nothing more.',
+      scope: 'events:write',
+      params: eventParams,
+      answers: changedAnswer,
+      errors: ['ERR_WRONG_STATE'],
+    } as const;
+    app.post(
+      '/events/:id/park',
+      endpoint(park, ({ caller, params: { id } }) =>
+        change(caller, id, {
+          action: 'event.parked',
+          from: ['queued', 'running', 'waiting'],
+          data: ({ generation }) => ({ generation, code: 'ERR_PARKED_BY_OPERATOR' }),
+          make: (tenant) => events.park(tenant, id),
+        }),
+      ),
     );
   };
 
@@ -111,7 +204,7 @@ const holdsContent = ({ runs }: EventRecord): boolean => runs.some(({ reply }) =
 
 const wrongState = (): SallyportError => new SallyportError('ERR_WRONG_STATE', 'the event is in another state');
 
-function changed(transition: Transition | Resolved): EventView {
+function changed(transition: Transition | Resolved): z.input<typeof eventShape> {
   switch (transition.kind) {
     case 'ok':
       return eventView(transition.record);
@@ -146,7 +239,8 @@ function withoutUndefined({ state, channel, cursor, limit }: z.output<ReturnType
 }
 
 /** An event as the API shows it; the shape is public. */
-function eventView({ event, state, generation, attempts, deliveries, runs, failure }: EventRecord) {
+function eventView(record: EventRecord): z.input<typeof eventShape> {
+  const { event, state, generation, attempts, deliveries, runs, failure: failed } = record;
   return {
     id: event.id,
     tenant: event.tenant,
@@ -160,13 +254,11 @@ function eventView({ event, state, generation, attempts, deliveries, runs, failu
     conversation: event.conversation.name,
     mentioned: event.mentioned,
     runs: runs.map(runView),
-    ...(failure === undefined ? {} : { failure }),
+    ...(failed === undefined ? {} : { failure: failed }),
   };
 }
 
-type EventView = ReturnType<typeof eventView>;
-
-function runView({ startedAt, finishedAt, outcome, usage, agent, reply, code }: Run) {
+function runView({ startedAt, finishedAt, outcome, usage, agent, reply, code }: Run): z.input<typeof runShape> {
   return {
     startedAt: new Date(startedAt).toISOString(),
     finishedAt: finishedAt === undefined ? null : new Date(finishedAt).toISOString(),

@@ -1,36 +1,65 @@
+import { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import type { KeeperReports, StoredReport } from '../../queue/records/keeper-reports.ts';
 import type { App } from '../http/context.ts';
-import type { Authorize } from './auth.ts';
+import { type Endpoint, json } from './endpoint.ts';
+import { errorCode, instant } from './shapes.ts';
+
+const subscriptionsShape = z.object({
+  checkedAt: instant.nullable().describe('everything in the list is at least that fresh; null before the first look'),
+  subscriptions: z.array(
+    z.object({
+      channel: z.string(),
+      name: z.string(),
+      state: z.enum(['active', 'failing', 'lapsed']),
+      expiresAt: instant.nullable(),
+      lastEventAt: instant.nullable(),
+      code: errorCode.optional(),
+    }),
+  ),
+});
 
 /** `/subscriptions`: what the keeper knows of the sources of the caller's tenant, and a way to have it look now. */
 export const mountSubscriptions =
   ({
     reports,
-    authorize,
+    endpoint,
     clock,
   }: {
     readonly reports: KeeperReports;
-    readonly authorize: Authorize;
+    readonly endpoint: Endpoint;
     readonly clock: Clock;
   }) =>
   (app: App): void => {
-    app.get('/subscriptions', async (c) => {
-      const { tenant } = await authorize(c, 'subscriptions:read');
-      return c.json(view(await reports.read(tenant)));
-    });
-    app.post('/subscriptions/sync', async (c) => {
-      const { tenant } = await authorize(c, 'subscriptions:write');
-      const at = clock();
-      await reports.requestSync(tenant, at);
-      return c.json({ requestedAt: new Date(at).toISOString() }, 202);
-    });
+    const list = {
+      id: 'listSubscriptions',
+      summary: 'List subscriptions and watches at vendors',
+      scope: 'subscriptions:read',
+      answers: { 200: { description: 'what the keeper found at its last look', body: subscriptionsShape } },
+    } as const;
+    app.get(
+      '/subscriptions',
+      endpoint(list, async ({ caller }) => json(200, view(await reports.read(caller.tenant)))),
+    );
+    const sync = {
+      id: 'syncSubscriptions',
+      summary: 'Have the keeper look at once',
+      scope: 'subscriptions:write',
+      answers: { 202: { description: 'asked for', body: z.object({ requestedAt: instant }) } },
+    } as const;
+    app.post(
+      '/subscriptions/sync',
+      endpoint(sync, async ({ caller }) => {
+        const at = clock();
+        await reports.requestSync(caller.tenant, at);
+        return json(202, { requestedAt: new Date(at).toISOString() });
+      }),
+    );
   };
 
 const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
 
-/** `checkedAt` is the oldest look: everything in the list is at least that fresh. Null before the first. */
-function view(reports: ReadonlyMap<string, StoredReport>) {
+function view(reports: ReadonlyMap<string, StoredReport>): z.input<typeof subscriptionsShape> {
   const looks = [...reports.values()];
   return {
     checkedAt: iso(looks.length === 0 ? null : Math.min(...looks.map(({ at }) => at))),

@@ -1,8 +1,53 @@
+import { z } from 'zod';
 import type { Crypto } from '../../core/crypto/crypto.ts';
 import { toUtf8 } from '../../core/crypto/encoding.ts';
 import type { Metrics } from '../../ops/metrics.ts';
 import type { ReadyMonitor } from '../../ops/ready.ts';
+import { describeRoute, type RouteAbout } from '../api/endpoint.ts';
+import { errorCode } from '../api/shapes.ts';
 import type { App, AppContext } from '../http/context.ts';
+
+const health: RouteAbout = {
+  id: 'getHealth',
+  summary: 'Whether the process is alive',
+  description: 'It depends on nothing else.',
+  scope: null,
+  answers: { 200: { description: 'it is', body: z.object({ status: z.literal('ok') }) } },
+};
+
+const readiness = z.object({
+  status: z.enum(['ok', 'failed']),
+  checks: z.record(
+    z.string(),
+    z.object({
+      status: z.enum(['ok', 'degraded', 'failed']),
+      latencyMs: z.number().describe('milliseconds that the latest look took'),
+      code: errorCode.optional(),
+    }),
+  ),
+});
+const ready: RouteAbout = {
+  id: 'getReadiness',
+  summary: 'Whether the process takes traffic',
+  description: 'The results of checks that run in the background.',
+  scope: null,
+  answers: {
+    200: { description: 'it does', body: readiness },
+    503: { description: 'it does not', body: readiness },
+  },
+};
+
+const metrics: RouteAbout = {
+  id: 'getMetrics',
+  summary: 'Metrics for Prometheus',
+  description:
+    'For the bearer of `SALLYPORT_METRICS_TOKEN`, which is no token of the API. Where that is not set, there is no such route.',
+  scope: null,
+  answers: {
+    200: { description: 'the text format of Prometheus', content: 'text/plain' },
+    401: { description: 'another token, or none' },
+  },
+};
 
 /** `/health`, `/ready` and `/metrics`. */
 export const mountOps =
@@ -14,19 +59,28 @@ export const mountOps =
     readonly crypto: Crypto;
   }) =>
   (app: App): void => {
-    app.get('/health', (c) => c.json({ status: 'ok' }));
-    app.get('/ready', (c) => {
-      const now = deps.ready.current();
-      return c.json(now, now.status === 'ok' ? 200 : 503);
-    });
+    app.get(
+      '/health',
+      describeRoute(health, (c: AppContext) => c.json({ status: 'ok' })),
+    );
+    app.get(
+      '/ready',
+      describeRoute(ready, (c: AppContext) => {
+        const now = deps.ready.current();
+        return c.json(now, now.status === 'ok' ? 200 : 503);
+      }),
+    );
     const { metricsToken } = deps;
     if (metricsToken === undefined) return;
-    app.get('/metrics', async (c) => {
-      if (!isBearer(c, metricsToken, deps.crypto)) {
-        return new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer' } });
-      }
-      return c.body(await deps.metrics.render(), 200, { 'content-type': deps.metrics.contentType });
-    });
+    app.get(
+      '/metrics',
+      describeRoute(metrics, async (c: AppContext) => {
+        if (!isBearer(c, metricsToken, deps.crypto)) {
+          return new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer' } });
+        }
+        return c.body(await deps.metrics.render(), 200, { 'content-type': deps.metrics.contentType });
+      }),
+    );
   };
 
 /** Compares digests, so that neither the length nor the first wrong character shows in the time. */

@@ -29,7 +29,14 @@ function routesOf(mounts: readonly Mount[]): Hono['routes'] {
 }
 
 /** Headers of the API's requests that a browser asks about first. */
-const REQUEST_HEADERS = ['authorization', 'content-type', 'idempotency-key', 'if-match', 'if-none-match'];
+const REQUEST_HEADERS = [
+  'authorization',
+  'content-type',
+  'idempotency-key',
+  'if-match',
+  'if-none-match',
+  'last-event-id',
+];
 /** Headers of the API's answers that a script may read. */
 const ANSWER_HEADERS = ['etag', 'retry-after', 'www-authenticate', 'x-request-id'];
 /** Seconds for which a browser need not ask again. Chromium's maximum is two hours. */

@@ -16,7 +16,7 @@ export function toResponse(answer: Answer, requestId: string, extra?: Readonly<R
 }
 
 /** Statuses of answers that say what to change. What went wrong on our side is in the log, by the request's id. */
-const explained: ReadonlySet<number> = new Set([400, 403, 404, 409]);
+const explained: ReadonlySet<number> = new Set([400, 403, 404, 409, 412]);
 
 /**
  * RFC 9457 problem details of anything thrown. The texts are ours; nothing the caller sent is in them. `errors` has each

@@ -267,10 +267,16 @@ test('an effect of which nobody knows whether it happened keeps the event from b
 });
 
 test.each([
-  ['PUT', '/events'],
-  ['POST', '/events'],
-  ['DELETE', '/events/ev_00000000000000000000000000'],
-  ['GET', '/events/ev_00000000000000000000000000/park'],
+  ['PUT', '/events', 'GET, HEAD'],
+  ['POST', '/events', 'GET, HEAD'],
+  ['DELETE', '/events/ev_00000000000000000000000000', 'GET, HEAD'],
+  ['GET', '/events/ev_00000000000000000000000000/park', 'POST'],
+])('%s %s has other methods', async (method, path, allow) => {
+  const response = await gate.app.request(path, { method });
+  expect([response.status, response.headers.get('allow')]).toEqual([405, allow]);
+});
+
+test.each([
   ['POST', '/events/ev_00000000000000000000000000/frob'],
   ['GET', '/event'],
 ])('%s %s is no route', async (method, path) => {

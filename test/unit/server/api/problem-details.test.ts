@@ -100,7 +100,38 @@ describe('a 400 says which field is wrong and what it may be', () => {
   test('a body that is not JSON', async () => {
     const { status, json: body } = await call('/budgets/kill', { method: 'POST', body: `{${CANARY}` });
     expect(status).toBe(400);
-    expect(body).toMatchObject({ code: 'ERR_BODY_UNPARSABLE', detail: 'the body must be JSON, in UTF-8' });
+    expect(body).toMatchObject({ code: 'ERR_BODY_UNPARSABLE', detail: 'the body is not JSON' });
+  });
+
+  test.each([
+    ['at the top', `{"on":true,"on":false}`],
+    ['alike', `{"on":true,"on":true}`],
+    ['deep down, spelled in two ways', `{"on":true,"x":[{"y":{"\\u0061":1,"a":2}}]}`],
+    ['that is __proto__', `{"on":true,"__proto__":{"on":false}}`],
+    ['that is __proto__, escaped and deep down', `{"on":true,"x":[{"\\u005f_proto__":1}]}`],
+  ])('a member that is repeated: %s', async (_, body) => {
+    const answer = await call('/budgets/kill', { method: 'POST', body });
+    expect(answer.status).toBe(400);
+    const detail = 'the JSON repeats a member, or has a member __proto__';
+    expect(answer.json).toMatchObject({ code: 'ERR_BODY_UNPARSABLE', detail });
+    const said = await call('/chat', {
+      method: 'POST',
+      body: body.replaceAll('"on":', '"text":'),
+      scope: 'chat:write',
+    });
+    expect([said.status, said.json.code]).toEqual([400, 'ERR_BODY_UNPARSABLE']);
+  });
+
+  test('colons and names within strings are no members', async () => {
+    const body = JSON.stringify({ on: true, '"__proto__": {"a": 1, "a": 2}': 'x' });
+    const { status, json: problem } = await call('/budgets/kill', { method: 'POST', body });
+    expect([status, problem.code]).toEqual([400, 'ERR_INVALID_REQUEST']);
+  });
+
+  test('a body that is nested too deeply', async () => {
+    const body = `{"on":${'['.repeat(5_000)}${']'.repeat(5_000)}}`;
+    const { status, json: problem } = await call('/budgets/kill', { method: 'POST', body });
+    expect([status, problem.code]).toEqual([400, 'ERR_BODY_UNPARSABLE']);
   });
 
   test('no more than ten of a thousand fields', async () => {

@@ -6,6 +6,7 @@ import { createBudgetOverrides } from '../../../../src/queue/records/budget-over
 import { createKeeperReports } from '../../../../src/queue/records/keeper-reports.ts';
 import { createPolicyVersions } from '../../../../src/queue/records/policy-versions.ts';
 import type { Store } from '../../../../src/queue/store.ts';
+import { createEndpoint } from '../../../../src/server/api/endpoint.ts';
 import { mountSubscriptions } from '../../../../src/server/api/subscriptions.ts';
 import type { App } from '../../../../src/server/http/context.ts';
 import { acceptOne, parkOne, takeHead } from '../../../contracts/harness.ts';
@@ -31,7 +32,7 @@ beforeEach(async () => {
   app.route('/', gate.app);
   mountSubscriptions({
     reports: createKeeperReports(store.records),
-    authorize: authorizeOver(store, { settings: { jwtSecret: JWT_SECRET } }),
+    endpoint: createEndpoint(authorizeOver(store, { settings: { jwtSecret: JWT_SECRET } })),
     clock: Date.now,
   })(app);
   await fill(store);
