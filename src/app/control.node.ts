@@ -14,6 +14,7 @@ import { mountEvents } from '../server/api/events.ts';
 import { mountGuardrails } from '../server/api/guardrails.ts';
 import { createContentReads, createTokenRefused } from '../server/api/refusals.ts';
 import { type HeldRecord, mountReviews } from '../server/api/reviews.ts';
+import { mountRevocations } from '../server/api/revocations.ts';
 import { mountSubscriptions } from '../server/api/subscriptions.ts';
 import { createApiVerifier, SKEW_MS } from '../server/api/token.ts';
 import type { DeliverDeps, HookDeps } from '../server/hooks/hooks.ts';
@@ -63,6 +64,14 @@ export function controlRoutes(
       clock: Date.now,
       audit,
       tellRead,
+      logger: log,
+    }),
+    mountRevocations({
+      revocations,
+      endpoint,
+      clean: (text) => scrub(text).value,
+      audit,
+      clock: Date.now,
       logger: log,
     }),
     mountSubscriptions({ reports: createKeeperReports(store.records), endpoint, clock: Date.now }),

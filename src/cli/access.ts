@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { TokenSpoil } from '../channels/sample.node.ts';
 import type { Config } from '../config/schema.ts';
 import { toUtf8 } from '../core/crypto/encoding.ts';
+import { scopes } from '../core/scope.ts';
 import { trimEndOf } from '../core/text/cap.ts';
 import { parseUrl } from '../core/text/url.ts';
 import { oneLine } from './error-line.ts';
@@ -18,12 +19,14 @@ export interface TokenClaims {
 }
 
 /**
- * An HS256 token as the API with these settings wants it, or null where they hold no secret to make one with.
+ * An HS256 token as the API with these settings wants it, or null where they hold no secret to make one with. It lives no
+ * longer than the API accepts.
  * `notBeforeMs`: epoch ms from which it is good; absent: at once.
  */
 export async function mintToken(api: Config['api'], claims: TokenClaims, notBeforeMs?: number): Promise<string | null> {
   if (api.jwtSecret === undefined) return null;
-  const { subject, tenant, scope, ttlMs } = claims;
+  const { subject, tenant, scope } = claims;
+  const ttlMs = Math.min(claims.ttlMs, api.tokenMaxLife);
   const nowSeconds = Math.floor(Date.now() / 1000);
   const token = new SignJWT({ tenant, scope })
     .setProtectedHeader({ alg: 'HS256' })
@@ -46,9 +49,7 @@ export async function apiUrl(io: Io): Promise<string> {
 }
 
 /** What every command together may ask for. */
-export const OPERATOR_SCOPES =
-  'events:read events:write subscriptions:read subscriptions:write budgets:read budgets:write ' +
-  'reviews:read reviews:decide audit:read guardrails:write chat:read chat:write';
+export const OPERATOR_SCOPES = scopes.join(' ');
 
 /** Long enough for one command. */
 const COMMAND_TOKEN_MS = 10 * 60_000;
@@ -59,10 +60,25 @@ export async function apiToken(io: Io, tenant: string): Promise<string> {
   // What cannot stand in a header would fail as if nobody had answered.
   if (given && !/^[\x21-\x7e]+$/.test(given)) throw new Exit(EXIT.config, 'SALLYPORT_TOKEN: is not a token');
   const claims = { subject: 'operator', tenant, scope: OPERATOR_SCOPES, ttlMs: COMMAND_TOKEN_MS };
-  const token = given || (await mintToken((await toolSettings(io)).api, claims));
-  if (token === null) throw new Exit(EXIT.config, 'SALLYPORT_TOKEN: is required (sallyport token makes one)');
-  return token;
+  if (given) return given;
+  const { api } = await toolSettings(io);
+  const token = await mintToken(api, claims);
+  if (token !== null) return token;
+  const from = api.jwtJwksUrl === undefined ? 'sallyport token makes one' : 'a token of your identity provider';
+  throw new Exit(EXIT.config, `SALLYPORT_TOKEN: is required (${from})`);
 }
+
+/** Whether commands bring a token of their own. */
+export const isTokenGiven = async (io: Io): Promise<boolean> => Boolean(await secretOf(io, 'SALLYPORT_TOKEN'));
+
+/** Why no token can be minted with these settings. */
+export const cannotMint = (api: Config['api']): Exit =>
+  new Exit(
+    EXIT.config,
+    api.jwtJwksUrl === undefined
+      ? 'SALLYPORT_JWT_SECRET: is required (sallyport keygen prints one)'
+      : 'SALLYPORT_JWT_JWKS_URL: is set, so tokens come from your identity provider',
+  );
 
 /** Beyond any clock difference that a gate forgives. */
 const HOUR_MS = 3_600_000;
@@ -76,7 +92,7 @@ export async function spoiledToken(spoil: TokenSpoil, tenant: string, io: Io): P
     spoil === 'stale' ? { ...claims, ttlMs: -HOUR_MS } : claims,
     spoil === 'future' ? Date.now() + HOUR_MS : undefined,
   );
-  if (token === null) throw new Exit(EXIT.config, 'SALLYPORT_JWT_SECRET: is required (sallyport keygen prints one)');
+  if (token === null) throw cannotMint(api);
   if (spoil !== 'altered') return token;
   const [header, , signature] = token.split('.');
   const other = await mintToken(api, { ...claims, subject: 'another' });

@@ -16,6 +16,7 @@ import { recordsContract } from './records.contract.ts';
 import { resolveContract } from './resolve.contract.ts';
 import { retentionContract } from './retention.contract.ts';
 import { reviewsContract } from './reviews.contract.ts';
+import { revocationsContract } from './revocations.contract.ts';
 import { transitionsContract } from './transitions.contract.ts';
 
 type Contract = (name: string, harness: StoreHarness) => void;
@@ -57,7 +58,13 @@ const suites = {
 } satisfies { readonly [P in keyof Ports]: Readonly<Record<keyof Ports[P], Contract>> };
 
 /** What several ports promise together. */
-const together: readonly Contract[] = [attemptsContract, retentionContract, isolationContract, transitionsContract];
+const together: readonly Contract[] = [
+  attemptsContract,
+  retentionContract,
+  isolationContract,
+  transitionsContract,
+  revocationsContract,
+];
 
 /** Everything that every store promises. */
 export function storeContract(name: string, harness: StoreHarness): void {

@@ -28,6 +28,7 @@ import { mountEvents } from '../../src/server/api/events.ts';
 import { mountGuardrails } from '../../src/server/api/guardrails.ts';
 import { createContentReads } from '../../src/server/api/refusals.ts';
 import { mountReviews } from '../../src/server/api/reviews.ts';
+import { mountRevocations } from '../../src/server/api/revocations.ts';
 import { createApp } from '../../src/server/app.ts';
 import { mountCallbacks } from '../../src/server/callbacks/callbacks.ts';
 import { type BodyLimits, readBodyStream } from '../../src/server/http/body.ts';
@@ -40,7 +41,7 @@ import type { Memory } from '../../src/workers/agents/memory/memory.ts';
 import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
 import { type RunDeps, run } from '../../src/workers/run.ts';
 import { auditOver } from './audit.ts';
-import { authorizeOver } from './authorize.ts';
+import { authorizeOver, revocationsOver } from './authorize.ts';
 import { type BudgetOptions, budgetsOver, countedOnly } from './budget.ts';
 import { reviewing } from './review.ts';
 import { testSources } from './test-sources.ts';
@@ -181,6 +182,12 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
           checkReply: async (_, text) => options.checkReply?.(scrub(text).value) ?? scrub(text).value,
           audit,
           tellRead,
+          logger: options.logger ?? silentLogger,
+        }),
+        mountRevocations({
+          revocations: revocationsOver(store, { identifier }),
+          ...{ endpoint, audit, clean: (text) => scrub(text).value },
+          clock: Date.now,
           logger: options.logger ?? silentLogger,
         }),
         mountGuardrails({ policies: createPolicyVersions(store.records), endpoint, audit, logger: silentLogger }),

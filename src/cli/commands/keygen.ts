@@ -20,7 +20,8 @@ export function registerKeygen(program: Command, io: Io): void {
       const keys = {
         SALLYPORT_SEAL_KEY,
         SALLYPORT_ID_KEY,
-        SALLYPORT_JWT_SECRET,
+        // Tokens of an identity provider need no secret of ours, and exclude one.
+        ...(isSet('SALLYPORT_JWT_JWKS_URL') ? {} : { SALLYPORT_JWT_SECRET }),
         SALLYPORT_METRICS_TOKEN,
         // A pair: half of a fresh one would not fit the half that is set.
         ...(Object.keys(audit).some(isSet) ? {} : audit),

@@ -1,34 +1,99 @@
 import type { Command } from 'commander';
+import { z } from 'zod';
+import { isScope, scopeMeanings, scopes } from '../../core/scope.ts';
 import { duration, tenantName } from '../../core/setting-values.ts';
-import { mintToken } from '../access.ts';
-import { EXIT, Exit, type Io } from '../io.ts';
+import { callApi, cannotMint, isTokenGiven, mintToken } from '../access.ts';
+import { columns, EXIT, Exit, type Io } from '../io.ts';
 import { toolSettings } from '../settings.ts';
 
-interface Options {
-  readonly scope: string;
+interface MintOptions {
+  readonly scope?: string;
   readonly tenant: string;
   readonly sub: string;
   readonly ttl: string;
 }
 
+interface RevokeOptions {
+  readonly jti?: string;
+  readonly sub?: string;
+  readonly tenantWide?: boolean;
+  readonly before?: string;
+  readonly confirm?: boolean;
+  readonly tenant: string;
+  readonly json?: boolean;
+}
+
 export function registerToken(program: Command, io: Io): void {
-  program
+  const token = program
     .command('token')
     .description('mint an HS256 token for the API (SALLYPORT_JWT_SECRET, or the development secret)')
-    .requiredOption('--scope <scopes>', 'space-separated scopes, e.g. "events:read events:write"')
+    // Options behind `revoke` are its own.
+    .enablePositionalOptions()
+    .option('--scope <scopes>', 'space-separated scopes, e.g. "events:read events:write" (required)')
     .option('--tenant <tenant>', 'the tenant the caller acts for', 'default')
     .option('--sub <subject>', 'who the caller is', 'operator')
-    .option('--ttl <duration>', 'how long it is good, e.g. 15m', '1h')
-    .action(async (options: Options) => {
-      const ttlMs = duration.safeParse(options.ttl);
-      if (!ttlMs.success || ttlMs.data < 1000) {
-        throw new Exit(EXIT.usage, '--ttl: must be a duration like 15m, 1h or 7d');
-      }
-      if (!tenantName.safeParse(options.tenant).success) throw new Exit(EXIT.usage, '--tenant: is not a tenant name');
-      const { scope, tenant, sub: subject } = options;
-      const token = await mintToken((await toolSettings(io)).api, { scope, tenant, subject, ttlMs: ttlMs.data });
-      if (token === null)
-        throw new Exit(EXIT.config, 'SALLYPORT_JWT_SECRET: is required (sallyport keygen prints one)');
-      io.print(token);
-    });
+    .option('--ttl <duration>', 'how long it is good, e.g. 15m; at most SALLYPORT_TOKEN_MAX_LIFE', '1h')
+    .addHelpText('after', `\nScopes:\n${scopes.map((one) => `  ${one.padEnd(22)}${scopeMeanings[one]}`).join('\n')}`)
+    .action((options: MintOptions) => mint(options, io));
+  token
+    .command('revoke')
+    .description('end a token, or all tokens of a subject or of the tenant, at once (over HTTP)')
+    .option('--jti <id>', 'the one token with this id')
+    .option('--sub <subject>', 'tokens of this subject')
+    .option('--tenant-wide', 'tokens of everyone in the tenant')
+    .option('--before <time>', 'only those issued before, e.g. 2026-01-31T12:00:00Z; default: now')
+    .option('--confirm', 'even if it ends the token in SALLYPORT_TOKEN')
+    .option('--tenant <tenant>', 'tenant of a minted token', 'default')
+    .option('--json', 'print the API answer')
+    .action((options: RevokeOptions) => revoke(options, io));
+}
+
+async function mint({ scope, tenant, sub: subject, ttl }: MintOptions, io: Io): Promise<void> {
+  if (scope === undefined) throw new Exit(EXIT.usage, "error: required option '--scope <scopes>' not specified");
+  const wanted = scope.split(' ').filter((one) => one !== '');
+  if (wanted.length === 0 || !wanted.every(isScope)) {
+    throw new Exit(EXIT.usage, `--scope: must be some of ${scopes.join(', ')}`);
+  }
+  const ttlMs = duration.safeParse(ttl);
+  if (!ttlMs.success || ttlMs.data < 1000) throw new Exit(EXIT.usage, '--ttl: must be a duration like 15m or 1h');
+  if (!tenantName.safeParse(tenant).success) throw new Exit(EXIT.usage, '--tenant: is not a tenant name');
+  if (subject === '') throw new Exit(EXIT.usage, '--sub: is empty');
+  const { api } = await toolSettings(io);
+  if (ttlMs.data > api.tokenMaxLife) {
+    const most = `${Math.floor(api.tokenMaxLife / 60_000)}m`;
+    throw new Exit(
+      EXIT.usage,
+      `--ttl: must be at most ${most}, the greatest life of a token (SALLYPORT_TOKEN_MAX_LIFE)`,
+    );
+  }
+  const token = await mintToken(api, { scope: wanted.join(' '), tenant, subject, ttlMs: ttlMs.data });
+  if (token === null) throw cannotMint(api);
+  io.print(token);
+}
+
+const revoked = z.object({ id: z.string(), before: z.string().optional(), revokedAt: z.string() });
+
+async function revoke({ tenant, json, ...options }: RevokeOptions, io: Io): Promise<void> {
+  const { jti, sub, tenantWide, before } = options;
+  const targets = [jti, sub, tenantWide].filter((one) => one !== undefined);
+  if (targets.length !== 1) throw new Exit(EXIT.usage, 'token revoke: needs one of --jti, --sub and --tenant-wide');
+  if (before !== undefined && jti !== undefined) throw new Exit(EXIT.usage, '--before: must not be set with --jti');
+  if (before !== undefined && !z.iso.datetime({ offset: true }).safeParse(before).success) {
+    throw new Exit(EXIT.usage, '--before: must be a time like 2026-01-31T12:00:00Z');
+  }
+  // A token that was minted for this command is not missed.
+  const isConfirmed = options.confirm === true || !(await isTokenGiven(io));
+  const answer = await callApi(io, tenant, 'POST', '/revocations', {
+    ...(jti === undefined ? {} : { jti }),
+    ...(sub === undefined ? {} : { sub }),
+    ...(tenantWide === undefined ? {} : { tenant: true }),
+    ...(before === undefined ? {} : { before }),
+    ...(isConfirmed ? { confirm: true } : {}),
+  });
+  if (json) {
+    io.print(JSON.stringify(answer, null, 2));
+    return;
+  }
+  const { id, before: issuedBefore, revokedAt } = revoked.parse(answer);
+  io.print(columns([id, issuedBefore === undefined ? `revoked=${revokedAt}` : `issued-before=${issuedBefore}`]));
 }

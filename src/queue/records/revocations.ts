@@ -37,7 +37,7 @@ export interface Revocations {
   isRevoked(tenant: string, token: IssuedToken): Promise<boolean>;
   /** The revocation's id: the same one for the same target. */
   idOf(target: RevocationTarget): string;
-  /** Makes sure that there is room for one more. @throws SallyportError ERR_REVOCATIONS_FULL, ERR_STORE_UNAVAILABLE */
+  /** Makes sure that there is room for one more; for the one of the whole tenant there always is. @throws SallyportError ERR_REVOCATIONS_FULL, ERR_STORE_UNAVAILABLE */
   reserve(tenant: string, id: string): Promise<void>;
   /**
    * Adds it, or moves the one of the same target to the later `before`. Resolves with what holds now.
@@ -108,7 +108,12 @@ export function createRevocations({
       const over = [...all].filter(([, one]) => isOver(one)).map(([name]) => name);
       const removeOver = (known: z.output<typeof schema> | null) => (known === null || isOver(known) ? null : known);
       for (const name of over) await stored.update(tenant, name, removeOver);
-      if (all.has(id) || all.size + unreadable.length - over.length < MAX_REVOCATIONS) return;
+      if (
+        all.has(id) ||
+        id === idOf({ kind: 'tenant' }) ||
+        all.size + unreadable.length - over.length < MAX_REVOCATIONS
+      )
+        return;
       throw new SallyportError(
         'ERR_REVOCATIONS_FULL',
         `a tenant has at most ${MAX_REVOCATIONS} revocations; revoke the whole tenant, or delete some`,
