@@ -1,26 +1,21 @@
 import { namesOf } from '../channels/registry.ts';
-import { createIntrospection } from '../net/jwt/introspect.ts';
-import { createJwks } from '../net/jwt/jwks.ts';
 import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
 import { createKeeperReports } from '../queue/records/keeper-reports.ts';
 import { createPolicyVersions } from '../queue/records/policy-versions.ts';
-import { createRevocations, type Revocations } from '../queue/records/revocations.ts';
 import { mountAudit } from '../server/api/audit.ts';
-import { type Authorize, createAuthorize } from '../server/api/auth.ts';
 import { mountBudgets } from '../server/api/budgets.ts';
 import { mountChat } from '../server/api/chat.ts';
 import { createEndpoint } from '../server/api/endpoint.ts';
 import { mountEvents } from '../server/api/events.ts';
 import { mountGuardrails } from '../server/api/guardrails.ts';
-import { createContentReads, createTokenRefused } from '../server/api/refusals.ts';
+import { createContentReads } from '../server/api/refusals.ts';
 import { type HeldRecord, mountReviews } from '../server/api/reviews.ts';
 import { mountRevocations } from '../server/api/revocations.ts';
 import { mountSubscriptions } from '../server/api/subscriptions.ts';
-import { createApiVerifier, SKEW_MS } from '../server/api/token.ts';
 import type { DeliverDeps, HookDeps } from '../server/hooks/hooks.ts';
 import type { App } from '../server/http/context.ts';
-import { createApiGuard } from '../server/limits/api-guard.ts';
 import { isGuardrail } from '../workers/agents/definition.ts';
+import { openAuthorize, openRevocations } from './api-tokens.ts';
 import { configuredPolicy, configuredReview } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
 
@@ -87,47 +82,6 @@ export function controlRoutes(
       logger: log,
     }),
   ];
-}
-
-const openRevocations = ({ config, identifier, store }: Runtime): Revocations =>
-  createRevocations({
-    records: store.records,
-    digest: identifier.digest,
-    clock: Date.now,
-    maxLifeMs: config.api.tokenMaxLife,
-    skewMs: SKEW_MS,
-  });
-
-/** What proves a caller of the API. */
-function openAuthorize(
-  { config, clients, identifier, store, metrics, audit, log }: Runtime,
-  revocations: Revocations,
-  sourceOf: DeliverDeps['sourceOf'],
-): Authorize {
-  const { api, tenants } = config;
-  const { jwtJwksUrl: jwksUrl, jwtIntrospectionUrl: url } = api;
-  const clock = Date.now;
-  const fetchFrom = (address: string) => clients.open('vendor', [address]).fetch;
-  const jwks = jwksUrl === undefined ? null : createJwks({ url: jwksUrl, fetch: fetchFrom(jwksUrl), clock });
-  const { jwtIntrospectionClientId: clientId = '', jwtIntrospectionClientSecret: clientSecret = '' } = api;
-  const digest = (token: string): string => identifier.digest('introspected', [token]);
-  return createAuthorize({
-    verify: createApiVerifier(api, jwks, clock),
-    isConfigured: (tenant) => Object.hasOwn(tenants, tenant),
-    maxLifeMs: api.tokenMaxLife,
-    revocations,
-    introspect:
-      url === undefined
-        ? null
-        : createIntrospection({ url, clientId, clientSecret, fetch: fetchFrom(url), digest, clock }),
-    sourceOf,
-    tokenRefused: createTokenRefused({ meter: metrics.meter, logger: log }),
-    guard: createApiGuard({ limits: store.limits, digest: identifier.digest, rate: config.limits.apiRate }),
-    audit,
-    meter: metrics.meter,
-    clock,
-    logger: log,
-  });
 }
 
 /** What a reviewer may wait for an answer of the API, in ms. */

@@ -11,6 +11,7 @@ import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { Hono } from 'hono';
 import { SallyportError } from '../core/errors.ts';
+import { createTokenRefused } from '../server/api/refusals.ts';
 import { mountOps } from '../server/health/routes.ts';
 import { answerClientError, answersWithHeaders } from '../server/http/answer.node.ts';
 import { type App, unknownRoute } from '../server/http/context.ts';
@@ -168,7 +169,8 @@ const NO_BODY_MS = 1_000;
 export async function startWorkerOps(runtime: Runtime, isPortGiven: boolean): Promise<Listening | null> {
   const { config, ready, metrics, crypto, log, tls } = runtime;
   const app: App = new Hono();
-  mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto })(app);
+  const tokenRefused = createTokenRefused({ meter: metrics.meter, logger: log });
+  mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto, tokenRefused })(app);
   const newRequestId = createRequestIds(crypto.random(6));
   app.notFound(() => unknownRoute(newRequestId()));
   const port = config.server.workerPort ?? (isPortGiven ? config.server.port : DEFAULT_PORT);

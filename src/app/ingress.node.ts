@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { namesOf } from '../channels/registry.ts';
 import type { Config } from '../config/schema.ts';
 import { mountOpenApi } from '../server/api/openapi.ts';
+import { createTokenRefused } from '../server/api/refusals.ts';
 import { createApp } from '../server/app.ts';
 import { type CallbackDeps, mountCallbacks } from '../server/callbacks/callbacks.ts';
 import { mountOps } from '../server/health/routes.ts';
@@ -70,7 +71,10 @@ export async function startIngress(runtime: Runtime): Promise<Listening & { read
     channel,
     isRelevant: relevanceOf(config, plugs.modules),
     mount: [
-      mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto }),
+      mountOps({
+        ...{ ready, metrics, metricsToken: config.metricsToken, crypto, sourceOf: front.sourceOf },
+        tokenRefused: createTokenRefused({ meter: metrics.meter, logger: log }),
+      }),
       ...callbackRoutes(config, { ...front, crypto, callbacks: store.callbacks }),
       acrossOrigins(config.api.corsOrigins ?? [], [behind(guards, controlRoutes(runtime, doors, channel))]),
       mountOpenApi,

@@ -226,6 +226,7 @@ test('metrics: every character of the bearer token', async () => {
     metrics: createMetrics({ stats: null, sources: null, clock: Date.now }),
     metricsToken: token,
     crypto: nodeCrypto,
+    tokenRefused: async () => {},
   })(app);
   const knock = async (text: string) =>
     (await app.request('http://gate.test/metrics', { headers: { authorization: `Bearer ${text}` } })).status !== 401;

@@ -183,7 +183,7 @@ function page(stats: () => Promise<QueueStats>) {
   const app: App = new Hono();
   const metrics = createMetrics({ stats, sources: null, clock: Date.now });
   const ready = { current: () => ({ status: 'ok', checks: {} }) as const, refresh: async () => {}, stop: () => {} };
-  mountOps({ ready, metrics, metricsToken: METRICS_TOKEN, crypto })(app);
+  mountOps({ ready, metrics, metricsToken: METRICS_TOKEN, crypto, tokenRefused: async () => {} })(app);
   const ask = async (authorization: string) => app.request('http://gate.test/metrics', { headers: { authorization } });
   return { ask, compared };
 }

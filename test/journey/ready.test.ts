@@ -38,7 +38,7 @@ function watch(checks: readonly Check[], isDraining = () => false) {
   monitors.push(monitor);
   const app: App = new Hono();
   const metrics = createMetrics({ stats: null, sources: null, clock: Date.now });
-  mountOps({ ready: monitor, metrics, metricsToken: undefined, crypto: nodeCrypto })(app);
+  mountOps({ ready: monitor, metrics, metricsToken: undefined, crypto: nodeCrypto, tokenRefused: async () => {} })(app);
   const ask = async () => {
     const response = await app.request('http://gate.test/ready');
     return { status: response.status, text: await response.clone().text(), json: await response.json() };

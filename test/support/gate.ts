@@ -29,6 +29,7 @@ import { mountGuardrails } from '../../src/server/api/guardrails.ts';
 import { createContentReads } from '../../src/server/api/refusals.ts';
 import { mountReviews } from '../../src/server/api/reviews.ts';
 import { mountRevocations } from '../../src/server/api/revocations.ts';
+import type { TokenSettings } from '../../src/server/api/token.ts';
 import { createApp } from '../../src/server/app.ts';
 import { mountCallbacks } from '../../src/server/callbacks/callbacks.ts';
 import { type BodyLimits, readBodyStream } from '../../src/server/http/body.ts';
@@ -85,7 +86,7 @@ export interface GateOptions {
   readonly isAlone?: boolean;
   readonly replier?: Replier;
   readonly reader?: Reader;
-  readonly api?: { readonly jwtSecret: string | undefined };
+  readonly api?: TokenSettings;
   /** Whose pages may call the API. */
   readonly corsOrigins?: readonly string[];
   /** Further routes, beside the API. */

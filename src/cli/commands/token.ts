@@ -8,18 +8,16 @@ import { toolSettings } from '../settings.ts';
 
 interface MintOptions {
   readonly scope?: string;
-  readonly tenant: string;
-  readonly sub: string;
-  readonly ttl: string;
+  readonly tenant?: string;
+  readonly sub?: string;
+  readonly ttl?: string;
 }
 
-interface RevokeOptions {
+interface RevokeOptions extends MintOptions {
   readonly jti?: string;
-  readonly sub?: string;
   readonly tenantWide?: boolean;
   readonly before?: string;
   readonly confirm?: boolean;
-  readonly tenant: string;
   readonly json?: boolean;
 }
 
@@ -27,12 +25,11 @@ export function registerToken(program: Command, io: Io): void {
   const token = program
     .command('token')
     .description('mint an HS256 token for the API (SALLYPORT_JWT_SECRET, or the development secret)')
-    // Options behind `revoke` are its own.
-    .enablePositionalOptions()
     .option('--scope <scopes>', 'space-separated scopes, e.g. "events:read events:write" (required)')
-    .option('--tenant <tenant>', 'the tenant the caller acts for', 'default')
-    .option('--sub <subject>', 'who the caller is', 'operator')
-    .option('--ttl <duration>', 'how long it is good, e.g. 15m; at most SALLYPORT_TOKEN_MAX_LIFE', '1h')
+    // `revoke` has options of the same names, which commander gives to the first command that knows them: no defaults here.
+    .option('--tenant <tenant>', 'the tenant the caller acts for (default: "default")')
+    .option('--sub <subject>', 'who the caller is (default: "operator")')
+    .option('--ttl <duration>', 'how long it is good, e.g. 15m; at most SALLYPORT_TOKEN_MAX_LIFE (default: "1h")')
     .addHelpText('after', `\nScopes:\n${scopes.map((one) => `  ${one.padEnd(22)}${scopeMeanings[one]}`).join('\n')}`)
     .action((options: MintOptions) => mint(options, io));
   token
@@ -43,12 +40,13 @@ export function registerToken(program: Command, io: Io): void {
     .option('--tenant-wide', 'tokens of everyone in the tenant')
     .option('--before <time>', 'only those issued before, e.g. 2026-01-31T12:00:00Z; default: now')
     .option('--confirm', 'even if it ends the token in SALLYPORT_TOKEN')
-    .option('--tenant <tenant>', 'tenant of a minted token', 'default')
+    .option('--tenant <tenant>', 'tenant of a minted token (default: "default")')
     .option('--json', 'print the API answer')
-    .action((options: RevokeOptions) => revoke(options, io));
+    .action((_, command: Command) => revoke(command.optsWithGlobals<RevokeOptions>(), io));
 }
 
-async function mint({ scope, tenant, sub: subject, ttl }: MintOptions, io: Io): Promise<void> {
+async function mint(options: MintOptions, io: Io): Promise<void> {
+  const { scope, tenant = 'default', sub: subject = 'operator', ttl = '1h' } = options;
   if (scope === undefined) throw new Exit(EXIT.usage, "error: required option '--scope <scopes>' not specified");
   const wanted = scope.split(' ').filter((one) => one !== '');
   if (wanted.length === 0 || !wanted.every(isScope)) {
@@ -73,8 +71,11 @@ async function mint({ scope, tenant, sub: subject, ttl }: MintOptions, io: Io): 
 
 const revoked = z.object({ id: z.string(), before: z.string().optional(), revokedAt: z.string() });
 
-async function revoke({ tenant, json, ...options }: RevokeOptions, io: Io): Promise<void> {
-  const { jti, sub, tenantWide, before } = options;
+async function revoke(options: RevokeOptions, io: Io): Promise<void> {
+  const { jti, sub, tenantWide, before, tenant = 'default', json } = options;
+  if (options.scope !== undefined || options.ttl !== undefined) {
+    throw new Exit(EXIT.usage, 'token revoke: --scope and --ttl are of a token that is minted');
+  }
   const targets = [jti, sub, tenantWide].filter((one) => one !== undefined);
   if (targets.length !== 1) throw new Exit(EXIT.usage, 'token revoke: needs one of --jti, --sub and --tenant-wide');
   if (before !== undefined && jti !== undefined) throw new Exit(EXIT.usage, '--before: must not be set with --jti');

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { Crypto } from '../../core/crypto/crypto.ts';
 import { toUtf8 } from '../../core/crypto/encoding.ts';
+import { reasonOf } from '../../core/errors.ts';
 import type { Metrics } from '../../ops/metrics.ts';
 import type { ReadyMonitor } from '../../ops/ready.ts';
 import { describeRoute, type RouteAbout } from '../api/endpoint.ts';
+import type { TokenRefused } from '../api/refusals.ts';
 import { errorCode } from '../api/shapes.ts';
 import type { App, AppContext } from '../http/context.ts';
 
@@ -57,6 +59,9 @@ export const mountOps =
     /** Absent: `/metrics` does not exist. */
     readonly metricsToken: string | undefined;
     readonly crypto: Crypto;
+    readonly tokenRefused: TokenRefused;
+    /** The address a request came from, where it is known. */
+    readonly sourceOf?: (c: AppContext) => string;
   }) =>
   (app: App): void => {
     app.get(
@@ -76,6 +81,9 @@ export const mountOps =
       '/metrics',
       describeRoute(metrics, async (c: AppContext) => {
         if (!isBearer(c, metricsToken, deps.crypto)) {
+          const code = c.req.header('authorization') === undefined ? 'ERR_TOKEN_MISSING' : 'ERR_UNAUTHENTICATED';
+          const source = deps.sourceOf === undefined ? {} : { source: deps.sourceOf(c) };
+          await deps.tokenRefused({ surface: 'metrics', reason: reasonOf(code), ...source });
           return new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer' } });
         }
         return c.body(await deps.metrics.render(), 200, { 'content-type': deps.metrics.contentType });

@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
+import { scopes } from '../../../src/core/scope.ts';
 import { freshKeys } from '../../support/campaign.ts';
 import { sallyport } from '../../support/command.ts';
 import { testFolder } from '../../support/folder.ts';
@@ -108,4 +109,90 @@ test('the secret may stand in the configuration file', async () => {
   const { code, out } = await sallyport(['token', '--scope', 'events:read'], { folder: elsewhere });
   expect(code).toBe(0);
   expect(await ask(plain, out.trim())).toBe(200);
+});
+
+const usage = async (args: readonly string[], environment: Record<string, string> = {}) => {
+  const { code, out, err } = await sallyport(['token', ...args], {
+    folder,
+    environment: { SALLYPORT_JWT_SECRET: JWT_SECRET, ...environment },
+  });
+  expect([code, out]).toEqual([2, '']);
+  return err;
+};
+
+test.each(['events:reed', 'events:read c4n4ry', 'EVENTS:READ', '', ' '])(
+  'the scope “%s” is refused, and the scopes are listed',
+  async (scope) => {
+    const err = await usage(['--scope', scope]);
+    expect(err).toBe(`--scope: must be some of ${scopes.join(', ')}\n`);
+  },
+);
+
+test('the help lists every scope', async () => {
+  const { out } = await sallyport(['token', '--help'], { folder });
+  expect(scopes.filter((scope) => !out.includes(`  ${scope} `))).toEqual([]);
+});
+
+test('a token lives no longer than the API accepts', async () => {
+  const args = ['--scope', 'events:read', '--ttl', '25h'];
+  expect(await usage(args)).toMatch(/^--ttl: must be at most 1440m, .*SALLYPORT_TOKEN_MAX_LIFE\)\n$/);
+  const { iat = 0, exp = 0 } = decodeJwt(await token(args, { SALLYPORT_TOKEN_MAX_LIFE: '25h' }));
+  expect(exp - iat).toBe(90_000);
+});
+
+test('no secret is printed, and no token minted, for the tokens of an identity provider', async () => {
+  const environment = {
+    SALLYPORT_JWT_JWKS_URL: 'https://issuer.example/keys',
+    SALLYPORT_JWT_ISSUER: 'https://issuer.example',
+    SALLYPORT_JWT_AUDIENCE: 'sallyport',
+  };
+  const printed = await sallyport(['keygen'], { folder, environment });
+  expect([printed.code, printed.out.includes('SALLYPORT_JWT_SECRET')]).toEqual([0, false]);
+  const empty = await testFolder();
+  for (const args of [
+    ['token', '--scope', 'events:read'],
+    ['events', 'list'],
+  ]) {
+    const { code, err } = await sallyport(args, { folder: empty, environment });
+    expect([code, err]).toEqual([78, expect.stringContaining('your identity provider')]);
+  }
+});
+
+describe('token revoke', () => {
+  const revoke = (args: readonly string[], environment: Record<string, string> = {}) =>
+    sallyport(['token', 'revoke', ...args], {
+      folder,
+      environment: { SALLYPORT_JWT_SECRET: JWT_SECRET, SALLYPORT_URL: plain.url, ...environment },
+    });
+  const asSubject = (sub: string) => token(['--scope', 'events:read', '--sub', sub]);
+
+  test('ends one token, or all of a subject', async () => {
+    const [one, other] = await Promise.all([asSubject('ada'), asSubject('ada')]);
+    const byId = await revoke(['--jti', decodeJwt(one).jti ?? '']);
+    expect([byId.code, byId.err]).toEqual([0, '']);
+    expect(byId.out).toMatch(/^jti_[\w-]{22} {2}revoked=\S+Z\n$/);
+    expect([await ask(plain, one), await ask(plain, other)]).toEqual([401, 200]);
+    const bySubject = await revoke(['--sub', 'ada', '--json']);
+    expect(JSON.parse(bySubject.out)).toMatchObject({ sub: 'ada', by: 'operator' });
+    expect(await ask(plain, other)).toBe(401);
+  });
+
+  test('asks to be confirmed where it would end the token it was given', async () => {
+    const given = await token(['--scope', 'tokens:revoke events:read', '--sub', 'grace']);
+    const refused = await revoke(['--sub', 'grace'], { SALLYPORT_TOKEN: given });
+    expect([refused.code, refused.out]).toEqual([1, '']);
+    expect(await ask(plain, given)).toBe(200);
+    expect((await revoke(['--sub', 'grace', '--confirm'], { SALLYPORT_TOKEN: given })).code).toBe(0);
+    expect(await ask(plain, given)).toBe(401);
+  });
+
+  test.each([
+    [[]],
+    [['--jti', 'a', '--sub', 'b']],
+    [['--sub', 'a', '--before', 'soon']],
+    [['--jti', 'a', '--before', '2026-01-31T12:00:00Z']],
+  ])('refuses %j as bad usage', async (args) => {
+    const { code, out, err } = await revoke(args);
+    expect([code, out, err.trim().split('\n').length]).toEqual([2, '', 1]);
+  });
 });

@@ -16,7 +16,7 @@ const run = (...args: string[]) => sallyport(args, { folder });
 
 /** The commands a help page lists. */
 function listed(help: string): string[] {
-  const lines = help.split('\nCommands:\n')[1]?.split('\n') ?? [];
+  const lines = help.split('\nCommands:\n')[1]?.split('\n\n')[0]?.split('\n') ?? [];
   return lines.flatMap((line) => /^ {2}([a-z][a-z-]*)/.exec(line)?.[1] ?? []).filter((name) => name !== 'help');
 }
 

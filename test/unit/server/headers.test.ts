@@ -17,6 +17,7 @@ const ops = mountOps({
   metrics: createMetrics({ stats: null, sources: null, clock: Date.now }),
   metricsToken: METRICS_TOKEN,
   crypto: nodeCrypto,
+  tokenRefused: async () => {},
 });
 
 interface Served {

@@ -1,6 +1,7 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SallyportError } from '../../../../src/core/errors.ts';
 import { type Gate, JWT_SECRET, openGate } from '../../../support/gate.ts';
 import { answered, message, postSlack } from '../../../support/slack.ts';
 
@@ -162,6 +163,43 @@ test('without a secret in the configuration nobody gets in, with an empty key le
   for (const secret of [JWT_SECRET, 'undefined', '']) {
     expect((await ask(`Bearer ${token(claims, { secret })}`)).status).toBe(401);
   }
+});
+
+test('earlier secrets still verify, and others do not', async () => {
+  await gate.stop();
+  gate = await openGate({ api: { jwtPreviousSecrets: ['an-earlier-secret-of-thirty-two-bytes', `${JWT_SECRET}-2`] } });
+  const statuses = await Promise.all(
+    [JWT_SECRET, 'an-earlier-secret-of-thirty-two-bytes', `${JWT_SECRET}-2`, `${JWT_SECRET}-3`].map(
+      async (secret) => (await ask(`Bearer ${token(claims, { secret })}`)).status,
+    ),
+  );
+  expect(statuses).toEqual([200, 200, 200, 401]);
+});
+
+test('an audience may be one of a list', async () => {
+  await gate.stop();
+  gate = await openGate({ api: { jwtAudience: 'sallyport' } });
+  const fate = async (aud: unknown) => (await ask(`Bearer ${token({ ...claims, aud })}`)).status;
+  expect([await fate('sallyport'), await fate(['other', 'sallyport'])]).toEqual([200, 200]);
+  expect([await fate(['other']), await fate([]), await fate(undefined), await fate([['sallyport']])]).toEqual([
+    401, 401, 401, 401,
+  ]);
+});
+
+test('a token may live for a day, whatever its clock says within a minute', async () => {
+  expect((await ask(`Bearer ${token({ ...claims, iat: NOW, exp: NOW + 86_400 })}`)).status).toBe(200);
+  expect((await ask(`Bearer ${token({ ...claims, iat: NOW + 30, exp: NOW + 86_430 })}`)).status).toBe(200);
+  expect((await ask(`Bearer ${token({ ...claims, exp: NOW + 86_400 })}`)).status).toBe(200);
+});
+
+test('a store that cannot be asked for revocations lets nobody in', async () => {
+  const { store } = gate;
+  Object.assign(store.records, {
+    get: async () => {
+      throw new SallyportError('ERR_STORE_UNAVAILABLE', 'away');
+    },
+  });
+  expect((await ask(`Bearer ${token()}`)).status).toBe(503);
 });
 
 test('health and hooks ask for no token', async () => {
