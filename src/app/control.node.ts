@@ -1,5 +1,7 @@
 import { namesOf } from '../channels/registry.ts';
+import { codeOf } from '../core/errors.ts';
 import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
+import { createIdempotencyKeys, type IdempotencyKeys } from '../queue/records/idempotency-keys.ts';
 import { createKeeperReports } from '../queue/records/keeper-reports.ts';
 import { createPolicyVersions } from '../queue/records/policy-versions.ts';
 import { mountAudit } from '../server/api/audit.ts';
@@ -8,6 +10,7 @@ import { mountChat } from '../server/api/chat.ts';
 import { createEndpoint } from '../server/api/endpoint.ts';
 import { mountEvents } from '../server/api/events.ts';
 import { mountGuardrails } from '../server/api/guardrails.ts';
+import { createRunOnce } from '../server/api/idempotency.ts';
 import { createContentReads } from '../server/api/refusals.ts';
 import { type HeldRecord, mountReviews } from '../server/api/reviews.ts';
 import { mountRevocations } from '../server/api/revocations.ts';
@@ -27,7 +30,10 @@ export function controlRoutes(
 ): readonly ((app: App) => void)[] {
   const { config, plugs, identifier, store, audit, scrub, log } = runtime;
   const revocations = openRevocations(runtime);
-  const endpoint = createEndpoint(openAuthorize(runtime, revocations, doors.sourceOf));
+  const keys = createIdempotencyKeys(store.records, Date.now);
+  forgetKeys(runtime, keys);
+  const runOnce = createRunOnce({ keys, digest: identifier.digest, newRequestId: doors.newRequestId });
+  const endpoint = createEndpoint(openAuthorize(runtime, revocations, doors.sourceOf), runOnce);
   const { tenants } = config;
   const tellRead = createContentReads(audit);
   const channelNames = namesOf(plugs.modules);
@@ -82,6 +88,23 @@ export function controlRoutes(
       logger: log,
     }),
   ];
+}
+
+/** How often idempotency keys whose time is over are dropped, in ms. */
+const FORGET_EVERY_MS = 3_600_000;
+
+/** Drops them on one ingress at a time, until the process stops. They are not looked at any more either way. */
+function forgetKeys({ config, store, log, drain }: Runtime, keys: IdempotencyKeys): void {
+  const forget = async (): Promise<void> => {
+    // A little shorter than the pause: the timers of processes are not in step.
+    if ((await store.lease.acquire('idempotency-forget', FORGET_EVERY_MS * 0.9)) === null) return;
+    for (const tenant of Object.keys(config.tenants)) await keys.forget(tenant);
+  };
+  const timer = setInterval(() => {
+    forget().catch((error: unknown) => log.warn({ code: codeOf(error) }, 'idempotency.forget-failed'));
+  }, FORGET_EVERY_MS);
+  timer.unref();
+  drain.signal.addEventListener('abort', () => clearInterval(timer), { once: true });
 }
 
 /** What a reviewer may wait for an answer of the API, in ms. */

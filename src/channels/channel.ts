@@ -29,6 +29,8 @@ export interface Delivery extends DeliveryHead {
 /** The `proof` of what a caller of the API delivers: whose token it was. The token names the tenant as well. */
 export interface CallerProof {
   readonly subject: string;
+  /** Of the header `Idempotency-Key`. */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** Why something authentic is not run. Bounded: it becomes a metric label. */

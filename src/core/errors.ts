@@ -119,6 +119,10 @@ const errors = {
   ERR_INVALID_REQUEST: { status: 400, title: 'The request is not valid' },
   /** An earlier request with the same key said something else. */
   ERR_IDEMPOTENCY_KEY_REUSED: { status: 409, title: 'The idempotency key was used for something else' },
+  /** The same idempotency key, the same request, no answer yet. */
+  ERR_REQUEST_RUNNING: { status: 409, title: 'The request is being worked on' },
+  /** The process that worked on the request with this idempotency key ended before it had answered. */
+  ERR_ANSWER_LOST: { status: 409, title: 'The answer to the request with this key was lost' },
   ERR_WRONG_STATE: { status: 409, title: 'The event is in another state' },
   /** `If-Match` does not name what is there now (RFC 9110, 13.1.1). */
   ERR_PRECONDITION_FAILED: { status: 412, title: 'The condition of the request does not hold' },

@@ -5,6 +5,7 @@ import { type ApiClient, createApiClient } from '../support/api-client.ts';
 import { freshKeys } from '../support/campaign.ts';
 import { sallyport } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
+import { describeRedis, startRedis } from '../support/redis.ts';
 import { startRole } from '../support/role.ts';
 
 const JWT_SECRET = 'a-secret-of-at-least-thirty-two-bytes';
@@ -123,4 +124,24 @@ test('sallyport send chat --wait needs the scopes of chat alone', async () => {
   const environment = { SALLYPORT_URL: url, SALLYPORT_TOKEN: await tokenOf('ada', 'chat:read chat:write') };
   const { code, out, err } = await sallyport(['send', 'chat', '--text', 'hello', '--wait'], { folder, environment });
   expect({ code, err, reply: out.trim().split('\n').at(-1) }).toEqual({ code: 0, err: '', reply: 'echo: hello' });
+});
+
+describeRedis('idempotency keys, on Redis', () => {
+  test('of requests with one key to two processes one is done', async () => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    const folder = await testFolder();
+    const environment = { ...freshKeys(), SALLYPORT_JWT_SECRET: JWT_SECRET, SALLYPORT_REDIS_URL: redis.url };
+    const roles = await Promise.all([1, 2].map(() => startRole({ role: 'ingress', folder, environment })));
+    onTestFinished(() => Promise.all(roles.map((role) => role.kill())).then(() => {}));
+    const token = await tokenOf('grace', 'guardrails:write audit:read');
+    const headers = { authorization: `Bearer ${token}`, 'idempotency-key': '"once"' };
+    const ask = async ({ url }: { readonly url: string }): Promise<number> =>
+      (await fetch(`${url}/guardrails/invalidate`, { method: 'POST', headers })).status;
+    const statuses = await Promise.all(Array.from({ length: 40 }, (_, at) => ask(roles[at % 2] ?? { url: '' })));
+    expect(statuses.filter((status) => status !== 200 && status !== 409)).toEqual([]);
+    expect(await Promise.all(roles.map(ask))).toEqual([200, 200]);
+    const audit = await createApiClient(roles[0]?.url ?? '', token).call('GET /audit', 200);
+    expect(audit.body.match(/guardrail\.invalidated/g)).toHaveLength(1);
+  });
 });

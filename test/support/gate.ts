@@ -16,6 +16,7 @@ import type { ReviewPolicy } from '../../src/core/review.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import type { Lease } from '../../src/queue/lease.ts';
 import { createBudgetOverrides } from '../../src/queue/records/budget-overrides.ts';
+import { createIdempotencyKeys } from '../../src/queue/records/idempotency-keys.ts';
 import { createPolicyVersions } from '../../src/queue/records/policy-versions.ts';
 import { defaultLimits, type Store, type StoreLimits } from '../../src/queue/store.ts';
 import { createScrubber } from '../../src/scrub/scrubber.ts';
@@ -26,6 +27,7 @@ import { mountChat } from '../../src/server/api/chat.ts';
 import { createEndpoint } from '../../src/server/api/endpoint.ts';
 import { mountEvents } from '../../src/server/api/events.ts';
 import { mountGuardrails } from '../../src/server/api/guardrails.ts';
+import { createRunOnce } from '../../src/server/api/idempotency.ts';
 import { createContentReads } from '../../src/server/api/refusals.ts';
 import { mountReviews } from '../../src/server/api/reviews.ts';
 import { mountRevocations } from '../../src/server/api/revocations.ts';
@@ -135,6 +137,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
   });
   const reviews = reviewing(options.review);
   const audit = auditOver(store, clock);
+  const keys = createIdempotencyKeys(store.records, clock);
   const endpoint = createEndpoint(
     authorizeOver(store, {
       settings: { jwtSecret: JWT_SECRET, ...options.api },
@@ -143,6 +146,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
       guard: createApiGuard({ limits: store.limits, digest: identifier.digest, rate: options.apiRate ?? MANY }),
       ...(options.logger === undefined ? {} : { logger: options.logger }),
     }),
+    createRunOnce({ keys, digest: identifier.digest, newRequestId: () => 'request-1' }),
   );
   const tellRead = createContentReads(audit);
   const front = {

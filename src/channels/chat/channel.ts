@@ -18,8 +18,8 @@ export const createChatChannel = ({ bodyLimit, outcomeHeaders, ...making }: Chat
   bodyLimit,
   outcomeHeaders,
   receive(delivery) {
-    const { subject } = delivery.proof as CallerProof;
-    const parsed = chatEvent(parseMessage(delivery.body), delivery, subject, making);
+    const { subject, idempotencyKey } = delivery.proof as CallerProof;
+    const parsed = chatEvent(parseMessage(delivery.body, idempotencyKey), delivery, subject, making);
     return { events: [parsed], refused: [], respond: receiptFor(parsed.event.destination) };
   },
   // What was taken in has a receipt of its own; the rest is refused, because its caller can still change it.

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SallyportError } from '../../core/errors.ts';
 import type { Identifier } from '../../core/identity.ts';
 import { decodeText, parseUniqueJson } from '../../core/json/json-text.ts';
 import { validated } from '../../core/validate.ts';
@@ -17,8 +18,18 @@ export const messageSchema = z.strictObject({
 /** What a caller says. */
 type Message = z.output<typeof messageSchema>;
 
-/** @throws SallyportError ERR_BODY_UNPARSABLE, ERR_INVALID_REQUEST */
-export const parseMessage = (body: Uint8Array): Message => validated(parseUniqueJson(decodeText(body)), messageSchema);
+/**
+ * @param headerKey the idempotency key of the request's header, which means the same as the one in its body
+ * @throws SallyportError ERR_BODY_UNPARSABLE, ERR_INVALID_REQUEST
+ */
+export function parseMessage(body: Uint8Array, headerKey?: string): Message {
+  const message = validated(parseUniqueJson(decodeText(body)), messageSchema);
+  const { idempotencyKey = headerKey } = message;
+  if (headerKey !== undefined && idempotencyKey !== headerKey) {
+    throw new SallyportError('ERR_INVALID_REQUEST', 'idempotencyKey: must be that of the header Idempotency-Key');
+  }
+  return idempotencyKey === undefined ? message : { ...message, idempotencyKey };
+}
 
 /**
  * A message as an event. An idempotency key names one message of one caller, so a conversation that was not given is made

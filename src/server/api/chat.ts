@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import type { Channel } from '../../channels/channel.ts';
+import type { CallerProof, Channel } from '../../channels/channel.ts';
 import { eventStates } from '../../core/event.ts';
 import type { Events } from '../../queue/events.ts';
 import { type DeliverDeps, deliver } from '../hooks/hooks.ts';
 import { type App, unknownRoute } from '../http/context.ts';
 import { createChatStreams } from './chat-stream.ts';
 import { type Endpoint, json } from './endpoint.ts';
+import { idempotencyKeyOf } from './idempotency.ts';
 import { notFound } from './request.ts';
 import { eventParams, failure, instant } from './shapes.ts';
 
@@ -53,7 +54,7 @@ export const mountChat =
           headers: { 'x-sallyport-outcome': '`accepted` or `duplicate`', 'x-sallyport-event': 'the id of the event' },
         },
       },
-      errors: ['ERR_IDEMPOTENCY_KEY_REUSED', 'ERR_UNKNOWN_ROUTE', 'ERR_QUEUE_FULL', 'ERR_SHUTTING_DOWN'],
+      errors: ['ERR_UNKNOWN_ROUTE', 'ERR_QUEUE_FULL', 'ERR_SHUTTING_DOWN'],
     } as const;
     app.post(
       '/chat',
@@ -62,7 +63,8 @@ export const mountChat =
         const channel = deps.channel(tenant);
         if (channel === null) return unknownRoute(requestId);
         const head = { tenant, url: c.req.url, headers: deps.headersOf(c), receivedAt: deps.clock() };
-        const proven: Channel = { ...channel, authenticate: async () => ({ subject }) };
+        const proof: CallerProof = { subject, idempotencyKey: idempotencyKeyOf(c.req.header('idempotency-key')) };
+        const proven: Channel = { ...channel, authenticate: async () => proof };
         return deliver(c, { requestId, channel: proven, head }, deps);
       }),
     );

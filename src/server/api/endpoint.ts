@@ -5,6 +5,7 @@ import type { Scope } from '../../core/scope.ts';
 import { validated } from '../../core/validate.ts';
 import type { AppContext } from '../http/context.ts';
 import type { Authorize, Caller } from './auth.ts';
+import type { RunOnce } from './idempotency.ts';
 import { readJson } from './request.ts';
 
 /** One status that a route answers when all went well. */
@@ -107,7 +108,7 @@ interface WrittenAnswer {
 }
 
 export const createEndpoint =
-  (authorize: Authorize): Endpoint =>
+  (authorize: Authorize, runOnce: RunOnce): Endpoint =>
   (about, handle) => {
     const handler: Handler = async (c) => {
       const caller = await authorize(c, about.scope);
@@ -117,10 +118,20 @@ export const createEndpoint =
       const query = (about.query && validated(c.req.query(), about.query)) as Given['query'];
       const shape = about.readsBody === 'handler' ? undefined : (about.bodyFor?.(params) ?? about.body);
       const body = (shape && (await readJson(c, shape))) as Given['body'];
-      const answer = await handle({ c, caller, params, query, body });
-      if (answer instanceof Response) return answer;
-      const { status, body: content, headers } = answer as WrittenAnswer;
-      return c.json(content, status, headers);
+      const work = async (): Promise<Response> => {
+        const answer = await handle({ c, caller, params, query, body });
+        if (answer instanceof Response) return answer;
+        const { status, body: content, headers } = answer as WrittenAnswer;
+        return c.json(content, status, headers);
+      };
+      if (c.req.method !== 'POST' || about.readsBody === 'handler') return work();
+      const asked = [
+        c.req.path,
+        JSON.stringify(query ?? null),
+        JSON.stringify(body ?? null),
+        c.req.header('if-match') ?? '',
+      ];
+      return runOnce(c, caller, asked, work);
     };
     return describeRoute(about as unknown as RouteAbout, handler);
   };

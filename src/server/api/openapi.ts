@@ -35,7 +35,7 @@ export function openApiDocument(app: App): JsonObject {
     const about = aboutOf(handler);
     if (about === undefined) continue;
     const name = path.replace(/:(\w+)/g, '{$1}');
-    paths[name] = { ...paths[name], [method.toLowerCase()]: operation(about, schemas) };
+    paths[name] = { ...paths[name], [method.toLowerCase()]: operation(method, about, schemas) };
   }
   // Last, so that it is there even when no route refers to it.
   schemaOf(problem, schemas);
@@ -65,8 +65,10 @@ export function openApiDocument(app: App): JsonObject {
   };
 }
 
-function operation(about: RouteAbout, schemas: Record<string, JsonObject>): JsonObject {
-  const { id, summary, description, scope, params, query, body, headers = {} } = about;
+function operation(method: string, about: RouteAbout, schemas: Record<string, JsonObject>): JsonObject {
+  const { id, summary, description, scope, params, query, body } = about;
+  const isOnce = method === 'POST' && scope !== null;
+  const headers = { ...about.headers, ...(isOnce && { 'Idempotency-Key': ONCE }) };
   const parameters = [
     ...parametersIn('path', params, schemas),
     ...parametersIn('query', query, schemas),
@@ -86,7 +88,7 @@ function operation(about: RouteAbout, schemas: Record<string, JsonObject>): Json
     security: scope === null ? [] : [{ token: [scope] }],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(content === undefined ? {} : { requestBody: { required: true, content } }),
-    responses: { ...Object.fromEntries(answers), ...failuresOf(about) },
+    responses: { ...Object.fromEntries(answers), ...failuresOf(about, isOnce) },
   };
 }
 
@@ -109,6 +111,8 @@ function parametersIn(
   }));
 }
 
+const ONCE = 'a string in quotes that names this request: sent again, it does nothing twice and has the same answer';
+
 /** A status has one answer, or one for each content type. */
 function responseOf(answers: readonly AnswerAbout[], schemas: Record<string, JsonObject>): JsonObject {
   const content: Record<string, JsonObject> = {};
@@ -128,8 +132,10 @@ function responseOf(answers: readonly AnswerAbout[], schemas: Record<string, Jso
 }
 
 /** Failures by status, each with the codes it may have. */
-function failuresOf(about: RouteAbout): Record<string, JsonObject> {
+function failuresOf(about: RouteAbout, isOnce: boolean): Record<string, JsonObject> {
   const codes: ErrorCode[] = [...(about.errors ?? [])];
+  if (isOnce) codes.push('ERR_IDEMPOTENCY_KEY_REUSED');
+  if (isOnce && about.readsBody !== 'handler') codes.push('ERR_REQUEST_RUNNING', 'ERR_ANSWER_LOST');
   if (about.query !== undefined || about.body !== undefined) codes.push('ERR_INVALID_REQUEST');
   if (about.body !== undefined)
     codes.push('ERR_BODY_UNPARSABLE', 'ERR_BODY_ABORTED', 'ERR_BODY_TIMEOUT', 'ERR_BODY_TOO_LARGE');

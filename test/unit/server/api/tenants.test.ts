@@ -32,7 +32,10 @@ beforeEach(async () => {
   app.route('/', gate.app);
   mountSubscriptions({
     reports: createKeeperReports(store.records),
-    endpoint: createEndpoint(authorizeOver(store, { settings: { jwtSecret: JWT_SECRET } })),
+    endpoint: createEndpoint(
+      authorizeOver(store, { settings: { jwtSecret: JWT_SECRET } }),
+      (_c, _caller, _asked, work) => work(),
+    ),
     clock: Date.now,
   })(app);
   await fill(store);
