@@ -41,11 +41,10 @@ export function configuredChannels(
       const { name } = module;
       const settings = settingsOf(tenant, name);
       if (settings === undefined) return [];
-      const all = Object.keys(tenants).map((other) => [other, settingsOf(other, name)] as const);
       const deps = {
         ...{ crypto, identifier, openFetch, clock },
         tenant,
-        tenants: new Map(all.filter(([, one]) => one !== undefined)),
+        tenants: settingsByTenant({ tenants }, name),
         windowMs: Number(settingsIn(windows, name)),
         idKey,
       };
@@ -67,7 +66,17 @@ export function createChannelTable(
       return [`${module.name}/${tenant}`, module.receive(settings, { ...deps, ...limits })];
     }),
   );
+  for (const module of modules) {
+    const shared = module.sharedBy?.(settingsByTenant(config, module.name)) ?? null;
+    const find = shared === null ? undefined : table.get(`${module.name}/${shared}`);
+    if (find !== undefined && !table.has(`${module.name}/default`)) table.set(`${module.name}/default`, find);
+  }
   return (name, tenant, rest) => table.get(`${name}/${tenant}`)?.(rest) ?? null;
+}
+
+function settingsByTenant({ tenants }: Pick<Config, 'tenants'>, name: ChannelName): ReadonlyMap<string, unknown> {
+  const all = Object.entries(tenants).map(([tenant, group]) => [tenant, settingsIn(group, name)] as const);
+  return new Map(all.filter(([, settings]) => settings !== undefined));
 }
 
 const settingsIn = (group: object | undefined, name: ChannelName): unknown =>

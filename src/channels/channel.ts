@@ -53,6 +53,8 @@ export interface Refused {
   readonly reason: Reason;
   /** It failed its proof. A delivery that holds nothing else counts against its source. */
   readonly isForged?: boolean;
+  /** Its sender is who it says and no tenant is configured for it: the vendor's id of it, for the operator's log. */
+  readonly unmapped?: string;
 }
 
 /** An answer as a channel gives it; `server/http/respond` adds the headers every answer carries. */

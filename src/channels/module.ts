@@ -80,6 +80,11 @@ export interface ChannelModule<Settings = unknown> {
   publicUrlFor?(settings: unknown): string | null;
   /** Fields of the settings that do nothing with the others as they are. Absent: there are none. */
   withoutEffect?(settings: Settings): readonly string[];
+  /**
+   * Which tenant's channel takes deliveries to the path without a tenant, where no tenant `default` has the channel: one
+   * that gives each delivery to the tenant it is for. Null or absent: there is no such path.
+   */
+  sharedBy?(tenants: ReadonlyMap<string, Settings>): string | null;
   /** Once for each tenant that sets it. @throws SallyportError ERR_CONFIG_INVALID */
   receive(settings: Settings, deps: ReceiveDeps<Settings>): FindChannel;
 }

@@ -3,7 +3,8 @@ import { type Command, type Envelope, type Interaction, present } from './receiv
 /** The app as installed in one workspace, or in a whole organisation. */
 export interface SlackInstallation {
   readonly tenant: string;
-  readonly appId: string;
+  /** Absent: whichever app signed the delivery. */
+  readonly appId?: string;
   /** Exactly one of the two says where it is installed. */
   readonly teamId?: string;
   readonly enterpriseId?: string;
@@ -58,5 +59,5 @@ export function createInstallationTable(installations: readonly SlackInstallatio
     byPlace.set(place, [...(byPlace.get(place) ?? []), entry]);
   }
   return ({ appId, installedIn }) =>
-    byPlace.get(installedIn ?? '')?.find((entry) => appId === undefined || entry.appId === appId);
+    byPlace.get(installedIn ?? '')?.find((entry) => appId === undefined || entry.appId === undefined || entry.appId === appId);
 }

@@ -18,12 +18,16 @@ export const slackModule = {
   settings: slackSchema,
   window: slackWindow,
   hooks: [{ label: 'Slack request URL', path: '' }],
-  receive(slack, { tenants, windowMs, bodyLimit, outcomeHeaders, crypto, identifier }) {
+  /** Where several tenants share an app, its one request URL need not name any of them. */
+  sharedBy: (tenants) => [...tenants].find(([, { teams }]) => teams !== undefined)?.[0] ?? null,
+  receive(slack, { tenant, tenants, windowMs, bodyLimit, outcomeHeaders, crypto, identifier }) {
+    const isMapped = slack.installations !== undefined || slack.teams !== undefined;
     const channel = createSlackChannel({
       crypto,
       identifier,
       signingSecrets: slack.signingSecrets,
-      ...(slack.installations === undefined ? {} : { installations: installationsOf(tenants) }),
+      ...(isMapped ? { installations: [...installationsOf(tenants), ...teamsOf(tenants)] } : {}),
+      sameApp: sameAppAs(tenant, tenants),
       allowBots: slack.allowBots,
       match: matchPolicy({ mentionsOnly: slack.mentionsOnly, eventTypes: slack.eventTypes }),
       appName: 'slack-app',
@@ -41,12 +45,40 @@ export const installationsOf = (tenants: ReadonlyMap<string, SlackConfig>): Slac
     installations.map((entry) => ({ ...entry, tenant }) as SlackInstallation),
   );
 
+/** The workspaces that tenants have of an app they share. @throws SallyportError ERR_CONFIG_INVALID: two tenants of it have the same */
+function teamsOf(tenants: ReadonlyMap<string, SlackConfig>): SlackInstallation[] {
+  const owners = new Map<string, string>();
+  return [...tenants].flatMap(([tenant, slack]) =>
+    (slack.teams ?? []).map((id) => {
+      const owner = owners.get(`${id} ${appOf(slack)}`) ?? tenant;
+      if (owner !== tenant) {
+        throw new SallyportError('ERR_CONFIG_INVALID', `tenants.${tenant}.slack.teams: ${owner} has one of them as well`);
+      }
+      owners.set(`${id} ${appOf(slack)}`, tenant);
+      return { tenant, ...(id.startsWith('E') ? { enterpriseId: id } : { teamId: id }) };
+    }),
+  );
+}
+
+/** An app is known by its signing secrets. While one is replaced, all tenants of the app have to name both. */
+const appOf = ({ signingSecrets }: SlackConfig): string => [...signingSecrets].sort().join('\n');
+
+/** Tenants whose deliveries the same secrets sign: whoever can forge one for this tenant's route can forge theirs. */
+function sameAppAs(tenant: string, tenants: ReadonlyMap<string, SlackConfig>): ReadonlySet<string> {
+  const own = tenants.get(tenant);
+  if (own?.teams === undefined) return new Set();
+  const others = [...tenants].filter(([, slack]) => slack.teams !== undefined && appOf(slack) === appOf(own));
+  return new Set(others.map(([name]) => name));
+}
+
 export interface SlackChannelDeps extends IdentifyDeps {
   readonly crypto: Crypto;
   /** One app's secret, or several while one replaces another. */
   readonly signingSecrets: readonly string[];
   /** Where the app is installed, of all tenants. Absent: every workspace it vouches for belongs to the route's tenant. */
   readonly installations?: readonly SlackInstallation[];
+  /** Other tenants of the same app, whose workspaces the route takes as well. Absent: none. */
+  readonly sameApp?: ReadonlySet<string>;
   /** Bot or app ids of other bots whose messages are for agents. */
   readonly allowBots?: readonly string[];
   readonly match: Match;
@@ -63,20 +95,21 @@ export function createSlackChannel(deps: SlackChannelDeps): Channel {
   const verify = createVerifier(deps.crypto, deps.signingSecrets);
   const findInstallation = deps.installations && createInstallationTable(deps.installations);
   const allowBots: ReadonlySet<string> = new Set(deps.allowBots);
+  const sameApp = deps.sameApp ?? new Set<string>();
   const receive = (delivery: Delivery): Received => {
     if (isSslCheck(delivery)) return answered('handshake', '');
     verify(delivery);
-    const parsed = parse(readBody(delivery), { tenant: delivery.tenant, findInstallation, allowBots });
+    const parsed = parse(readBody(delivery), { tenant: delivery.tenant, findInstallation, sameApp, allowBots });
     switch (parsed.kind) {
       case 'challenge':
         return answered('handshake', checkChallenge(parsed.challenge), 'text/plain; charset=utf-8');
       case 'suggestion':
         return answered('ignored', '{"options":[]}', 'application/json');
       case 'refused':
-        return { events: [], ...refusedAs(parsed.reason) };
+        return { events: [], ...refusedAs(parsed.reason, parsed.unknown) };
       case 'candidate':
         if (!deps.match(parsed.candidate)) return { events: [], ...refusedAs('no_agent') };
-        return { events: [identify(parsed, delivery, deps)], refused: [] };
+        return { events: [identify(parsed, delivery.receivedAt, deps)], refused: [] };
     }
   };
   return {
@@ -105,8 +138,14 @@ const answered = (outcome: DeliveryOutcome, body: string, type?: string): Receiv
 });
 
 /** An id that may not become a name is kept out like anything else that is not to be trusted; the rest is irrelevant. */
-const refusedAs = (reason: SlackReason): Pick<Received, 'refused'> => ({
-  refused: [{ outcome: reason === 'bad_routing_id' ? 'quarantined' : 'ignored', reason }],
+const refusedAs = (reason: SlackReason, unmapped?: string): Pick<Received, 'refused'> => ({
+  refused: [
+    {
+      outcome: reason === 'bad_routing_id' ? 'quarantined' : 'ignored',
+      reason,
+      ...(unmapped === undefined ? {} : { unmapped }),
+    },
+  ],
 });
 
 /** Stops Slack's retries of this one event; only heard on a status other than 200 (docs.slack.dev/apis/events-api). */

@@ -19,6 +19,9 @@ const installation = z
     message: 'needs exactly one of teamId and enterpriseId',
   });
 
+/** A workspace (`T…`) or an organisation (`E…`). */
+const place = z.string().regex(/^[TE][A-Z0-9]{1,30}$/, { message: 'must be ids of workspaces (T…) or organisations (E…)' });
+
 export const slackSchema = z.strictObject({
   // Slack's own are 32 characters.
   signingSecrets: setting(listOf(secret(16)), {
@@ -42,6 +45,11 @@ export const slackSchema = z.strictObject({
   installations: setting(z.array(installation).optional(), {
     description:
       'workspaces (`teamId`) or organisations (`enterpriseId`) of the app `appId`, each with its `botToken`; absent: every correctly signed workspace belongs to this tenant',
+  }),
+  teams: setting(listOf(place).optional(), {
+    description:
+      "this tenant's workspaces (`T…`) and organisations (`E…`) of an app that serves several tenants, each of which names the app's signing secret and its own `teams` ([Slack](slack.md#one-app-for-several-tenants)); absent: every correctly signed workspace belongs to this tenant",
+    default: '–',
   }),
   allowBots: setting(z.array(z.string()).default([]), {
     description: 'bot ids (`B…`) or app ids of other bots whose messages are answered',

@@ -19,15 +19,10 @@ export interface IdentifyDeps {
   readonly windows: SlackWindows;
 }
 
-interface Arrival {
-  readonly tenant: string;
-  readonly receivedAt: number;
-}
-
 /** Makes the event of a candidate: identity, conversation, and the payload without its capabilities. */
 export function identify(
-  { candidate, workspace, payload }: Parsed & { kind: 'candidate' },
-  { tenant, receivedAt }: Arrival,
+  { candidate, workspace, tenant, payload }: Parsed & { kind: 'candidate' },
+  receivedAt: number,
   { identifier, appName, windows }: IdentifyDeps,
 ): ParsedEvent {
   removeCapabilities(payload);

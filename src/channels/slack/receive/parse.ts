@@ -38,11 +38,18 @@ export type Parsed =
   | { readonly kind: 'challenge'; readonly challenge: unknown }
   /** A menu that wants its options in the response. */
   | { readonly kind: 'suggestion' }
-  | { readonly kind: 'refused'; readonly reason: SlackReason }
+  | {
+      readonly kind: 'refused';
+      readonly reason: SlackReason;
+      /** The workspace, where it is one that the configuration does not name. */
+      readonly unknown?: string | undefined;
+    }
   | {
       readonly kind: 'candidate';
       readonly candidate: Candidate;
       readonly workspace: Workspace;
+      /** Whose it is: the route's tenant, or another one of the same app. */
+      readonly tenant: string;
       /** The body as sent, capabilities included. */
       readonly payload: JsonObject;
     };
@@ -51,6 +58,8 @@ export interface ParseContext {
   readonly tenant: string;
   /** Absent: every workspace that our app's secret vouches for is the tenant's. */
   readonly findInstallation: FindInstallation | undefined;
+  /** Other tenants whose deliveries this route takes as well: the same app signs them. */
+  readonly sameApp: ReadonlySet<string>;
   readonly allowBots: ReadonlySet<string>;
 }
 
@@ -106,16 +115,18 @@ function settle(
 ): Parsed {
   const installation = context.findInstallation?.(workspace);
   if (context.findInstallation !== undefined) {
-    if (installation === undefined) return refused('unknown_workspace');
-    if (installation.tenant !== context.tenant) return refused('other_tenant');
+    if (installation === undefined) return refused('unknown_workspace', workspace.installedIn);
+    const isOurs = installation.tenant === context.tenant || context.sameApp.has(installation.tenant);
+    if (!isOurs) return refused('other_tenant');
   }
+  const tenant = installation?.tenant ?? context.tenant;
   const candidate = read(installation);
   if (typeof candidate === 'string') return refused(candidate);
   const reason = whyRefuseIds(candidate, workspace);
-  return reason === undefined ? { kind: 'candidate', candidate, workspace, payload } : refused(reason);
+  return reason === undefined ? { kind: 'candidate', candidate, workspace, tenant, payload } : refused(reason);
 }
 
-const refused = (reason: SlackReason): Parsed => ({ kind: 'refused', reason });
+const refused = (reason: SlackReason, unknown?: string): Parsed => ({ kind: 'refused', reason, unknown });
 
 /** An Events API delivery as a candidate, or why it is none. `sent` is its event with all it holds. */
 function readEvent(
