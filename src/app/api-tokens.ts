@@ -2,7 +2,7 @@ import { createIntrospection } from '../net/jwt/introspect.ts';
 import { createJwks } from '../net/jwt/jwks.ts';
 import { createRevocations, type Revocations } from '../queue/records/revocations.ts';
 import { type Authorize, createAuthorize } from '../server/api/auth.ts';
-import { createTokenRefused } from '../server/api/refusals.ts';
+import { createTokenRefused, type TokenRefused } from '../server/api/refusals.ts';
 import { createApiVerifier, SKEW_MS } from '../server/api/token.ts';
 import type { DeliverDeps } from '../server/hooks/hooks.ts';
 import { createApiGuard } from '../server/limits/api-guard.ts';
@@ -17,12 +17,22 @@ export const openRevocations = ({ config, identifier, store }: Runtime): Revocat
     skewMs: SKEW_MS,
   });
 
+/** Counts and tells of every refused token, of the API as of `/metrics`. */
+export const openTokenRefused = ({ config, metrics, refusals, log }: Runtime): TokenRefused =>
+  createTokenRefused({
+    meter: metrics.meter,
+    logger: log,
+    tally: refusals.note,
+    tenants: Object.keys(config.tenants),
+  });
+
 /** What proves a caller of the API. */
 export function openAuthorize(
-  { config, clients, identifier, store, metrics, audit, log }: Runtime,
+  runtime: Runtime,
   revocations: Revocations,
   sourceOf: DeliverDeps['sourceOf'],
 ): Authorize {
+  const { config, clients, identifier, store, metrics, audit, log } = runtime;
   const { api, tenants } = config;
   const { jwtJwksUrl: jwksUrl, jwtIntrospectionUrl: url } = api;
   const clock = Date.now;
@@ -40,7 +50,7 @@ export function openAuthorize(
         ? null
         : createIntrospection({ url, clientId, clientSecret, fetch: fetchFrom(url), digest, clock }),
     sourceOf,
-    tokenRefused: createTokenRefused({ meter: metrics.meter, logger: log }),
+    tokenRefused: openTokenRefused(runtime),
     guard: createApiGuard({ limits: store.limits, digest: identifier.digest, rate: config.limits.apiRate }),
     audit,
     meter: metrics.meter,

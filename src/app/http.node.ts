@@ -11,7 +11,6 @@ import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { Hono } from 'hono';
 import { SallyportError } from '../core/errors.ts';
-import { createTokenRefused } from '../server/api/refusals.ts';
 import { mountOps } from '../server/health/routes.ts';
 import { answerClientError, answersWithHeaders } from '../server/http/answer.node.ts';
 import { type App, unknownRoute } from '../server/http/context.ts';
@@ -20,6 +19,7 @@ import { isPlainTarget } from '../server/http/raw-path.ts';
 import { problem } from '../server/http/respond.ts';
 import type { Tls } from '../server/http/tls.node.ts';
 import type { Connections } from '../server/limits/connections.node.ts';
+import { openTokenRefused } from './api-tokens.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** Milliseconds for a request's headers. Slack gives up on the whole exchange after 3 s. */
@@ -169,7 +169,7 @@ const NO_BODY_MS = 1_000;
 export async function startWorkerOps(runtime: Runtime, isPortGiven: boolean): Promise<Listening | null> {
   const { config, ready, metrics, crypto, log, tls } = runtime;
   const app: App = new Hono();
-  const tokenRefused = createTokenRefused({ meter: metrics.meter, logger: log });
+  const tokenRefused = openTokenRefused(runtime);
   mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto, tokenRefused })(app);
   const newRequestId = createRequestIds(crypto.random(6));
   app.notFound(() => unknownRoute(newRequestId()));

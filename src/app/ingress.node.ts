@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import { namesOf } from '../channels/registry.ts';
 import type { Config } from '../config/schema.ts';
 import { mountOpenApi } from '../server/api/openapi.ts';
-import { createTokenRefused } from '../server/api/refusals.ts';
 import { createApp } from '../server/app.ts';
 import { type CallbackDeps, mountCallbacks } from '../server/callbacks/callbacks.ts';
 import { mountOps } from '../server/health/routes.ts';
+import { createTellUnmapped } from '../server/hooks/hooks.ts';
 import { nodeHeaders, readIncoming } from '../server/http/body.node.ts';
 import type { BodyLimits } from '../server/http/body.ts';
 import type { App, AppContext } from '../server/http/context.ts';
@@ -16,6 +16,7 @@ import { createConnections } from '../server/limits/connections.node.ts';
 import { createPeers } from '../server/limits/peers.ts';
 import { createSourceLimiter } from '../server/limits/sources.ts';
 import { httpEndpoints } from '../workers/agents/http/settings.ts';
+import { openTokenRefused } from './api-tokens.ts';
 import { createChannelTable } from './channels.ts';
 import { controlRoutes } from './control.node.ts';
 import { createRequestIds, type Listening, listen } from './http.node.ts';
@@ -57,6 +58,7 @@ export async function startIngress(runtime: Runtime): Promise<Listening & { read
     sourceOf,
     failures,
     tally: runtime.refusals.note,
+    tellUnmapped: createTellUnmapped({ clock: Date.now, logger: log }),
     isDraining: () => drain.signal.aborted,
     newRequestId,
     clock: Date.now,
@@ -73,7 +75,7 @@ export async function startIngress(runtime: Runtime): Promise<Listening & { read
     mount: [
       mountOps({
         ...{ ready, metrics, metricsToken: config.metricsToken, crypto, sourceOf: front.sourceOf },
-        tokenRefused: createTokenRefused({ meter: metrics.meter, logger: log }),
+        tokenRefused: openTokenRefused(runtime),
       }),
       ...callbackRoutes(config, { ...front, crypto, callbacks: store.callbacks }),
       acrossOrigins(config.api.corsOrigins ?? [], [behind(guards, controlRoutes(runtime, doors, channel))]),

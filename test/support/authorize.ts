@@ -1,3 +1,4 @@
+import type { TallyRefusal } from '../../src/core/audit/entry.ts';
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import { createIdentifier, type Identifier } from '../../src/core/identity.ts';
 import { type Logger, silentLogger } from '../../src/core/logger.ts';
@@ -21,6 +22,7 @@ interface AuthorizeOptions {
   readonly meter?: Meter;
   /** Default: nothing is limited. */
   readonly guard?: ApiGuard;
+  readonly tally?: TallyRefusal;
   readonly isConfigured?: (tenant: string) => boolean;
 }
 
@@ -44,7 +46,7 @@ export function authorizeOver(store: Pick<Store, 'records' | 'audit'>, options: 
     revocations: revocationsOver(store, options),
     introspect: null,
     sourceOf: () => '203.0.113.9',
-    tokenRefused: createTokenRefused({ meter, logger }),
+    tokenRefused: createTokenRefused({ meter, logger, tally: options.tally ?? (() => {}), tenants: ['default'] }),
     guard: options.guard ?? { admitCaller: async () => {} },
     audit: auditOver(store, clock),
     meter,

@@ -59,5 +59,7 @@ export function createInstallationTable(installations: readonly SlackInstallatio
     byPlace.set(place, [...(byPlace.get(place) ?? []), entry]);
   }
   return ({ appId, installedIn }) =>
-    byPlace.get(installedIn ?? '')?.find((entry) => appId === undefined || entry.appId === undefined || entry.appId === appId);
+    byPlace
+      .get(installedIn ?? '')
+      ?.find((entry) => appId === undefined || entry.appId === undefined || entry.appId === appId);
 }

@@ -52,7 +52,10 @@ function teamsOf(tenants: ReadonlyMap<string, SlackConfig>): SlackInstallation[]
     (slack.teams ?? []).map((id) => {
       const owner = owners.get(`${id} ${appOf(slack)}`) ?? tenant;
       if (owner !== tenant) {
-        throw new SallyportError('ERR_CONFIG_INVALID', `tenants.${tenant}.slack.teams: ${owner} has one of them as well`);
+        throw new SallyportError(
+          'ERR_CONFIG_INVALID',
+          `tenants.${tenant}.slack.teams: ${owner} has one of them as well`,
+        );
       }
       owners.set(`${id} ${appOf(slack)}`, tenant);
       return { tenant, ...(id.startsWith('E') ? { enterpriseId: id } : { teamId: id }) };

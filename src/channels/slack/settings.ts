@@ -20,7 +20,9 @@ const installation = z
   });
 
 /** A workspace (`T…`) or an organisation (`E…`). */
-const place = z.string().regex(/^[TE][A-Z0-9]{1,30}$/, { message: 'must be ids of workspaces (T…) or organisations (E…)' });
+const place = z
+  .string()
+  .regex(/^[TE][A-Z0-9]{1,30}$/, { message: 'must be ids of workspaces (T…) or organisations (E…)' });
 
 export const slackSchema = z.strictObject({
   // Slack's own are 32 characters.

@@ -1,4 +1,4 @@
-import type { AuditNote, RecordAudit } from '../../core/audit/entry.ts';
+import type { AuditNote, RecordAudit, TallyRefusal } from '../../core/audit/entry.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
 
@@ -18,9 +18,25 @@ export interface RefusedToken {
 export type TokenRefused = (refused: RefusedToken) => Promise<void>;
 
 export const createTokenRefused =
-  ({ meter, logger }: { readonly meter: Meter; readonly logger: Logger }): TokenRefused =>
+  ({
+    meter,
+    logger,
+    tally,
+    tenants,
+  }: {
+    readonly meter: Meter;
+    readonly logger: Logger;
+    readonly tally: TallyRefusal;
+    /** Of the configuration. */
+    readonly tenants: readonly string[];
+  }): TokenRefused =>
   async ({ surface, reason, source, verified }) => {
     meter.refused(surface, reason);
+    // What a token says of its tenant is not believed before its signature is; with one tenant it can only be that one.
+    const tenant = verified?.tenant ?? (tenants.length === 1 ? tenants[0] : undefined);
+    if (tenant !== undefined && reason !== 'token_missing') {
+      tally(tenant, { action: 'token.refused', subject: surface, reason });
+    }
     logger.warn({ surface, reason, source, ...verified }, 'token.refused');
   };
 

@@ -26,6 +26,8 @@ export interface DeliverDeps extends ReceiveDeps {
   /** The address a request came from, as far as it can be believed. */
   readonly sourceOf: (c: AppContext) => string;
   readonly failures: SourceLimiter;
+  /** Tells the operator of a sender that no tenant is configured for, by the vendor's id. Absent: the metric tells enough. */
+  readonly tellUnmapped?: (channel: ChannelName, sender: string) => void;
   /** Counts what is kept out, for the tenant's audit. */
   readonly tally: TallyRefusal;
   readonly isDraining: () => boolean;
@@ -68,6 +70,8 @@ export async function deliver(c: AppContext, journey: Journey, deps: DeliverDeps
     const { outcome = 'ignored', reason = 'empty' } = receipt.items[0] ?? {};
     const counted = countUnproven(c, journey, reason === '' ? outcome : reason, deps);
     if (!counted.isOver) return acknowledged(c, journey, receipt, counted, deps);
+    if (receipt.items[0]?.isForged)
+      deps.tally(head.tenant, { action: 'delivery.forged', subject: channel.name, reason });
     return refused(c, journey, rateLimited(), counted, deps);
   } catch (error) {
     const code = codeOf(error);
@@ -117,8 +121,10 @@ function acknowledged(
     const action = isForged ? 'delivery.forged' : 'delivery.quarantined';
     deps.tally(journey.head.tenant, { action, subject: channel.name, reason });
   }
-  const { status } = answer;
-  finished(c, journey, { outcome: shown?.outcome ?? 'ignored', items, code: undefined, status, counted }, deps);
+  for (const sender of receipt.unmapped) deps.tellUnmapped?.(channel.name, sender);
+  const { tenant } = receipt;
+  const outcome = shown?.outcome ?? 'ignored';
+  finished(c, journey, { outcome, items, code: undefined, status: answer.status, counted, tenant }, deps);
   if (!channel.outcomeHeaders || shown === undefined) return toResponse(answer, requestId);
   const headers: Record<string, string> = { 'x-sallyport-outcome': shown.outcome };
   if (items.length === 1 && shown.eventId !== undefined) headers['x-sallyport-event'] = shown.eventId;
@@ -154,6 +160,8 @@ interface Ending {
   readonly items: Receipt['items'];
   /** Null for what proved itself, or failed before it could. */
   readonly counted: Counted | null;
+  /** Absent: the route's. */
+  readonly tenant?: string | undefined;
 }
 
 /** The line is written out field by field, because there is one for every delivery: spreading parts together costs more. */
@@ -168,7 +176,7 @@ function finished(c: AppContext, { requestId, channel, head }: Journey, ending: 
   const quarantined = items.filter((one) => one.outcome === 'quarantined').length;
   const line = {
     requestId,
-    tenant: head.tenant,
+    tenant: ending.tenant ?? head.tenant,
     channel: channel.name,
     outcome,
     status,
@@ -183,4 +191,28 @@ function finished(c: AppContext, { requestId, channel, head }: Journey, ending: 
   const isForgery = outcome === 'rejected' || quarantined > 0;
   if (isForgery) deps.logger.warn({ ...line, source: deps.sourceOf(c) }, `delivery.${outcome}`);
   else deps.logger.info(line, `delivery.${outcome}`);
+}
+
+/** Senders that are remembered at most. */
+const MAX_UNMAPPED = 1_000;
+/** How often one of them is told of, in ms. */
+const UNMAPPED_EVERY_MS = 3_600_000;
+
+/** Makes one line an hour for each sender that no tenant is configured for: it may send as often as it likes. */
+export function createTellUnmapped({
+  clock,
+  logger,
+}: {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}): (channel: ChannelName, sender: string) => void {
+  const told = new Map<string, number>();
+  return (channel, sender) => {
+    const key = `${channel} ${sender}`;
+    const now = clock();
+    if (now - (told.get(key) ?? Number.NEGATIVE_INFINITY) < UNMAPPED_EVERY_MS) return;
+    if (told.size >= MAX_UNMAPPED) told.clear();
+    told.set(key, now);
+    logger.warn({ channel, sender }, 'delivery.unmapped');
+  };
 }

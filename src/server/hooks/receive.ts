@@ -30,6 +30,10 @@ export interface ItemOutcome {
 }
 
 export interface Receipt {
+  /** Whose the events are, where the channel found another tenant than the one of the route. */
+  readonly tenant: string | undefined;
+  /** Senders that are who they say and that no tenant is configured for, by the vendor's ids. */
+  readonly unmapped: readonly string[];
   readonly items: readonly ItemOutcome[];
   /** The channel's own answer; absent where `Channel.acknowledge` gives it. */
   readonly answer: Answer | undefined;
@@ -75,7 +79,9 @@ export async function receive(
   const isForged = refused.length > 0 && refused.length === items.length && refused.every((one) => one.isForged);
   const isEmpty = items.length === 0 && channel.isProofInBody === true;
   const isUnproven = isForged || isEmpty || answer?.outcome === 'handshake';
-  if (respond === undefined || accepted.length === 0) return { items, answer, isUnproven };
+  const unmapped = refused.flatMap((one) => one.unmapped ?? []);
+  const receipt = { items, isUnproven, unmapped, tenant: events[0]?.tenant };
+  if (respond === undefined || accepted.length === 0) return { ...receipt, answer };
   const resultOf = async (one: Accepted, timeoutMs: number): Promise<EventRecord | null> => {
     const id = idOf(one);
     // A conflict never runs: waiting for it would only keep its sender.
@@ -83,7 +89,7 @@ export async function receive(
   };
   const results = (timeoutMs: number) => Promise.all(accepted.map((one) => resultOf(one, timeoutMs)));
   const taken = accepted.filter((one): one is Taken => 'id' in one);
-  return { items, answer: await respond(results, taken), isUnproven };
+  return { ...receipt, answer: await respond(results, taken) };
 }
 
 const idOf = (accepted: Accepted): string | undefined => ('id' in accepted ? accepted.id : undefined);
