@@ -10,10 +10,14 @@ import { defaultLimits, type Store, type StoreLimits } from '../queue/store.ts';
 
 /** Opens the driver that the configuration chooses; the other one is never loaded. */
 export async function openStore(config: Config, identifier: Identifier, logger: Logger): Promise<Store> {
-  const { store, maxAge: maxAgeMs, retention: retentionMs, audit } = config;
+  const { store, maxAge: maxAgeMs, retention: retentionMs, audit, tenants } = config;
   const leaseMs = config.worker.lease;
   // Twice a lease: by then a worker that took the wake has shown itself.
-  const timing = { leaseMs, rewakeMs: 2 * leaseMs, maxAgeMs, retentionMs, auditKeepMs: audit.keep };
+  const own = Object.entries(tenants).flatMap(([tenant, { retention }]) =>
+    retention === undefined ? [] : [[tenant, retention] as const],
+  );
+  const retentionMsOf = new Map(own);
+  const timing = { leaseMs, rewakeMs: 2 * leaseMs, maxAgeMs, retentionMs, retentionMsOf, auditKeepMs: audit.keep };
   const limits: StoreLimits = {
     ...defaultLimits,
     ...timing,

@@ -71,7 +71,7 @@ function problemsOf(issue: z.core.$ZodIssue, environment: Environment, input: un
   return [at(issue.path, issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message)];
 }
 
-const notChannels: ReadonlySet<string> = new Set(['budget', 'review', 'agents', 'tools']);
+const notChannels: ReadonlySet<string> = new Set(['budget', 'review', 'agents', 'tools', 'retention']);
 
 /** Looks at the input, which may be wrong in any other way: what is missing is told together with what is wrong. */
 function missingFor(role: Role, input: unknown): string[] {

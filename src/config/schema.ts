@@ -6,7 +6,7 @@ import { settleMs } from '../core/reply-timing.ts';
 import { tenantName } from '../core/setting-values.ts';
 import { outboundSchema } from '../net/settings.ts';
 import { auditSchema, logLevel, metricsToken } from '../ops/settings.ts';
-import { keysSchema, maxAge, retention, storeSchema } from '../queue/settings.ts';
+import { keysSchema, maxAge, retention, storeSchema, tenantRetention } from '../queue/settings.ts';
 import { limitsSchema } from '../server/limits/settings.ts';
 import { apiSchema, serverSchema } from '../server/settings.ts';
 import { agentSchema, agentsSchema, checkTenantAgents, tenantAgents } from '../workers/agents/settings.ts';
@@ -20,6 +20,7 @@ const tenant = z.strictObject({
   ...channelSettings,
   budget: tenantBudgetSchema,
   review: reviewSchema,
+  retention: tenantRetention,
   ...tenantAgents,
 });
 

@@ -40,6 +40,9 @@ export function createIdentifier(crypto: Crypto, idKey: Uint8Array): Identifier 
   };
 }
 
+/** Less than every id of an event that was made at `atMs` (epoch) or later, greater than every id from before. */
+export const eventIdsFrom = (atMs: number): string => `ev_${base32(atMs, 10)}`;
+
 /** Length-prefixed, so that ('ab','c') and ('a','bc') differ, whatever characters the parts hold. */
 function encodeParts(label: string, parts: readonly IdentityPart[]): string {
   let text = label;

@@ -73,6 +73,12 @@ export const maxAge = setting(duration.prefault('24h'), {
   description: 'older when its turn comes: `expired`, not run',
 });
 
+/** Of one tenant, instead of `retention`. */
+export const tenantRetention = setting(duration.optional(), {
+  description: "how long the tenant's ended events are kept",
+  default: '`retention`',
+});
+
 export const retention = setting(duration.prefault('30d'), {
   env: 'SALLYPORT_RETENTION',
   description: 'how long ended events are kept',

@@ -46,6 +46,8 @@ export interface StoreLimits {
   readonly rewakeMs: number;
   /** How long ended events are kept. */
   readonly retentionMs: number;
+  /** Of tenants with a time of their own, in ms. Absent: there are none. */
+  readonly retentionMsOf?: ReadonlyMap<string, number>;
   /** How long entries of the audit are kept. */
   readonly auditKeepMs: number;
   /** Events of one tenant that may wait; more are refused (`full`) before they are marked seen. */
@@ -53,6 +55,10 @@ export interface StoreLimits {
   /** Events that each channel of each tenant may accept: a bucket of so many, which fills within the window. */
   readonly channelRate: Rate;
 }
+
+/** How long ended events of a tenant are kept, in ms. */
+export const retentionOf = ({ retentionMs, retentionMsOf }: StoreLimits, tenant: string): number =>
+  retentionMsOf?.get(tenant) ?? retentionMs;
 
 export const defaultLimits: StoreLimits = {
   leaseMs: 30_000,

@@ -74,6 +74,43 @@ export function retentionContract(name: string, harness: StoreHarness): void {
       await close();
     });
 
+    it('is the tenant’s own, where it has one, however its event ended', async () => {
+      const clock = createFakeClock();
+      const retentionMsOf = new Map([
+        ['short-lived', 60_000],
+        ['long', RETENTION_MS * 3],
+      ]);
+      const store = await harness.open({ clock: clock.now, limits: { retentionMs: RETENTION_MS, retentionMsOf } });
+      const consumer = store.jobs.consume({ concurrency: 1, run: async () => {} });
+      const event = createEventMaker(clock.now);
+      const endAll = async (tenant: string) => {
+        const done = await acceptOne(store, event({ tenant }));
+        await finishHead(store, conversationOf(done));
+        const conflict = altered(done);
+        await store.inbox.accept([conflict]);
+        const old = await acceptOne(store, event({ tenant, receivedAt: clock.now() - defaultLimits.maxAgeMs - 1 }));
+        await store.lease.take(conversationOf(old));
+        return [done, conflict, old];
+      };
+      const short = await endAll('short-lived');
+      const usual = await endAll('acme');
+      const long = await endAll('long');
+      const kept = async (events: readonly InboundEvent[]) => {
+        for (const each of events) expect(await store.events.get(each.tenant, each.id)).not.toBeNull();
+      };
+      clock.advance(59_000);
+      await kept([...short, ...usual, ...long]);
+      clock.advance(1_001);
+      for (const each of short) await gone(store, each);
+      await kept([...usual, ...long]);
+      clock.advance(RETENTION_MS);
+      for (const each of usual) await gone(store, each);
+      await kept(long);
+      clock.advance(RETENTION_MS * 2);
+      for (const each of long) await gone(store, each);
+      await consumer.close(1_000);
+    });
+
     it('keeps what is queued or parked, however old', async () => {
       const { clock, store, event, close } = await open();
       const ended = await acceptOne(store, event());

@@ -3,7 +3,7 @@ import { type EventRecord, type EventState, eventStates } from '../../../core/ev
 import type { EffectOutcome, EventFilter, EventPage, Events, Resolved, Transition } from '../../events.ts';
 import { hasMore, replyTextOf } from '../../journal.ts';
 import { deliveredRun } from '../../model/transitions.ts';
-import type { StoreLimits } from '../../store.ts';
+import { retentionOf, type StoreLimits } from '../../store.ts';
 import { unavailable } from '../client/connection.ts';
 import { type Script, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
@@ -113,7 +113,7 @@ async function resolveEffect(
   const text = isWhole ? replyTextOf(effect, entry) : undefined;
   const last = deliveredRun(before, text);
   const json = last === undefined ? '' : JSON.stringify(last);
-  const args = [now(), tenant, id, effect, outcome, limits.retentionMs, json, isWhole ? 1 : 0];
+  const args = [now(), tenant, id, effect, outcome, retentionOf(limits, tenant), json, isWhole ? 1 : 0];
   const answer = (await run(scripts.resolve, keys.tagOf(tenant), args)) as string;
   if (answer === 'no_effect') return { kind: answer };
   if (answer !== '' && answer !== 'ok') return { kind: 'wrong_state', state: answer as EventState };

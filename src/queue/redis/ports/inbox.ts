@@ -68,7 +68,7 @@ function createDoor({ shards, agreement, limits, minReplicas, memory }: InboxDep
   async function send(items: readonly Item[]): Promise<Accepted[]> {
     if (memory.isFull()) return items.map(() => ({ outcome: 'full' }));
     const args: ScriptArgument[] = [
-      ...[shards.now(), limits.queueCap, limits.retentionMs],
+      ...[shards.now(), limits.queueCap, retentions(items, limits)],
       ...[limits.channelRate.count, limits.channelRate.windowMs],
     ];
     for (const { event, json } of items) args.push(headOf(event), json);
@@ -80,6 +80,15 @@ function createDoor({ shards, agreement, limits, minReplicas, memory }: InboxDep
     }
   }
   return { ...createBatcher(send, BATCH), close: breaker.close };
+}
+
+/** That of all, and of each tenant in the batch that has its own: ` <tenant>=<ms>`. */
+function retentions(items: readonly Item[], { retentionMs, retentionMsOf = new Map() }: StoreLimits): string {
+  const own = retentionMsOf.size === 0 ? [] : [...new Set(items.map(({ event }) => event.tenant))];
+  return [
+    retentionMs,
+    ...own.flatMap((tenant) => (retentionMsOf.has(tenant) ? [`${tenant}=${retentionMsOf.get(tenant)}`] : [])),
+  ].join(' ');
 }
 
 function headOf({

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { EventRecord, HeldReply } from '../../../core/event.ts';
 import type { ConversationRef, HeldLease, Lease, NamedLease, Outcome, Taken } from '../../lease.ts';
 import { delayAfter } from '../../model/transitions.ts';
-import type { StoreLimits } from '../../store.ts';
+import { retentionOf, type StoreLimits } from '../../store.ts';
 import { unavailable } from '../client/connection.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
@@ -23,7 +23,7 @@ export function createLease({ shards, limits }: LeaseDeps): Lease {
   };
   const common = ({ tenant, key }: ConversationRef): ScriptArgument[] => [
     ...[shards().now(), tenant, key, claim()],
-    ...[limits.leaseMs, limits.maxAttempts, limits.maxAgeMs, limits.retentionMs],
+    ...[limits.leaseMs, limits.maxAttempts, limits.maxAgeMs, retentionOf(limits, tenant)],
   ];
 
   return {

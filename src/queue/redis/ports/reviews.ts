@@ -4,7 +4,7 @@ import type { Logger } from '../../../core/logger.ts';
 import type { Events } from '../../events.ts';
 import { afterAction, rejectedRun } from '../../model/transitions.ts';
 import type { ReviewAction, Reviewed, Reviews } from '../../reviews.ts';
-import type { StoreLimits } from '../../store.ts';
+import { retentionOf, type StoreLimits } from '../../store.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 
@@ -47,14 +47,14 @@ export function createReviews({
 }
 
 function following(
-  { review: held, runs }: EventRecord,
+  { event, review: held, runs }: EventRecord,
   action: ReviewAction,
-  { retentionMs }: StoreLimits,
+  limits: StoreLimits,
 ): ScriptArgument[] {
   const review = held && afterAction(held, action);
   const last = runs.at(-1);
   const run = action.kind === 'reject' && last !== undefined ? JSON.stringify(rejectedRun(last)) : '';
-  return [JSON.stringify(review), review?.digest ?? '', retentionMs, run];
+  return [JSON.stringify(review), review?.digest ?? '', retentionOf(limits, event.tenant), run];
 }
 
 /** Events parked in one call: about 2 ms. */

@@ -1,8 +1,8 @@
 -- Accepts events, each once. One call carries the events of one shard and tick, in order.
 --
 -- KEYS[1]  tag of the shard
--- ARGV     now (0: Redis' clock), queue cap per tenant, retention in ms, events in the bucket of a channel, ms in which it
---          fills, then for each event two: its head, which is tenant, identity key, fingerprint, event id, conversation
+-- ARGV     now (0: Redis' clock), queue cap per tenant, retention in ms and after it ' <tenant>=<ms>' for those with their
+--          own, events in the bucket of a channel, ms in which it fills, then for each event two: its head, which is tenant, identity key, fingerprint, event id, conversation
 --          key, window in ms, received at, mentioned ('1' or ''), forget the key when the event starts ('1' or ''),
 --          channel, a line each, none of which can hold a line feed; and the event as JSON. An argument costs the client
 --          more than a match costs here.
@@ -11,7 +11,7 @@
 --
 -- A call that is sent again after a lost reply finds its own ids and answers 'accepted' again.
 local HEAD = '^' .. ('([^\n]*)\n'):rep(9) .. '([^\n]*)$'
-local cap, retention = tonumber(ARGV[2]), tonumber(ARGV[3])
+local cap = tonumber(ARGV[2])
 local burst, filling = tonumber(ARGV[4]), tonumber(ARGV[5])
 local count = (#ARGV - 5) / 2
 
@@ -61,6 +61,12 @@ local function count_delivery(original, id, mentioned)
   if mentioned == '1' and state == 'queued' then call('HSET', event_key(original), 'named', 1) end
 end
 
+-- A tenant's name may hold '-', which means something in a pattern.
+local function retention_of(tenant)
+  local _, last = ARGV[3]:find(' ' .. tenant .. '=', 1, true)
+  return tonumber(ARGV[3]:match('^%d+', last and last + 1 or 1))
+end
+
 local function conflict(tenant, key, fingerprint, id, window, since, json)
   local clash = tag .. ':clash:' .. tenant .. ':' .. key .. ':' .. fingerprint
   local known = call('SET', clash, id, 'NX', 'GET', 'PX', window)
@@ -71,7 +77,7 @@ local function conflict(tenant, key, fingerprint, id, window, since, json)
   end
   call('HSET', event_key(id), 'event', json, 'state', 'conflict', 'since', since)
   call('ZADD', index_key('conflict', tenant), order, id)
-  call('ZADD', tag .. ':ended', now + retention, tenant .. ':' .. id)
+  call('ZADD', tag .. ':ended', now + retention_of(tenant), tenant .. ':' .. id)
   return id
 end
 
