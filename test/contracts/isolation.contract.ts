@@ -362,6 +362,24 @@ export function isolationContract(name: string, harness: StoreHarness): void {
       expect(await store.lease.extend(acme.lease)).toBe(true);
     });
 
+    it.each([
+      ['events that wait', { queueCap: 2 }, 'full'],
+      ['events of a channel', { channelRate: { count: 2, windowMs: HOUR_MS } }, 'limited'],
+    ] as const)('have a limit of their own on %s', async (_, limits, outcome) => {
+      const limited = await harness.open({ clock: clock.now, limits });
+      const event = createEventMaker(clock.now);
+      const outcomesOf = async (tenant: string) =>
+        (await limited.inbox.accept([event({ tenant }), event({ tenant }), event({ tenant })])).map(
+          (one) => one.outcome,
+        );
+      // One after the other, and both in one step.
+      for (const tenant of ['acme', 'globex']) {
+        expect(await outcomesOf(tenant)).toEqual(['accepted', 'accepted', outcome]);
+      }
+      const both = ['initech', 'umbrella'].flatMap((tenant) => [event({ tenant }), event({ tenant })]);
+      expect((await limited.inbox.accept(both)).map((one) => one.outcome)).toEqual(Array(4).fill('accepted'));
+    });
+
     it('that wrote to the same conversation key are worked for one by one, each event for its own', async () => {
       const event = createEventMaker(clock.now);
       const both = [event(sameIn('acme', 'line')), event(sameIn('globex', 'line'))];
