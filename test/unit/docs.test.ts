@@ -5,6 +5,7 @@ import { generated } from '../../scripts/api.ts';
 import { withTables } from '../../scripts/configuration.ts';
 import { environmentPaths } from '../../src/config/environment.ts';
 import { errorCodes } from '../../src/core/errors.ts';
+import { scopeMeanings } from '../../src/core/scope.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -38,6 +39,11 @@ test('the README stays short and shows the two commands', () => {
   expect(text.split('\n').length).toBeLessThanOrEqual(150);
   expect(text).toContain('npm install && npm start');
   expect(text).toContain('npm run setup && npm test');
+});
+
+test('every scope is documented with its meaning, and no other', () => {
+  const rows = [...read('docs/tokens.md').matchAll(/^\| `([a-z]+:[a-z]+)` \| (.+) \|$/gm)];
+  expect(Object.fromEntries(rows.map(([, scope, meaning]) => [scope, meaning]))).toEqual(scopeMeanings);
 });
 
 test('error codes are unique and in one form', () => {
