@@ -1,5 +1,8 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -357,3 +360,51 @@ async function snapshot({ store }: Runtime) {
     wishes: await store.records.list(OTHER, 'keeper-wishes'),
   };
 }
+
+describe('an issuer that is away lets nobody in, and blames nobody', () => {
+  const NOWHERE = 'http://127.0.0.1:9/';
+  const introspection = {
+    SALLYPORT_JWT_INTROSPECTION_CLIENT_ID: 'gate',
+    SALLYPORT_JWT_INTROSPECTION_CLIENT_SECRET: 'a-secret',
+  };
+  const askOnce = async (settings: Record<string, string>) => {
+    const served = await serve({ ...named, ...settings });
+    try {
+      const headers = { authorization: `Bearer ${signToken(claimsFor('events:read'), issuerKey)}` };
+      const answer = await fetch(`${served.url}/events`, { headers });
+      const reasons = served.logged().filter(({ name }) => name.startsWith('token.'));
+      return { status: answer.status, json: await answer.json(), told: reasons.map(({ fields }) => fields.reason) };
+    } finally {
+      await served.stop();
+    }
+  };
+
+  test.each<readonly [string, () => Record<string, string>, number, string, string]>([
+    ['without its keys', () => ({ SALLYPORT_JWT_JWKS_URL: NOWHERE }), 503, 'ERR_KEYS_UNAVAILABLE', 'keys_unavailable'],
+    [
+      'without its word about the token',
+      () => ({ SALLYPORT_JWT_JWKS_URL: keys.jwksUrl, SALLYPORT_JWT_INTROSPECTION_URL: NOWHERE, ...introspection }),
+      ...([503, 'ERR_INTROSPECTION_UNAVAILABLE', 'introspection_unavailable'] as const),
+    ],
+    [
+      // The key set is no answer to that question.
+      'with another answer',
+      () => ({ SALLYPORT_JWT_JWKS_URL: keys.jwksUrl, SALLYPORT_JWT_INTROSPECTION_URL: keys.jwksUrl, ...introspection }),
+      ...([503, 'ERR_INTROSPECTION_UNAVAILABLE', 'introspection_unavailable'] as const),
+    ],
+  ])('%s', async (_, settings, status, code, reason) => {
+    expect(await askOnce(settings())).toMatchObject({ status, json: { code }, told: [reason] });
+  });
+
+  test('and one that says that the token is not active gets it refused', async () => {
+    const issuer = createServer((_, response) => void response.end('{"active":false}')).listen(0, '127.0.0.1');
+    await once(issuer, 'listening');
+    const url = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/introspect`;
+    const answer = await askOnce({
+      ...{ SALLYPORT_JWT_JWKS_URL: keys.jwksUrl, SALLYPORT_JWT_INTROSPECTION_URL: url },
+      ...introspection,
+    });
+    issuer.close();
+    expect(answer).toMatchObject({ status: 401, json: { code: 'ERR_UNAUTHENTICATED' }, told: ['token_inactive'] });
+  });
+});
