@@ -19,6 +19,23 @@ test('every test that ARCHITECTURE.md names exists, and every invariant names on
   expect(invariants.filter((line) => !line.includes('`test/'))).toEqual([]);
 });
 
+test('every file and test that docs/security-controls.md names exists, and every row names both and its gap', () => {
+  const rows = read('docs/security-controls.md')
+    .split('\n')
+    .filter((line) => /^\| (?!risk )/.test(line));
+  expect(rows.length).toBeGreaterThan(40);
+  for (const row of rows) {
+    const [, , control = '', files = '', tests = '', gap = ''] = row.split('|').map((cell) => cell.trim());
+    expect(control && gap, row).not.toBe('');
+    for (const cell of [files, tests]) {
+      const named = [...cell.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? '');
+      expect(named.length, row).toBeGreaterThan(0);
+      expect(named.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+    }
+    expect(tests, row).toMatch(/^`test\//);
+  }
+});
+
 test('every setting is documented', () => {
   const text = read('docs/configuration.md');
   expect(Object.keys(environmentPaths).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
