@@ -5,7 +5,7 @@ import { type Authorize, createAuthorize } from '../server/api/auth.ts';
 import { createTokenRefused, type TokenRefused } from '../server/api/refusals.ts';
 import { createApiVerifier, SKEW_MS } from '../server/api/token.ts';
 import type { DeliverDeps } from '../server/hooks/hooks.ts';
-import { createApiGuard } from '../server/limits/api-guard.ts';
+import { type ApiGuard, createApiGuard } from '../server/limits/api-guard.ts';
 import type { Runtime } from './runtime.node.ts';
 
 export const openRevocations = ({ config, identifier, store }: Runtime): Revocations =>
@@ -18,12 +18,13 @@ export const openRevocations = ({ config, identifier, store }: Runtime): Revocat
   });
 
 /** Counts and tells of every refused token, of the API as of `/metrics`. */
-export const openTokenRefused = ({ config, metrics, refusals, log }: Runtime): TokenRefused =>
+export const openTokenRefused = ({ config, metrics, refusals, log }: Runtime, guard: ApiGuard): TokenRefused =>
   createTokenRefused({
     meter: metrics.meter,
     logger: log,
     tally: refusals.note,
     tenants: Object.keys(config.tenants),
+    guard,
   });
 
 /** What proves a caller of the API. */
@@ -31,8 +32,9 @@ export function openAuthorize(
   runtime: Runtime,
   revocations: Revocations,
   sourceOf: DeliverDeps['sourceOf'],
+  guard: ApiGuard,
 ): Authorize {
-  const { config, clients, identifier, store, metrics, audit, log } = runtime;
+  const { config, clients, identifier, metrics, audit, log } = runtime;
   const { api, tenants } = config;
   const { jwtJwksUrl: jwksUrl, jwtIntrospectionUrl: url } = api;
   const clock = Date.now;
@@ -50,11 +52,24 @@ export function openAuthorize(
         ? null
         : createIntrospection({ url, clientId, clientSecret, fetch: fetchFrom(url), digest, clock }),
     sourceOf,
-    tokenRefused: openTokenRefused(runtime),
-    guard: createApiGuard({ limits: store.limits, digest: identifier.digest, rate: config.limits.apiRate }),
+    tokenRefused: openTokenRefused(runtime, guard),
+    guard,
     audit,
     meter: metrics.meter,
     clock,
     logger: log,
   });
 }
+
+/** What limits callers with tokens. `isShared` says whether an address stands for many senders. */
+export const openApiGuard = (
+  { config: { limits }, identifier, store }: Runtime,
+  isShared: (source: string) => boolean,
+): ApiGuard =>
+  createApiGuard({
+    limits: store.limits,
+    digest: identifier.digest,
+    rate: limits.apiRate,
+    failures: limits.apiFailures,
+    isShared,
+  });

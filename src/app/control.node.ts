@@ -17,6 +17,7 @@ import { mountRevocations } from '../server/api/revocations.ts';
 import { mountSubscriptions } from '../server/api/subscriptions.ts';
 import type { DeliverDeps, HookDeps } from '../server/hooks/hooks.ts';
 import type { App } from '../server/http/context.ts';
+import type { ApiGuard } from '../server/limits/api-guard.ts';
 import { isGuardrail } from '../workers/agents/definition.ts';
 import { openAuthorize, openRevocations } from './api-tokens.ts';
 import { configuredPolicy, configuredReview } from './policies.ts';
@@ -27,13 +28,14 @@ export function controlRoutes(
   runtime: Runtime,
   doors: DeliverDeps,
   channel: HookDeps['channel'],
+  guard: ApiGuard,
 ): readonly ((app: App) => void)[] {
   const { config, plugs, identifier, store, audit, scrub, log } = runtime;
   const revocations = openRevocations(runtime);
   const keys = createIdempotencyKeys(store.records, Date.now);
   forgetKeys(runtime, keys);
   const runOnce = createRunOnce({ keys, digest: identifier.digest, newRequestId: doors.newRequestId });
-  const endpoint = createEndpoint(openAuthorize(runtime, revocations, doors.sourceOf), runOnce);
+  const endpoint = createEndpoint(openAuthorize(runtime, revocations, doors.sourceOf, guard), runOnce);
   const { tenants } = config;
   const tellRead = createContentReads(audit);
   const channelNames = namesOf(plugs.modules);

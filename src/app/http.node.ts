@@ -13,13 +13,14 @@ import { Hono } from 'hono';
 import { SallyportError } from '../core/errors.ts';
 import { mountOps } from '../server/health/routes.ts';
 import { answerClientError, answersWithHeaders } from '../server/http/answer.node.ts';
-import { type App, unknownRoute } from '../server/http/context.ts';
+import { type App, type AppContext, unknownRoute } from '../server/http/context.ts';
 import { createIsSecure, createTrust } from '../server/http/forwarded.node.ts';
 import { isPlainTarget } from '../server/http/raw-path.ts';
 import { problem } from '../server/http/respond.ts';
 import type { Tls } from '../server/http/tls.node.ts';
 import type { Connections } from '../server/limits/connections.node.ts';
-import { openTokenRefused } from './api-tokens.ts';
+import { createPeers } from '../server/limits/peers.ts';
+import { openApiGuard, openTokenRefused } from './api-tokens.ts';
 import type { Runtime } from './runtime.node.ts';
 
 /** Milliseconds for a request's headers. Slack gives up on the whole exchange after 3 s. */
@@ -169,13 +170,22 @@ const NO_BODY_MS = 1_000;
 export async function startWorkerOps(runtime: Runtime, isPortGiven: boolean): Promise<Listening | null> {
   const { config, ready, metrics, crypto, log, tls } = runtime;
   const app: App = new Hono();
-  const tokenRefused = openTokenRefused(runtime);
-  mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto, tokenRefused })(app);
+  const isTrusted = createTrust(config.server.trustedProxies ?? []);
+  const peers = createPeers(isTrusted, (peer) =>
+    log.warn({ peer, setting: 'SALLYPORT_TRUSTED_PROXIES' }, 'proxy.untrusted'),
+  );
+  const sourceOf = (c: AppContext): string => {
+    const { socket } = (c.env as { incoming: IncomingMessage }).incoming;
+    return peers.sourceOf(socket.remoteAddress ?? '', c.req.header('x-forwarded-for'));
+  };
+  const guard = openApiGuard(runtime, peers.isShared);
+  const tokenRefused = openTokenRefused(runtime, guard);
+  mountOps({ ready, metrics, metricsToken: config.metricsToken, crypto, tokenRefused, sourceOf, guard })(app);
   const newRequestId = createRequestIds(crypto.random(6));
   app.notFound(() => unknownRoute(newRequestId()));
+  app.onError((error) => problem(error, newRequestId()));
   const port = config.server.workerPort ?? (isPortGiven ? config.server.port : DEFAULT_PORT);
   try {
-    const isTrusted = createTrust(config.server.trustedProxies ?? []);
     const host = config.server.host ?? '0.0.0.0';
     return await listen(app, { host, port, bodyMs: NO_BODY_MS, isTrusted, newRequestId, tls });
   } catch (error) {

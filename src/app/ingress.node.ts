@@ -16,7 +16,7 @@ import { createConnections } from '../server/limits/connections.node.ts';
 import { createPeers } from '../server/limits/peers.ts';
 import { createSourceLimiter } from '../server/limits/sources.ts';
 import { httpEndpoints } from '../workers/agents/http/settings.ts';
-import { openTokenRefused } from './api-tokens.ts';
+import { openApiGuard, openTokenRefused } from './api-tokens.ts';
 import { createChannelTable } from './channels.ts';
 import { controlRoutes } from './control.node.ts';
 import { createRequestIds, type Listening, listen } from './http.node.ts';
@@ -47,6 +47,7 @@ export async function startIngress(runtime: Runtime): Promise<Listening & { read
     clock: Date.now,
     logger: log,
   });
+  const guard = openApiGuard(runtime, isShared);
   const bodies = createBodyPool({ isShared, isFailing: failures.isOver });
   const front = {
     scrub,
@@ -75,10 +76,11 @@ export async function startIngress(runtime: Runtime): Promise<Listening & { read
     mount: [
       mountOps({
         ...{ ready, metrics, metricsToken: config.metricsToken, crypto, sourceOf: front.sourceOf },
-        tokenRefused: openTokenRefused(runtime),
+        tokenRefused: openTokenRefused(runtime, guard),
+        guard,
       }),
       ...callbackRoutes(config, { ...front, crypto, callbacks: store.callbacks }),
-      acrossOrigins(config.api.corsOrigins ?? [], [behind(guards, controlRoutes(runtime, doors, channel))]),
+      acrossOrigins(config.api.corsOrigins ?? [], [behind(guards, controlRoutes(runtime, doors, channel, guard))]),
       mountOpenApi,
     ],
   });

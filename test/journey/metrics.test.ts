@@ -34,6 +34,7 @@ beforeAll(async () => {
     SALLYPORT_SEAL_KEY,
     SALLYPORT_ID_KEY,
     SALLYPORT_METRICS_TOKEN: METRICS_TOKEN,
+    SALLYPORT_API_FAILURES: '1000/15m',
     LOG_LEVEL: 'silent',
   };
   gate = await startRole({ role: 'all', folder, environment });

@@ -39,6 +39,11 @@ export const revocationsOver = (
 /** What proves a caller of the API, with a secret, over a store. */
 export function authorizeOver(store: Pick<Store, 'records' | 'audit'>, options: AuthorizeOptions): Authorize {
   const { settings, clock = Date.now, logger = silentLogger, meter = silentMeter } = options;
+  const guard = options.guard ?? {
+    admitSource: async () => {},
+    admitCaller: async () => {},
+    countRefused: async () => {},
+  };
   return createAuthorize({
     verify: createApiVerifier(settings, null, clock),
     isConfigured: options.isConfigured ?? (() => true),
@@ -46,8 +51,14 @@ export function authorizeOver(store: Pick<Store, 'records' | 'audit'>, options: 
     revocations: revocationsOver(store, options),
     introspect: null,
     sourceOf: () => '203.0.113.9',
-    tokenRefused: createTokenRefused({ meter, logger, tally: options.tally ?? (() => {}), tenants: ['default'] }),
-    guard: options.guard ?? { admitCaller: async () => {} },
+    tokenRefused: createTokenRefused({
+      meter,
+      logger,
+      tally: options.tally ?? (() => {}),
+      tenants: ['default'],
+      guard,
+    }),
+    guard,
     audit: auditOver(store, clock),
     meter,
     clock,

@@ -58,6 +58,8 @@ export interface GateOptions {
   readonly failuresPerMinute?: number;
   /** Of one subject. */
   readonly apiRate?: Rate;
+  /** Refused tokens of one source. */
+  readonly apiFailures?: Rate;
   readonly bodyTimeoutMs?: number;
   readonly isDraining?: () => boolean;
   /** The worker takes no more heads. */
@@ -143,7 +145,13 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
       settings: { jwtSecret: JWT_SECRET, ...options.api },
       identifier,
       clock: options.tokenClock ?? Date.now,
-      guard: createApiGuard({ limits: store.limits, digest: identifier.digest, rate: options.apiRate ?? MANY }),
+      guard: createApiGuard({
+        limits: store.limits,
+        digest: identifier.digest,
+        rate: options.apiRate ?? MANY,
+        failures: options.apiFailures ?? MANY,
+        isShared: () => false,
+      }),
       ...(options.logger === undefined ? {} : { logger: options.logger }),
     }),
     createRunOnce({ keys, digest: identifier.digest, newRequestId: () => 'request-1' }),

@@ -67,6 +67,12 @@ export function createAuthorize({
 }): Authorize {
   const tellRefusal = createRefusals(audit);
 
+  const admitted = (admission: Promise<void>): Promise<void> =>
+    admission.catch((error: unknown) => {
+      meter.refused('api', reasonOf(codeOf(error)));
+      throw error;
+    });
+
   /** What may change while a token is alive. */
   const checkAlive = async (token: string, { claims, expiresAt }: VerifiedToken<ApiClaims>): Promise<void> => {
     if (clock() >= expiresAt + SKEW_MS) throw refusal('ERR_TOKEN_EXPIRED');
@@ -98,6 +104,7 @@ export function createAuthorize({
 
   return async (c, scope) => {
     const source = sourceOf(c);
+    await admitted(guard.admitSource(source));
     let verified: VerifiedToken<ApiClaims> | undefined;
     let token: string;
     try {
@@ -121,7 +128,7 @@ export function createAuthorize({
         }),
     };
     const { tenant, subject } = caller;
-    await guard.admitCaller(tenant, subject);
+    await admitted(guard.admitCaller(tenant, subject));
     if (caller.scopes.has(scope)) return caller;
     meter.refused('api', reasonOf('ERR_FORBIDDEN'));
     await tellRefusal(tenant, { actor: `user:${subject}`, action: 'access.refused', subject: scope, data: {} });

@@ -1,6 +1,8 @@
 import type { AuditNote, RecordAudit, TallyRefusal } from '../../core/audit/entry.ts';
+import { reasonOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
+import type { ApiGuard } from '../limits/api-guard.ts';
 
 /** A token that was refused. The caller learns none of it. */
 export interface RefusedToken {
@@ -14,8 +16,14 @@ export interface RefusedToken {
   readonly verified?: { readonly subject: string; readonly tenant: string };
 }
 
-/** Every refused token passes here, and nothing else does. */
+/**
+ * Every refused token passes here, and nothing else does.
+ * @throws SallyportError ERR_RATE_LIMITED, ERR_STORE_UNAVAILABLE: to answer that instead
+ */
 export type TokenRefused = (refused: RefusedToken) => Promise<void>;
+
+/** No token was given: nothing has failed. */
+const MISSING = reasonOf('ERR_TOKEN_MISSING');
 
 export const createTokenRefused =
   ({
@@ -23,12 +31,14 @@ export const createTokenRefused =
     logger,
     tally,
     tenants,
+    guard,
   }: {
     readonly meter: Meter;
     readonly logger: Logger;
     readonly tally: TallyRefusal;
     /** Of the configuration. */
     readonly tenants: readonly string[];
+    readonly guard: Pick<ApiGuard, 'countRefused'>;
   }): TokenRefused =>
   async ({ surface, reason, source, verified }) => {
     meter.refused(surface, reason);
@@ -38,6 +48,7 @@ export const createTokenRefused =
       tally(tenant, { action: 'token.refused', subject: surface, reason });
     }
     logger.warn({ surface, reason, source, ...verified }, 'token.refused');
+    if (source !== undefined && reason !== MISSING) await guard.countRefused(source, verified);
   };
 
 /** Notes that are remembered at most. */

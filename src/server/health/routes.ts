@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import type { Crypto } from '../../core/crypto/crypto.ts';
 import { toUtf8 } from '../../core/crypto/encoding.ts';
-import { reasonOf } from '../../core/errors.ts';
+import { codeOf, reasonOf } from '../../core/errors.ts';
 import type { Metrics } from '../../ops/metrics.ts';
 import type { ReadyMonitor } from '../../ops/ready.ts';
 import { describeRoute, type RouteAbout } from '../api/endpoint.ts';
 import type { TokenRefused } from '../api/refusals.ts';
 import { errorCode } from '../api/shapes.ts';
 import type { App, AppContext } from '../http/context.ts';
+import type { ApiGuard } from '../limits/api-guard.ts';
 
 const health: RouteAbout = {
   id: 'getHealth',
@@ -48,6 +49,8 @@ const metrics: RouteAbout = {
   answers: {
     200: { description: 'the text format of Prometheus', content: 'text/plain' },
     401: { description: 'another token, or none' },
+    429: { description: 'too many other tokens came from this source' },
+    503: { description: 'another token, which cannot be counted now' },
   },
 };
 
@@ -62,6 +65,8 @@ export const mountOps =
     readonly tokenRefused: TokenRefused;
     /** The address a request came from, where it is known. */
     readonly sourceOf?: (c: AppContext) => string;
+    /** Absent: no source is locked out. */
+    readonly guard?: Pick<ApiGuard, 'admitSource'>;
   }) =>
   (app: App): void => {
     app.get(
@@ -80,10 +85,19 @@ export const mountOps =
     app.get(
       '/metrics',
       describeRoute(metrics, async (c: AppContext) => {
+        const source = deps.sourceOf?.(c);
+        const admission = source === undefined ? undefined : deps.guard?.admitSource(source);
+        // While the store is away a right token passes: that is when figures are needed most. A wrong one cannot be counted
+        // then, and so is answered 503.
+        const refusal = await admission?.catch((error: unknown) => error);
+        if (codeOf(refusal) === 'ERR_RATE_LIMITED') {
+          deps.metrics.meter.refused('metrics', reasonOf('ERR_RATE_LIMITED'));
+          throw refusal;
+        }
         if (!isBearer(c, metricsToken, deps.crypto)) {
           const code = c.req.header('authorization') === undefined ? 'ERR_TOKEN_MISSING' : 'ERR_UNAUTHENTICATED';
-          const source = deps.sourceOf === undefined ? {} : { source: deps.sourceOf(c) };
-          await deps.tokenRefused({ surface: 'metrics', reason: reasonOf(code), ...source });
+          const reason = reasonOf(code);
+          await deps.tokenRefused({ surface: 'metrics', reason, ...(source !== undefined && { source }) });
           return new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer' } });
         }
         return c.body(await deps.metrics.render(), 200, { 'content-type': deps.metrics.contentType });

@@ -14,6 +14,11 @@ export const limitsSchema = z
       description:
         'authentic events of one tenant over one channel: a bucket of so many that fills evenly; more get 503 with `Retry-After`. Slack sends 30,000 an hour and workspace at most',
     }),
+    apiFailures: setting(rate.prefault('5/15m'), {
+      env: 'SALLYPORT_API_FAILURES',
+      description:
+        'refused tokens of one source (API and `/metrics`) before it gets 429 for 15 minutes, then twice as long each time, up to a day; each day without a lockout takes one doubling back',
+    }),
     connections: setting(integer(16, 1_000_000).default(4096), {
       env: 'SALLYPORT_MAX_CONNECTIONS',
       description: 'open connections of a process; one that is idle makes room for a new one',
