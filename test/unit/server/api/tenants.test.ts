@@ -5,12 +5,13 @@ import type { HeldReply, InboundEvent } from '../../../../src/core/event.ts';
 import { createBudgetOverrides } from '../../../../src/queue/records/budget-overrides.ts';
 import { createKeeperReports } from '../../../../src/queue/records/keeper-reports.ts';
 import { createPolicyVersions } from '../../../../src/queue/records/policy-versions.ts';
+import type { Revocation } from '../../../../src/queue/records/revocations.ts';
 import type { Store } from '../../../../src/queue/store.ts';
 import { createEndpoint } from '../../../../src/server/api/endpoint.ts';
 import { mountSubscriptions } from '../../../../src/server/api/subscriptions.ts';
 import type { App } from '../../../../src/server/http/context.ts';
 import { acceptOne, parkOne, takeHead } from '../../../contracts/harness.ts';
-import { authorizeOver } from '../../../support/authorize.ts';
+import { authorizeOver, revocationsOver } from '../../../support/authorize.ts';
 import { conversationOf, createEventMaker, runEnding } from '../../../support/events.ts';
 import { type Gate, JWT_SECRET, openGate } from '../../../support/gate.ts';
 
@@ -24,6 +25,7 @@ let gate: Gate;
 let app: App;
 let parked: InboundEvent;
 let held: InboundEvent;
+let revoked: Revocation;
 
 beforeEach(async () => {
   gate = await openGate();
@@ -58,6 +60,9 @@ async function fill(store: Store): Promise<void> {
     { at: Date.now(), actor: 'system', action: 'event.parked', subject: MARK, data: { code: 'ERR_INTERNAL' } },
   ]);
   await createBudgetOverrides(store.records).write(OTHER, 'tenant', { tokens: { day: 123_456_789 } });
+  const revocations = revocationsOver(store);
+  const id = revocations.idOf({ kind: 'sub', name: MARK });
+  revoked = await revocations.add(OTHER, { id, kind: 'sub', name: MARK, before: 1, revokedAt: Date.now(), by: MARK });
   await createKeeperReports(store.records).write(OTHER, 'task', { channel: 'graph', at: 1, sources: [] });
 }
 
@@ -67,6 +72,7 @@ async function snapshot({ store }: Gate) {
     audit: await store.audit.read(OTHER, { from: 1, limit: 1_000 }),
     budgets: await createBudgetOverrides(store.records).read(OTHER),
     isKilled: (await store.ledger.killed()).has(OTHER),
+    revocations: await revocationsOver(store).list(OTHER),
     policy: await createPolicyVersions(store.records).current(OTHER),
     reports: await createKeeperReports(store.records).read(OTHER),
     wish: await createKeeperReports(store.records).syncRequestedAt(OTHER),
@@ -76,6 +82,7 @@ async function snapshot({ store }: Gate) {
 /** What each route that changes something takes, so that nothing but the tenant could be wrong. */
 const bodies: Readonly<Record<string, object>> = {
   'POST /chat': { text: 'hello' },
+  'POST /revocations': { sub: 'somebody' },
   'POST /events/:id/resolve': { effect: 'reply', outcome: 'delivered' },
   'POST /budgets/kill': { on: true },
   'PUT /budgets/:scope': { tokens: { day: 7 } },
@@ -85,7 +92,7 @@ const bodies: Readonly<Record<string, object>> = {
 };
 
 const SCOPES =
-  'events:read events:write subscriptions:read subscriptions:write budgets:read budgets:write reviews:read reviews:decide audit:read guardrails:write chat:read chat:write';
+  'events:read events:write subscriptions:read subscriptions:write budgets:read budgets:write reviews:read reviews:decide audit:read guardrails:write chat:read chat:write tokens:revoke';
 
 /** Routes at which no tenant's data can be asked for, and why. */
 const withoutTenant: Readonly<Record<string, string>> = {
@@ -119,7 +126,8 @@ const ways: readonly Way[] = [
 ];
 
 async function ask({ method, path }: { method: string; path: string }, way: Way) {
-  const id = path.startsWith('/reviews') || path.endsWith('/resolve') ? held.id : parked.id;
+  const isHeld = path.startsWith('/reviews') || path.endsWith('/resolve');
+  const id = path.startsWith('/revocations') ? revoked.id : isHeld ? held.id : parked.id;
   const url = `http://gate.test${path.replace(':id', id).replace(':scope', 'tenant')}`;
   const bearer = await new SignJWT({ tenant: 'default', scope: SCOPES })
     .setProtectedHeader({ alg: 'HS256' })
@@ -168,6 +176,9 @@ describe('a token for one tenant and a request for another', () => {
         'POST /subscriptions/sync',
         'POST /chat',
         'GET /chat/:id',
+        'GET /revocations',
+        'POST /revocations',
+        'DELETE /revocations/:id',
       ].sort(),
     );
   });
@@ -180,7 +191,8 @@ describe('a token for one tenant and a request for another', () => {
       const what = `${route.method} ${route.path} ${status} ${text}`;
       expect(status, what).toBeLessThan(500);
       expect(status, what).not.toBe(401);
-      for (const secret of [MARK, DIGEST, '123456789', parked.id, held.id]) expect(text, what).not.toContain(secret);
+      for (const secret of [MARK, DIGEST, '123456789', parked.id, held.id, revoked.id])
+        expect(text, what).not.toContain(secret);
       if (route.path.includes(':id')) expect([400, 404], what).toContain(status);
       expect(await snapshot(gate), what).toEqual(before);
     }
