@@ -10,13 +10,14 @@ import { linkWarnings } from '../queue/redis/client/url.ts';
 import { examineTls } from '../server/http/tls.node.ts';
 import { configuredChannels } from './channels.ts';
 import { modelExaminations } from './model.node.ts';
-import { redisWarnings, storeIsDurable } from './store.node.ts';
+import { redisWarnings, storeIsDurable, untrustedProxies } from './store.node.ts';
 
 /** What `sallyport doctor` looks at, one entry a line. */
 export const examine: Examine = async (config) => {
   const clients = createClients({ proxy: config.outbound.proxy });
   return [
     { name: 'store', run: () => storeIsDurable(config) },
+    { name: 'proxies', run: () => untrustedProxies(config) },
     ...redisWarnings(config).map((text) => ({
       name: 'SALLYPORT_REDIS_URL',
       run: async () => ({ warning: linkWarnings[text] }),

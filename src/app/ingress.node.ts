@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { namesOf } from '../channels/registry.ts';
 import type { Config } from '../config/schema.ts';
+import { createUntrustedProxies } from '../queue/records/untrusted-proxies.ts';
 import { mountOpenApi } from '../server/api/openapi.ts';
 import { createApp } from '../server/app.ts';
 import { type CallbackDeps, mountCallbacks } from '../server/callbacks/callbacks.ts';
@@ -31,9 +32,12 @@ export async function startIngress(runtime: Runtime): Promise<Listening & { read
   const { clients, config, plugs, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain, tls } = runtime;
   const isTrusted = createTrust(config.server.trustedProxies ?? []);
   const newRequestId = createRequestIds(crypto.random(6));
-  const { isShared, ...peers } = createPeers(isTrusted, (peer) =>
-    log.warn({ peer, setting: 'SALLYPORT_TRUSTED_PROXIES' }, 'proxy.untrusted'),
-  );
+  const proxies = createUntrustedProxies(store.records);
+  const { isShared, ...peers } = createPeers(isTrusted, (peer) => {
+    log.warn({ peer, setting: 'SALLYPORT_TRUSTED_PROXIES' }, 'proxy.untrusted');
+    // For `sallyport doctor`. The log has named it, whatever becomes of this.
+    proxies.note(peer, Date.now()).catch(() => {});
+  });
   const sourceIn = ({ socket, headers }: IncomingMessage): string => {
     const forwardedFor = headers['x-forwarded-for'];
     return peers.sourceOf(socket.remoteAddress ?? '', typeof forwardedFor === 'string' ? forwardedFor : undefined);

@@ -5,8 +5,10 @@ import { nodeCrypto } from '../core/crypto/crypto.node.ts';
 import { codeOf, SallyportError } from '../core/errors.ts';
 import { createIdentifier, type Identifier } from '../core/identity.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
+import { createUntrustedProxies } from '../queue/records/untrusted-proxies.ts';
 import { warningsOf } from '../queue/redis/client/url.ts';
 import { defaultLimits, type Store, type StoreLimits } from '../queue/store.ts';
+import { createTrust } from '../server/http/forwarded.node.ts';
 
 /** Opens the driver that the configuration chooses; the other one is never loaded. */
 export async function openStore(config: Config, identifier: Identifier, logger: Logger): Promise<Store> {
@@ -89,6 +91,29 @@ export function guardStore(
 /** What should not stay as it is on the way to Redis. */
 export const redisWarnings = ({ store: { redisUrl } }: Config): ReturnType<typeof warningsOf> =>
   redisUrl === undefined ? [] : warningsOf(redisUrl);
+
+/** A day, in ms. */
+const DAY_MS = 86_400_000;
+
+/** For `sallyport doctor`: proxies that a gate has seen within a day and that are not in `SALLYPORT_TRUSTED_PROXIES`. */
+export async function untrustedProxies(config: Config): Promise<string> {
+  const { id } = config.keys;
+  if (id === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'SALLYPORT_ID_KEY: is required');
+  const isTrusted = createTrust(config.server.trustedProxies ?? []);
+  let store: Store | undefined;
+  try {
+    store = await openStore(config, createIdentifier(nodeCrypto, id), silentLogger);
+    const seen = await createUntrustedProxies(store.records).since(Date.now() - DAY_MS);
+    const untrusted = seen.filter((peer) => !isTrusted(peer));
+    if (untrusted.length === 0) return 'none that is not trusted';
+    return `X-Forwarded-For of ${untrusted.join(', ')} is not believed; if that is a proxy of yours, add it to SALLYPORT_TRUSTED_PROXIES`;
+  } catch {
+    // The line of the store says why.
+    return 'not known, as the store cannot be read';
+  } finally {
+    await store?.close();
+  }
+}
 
 /** For `sallyport doctor`. @throws Error that names the setting of a store that is away or not durable */
 export async function storeIsDurable(config: Config): Promise<string> {

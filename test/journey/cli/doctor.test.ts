@@ -55,7 +55,9 @@ test('all is well: one line each, exit 0', async () => {
   expect(lines).toEqual([
     'ok    configuration',
     'ok    store: embedded, durable',
+    'ok    proxies: none that is not trusted',
     expect.stringMatching(/^ok {4}slack credentials \(default\): accepted, clock within 1 s$/),
+    '-     TLS: not configured',
     'ok    public URL: reachable',
   ]);
 });
