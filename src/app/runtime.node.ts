@@ -12,6 +12,7 @@ import { createAudit } from '../ops/audit.ts';
 import { recordConfiguration } from '../ops/configuration-changes.ts';
 import { createLog, type Log } from '../ops/log.ts';
 import { createMetrics, type Metrics } from '../ops/metrics.ts';
+import { operatorChecks } from '../ops/probes.ts';
 import { type Check, type ReadyMonitor, watchReadiness } from '../ops/ready.ts';
 import { type RefusalTallies, startRefusalTallies } from '../ops/refusal-tallies.ts';
 import { probeSubscriptions, sourceFigures } from '../ops/subscriptions.ts';
@@ -88,7 +89,8 @@ export async function openRuntime(
   // Without these the ingress still accepts, and must go on receiving traffic: they only inform.
   const workers: Check = { name: 'worker', isOptional: true, probe: () => probeWorkers(kept) };
   const subscriptions: Check = { name: 'subscriptions', isOptional: true, probe: () => probeSubscriptions(kept) };
-  const checks = [{ name: 'store', probe }, workers, subscriptions, ...modelCheck(config, clients)];
+  const checks: Check[] = [{ name: 'store', probe }, workers, subscriptions, ...modelCheck(config, clients)];
+  checks.push(...operatorChecks(config.ready.checks, clients, role === 'worker'));
   if (tls !== null) checks.push({ name: 'tls', isOptional: true, probe: tls.probe });
   const ready = watchReadiness(checks, () => drain.signal.aborted);
   await ready.refresh();

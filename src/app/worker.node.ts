@@ -54,9 +54,21 @@ export function startWorker(runtime: Runtime, halves: LoadedHalves): WorkerHandl
     logger: log,
     isStopping: () => drain.signal.aborted,
   };
-  const consumer = store.jobs.consume({ concurrency: config.concurrency, run: (due) => run(due, deps) });
+  let taken = 0;
+  const consumer = store.jobs.consume({
+    concurrency: config.concurrency,
+    run: (due) => {
+      taken += 1;
+      return run(due, deps);
+    },
+  });
   const id = Buffer.from(crypto.random(8)).toString('hex');
-  const stopBeat = startWorkerBeat(id, { records: store.records, clock: Date.now });
+  const stopBeat = startWorkerBeat(id, {
+    records: store.records,
+    clock: Date.now,
+    taken: () => taken,
+    untaken: consumer.untaken,
+  });
   const keeper = startKeeper({
     acquire: lease.acquire,
     records: store.records,

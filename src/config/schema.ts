@@ -5,7 +5,7 @@ import type { ChannelName } from '../core/event.ts';
 import { settleMs } from '../core/reply-timing.ts';
 import { tenantName } from '../core/setting-values.ts';
 import { outboundSchema } from '../net/settings.ts';
-import { auditSchema, logLevel, metricsToken } from '../ops/settings.ts';
+import { auditSchema, logLevel, metricsToken, readySchema } from '../ops/settings.ts';
 import { keysSchema, maxAge, retention, storeSchema, tenantRetention } from '../queue/settings.ts';
 import { limitsSchema } from '../server/limits/settings.ts';
 import { apiSchema, serverSchema } from '../server/settings.ts';
@@ -39,6 +39,7 @@ const settings = z.strictObject({
   limits: limitsSchema,
   outbound: outboundSchema,
   metricsToken,
+  ready: readySchema,
   logLevel,
   agent: agentSchema,
   guardrails: guardrailsSchema,

@@ -66,6 +66,10 @@ const errors = {
   ERR_QUEUE_FULL: { status: 503, title: 'The queue is full', retry: true },
   // Behind the doors
   ERR_WORKER_SILENT: { status: 503, title: 'No worker reports' },
+  /** Something waits, there is room for it, and nothing is taken: a paused queue, a worker that hangs. */
+  ERR_WORKER_STALLED: { status: 503, title: 'No worker takes the events that wait' },
+  /** Of the operator's own checks (`ready.checks`). */
+  ERR_CHECK_FAILED: { status: 503, title: 'A dependency does not answer' },
   ERR_CERTIFICATE_EXPIRED: { status: 503, title: 'The certificate of the listener has expired' },
   ERR_CERTIFICATE_INVALID: { status: 503, title: 'The new certificate of the listener cannot be used' },
   ERR_SUBSCRIPTION_LAPSED: { status: 503, title: 'A subscription has lapsed' },

@@ -5,7 +5,7 @@ import { createDnsResolve, type Resolve } from './guard/resolve.ts';
 import type { GuardedFetch, GuardedFetchOptions, GuardedInit } from './guarded-fetch.ts';
 
 /** What a client is for, where the configuration names whom it asks. */
-export type Purpose = 'vendor' | 'model' | 'agent' | 'guardrail' | 'checkpoint';
+export type Purpose = 'vendor' | 'model' | 'agent' | 'guardrail' | 'checkpoint' | 'check';
 
 export interface ClientLimits {
   /** Of a whole request, name lookup and body included, in ms. Default 10 s. */
@@ -46,6 +46,7 @@ const maxBytes: Readonly<Record<Purpose, number>> = {
   agent: 2 * 1024 * 1024,
   guardrail: 1024 * 1024,
   checkpoint: 2 * 1024 * 1024,
+  check: 64 * 1024,
 };
 
 /** Who is reached through the proxy, where there is one. Tools are not: a proxy may reach what they must not. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { fromBase64, toHex } from '../core/crypto/encoding.ts';
 import { setting } from '../core/setting.ts';
 import { durationAtLeast, durationBetween, httpUrl, secret } from '../core/setting-values.ts';
+import { parseUrl } from '../core/text/url.ts';
 
 /** How every Ed25519 private key begins as PKCS #8 (RFC 8410, 7); 32 bytes follow. */
 const ED25519 = '302e020100300506032b657004220420';
@@ -20,6 +21,47 @@ const file = z
   .string()
   .min(1)
   .regex(/^(?!https?:)/);
+
+/** Where a check may lead. Plain http too: nothing secret is sent. */
+const checkUrl = z.string().refine(
+  (text) => {
+    const url = parseUrl(text);
+    return url !== null && ['http:', 'https:'].includes(url.protocol) && url.username + url.password === '';
+  },
+  { message: 'must be an http or https URL without credentials' },
+);
+
+const check = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z][a-z0-9-]{0,30}$/, { message: 'must be 1 to 31 of a-z, 0-9 and -, with a letter first' }),
+    url: checkUrl.optional(),
+    tcp: z
+      .string()
+      .regex(/^(?:\[[0-9a-f:.]+\]|[^\s:[\]/]+):\d{1,5}$/i, { message: 'must be host:port' })
+      .optional(),
+    optional: z.boolean().default(false),
+  })
+  .refine(({ url, tcp }) => (url === undefined) !== (tcp === undefined), { message: 'needs either url or tcp' });
+
+export type ReadyCheck = z.output<typeof check>;
+
+/** What `/ready` looks at besides the gate's own parts. */
+export const readySchema = z
+  .strictObject({
+    checks: setting(
+      z
+        .array(check)
+        .max(20, { message: 'must be at most 20' })
+        .refine((checks) => new Set(checks.map(({ name }) => name)).size === checks.length, {
+          message: 'names must differ',
+        })
+        .default([]),
+      { description: "the operator's own dependencies in `/ready` of a worker ([health](health.md))" },
+    ),
+  })
+  .prefault({});
 
 /** The chain of who did what. */
 export const auditSchema = z

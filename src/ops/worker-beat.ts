@@ -1,28 +1,52 @@
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import { SallyportError } from '../core/errors.ts';
+import type { Consumer } from '../queue/jobs.ts';
 import { createCollection } from '../queue/records/collection.ts';
 import type { Records } from '../queue/records.ts';
 
 /** Not a tenant's records: tenants cannot have an underscore in their name. */
 const SYSTEM = '_system';
 
-/** When a worker was last heard of, by its id. */
-const beatsIn = (records: Records) => createCollection(records, 'workers', z.object({ at: z.number() }));
+/** When a worker was last heard of, by its id; `isStalled`: it took nothing although something waited for it. */
+const beatsIn = (records: Records) =>
+  createCollection(records, 'workers', z.object({ at: z.number(), isStalled: z.boolean().optional() }));
 
 /** Milliseconds between beats. */
 const BEAT_MS = 5_000;
 /** A worker not heard of for this long is gone: three missed beats. */
 const GONE_MS = 3 * BEAT_MS;
 
-/** Tells the store every 5 s that this worker lives, and clears away those that are gone. Resolves to a stop. */
+/** Beats in a row at which something waits and nothing was taken: what came a moment ago is taken a moment later. */
+const TO_STALL = 3;
+
+/** Tells the store every 5 s that this worker lives and takes work, and clears away those that are gone. Resolves to a stop. */
 export function startWorkerBeat(
   id: string,
-  { records, clock }: { readonly records: Records; readonly clock: Clock },
+  {
+    records,
+    clock,
+    taken,
+    untaken,
+  }: {
+    readonly records: Records;
+    readonly clock: Clock;
+    /** Conversations the worker has taken since its start. */
+    readonly taken: () => number;
+    readonly untaken: Consumer['untaken'];
+  },
 ): () => Promise<void> {
   const beats = beatsIn(records);
+  let idleBeats = 0;
+  let takenBefore = -1;
+  const isStalled = async (): Promise<boolean> => {
+    const isIdle = (await untaken()) > 0 && taken() === takenBefore;
+    idleBeats = isIdle ? idleBeats + 1 : 0;
+    takenBefore = taken();
+    return idleBeats >= TO_STALL;
+  };
   const write = async (): Promise<void> => {
-    await beats.replace(SYSTEM, id, { at: clock() });
+    await beats.replace(SYSTEM, id, { at: clock(), ...((await isStalled()) && { isStalled: true }) });
     const isGone = (at: number): boolean => clock() - at > 10 * GONE_MS;
     for (const [name, { at }] of (await beats.list(SYSTEM)).records) {
       if (name !== id && isGone(at))
@@ -42,7 +66,7 @@ export function startWorkerBeat(
   };
 }
 
-/** A readiness probe: some worker has been heard of lately. @throws SallyportError ERR_WORKER_SILENT */
+/** A readiness probe: some worker has been heard of lately, and takes work. @throws SallyportError ERR_WORKER_SILENT, ERR_WORKER_STALLED */
 export async function probeWorkers({
   records,
   clock,
@@ -50,7 +74,10 @@ export async function probeWorkers({
   readonly records: Records;
   readonly clock: Clock;
 }): Promise<void> {
-  const beats = await beatsIn(records).list(SYSTEM);
-  for (const { at } of beats.records.values()) if (clock() - at <= GONE_MS) return;
-  throw new SallyportError('ERR_WORKER_SILENT', 'no worker has been heard of');
+  const { records: beats } = await beatsIn(records).list(SYSTEM);
+  const living = [...beats.values()].filter(({ at }) => clock() - at <= GONE_MS);
+  if (living.length === 0) throw new SallyportError('ERR_WORKER_SILENT', 'no worker has been heard of');
+  if (living.every(({ isStalled }) => isStalled === true)) {
+    throw new SallyportError('ERR_WORKER_STALLED', 'events wait, and no worker takes any');
+  }
 }

@@ -9,6 +9,11 @@ export interface ConsumeOptions {
 }
 
 export interface Consumer {
+  /**
+   * Conversations that wait to be taken while this process has room for them; 0 when it is full. Where they wait and
+   * none is taken, it does not consume. @throws SallyportError ERR_STORE_UNAVAILABLE
+   */
+  untaken(): Promise<number>;
   /** Takes no more work and resolves when what runs has ended, at the latest after `graceMs`. */
   close(graceMs: number): Promise<void>;
 }

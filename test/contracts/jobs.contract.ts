@@ -63,6 +63,21 @@ export function jobsContract(name: string, harness: StoreHarness): void {
     beforeEach(() => setUp());
     afterEach(() => tearDown());
 
+    it('has nothing untaken while it takes what comes, and while it is full', async () => {
+      const runs: (() => void)[] = [];
+      const consumer = consume((ref) => work(store, ref, note).then(() => new Promise((end) => runs.push(end))), 2);
+      await acceptMany(1, { conversation: conversationNamed('a') });
+      await eventually(() => expect(runs).toHaveLength(1));
+      await eventually(async () => expect(await consumer.untaken()).toBe(0));
+      await acceptMany(1, { conversation: conversationNamed('b') });
+      await eventually(() => expect(runs).toHaveLength(2));
+      await acceptMany(1, { conversation: conversationNamed('c') });
+      expect(await consumer.untaken()).toBe(0);
+      for (const end of runs) end();
+      await eventually(() => expect(runs).toHaveLength(3));
+      for (const end of runs) end();
+    });
+
     it('runs everything once and in order, whether accepted before or after workers came', async () => {
       const lines = ['a', 'b', 'c', 'd', 'e'].map((line) => conversationNamed(line));
       const ids = new Map(lines.map((line) => [line.key, [] as string[]]));

@@ -23,7 +23,7 @@ const readiness = z.object({
   checks: z.record(
     z.string(),
     z.object({
-      status: z.enum(['ok', 'degraded', 'failed']),
+      status: z.enum(['ok', 'pending', 'degraded', 'failed']),
       latencyMs: z.number().describe('milliseconds that the latest look took'),
       code: errorCode.optional(),
     }),
@@ -69,38 +69,48 @@ export const mountOps =
     readonly guard?: Pick<ApiGuard, 'admitSource'>;
   }) =>
   (app: App): void => {
+    const { metricsToken } = deps;
+    /** Whether a request has the token. @throws SallyportError ERR_RATE_LIMITED for a source that is locked out */
+    const isAuthorized = async (c: AppContext, token: string): Promise<boolean> => {
+      const source = deps.sourceOf?.(c);
+      const admission = source === undefined ? undefined : deps.guard?.admitSource(source);
+      // While the store is away a right token passes: that is when figures are needed most. A wrong one cannot be counted
+      // then, and so is answered 503.
+      const refusal = await admission?.catch((error: unknown) => error);
+      if (codeOf(refusal) === 'ERR_RATE_LIMITED') {
+        deps.metrics.meter.refused('metrics', reasonOf('ERR_RATE_LIMITED'));
+        throw refusal;
+      }
+      if (isBearer(c, token, deps.crypto)) return true;
+      const reason = reasonOf(
+        c.req.header('authorization') === undefined ? 'ERR_TOKEN_MISSING' : 'ERR_UNAUTHENTICATED',
+      );
+      await deps.tokenRefused({ surface: 'metrics', reason, ...(source !== undefined && { source }) });
+      return false;
+    };
     app.get(
       '/health',
       describeRoute(health, (c: AppContext) => c.json({ status: 'ok' })),
     );
     app.get(
       '/ready',
-      describeRoute(ready, (c: AppContext) => {
-        const now = deps.ready.current();
+      describeRoute(ready, async (c: AppContext) => {
+        // Probes have no token. The names of the operator's checks tell what the gate depends on.
+        const hasToken = metricsToken !== undefined && c.req.header('authorization') !== undefined;
+        // A token that does not count changes nothing else of the answer.
+        const showsNames = hasToken && (await isAuthorized(c, metricsToken).catch(() => false));
+        const now = deps.ready.current(showsNames);
         return c.json(now, now.status === 'ok' ? 200 : 503);
       }),
     );
-    const { metricsToken } = deps;
     if (metricsToken === undefined) return;
     app.get(
       '/metrics',
       describeRoute(metrics, async (c: AppContext) => {
-        const source = deps.sourceOf?.(c);
-        const admission = source === undefined ? undefined : deps.guard?.admitSource(source);
-        // While the store is away a right token passes: that is when figures are needed most. A wrong one cannot be counted
-        // then, and so is answered 503.
-        const refusal = await admission?.catch((error: unknown) => error);
-        if (codeOf(refusal) === 'ERR_RATE_LIMITED') {
-          deps.metrics.meter.refused('metrics', reasonOf('ERR_RATE_LIMITED'));
-          throw refusal;
+        if (await isAuthorized(c, metricsToken)) {
+          return c.body(await deps.metrics.render(), 200, { 'content-type': deps.metrics.contentType });
         }
-        if (!isBearer(c, metricsToken, deps.crypto)) {
-          const code = c.req.header('authorization') === undefined ? 'ERR_TOKEN_MISSING' : 'ERR_UNAUTHENTICATED';
-          const reason = reasonOf(code);
-          await deps.tokenRefused({ surface: 'metrics', reason, ...(source !== undefined && { source }) });
-          return new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer' } });
-        }
-        return c.body(await deps.metrics.render(), 200, { 'content-type': deps.metrics.contentType });
+        return new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer' } });
       }),
     );
   };

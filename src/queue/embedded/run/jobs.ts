@@ -150,6 +150,7 @@ function startConsumer(
   pump();
 
   return {
+    untaken: async () => (running.size >= concurrency ? 0 : wakes.due()),
     async close(graceMs) {
       closing = true;
       unlisten();
@@ -174,6 +175,8 @@ async function settledWithin(running: ReadonlySet<Promise<void>>, graceMs: numbe
 export interface Wakes {
   /** Up to `room` due conversations, one tenant after the other, each now this caller's to run. */
   claim(room: number): Promise<ConversationRef[]>;
+  /** Conversations that are due, whoever runs them next. */
+  due(): number;
   /** Gives back what was claimed and not begun. */
   giveBack(conversations: readonly ConversationRef[]): Promise<void>;
 }
@@ -189,6 +192,7 @@ const TENANTS = `
 
 function createWakes({ connection, writer, conversations, due, limits, clock }: StoreParts): Wakes {
   const isDue = connection.query('SELECT 1 FROM conversations WHERE wake_at <= ? LIMIT 1');
+  const countDue = connection.query<{ due: number }>('SELECT count(*) AS due FROM conversations WHERE wake_at <= ?');
   const tenants = connection.query<{ tenant: string }>(TENANTS);
   const next = connection.query<{ key: string }>(
     'SELECT key FROM conversations WHERE tenant = ? AND wake_at <= ? ORDER BY wake_at LIMIT 1',
@@ -224,6 +228,7 @@ function createWakes({ connection, writer, conversations, due, limits, clock }: 
   }
 
   return {
+    due: () => writer.read(() => countDue.get(clock())?.due ?? 0),
     async claim(room) {
       // Looking costs no transaction: an idle process leaves the disk alone.
       if (writer.read(() => isDue.get(clock())) === undefined) return [];

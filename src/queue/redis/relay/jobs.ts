@@ -80,6 +80,13 @@ export function createJobs({
     };
     let closed: Promise<void> | undefined;
     return {
+      async untaken() {
+        const executor = await started;
+        if (executor.idle() <= 0) return 0;
+        return executor.waiting().catch((error: unknown) => {
+          throw unavailable(error);
+        });
+      },
       close: (graceMs) => {
         closed ??= close(graceMs);
         return closed;
