@@ -1,5 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
-import { mintToken, OPERATOR_SCOPES } from '../cli/access.ts';
+import { localUrl, mintToken, OPERATOR_SCOPES } from '../cli/access.ts';
 import type { Roles } from '../cli/commands/serve.ts';
 import type { DevKeys } from '../cli/dev/secrets.ts';
 import { EXIT, Exit, type Io } from '../cli/io.ts';
@@ -128,7 +128,7 @@ const TOKEN_MS = 12 * 3_600_000;
 
 /** What `dev` says once it listens: where things are and what to try. */
 async function banner({ config, plugs: { modules } }: Runtime, port: number, io: Io): Promise<void> {
-  const local = `http://127.0.0.1:${port}`;
+  const local = localUrl({ ...config.server, port });
   const base = trimEndOf(config.server.publicUrl ?? local, '/');
   const claims = { subject: 'developer', tenant: 'default', scope: OPERATOR_SCOPES, ttlMs: TOKEN_MS };
   const token = await mintToken(config.api, claims);

@@ -40,10 +40,14 @@ export async function mintToken(api: Config['api'], claims: TokenClaims, notBefo
   return token.sign(toUtf8(api.jwtSecret));
 }
 
+/** A gate on this machine. Its certificate has to be for that address as well; otherwise `SALLYPORT_URL` says another. */
+export const localUrl = ({ port, tls }: Pick<Config['server'], 'port' | 'tls'>): string =>
+  `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
+
 /** Where the API of the running gate is, without a slash at the end. @throws Exit 78 when `SALLYPORT_URL` is no URL */
 export async function apiUrl(io: Io): Promise<string> {
   const given = io.environment.SALLYPORT_URL;
-  if (!given) return `http://127.0.0.1:${(await toolSettings(io)).server.port}`;
+  if (!given) return localUrl((await toolSettings(io)).server);
   if (!/^https?:/.test(given) || parseUrl(given) === null) throw new Exit(EXIT.config, 'SALLYPORT_URL: is not a URL');
   return trimEndOf(given, '/');
 }

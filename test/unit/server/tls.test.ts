@@ -11,6 +11,7 @@ import { isCertified } from '../../../src/server/http/forwarded.node.ts';
 import { behind, withCertificate } from '../../../src/server/http/guarded.ts';
 import { problem } from '../../../src/server/http/respond.ts';
 import { openTls, type TlsFiles } from '../../../src/server/http/tls.node.ts';
+import { createConnections } from '../../../src/server/limits/connections.node.ts';
 import { expectAnswerHeaders } from '../../support/answer-headers.ts';
 import { type Authority, createAuthority, type Pair } from '../../support/authority.ts';
 import { testFolder } from '../../support/folder.ts';
@@ -167,6 +168,48 @@ describeWith('openssl')('a listener with a certificate', () => {
     await expect(ask(port, '/health', { ca: authority.cert })).rejects.toMatchObject({ code: 'CERT_HAS_EXPIRED' });
     await expect(tls.probe()).rejects.toMatchObject({ code: 'ERR_CERTIFICATE_EXPIRED' });
     expect(logged.map(({ event }) => event)).toEqual(['tls.certificate-expired']);
+  });
+});
+
+describeWith('openssl')('bounds of connections', () => {
+  test('hold over TLS: a request on its way is not taken for an idle connection', async () => {
+    const authority = createAuthority();
+    const { logger } = recording();
+    const tls = await openTls(await write(await testFolder(), authority.issue('gate.test')), { logger });
+    let release: (() => void) | undefined;
+    const app: App = new Hono();
+    app.get(
+      '/slow',
+      (c) =>
+        new Promise<Response>((resolve) => {
+          release = () => resolve(c.json({}));
+        }),
+    );
+    app.get('/fast', (c) => c.json({}));
+    const connections = createConnections({
+      most: 1,
+      mostOfSource: 1,
+      isExempt: () => false,
+      onForwarded: () => {},
+      logger,
+    });
+    const options = {
+      host: '127.0.0.1',
+      port: 0,
+      bodyMs: 1_000,
+      isTrusted: () => false,
+      newRequestId: () => 'request-1',
+    };
+    const { port, close } = await listen(app, { ...options, tls, connections });
+    onTestFinished(async () => {
+      tls.stop();
+      await close(0);
+    });
+    const slow = ask(port, '/slow', { ca: authority.cert });
+    await until('the slow request is served', () => release !== undefined);
+    await expect(ask(port, '/fast', { ca: authority.cert })).rejects.toThrow();
+    release?.();
+    expect((await slow).status).toBe(200);
   });
 });
 
