@@ -61,7 +61,7 @@ const MAX_KNOWN = 10_000;
 export type TellOnce = (tenant: string, note: AuditNote) => Promise<void>;
 
 /** Tells the same note once in `onceMs`, in this process: a token must not decide how fast the audit grows. */
-export function createTellOnce(audit: RecordAudit, onceMs: number): TellOnce {
+function createTellOnce(audit: RecordAudit, onceMs: number): TellOnce {
   const known = new Map<string, { readonly at: number; readonly written: Promise<void> }>();
   return async (tenant, note) => {
     const kind = JSON.stringify([tenant, note]);

@@ -30,7 +30,7 @@ const MIB = 1024 * 1024;
  * 16 MiB hold four bodies of the largest kind (Graph, 4 MiB) or 18,000 Slack messages. A source has a quarter of it. One that
  * keeps failing has 256 KiB, more than any message of Slack has: its larger bodies come one after the other.
  */
-export const defaultPoolLimits: BodyPoolLimits = { all: 16 * MIB, ofSource: 4 * MIB, ofFailing: MIB / 4 };
+const defaultPoolLimits: BodyPoolLimits = { all: 16 * MIB, ofSource: 4 * MIB, ofFailing: MIB / 4 };
 
 /** A body of which nothing came for so long, in ms, makes room for others. Honest senders send a body in one piece. */
 const STALLED_MS = 250;
