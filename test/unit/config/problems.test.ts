@@ -17,6 +17,10 @@ function problemsOf(environment: Record<string, string>, file: unknown = undefin
 const freeText = new Set([
   'HOST',
   'SALLYPORT_DATA_DIR',
+  // Files, looked for when the listener opens.
+  'SALLYPORT_TLS_CERT',
+  'SALLYPORT_TLS_KEY',
+  'SALLYPORT_TLS_CLIENT_CA',
   'SALLYPORT_JWT_ISSUER',
   'SALLYPORT_JWT_AUDIENCE',
   'SALLYPORT_JWT_INTROSPECTION_CLIENT_ID',
