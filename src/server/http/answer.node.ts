@@ -21,10 +21,18 @@ export function answersWithHeaders(isSecure: (request: IncomingMessage) => boole
       const ours = isSecure(this.req) ? secureAnswerHeaders : answerHeaders;
       // Spreading both takes seven times as long: 8 µs a response.
       const headers = Object.assign({}, Array.isArray(head) ? inPairs(head) : head, ours);
+      if (isBodyOpen(this.req)) headers.connection = 'close';
       return text === undefined ? super.writeHead(status, headers) : super.writeHead(status, text, headers);
     }
   };
 }
+
+/**
+ * Whether the rest of a body is still to come. It is not read to its end, so the connection ends after the answer, and the
+ * answer has to say so (RFC 9112, 9.6): a proxy would send the next request, of another sender, into it.
+ */
+const isBodyOpen = ({ complete, headers }: IncomingMessage): boolean =>
+  !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0);
 
 /** Node writes heads of its own as a list of names and values in turn. */
 function inPairs(list: readonly OutgoingHttpHeader[]): OutgoingHttpHeaders {

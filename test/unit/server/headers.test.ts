@@ -93,6 +93,17 @@ test('deliveries have them too: accepted, ignored, forged and unreadable ones', 
   expect(await post(' '.repeat(2 * 1024 * 1024))).toBe(413);
 });
 
+test('an answer that comes before the end of the body says that the connection ends with it', async () => {
+  const head = 'POST /hooks/slack HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
+  const early = await exchange(served.port, [`${head}content-length: 3000000\r\n\r\n${' '.repeat(1_500_000)}`]);
+  expect(early.answers.map(({ status }) => status)).toEqual([413]);
+  expect(early.answers[0]?.headers.get('connection')).toBe('close');
+  // A proxy that keeps its connections would lose the next delivery, of another sender, on one that is about to end.
+  const whole = await exchange(served.port, [`${head}content-length: 2\r\nconnection: keep-alive\r\n\r\n{}`]);
+  expect(whole.answers.map(({ status }) => status)).toEqual([401]);
+  expect(whole.answers[0]?.headers.get('connection')).toBe('keep-alive');
+});
+
 test.each([
   [400, 'no request at all', 'nonsense\r\n\r\n'],
   [400, 'no host', 'GET /health HTTP/1.1\r\n\r\n'],
