@@ -16,6 +16,9 @@ function problemsOf(environment: Record<string, string>, file: unknown = undefin
 /** Settings for which nearly any text is right; the canary below is one. */
 const freeText = new Set([
   'HOST',
+  'SALLYPORT_TLS_CERT',
+  'SALLYPORT_TLS_KEY',
+  'SALLYPORT_TLS_CLIENT_CA',
   'SALLYPORT_DATA_DIR',
   // Files, looked for when the listener opens.
   'SALLYPORT_TLS_CERT',

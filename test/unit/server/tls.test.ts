@@ -124,12 +124,15 @@ describeWith('openssl')('a listener with a certificate', () => {
     expect(await shown()).toBe('first.test');
 
     const second = authority.issue('second.test');
-    await writeFile(join(folder, 'tls.crt'), second.cert);
+    await writeFile(join(folder, 'next.crt'), second.cert);
+    await rename(join(folder, 'next.crt'), join(folder, 'tls.crt'));
     await until('the pair is found wrong', async () => logged.some(({ event }) => event === 'tls.reload-failed'));
     expect(await shown()).toBe('first.test');
     await expect(tls.probe()).rejects.toMatchObject({ code: 'ERR_CERTIFICATE_INVALID' });
 
-    await writeFile(join(folder, 'tls.key'), second.key);
+    // At once: a file that is seen half written at two looks would be told of as well.
+    await writeFile(join(folder, 'next.key'), second.key);
+    await rename(join(folder, 'next.key'), join(folder, 'tls.key'));
     await until('the new certificate is shown', async () => (await shown()) === 'second.test');
     await tls.probe();
     expect(logged.filter(({ event }) => event === 'tls.reloaded')).toHaveLength(1);
