@@ -137,7 +137,7 @@ describe('a data file of another making', () => {
       await store.close();
     }));
 
-  it('of the release before is lifted, and what it holds goes on', () =>
+  it('of an early release is lifted, and what it holds goes on', () =>
     withDataFile(async (path) => {
       const before = await openAt(path);
       const [queued, parked] = [event(), event()];
@@ -146,7 +146,8 @@ describe('a data file of another making', () => {
       await before.close();
       meddle(
         path,
-        `DROP TABLE audit; DROP TABLE audit_heads; DROP INDEX events_in_review; ALTER TABLE events DROP COLUMN review;
+        `DROP TABLE rates; DROP TABLE lockouts; DROP TABLE minute_counts; DROP TABLE channel_rates;
+         DROP TABLE audit; DROP TABLE audit_heads; DROP INDEX events_in_review; ALTER TABLE events DROP COLUMN review;
          ALTER TABLE events DROP COLUMN review_until; PRAGMA user_version = 2`,
       );
       const store = await openAt(path);
