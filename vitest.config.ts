@@ -22,14 +22,20 @@ export default defineConfig({
   test: {
     projects: projects.map((name) => ({
       extends: true,
-      test: { name, include: [`test/${name}/**/*.test.ts`], isolate: name !== 'unit' },
+      test: {
+        name,
+        include: [`test/${name}/**/*.test.ts`],
+        isolate: name !== 'unit',
+        // Tests wait more than they compute, so two cores take three of them. Those of faults run after all others, two at
+        // a time: a busier machine only makes them noisy.
+        maxWorkers: name === 'faults' ? 2 : 3,
+        sequence: { groupOrder: name === 'faults' ? 1 : 0 },
+      },
     })),
     reporters: ['default', './test/support/closing-line.ts'],
     // Room for several waits for a condition (PATIENCE_MS in test/support/clock.ts) on a machine that is loaded.
     testTimeout: 180_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 50_000 } },
-    // Two cores: more workers than that only makes the fault tests noisy.
-    maxWorkers: 2,
   },
 });

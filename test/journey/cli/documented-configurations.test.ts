@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { environmentPaths } from '../../../src/config/environment.ts';
+import { createAuthority } from '../../support/authority.ts';
 import { describeRedis, startRedis } from '../../support/redis.ts';
 import { startRole } from '../../support/role.ts';
 
@@ -116,15 +117,28 @@ async function start({ environment, files }: Omit<Sample, 'title'>, redisUrl = '
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
   const given = Object.entries({ ...base, ...environment }).map(([name, value]) => [
     name,
-    value.replace(REDIS, redisUrl),
+    value.replace(REDIS, redisUrl).replace(FILES, `${folder}/`),
   ]);
-  const gate = await startRole({ role: 'all', environment: Object.fromEntries(given), folder });
+  const tls = Object.hasOwn(environment, 'SALLYPORT_TLS_CERT') ? await putCertificates(folder) : {};
+  const gate = await startRole({ role: 'all', environment: Object.fromEntries(given), folder, ...tls });
   expect(await gate.stop()).toBe(0);
   const log = await readFile(join(folder, `all-${gate.port}.log`), 'utf8');
   return log
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+/** Where pages keep the files that settings name. */
+const FILES = '/etc/sallyport/';
+
+/** Writes the files of docs/tls.md. Resolves with the authority that a client has to trust. */
+async function putCertificates(folder: string): Promise<{ readonly ca: string }> {
+  const authority = createAuthority();
+  const { cert, key: privateKey } = authority.issue('localhost');
+  const files = { 'tls.crt': cert, 'tls.key': privateKey, 'clients.pem': authority.cert };
+  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+  return { ca: authority.cert };
 }
 
 const needsRedis = ({ environment }: Sample): boolean => Object.values(environment).includes(REDIS);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,8 @@ const keys = { ...freshKeys(), SALLYPORT_JWT_SECRET: 'a-secret-of-at-least-thirt
 /** Without a worker, so that events stay as they were put. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sallyport-events-'));
+  const tenants = { default: {}, other: { slack: { signingSecrets: 'another-secret-of-slack' } } };
+  await writeFile(join(folder, 'sallyport.config.json'), JSON.stringify({ tenants }));
   gate = await startRole({ role: 'ingress', folder, environment: { ...keys, LOG_LEVEL: 'silent' } });
   const { out } = await sallyport(['send', 'slack', '--url', gate.url, '--times', '3'], { folder, environment: keys });
   ids.push(...[...out.matchAll(/ev_[0-9A-Z]{26}/g)].map(([id]) => id));
@@ -61,8 +63,13 @@ test('show prints one event; an unknown one fails with its code', async () => {
     attempts: 0,
     runs: [],
   });
-  for (const unknown of [`ev_${'0'.repeat(26)}`, '../ready', 'ev_1?x=1#y']) {
-    expect(await events('show', unknown)).toEqual({ code: 1, out: '', err: 'Not found (ERR_NOT_FOUND)\n' });
+  for (const [unknown, failure] of [
+    [`ev_${'0'.repeat(26)}`, 'ERR_NOT_FOUND'],
+    ['ev_1?x=1#y', 'ERR_NOT_FOUND'],
+    // An encoded slash is in no path of ours.
+    ['../ready', 'ERR_UNKNOWN_ROUTE'],
+  ] as const) {
+    expect(await events('show', unknown)).toEqual({ code: 1, out: '', err: `Not found (${failure})\n` });
   }
 });
 
