@@ -12,7 +12,7 @@ interface Types {
   readonly all: readonly { file: string; name: string; declaration: Node }[];
 }
 
-/** What a member gives to whoever holds it: something to call, something with members to call, or data. */
+/** What a member provides: something to call, something with members to call, or data. */
 type Gives = 'function' | 'object' | 'data';
 
 /** Wrappers that give what their last parameter gives. */

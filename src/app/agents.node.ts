@@ -64,7 +64,7 @@ async function warnOfPrices({ config, log }: Runtime): Promise<void> {
 /** An agent with a model: one of the configuration, or the built-in assistant. */
 type AssistantSettings = Omit<AgentDefinitionConfig, 'instructions'> & { readonly instructions: string };
 
-/** Makes agents that ask the configured endpoint. @throws SallyportError ERR_CONFIG_INVALID for tools that are none */
+/** Makes agents that ask the configured endpoint. @throws SallyportError ERR_CONFIG_INVALID for values that are not tools */
 function createAssistants(
   runtime: Runtime,
   memory: Memory,
@@ -98,7 +98,7 @@ function delegatesAmong(agents: readonly AgentDefinitionConfig[]): ReadonlyMap<s
   return new Map(found);
 }
 
-/** Somebody else's program. Its client may reach the host and port of its own URL even where they are private. */
+/** An external program. Its client may reach the host and port of its own URL even where they are private. */
 function openHttpAgent({ name, http }: NamedEndpoint, { clients, config, scrub, metrics }: Runtime): Agent {
   const { url, secrets: keys, timeout: timeoutMs, callbackTimeout: callbackTimeoutMs, reserve } = http;
   const { request: fetch } = clients.open('agent', [url], { timeoutMs });

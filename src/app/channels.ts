@@ -82,7 +82,7 @@ function settingsByTenant({ tenants }: Pick<Config, 'tenants'>, name: ChannelNam
 const settingsIn = (group: object | undefined, name: ChannelName): unknown =>
   group !== undefined && Object.hasOwn(group, name) ? Reflect.get(group, name) : undefined;
 
-/** For channels without credentials: the run keeps its reply, and nobody pretends it was posted. */
+/** For channels without credentials: the run keeps its reply, which is recorded as not posted. */
 const unsent: Replier = {
   send: async () => ({ kind: 'unsent' }),
   find: async () => 'absent',

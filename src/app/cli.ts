@@ -43,7 +43,7 @@ await new Promise((resolve) => process.stdout.write('', resolve));
 // A role that ended in order leaves nothing behind that should keep the process alive.
 process.exit(code);
 
-/** An error nobody caught, in one line. */
+/** Prints an uncaught error in one line. */
 function crash(error: unknown): never {
   write(process.stderr, '\n')(errorLine(error));
   process.exit(EXIT.failed);

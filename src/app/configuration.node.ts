@@ -6,8 +6,8 @@ import type { SettingDigests } from '../ops/configuration-changes.ts';
 const MAX_DEPTH = 8;
 
 /**
- * The settings of a configuration that concern a tenant, each as a digest under the id key: whoever reads the store must not
- * be able to try out values. Code counts by its text.
+ * The settings of a configuration that concern a tenant, each as a digest under the id key: a reader of the store must not
+ * be able to guess values. Code counts by its text.
  */
 export function settingDigests(config: Config, identifier: Identifier): (tenant: string) => SettingDigests {
   const digest = (place: string, value: unknown): string => identifier.digest('setting', [place, textOf(value)]);

@@ -9,7 +9,7 @@ export interface Stoppable {
 /** What remains of the grace period for closing the store and writing the log, in ms. */
 const CLOSING_MS = 1_000;
 
-/** What requests that nobody waits for any more may take to end, in ms. */
+/** How long abandoned requests may take to end, in ms. */
 const CUTTING_MS = 250;
 
 /**
@@ -57,8 +57,8 @@ export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable
 }
 
 /**
- * From here on the log has the last word, and not the command line. State is unknown after an error nobody caught.
- * Whatever ran is safe in the store, so ending is the safe thing.
+ * From here on errors go to the log and not to the command line. The state of the process is unknown after an uncaught error,
+ * and everything accepted is in the store, so the process ends.
  */
 function crashInto(log: Log): void {
   const crash = (error: unknown): never => {

@@ -66,7 +66,7 @@ function teamsOf(tenants: ReadonlyMap<string, SlackConfig>): SlackInstallation[]
 /** An app is known by its signing secrets. While one is replaced, all tenants of the app have to name both. */
 const appOf = ({ signingSecrets }: SlackConfig): string => [...signingSecrets].sort().join('\n');
 
-/** Tenants whose deliveries the same secrets sign: whoever can forge one for this tenant's route can forge theirs. */
+/** Tenants whose deliveries the same secrets sign: the holder of a secret can sign for each of them. */
 function sameAppAs(tenant: string, tenants: ReadonlyMap<string, SlackConfig>): ReadonlySet<string> {
   const own = tenants.get(tenant);
   if (own?.teams === undefined) return new Set();

@@ -8,7 +8,7 @@ const answerSchema = z.object({ status: z.number(), headers: z.record(z.string()
 export type StoredAnswer = Readonly<z.output<typeof answerSchema>>;
 
 export type Begun =
-  /** Nobody has used the key: the caller does what was asked for, then calls `finish` or `release`. */
+  /** The key is new: the caller does what was asked for, then calls `finish` or `release`. */
   | { readonly kind: 'begun' }
   | { readonly kind: 'answered'; readonly answer: StoredAnswer }
   /** The same request is under way. */

@@ -9,7 +9,7 @@ const LOOKS_MS = { first: 50, longest: 450, factor: 1.5 } as const;
 const HEARTBEAT_MS = 15_000;
 /** What a browser waits before it connects again, in ms. */
 const RETRY_MS = 2_000;
-/** Bytes that nobody has read, after which the stream is cut: a whole reply and some states. */
+/** Unread bytes at which the stream is closed: a whole reply and some states. */
 const MAX_UNREAD_BYTES = 256 * 1024;
 
 /** Streams that one process has open at once; each looks at its event two to three times a second. */

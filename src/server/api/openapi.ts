@@ -8,7 +8,7 @@ import { problem } from './shapes.ts';
 /** Of the interface, not of the program: who asks need not know which release answers. */
 const API_VERSION = '1';
 
-/** `GET /openapi.json`: every described route of the app, for whoever asks. */
+/** `GET /openapi.json`: every described route of the app, without a token. */
 export const mountOpenApi = (app: App): void => {
   const about: RouteAbout = {
     id: 'getDescription',

@@ -14,7 +14,7 @@ export interface Peers {
   isShared(address: string): boolean;
 }
 
-/** Untrusted proxies that are remembered and named. A network has a few; whoever invents more is not told of each. */
+/** Untrusted proxies that are remembered and named. A network has a few; a flood of others is not logged one by one. */
 const MAX_SHARED = 1_000;
 
 export function createPeers(

@@ -48,7 +48,7 @@ export function createGmailKeeperTask({
   readonly client: GmailClient;
   readonly mailboxes: Mailboxes;
   readonly watches: Watches;
-  /** Where Gmail publishes; absent: somebody else keeps the watches. */
+  /** Where Gmail publishes; absent: the watches are managed elsewhere. */
   readonly topic?: string;
   readonly clock: Clock;
   /** In [0, 1). */

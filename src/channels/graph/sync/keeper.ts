@@ -84,7 +84,7 @@ export function createGraphKeeperTask({
     await store.update(source.nonce, (latest) => ({ mailbox: latest.mailbox ?? mailbox }));
   };
 
-  /** One step after the other; a failure is recorded, and keeps nobody else from being kept. */
+  /** One step after the other; a failure is recorded and does not affect the others. */
   const keep = async (source: Source, signal: AbortSignal): Promise<void> => {
     const kept = await store.ensure(source.nonce, source, clock());
     if (clock() < kept.notBefore) return;
@@ -100,7 +100,7 @@ export function createGraphKeeperTask({
     }
   };
 
-  /** What cannot be read keeps nobody else from being kept: it is as it was, and the report says so. */
+  /** A record that cannot be read does not affect the others: it stays as it was and is reported. */
   const keepAndReport = async (source: Source, signal: AbortSignal): Promise<KeptSource> => {
     try {
       await keep(source, signal);

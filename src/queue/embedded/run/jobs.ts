@@ -175,7 +175,7 @@ async function settledWithin(running: ReadonlySet<Promise<void>>, graceMs: numbe
 export interface Wakes {
   /** Up to `room` due conversations, one tenant after the other, each now this caller's to run. */
   claim(room: number): Promise<ConversationRef[]>;
-  /** Conversations that are due, whoever runs them next. */
+  /** Conversations that are due. */
   due(): number;
   /** Gives back what was claimed and not begun. */
   giveBack(conversations: readonly ConversationRef[]): Promise<void>;
