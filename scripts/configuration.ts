@@ -2,7 +2,7 @@
 // Between two marks, `<!-- settings: server logLevel -->` and `<!-- /settings -->`, stand those whose path begins so.
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type DeclaredSetting, declaredSettings } from '../src/config/declared.ts';
 import { configSchema } from '../src/config/schema.ts';
 

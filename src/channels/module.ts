@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Clock } from '../core/clock.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
 import type { ChannelName } from '../core/event.ts';

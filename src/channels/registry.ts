@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { ChannelName } from '../core/event.ts';
 import { chatModule } from './chat/module.ts';
 import { gmailModule } from './gmail/module.ts';

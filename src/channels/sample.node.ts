@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { SigningKey } from '../testing/keys/signing-key.ts';
 
 /** Ways to send wrongly on purpose; a correct gate has one right answer to each. */

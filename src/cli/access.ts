@@ -1,5 +1,5 @@
 import { SignJWT } from 'jose';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { TokenSpoil } from '../channels/sample.node.ts';
 import type { Config } from '../config/schema.ts';
 import { toUtf8 } from '../core/crypto/encoding.ts';

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { codeOf } from '../core/errors.ts';
 import { registerAudit } from './commands/audit.ts';
 import { registerBudgets } from './commands/budgets.ts';

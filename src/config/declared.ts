@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type Setting, settingOf } from '../core/setting.ts';
 
 export interface DeclaredSetting extends Setting {

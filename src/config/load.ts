@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { ChannelModule } from '../channels/module.ts';
 import { channelModules } from '../channels/registry.ts';
 import { needModel } from '../workers/agents/settings.ts';

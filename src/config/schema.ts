@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ChannelModule } from '../channels/module.ts';
 import { channelModules, channelNames, channelSettings, channelWindows } from '../channels/registry.ts';
 import type { ChannelName } from '../core/event.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What is counted. `usdMicros`: micro-dollars; `tokens`: input and output together. */
 export const resources = ['usdMicros', 'tokens', 'modelCalls', 'toolCalls', 'runs', 'seconds'] as const;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Usage } from './event.ts';
 import type { JsonObject } from './json/json-text.ts';
 

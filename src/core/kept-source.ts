@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorCodes } from './errors.ts';
 
 /** One thing of a vendor that sends us events and must be kept alive: a Graph subscription, a Gmail watch. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { fromBase64, toUtf8 } from './crypto/encoding.ts';
 import type { Rate } from './rate.ts';
 import { parseUrl } from './text/url.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /** What a setting is called and what it is for. It is declared with the schema that checks the setting's value. */
 export interface Setting {

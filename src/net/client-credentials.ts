@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../core/clock.ts';
 import { withinTime } from '../core/linked-signal.ts';
 import { type CallFailure, type CallOutcome, failureOfAnswer, failureOfThrown } from './call-outcome.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RecordAudit } from '../core/audit/entry.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { Lease } from '../queue/lease.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { fromBase64, toHex } from '../core/crypto/encoding.ts';
 import { setting } from '../core/setting.ts';
 import { durationAtLeast, durationBetween, httpUrl, secret } from '../core/setting-values.ts';

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import { codeOf } from '../../src/core/errors.ts';
 import type { EventRecord } from '../../src/core/event.ts';

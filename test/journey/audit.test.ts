@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose';
 import { afterEach, describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Replier } from '../../src/channels/channel.ts';
 import type { AuditEntry } from '../../src/core/audit/chain.ts';
 import { verifyChain } from '../../src/core/audit/verify.ts';

@@ -1,7 +1,7 @@
 import { generateText, stepCountIs, tool } from 'ai';
 import { SignJWT } from 'jose';
 import { afterEach, describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Replier } from '../../src/channels/channel.ts';
 import type { BudgetLimits } from '../../src/core/budget.ts';
 import { type EventRecord, noUsage } from '../../src/core/event.ts';

@@ -100,7 +100,7 @@ async function check(name: string, text: string, [module, moduleResolution] = re
 const CONFIG = `
 import { boltAgent, defineAgent, defineConfig, defineTool, type InboundEvent, type Tool } from 'sallyport';
 import { signSlackRequest, slackMessage } from 'sallyport/testing';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const orderStatus = defineTool({
   name: 'order_status',

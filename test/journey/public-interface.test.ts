@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { Redis } from 'ioredis';
 import Database from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { ensureBuilt } from '../support/built.ts';
 import { freshKeys } from '../support/campaign.ts';
 import { sallyport } from '../support/command.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /**
  * The settings that a schema takes, one a line: place, what stands there when it is absent (`?` nothing, `!` it is

@@ -230,6 +230,10 @@ test('URLs are read by `parseUrl`, which judges the same text the same way howev
   expect(sources('src').filter((file) => /\bcanParse\b/.test(code(file)))).toEqual([]);
 });
 
+test('zod is imported as a namespace, because a bundle of its object holds every locale', () => {
+  expect(sources('src').filter((file) => /import (type )?\{[^}]*\} from 'zod'/.test(read(file)))).toEqual([]);
+});
+
 test('no unit test replaces modules: others have loaded them already', () => {
   expect(sources('test/unit').filter((file) => /\bvi\.(mock|doMock|resetModules)\(/.test(code(file)))).toEqual([]);
 });

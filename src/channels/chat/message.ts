@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SallyportError } from '../../core/errors.ts';
 import type { Identifier } from '../../core/identity.ts';
 import { decodeText, parseUniqueJson } from '../../core/json/json-text.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { setting } from '../../core/setting.ts';
 import { durationAtLeast } from '../../core/setting-values.ts';
 

@@ -1,5 +1,5 @@
 import { createPublicKey, randomBytes, randomUUID } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   encryptGraphContent,
   type GraphEncryptedContent,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { fromBase64 } from '../../core/crypto/encoding.ts';
 import type { VendorTiming } from '../../core/reply-timing.ts';
 import { setting } from '../../core/setting.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { fromBase64 } from '../../core/crypto/encoding.ts';
 import { setting } from '../../core/setting.ts';
 import { durationAtLeast, flag, httpUrl, listOf, secret } from '../../core/setting-values.ts';

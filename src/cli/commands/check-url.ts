@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { createDnsResolve, type Resolve } from '../../net/guard/resolve.ts';
 import { checkUrlVerdict, hostKey, type UrlVerdict } from '../../net/guard/verdict.ts';
 import { EXIT, Exit, type Io } from '../io.ts';

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { callApi } from '../access.ts';
 import { columns, EXIT, Exit, type Io, inLine } from '../io.ts';
 

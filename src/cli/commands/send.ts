@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ChannelModule } from '../../channels/module.ts';
 import { plugs } from '../../channels/registry.node.ts';
 import {

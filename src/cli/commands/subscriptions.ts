@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { callApi } from '../access.ts';
 import { columns, EXIT, Exit, type Io } from '../io.ts';
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isScope, scopeMeanings, scopes } from '../../core/scope.ts';
 import { duration, tenantName } from '../../core/setting-values.ts';
 import { callApi, cannotMint, isTokenGiven, mintToken } from '../access.ts';

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Plugs } from '../../channels/module.node.ts';
 import type { DevIdentity, StandIn } from '../../channels/sample.node.ts';
 import type { Environment } from '../../config/environment.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { canonicalJson } from '../json/canonical-json.ts';
 import type { JsonObject, JsonValue } from '../json/json-text.ts';
 import { type AuditEntry, type ChainHead, GENESIS, type Sha256 } from './chain.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SallyportError } from '../../core/errors.ts';
 
 /** Google publishes 2 or 3 keys, Entra about 10, Bot Framework about 5; more than this is no issuer of ours. */

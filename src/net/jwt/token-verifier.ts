@@ -1,5 +1,5 @@
 import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { type ErrorCode, SallyportError } from '../../core/errors.ts';
 import { MAX_TOKEN_CHARS } from './bearer.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { codeOf, SallyportError } from '../../core/errors.ts';
 import type { JsonValue } from '../../core/json/json-text.ts';
 import type { Records } from '../records.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import type { Records } from '../records.ts';
 import { type Collection, createCollection } from './collection.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ChannelName } from '../../core/event.ts';
 import { type KeptSource, keptSourceSchema } from '../../core/kept-source.ts';
 import type { Records } from '../records.ts';

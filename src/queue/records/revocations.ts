@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { Identifier } from '../../core/identity.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Records } from '../records.ts';
 import { createCollection } from './collection.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Audit } from '../../queue/audit.ts';
 import type { App } from '../http/context.ts';
 import type { Endpoint } from './endpoint.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallerProof, Channel } from '../../channels/channel.ts';
 import { eventStates } from '../../core/event.ts';
 import type { Events } from '../../queue/events.ts';

@@ -1,5 +1,5 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type ErrorCode, SallyportError } from '../../core/errors.ts';
 import type { Scope } from '../../core/scope.ts';
 import { validated } from '../../core/validate.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AuditAction, RecordAudit } from '../../core/audit/entry.ts';
 import { codeOf, SallyportError } from '../../core/errors.ts';
 import {

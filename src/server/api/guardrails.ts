@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RecordAudit } from '../../core/audit/entry.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { PolicyVersions } from '../../queue/records/policy-versions.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ErrorCode, statusOf, titleOf } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json/json-text.ts';
 import type { App } from '../http/context.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorCodes } from '../../core/errors.ts';
 
 /** Parts that answers of several routes share. They describe and are not checked against what is answered. */

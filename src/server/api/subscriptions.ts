@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import type { KeeperReports, StoredReport } from '../../queue/records/keeper-reports.ts';
 import type { App } from '../http/context.ts';

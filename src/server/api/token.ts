@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { toUtf8 } from '../../core/crypto/encoding.ts';
 import { tenantName } from '../../core/setting-values.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Crypto } from '../../core/crypto/crypto.ts';
 import { toUtf8 } from '../../core/crypto/encoding.ts';
 import { codeOf, reasonOf } from '../../core/errors.ts';

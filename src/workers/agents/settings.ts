@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { InboundEvent } from '../../core/event.ts';
 import { setting } from '../../core/setting.ts';
 import { bytes, durationBetween, flag, httpUrl, integer, secret } from '../../core/setting-values.ts';

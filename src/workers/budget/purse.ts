@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Amounts, type Resource, resources } from '../../core/budget.ts';
 import { SallyportError } from '../../core/errors.ts';
 import { noUsage, type Usage } from '../../core/event.ts';

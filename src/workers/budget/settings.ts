@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type BudgetLimits, type Limits, type Max, mergeBudgets } from '../../core/budget.ts';
 import { setting } from '../../core/setting.ts';
 

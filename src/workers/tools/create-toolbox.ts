@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SallyportError } from '../../core/errors.ts';
 import { isJsonObject, type JsonValue } from '../../core/json/json-text.ts';
 import { linkSignals } from '../../core/linked-signal.ts';

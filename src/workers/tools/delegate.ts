@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Amounts } from '../../core/budget.ts';
 import type { RunBudget } from '../budget/budget.ts';
 import { ToolRefusal } from './refusal.ts';

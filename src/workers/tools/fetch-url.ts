@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JsonValue } from '../../core/json/json-text.ts';
 import { cutBetweenWords } from '../../core/text/cap.ts';
 import { htmlToText } from '../../core/text/html.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineTool } from './tool.ts';
 
 /** Says the run's reply and ends the run; the reply then passes the checks of every reply. */

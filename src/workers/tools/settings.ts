@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { setting } from '../../core/setting.ts';
 import { bytes, durationBetween, hostPattern, integer, listOf } from '../../core/setting-values.ts';
 import { trimEndOf } from '../../core/text/cap.ts';

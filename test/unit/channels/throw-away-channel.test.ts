@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { startIngress } from '../../../src/app/ingress.node.ts';
 import { loadWorker } from '../../../src/app/roles.node.ts';
 import { openRuntime } from '../../../src/app/runtime.node.ts';

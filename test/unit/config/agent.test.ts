@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { fetchUrlTools } from '../../../src/app/tools.node.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { defineAgent, defineConfig, defineTool } from '../../../src/index.ts';

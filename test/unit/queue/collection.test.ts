@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type LogFields, silentLogger } from '../../../src/core/logger.ts';
 import { openEmbeddedStore } from '../../../src/queue/embedded/open.ts';
 import { type Collection, createCollection, isUnreadable } from '../../../src/queue/records/collection.ts';

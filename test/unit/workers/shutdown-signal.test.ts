@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { createSlackReplier } from '../../../src/channels/slack/reply/reply.ts';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import { silentLogger } from '../../../src/core/logger.ts';

@@ -1,5 +1,5 @@
 import { auth, gmail, type gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { SallyportError } from '../../../core/errors.ts';
 import { linkSignals } from '../../../core/linked-signal.ts';
 import type { PostCall } from '../../channel.ts';

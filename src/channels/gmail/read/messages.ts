@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { GmailClient } from '../api/client.ts';
 import { GmailFailure } from '../api/failure.ts';
 import type { ListedMessage } from '../receive/identify.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../../core/clock.ts';
 import { fromBase64 } from '../../../core/crypto/encoding.ts';
 import type { JsonObject } from '../../../core/json/json-text.ts';

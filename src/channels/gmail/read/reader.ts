@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../../core/clock.ts';
 import { codeOf, SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { fromBase64 } from '../../../core/crypto/encoding.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import { decodeText, isJsonObject, type JsonValue, parseJsonText } from '../../../core/json/json-text.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SallyportError } from '../../../core/errors.ts';
 import { provesRefusal } from '../../../net/call-outcome.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorCodes } from '../../../core/errors.ts';
 import { createCollection } from '../../../queue/records/collection.ts';
 import type { Records } from '../../../queue/records.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JsonObject } from '../../../core/json/json-text.ts';
 import { htmlToText } from '../../../core/text/html.ts';
 import type { ReadContent } from '../../channel.ts';

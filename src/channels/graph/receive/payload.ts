@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SallyportError } from '../../../core/errors.ts';
 import { decodeText, isJsonObject, type JsonValue, parseJsonText } from '../../../core/json/json-text.ts';
 

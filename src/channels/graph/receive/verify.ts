@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../../core/clock.ts';
 import type { Crypto } from '../../../core/crypto/crypto.ts';
 import { toBase64Url } from '../../../core/crypto/encoding.ts';

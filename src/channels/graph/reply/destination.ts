@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JsonObject } from '../../../core/json/json-text.ts';
 import type { ObjectRef } from '../resource.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorCodes } from '../../../core/errors.ts';
 import type { Identifier } from '../../../core/identity.ts';
 import { createCollection } from '../../../queue/records/collection.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * What we read of Slack's payloads, and no more: unknown fields pass, and a field we do not use cannot make a payload

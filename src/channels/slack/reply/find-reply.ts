@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CallFailure } from '../../../net/call-outcome.ts';
 import { type CallWebApi, replyError } from './web-api.ts';
 

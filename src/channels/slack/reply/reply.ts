@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SallyportError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { parseUrl } from '../../../core/text/url.ts';

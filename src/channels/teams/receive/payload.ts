@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * What we read of an activity, and no more: unknown members pass, and one we do not use cannot make it invalid.

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JsonObject } from '../../../core/json/json-text.ts';
 
 /** Where a reply goes, as `identify.ts` writes it into the event. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { codeOf, SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
 import type { JsonValue } from '../../../core/json/json-text.ts';

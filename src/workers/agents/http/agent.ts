@@ -1,5 +1,5 @@
 import { Webhook } from 'standardwebhooks';
-import { z } from 'zod';
+import * as z from 'zod';
 import { callbackRunName, callbackStep } from '../../../core/callback-run.ts';
 import type { Clock } from '../../../core/clock.ts';
 import { type ErrorCode, SallyportError } from '../../../core/errors.ts';

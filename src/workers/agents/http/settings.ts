@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { webhookKey } from '../../../core/crypto/webhook-key.ts';
 import { setting } from '../../../core/setting.ts';
 import { durationBetween, httpUrl, integer, listOf } from '../../../core/setting-values.ts';

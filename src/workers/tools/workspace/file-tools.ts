@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JsonValue } from '../../../core/json/json-text.ts';
 import { ToolRefusal } from '../refusal.ts';
 import { defineTool, type Tool } from '../tool.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ToolRefusal } from '../refusal.ts';
 import { defineTool, type Tool } from '../tool.ts';
 import { runProgram } from './run-program.ts';

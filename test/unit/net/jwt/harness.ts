@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ErrorCode, SallyportError } from '../../../../src/core/errors.ts';
 import { createJwks, type Jwks, type JwksOptions } from '../../../../src/net/jwt/jwks.ts';
 import {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { BudgetLimits } from '../../../../src/core/budget.ts';
 import type { LlmAnswer, LlmRequest } from '../../../../src/testing/agents/llm-server.ts';
 import { defineTool, type Tool } from '../../../../src/workers/tools/tool.ts';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Guardrail, GuardrailSubject } from '../../../../src/workers/guardrails/guardrail.ts';
 import { defineTool, type Tool } from '../../../../src/workers/tools/tool.ts';
 import { sampleSecrets } from '../../../fixtures/secrets.ts';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { choose } from '../../../../src/workers/agents/definition.ts';
 import { defineTool, type Tool } from '../../../../src/workers/tools/tool.ts';
 import { type AssistantOptions, type AssistantWorld, openAssistant } from '../../../support/assistant.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { SallyportError } from '../../../../src/core/errors.ts';
 import { ToolRefusal } from '../../../../src/workers/tools/refusal.ts';
 import { defineTool, type Tool, type ToolContext } from '../../../../src/workers/tools/tool.ts';
