@@ -56,6 +56,10 @@ const errors = {
   ERR_INTROSPECTION_UNAVAILABLE: { status: 503, title: 'The issuer cannot say whether the token is active' },
   ERR_BODY_UNPARSABLE: { status: 400, title: 'The body cannot be parsed' },
   ERR_RATE_LIMITED: { status: 429, title: 'Too many requests' },
+  /** Of `/relay`: a version of the protocol that this release does not speak. */
+  ERR_RELAY_VERSION: { status: 400, title: 'The version of the relay protocol is not supported' },
+  /** Of `/relay`: its signature is good, and an attempt that is as late as this one, or later, has been here. */
+  ERR_RELAY_REPLAYED: { status: 409, title: 'The relayed batch or a later one has already arrived' },
   ERR_SHUTTING_DOWN: { status: 503, title: 'The process is shutting down' },
   // The inner door
   ERR_STORE_UNAVAILABLE: { status: 503, title: 'The store is unavailable', retry: true },

@@ -38,6 +38,7 @@ export const nodeCrypto: Crypto = {
   hmacSha256: (key, ...parts) => Buffer.from(hmac(key, parts, 'binary'), 'latin1'),
   hmacHex: (key, ...parts) => hmac(key, parts, 'hex'),
   hmacText: (key, text) => hmac(key, [text], 'base64url'),
+  sha256Hex: (data) => hash('sha256', data, 'hex'),
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
   equalText(a, b) {
     if (a.length !== b.length || a.length > LONGEST_TEXT) return false;

@@ -10,6 +10,8 @@ export interface Crypto {
   hmacHex(key: Uint8Array, ...parts: readonly (Uint8Array | string)[]): string;
   /** HMAC-SHA256 over a text, as 43 characters of base64url: what names are made of, in one call. */
   hmacText(key: Uint8Array, text: string): string;
+  /** SHA-256 as 64 lower-case hexadecimal digits. A string counts as UTF-8. */
+  sha256Hex(data: Uint8Array | string): string;
   /** Constant-time comparison; false when the lengths differ. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
   /** The same for two ASCII texts of at most 128 characters. */
