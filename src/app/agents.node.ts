@@ -1,6 +1,10 @@
+import { join } from 'node:path';
+import type { Config } from '../config/schema.ts';
 import { SallyportError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Clients } from '../net/clients.ts';
 import type { Agent } from '../workers/agent.ts';
-import { createAssistant } from '../workers/agents/assistant/assistant.ts';
+import { createAssistant, createToolboxes } from '../workers/agents/assistant/assistant.ts';
 import { choose, isGuardrail } from '../workers/agents/definition.ts';
 import { echoAgent } from '../workers/agents/echo.ts';
 import { createHttpAgent } from '../workers/agents/http/agent.ts';
@@ -9,13 +13,18 @@ import { createMemory, type Memory, startForgetting } from '../workers/agents/me
 import { type AgentDefinitionConfig, builtInOf } from '../workers/agents/settings.ts';
 import type { Guardrail } from '../workers/guardrails/guardrail.ts';
 import type { Guardrails } from '../workers/guardrails/guardrails.ts';
+import { createLinkHosts } from '../workers/guardrails/links/link-hosts.ts';
 import type { RunDeps } from '../workers/run.ts';
 import type { Delegate } from '../workers/tools/delegate.ts';
+import { createFetchUrl } from '../workers/tools/fetch-url.ts';
+import { replyTool } from '../workers/tools/reply.ts';
+import type { Tool } from '../workers/tools/tool.ts';
+import { createFolders, type Folders, SWEEP_MS } from '../workers/tools/workspace/folders.ts';
+import { createWorkspace } from '../workers/tools/workspace/workspace.ts';
 import { guardrailsOf } from './guardrails.node.ts';
 import { openModels, unpricedModels } from './model.node.ts';
 import { agentChoice } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
-import { openToolboxes } from './tools.node.ts';
 import { trustedAgent } from './trusted-agent.node.ts';
 
 /** Who answers events, and what every reply passes. @throws SallyportError ERR_CONFIG_INVALID */
@@ -125,4 +134,62 @@ function openMemory({ config, store, identifier, log, drain }: Runtime): Memory 
   const forgetting = { memory, tenants: Object.keys(config.tenants), ageMs, acquire, clock: Date.now, logger: log };
   startForgetting(forgetting, drain.signal);
   return memory;
+}
+
+/** Toolboxes with the built-in tools, and each tenant's allow-list. */
+function openToolboxes({ clients, config, scrub, metrics, log: logger }: Runtime): ReturnType<typeof createToolboxes> {
+  // It reaches nothing private: where tools go is chosen by whoever talks to the model.
+  const { fetch } = clients.openTool();
+  const allowed = new Map(
+    Object.entries(config.tenants).map(([tenant, { tools }]) => [tenant, tools === undefined ? null : new Set(tools)]),
+  );
+  const workspace = openWorkspace(config, logger);
+  const fetchUrlOf = fetchUrlTools(config, clients);
+  return createToolboxes({
+    builtIn: (agent) => [fetchUrlOf(agent), replyTool as Tool, ...workspace],
+    allowedBy: (tenant) => allowed.get(tenant) ?? null,
+    fetch,
+    scrub,
+    meter: metrics.meter,
+    logger,
+  });
+}
+
+/** `fetch_url` as each agent has it: with a client of its own, which asks the hosts listed for it or, without a list, every public one. */
+export function fetchUrlTools(
+  { agents, tools }: Pick<Config, 'agents' | 'tools'>,
+  clients: Clients,
+): (agent: string) => Tool {
+  const made = new Map<string, Tool>();
+  return (agent) => {
+    const tool =
+      made.get(agent) ?? openFetchUrl(agents.find(({ name }) => name === agent)?.fetchUrl ?? tools.fetchUrl, clients);
+    made.set(agent, tool);
+    return tool;
+  };
+}
+
+function openFetchUrl({ hosts }: Config['tools']['fetchUrl'], clients: Clients): Tool {
+  const { request } = clients.openTool(hosts === undefined ? undefined : createLinkHosts(hosts));
+  return createFetchUrl(request, hosts) as Tool;
+}
+
+/** Where folders cannot be guarded there is no workspace; an agent that names its tools is then told so at the start. */
+function openWorkspace({ tools: { workspace }, store: { dataDir } }: Config, logger: Logger): readonly Tool[] {
+  if (process.platform !== 'linux') return [];
+  const { folder = join(dataDir, 'workspaces'), size, files, programs, timeout } = workspace;
+  const folders = createFolders(folder);
+  keepSwept(folders, logger);
+  return createWorkspace({ folders, maxBytes: size, maxFiles: files, programs, programTimeoutMs: timeout });
+}
+
+/** Removes what dead workers left, now and as long as the process lives. */
+function keepSwept(folders: Folders, logger: Logger): void {
+  const sweep = async (): Promise<void> => {
+    const { removed, left } = await folders.sweep();
+    if (removed + left > 0) logger.info({ removed, left }, 'workspace.swept');
+  };
+  const sweepOrSay = () => sweep().catch((error: unknown) => logger.warn({ error }, 'workspace.not-swept'));
+  void sweepOrSay();
+  setInterval(sweepOrSay, SWEEP_MS).unref();
 }

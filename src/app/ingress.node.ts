@@ -12,6 +12,7 @@ import type { BodyLimits } from '../server/http/body.ts';
 import type { App, AppContext } from '../server/http/context.ts';
 import { createTrust, isCertified } from '../server/http/forwarded.node.ts';
 import { acrossOrigins, behind, withCertificate } from '../server/http/guarded.ts';
+import { createRequestIds, type Listening, listen } from '../server/http/listen.node.ts';
 import { createBodyPool } from '../server/limits/bodies.node.ts';
 import { createConnections } from '../server/limits/connections.node.ts';
 import { createPeers } from '../server/limits/peers.ts';
@@ -20,7 +21,6 @@ import { httpEndpoints } from '../workers/agents/http/settings.ts';
 import { openApiGuard, openTokenRefused } from './api-tokens.ts';
 import { createChannelTable } from './channels.ts';
 import { controlRoutes } from './control.node.ts';
-import { createRequestIds, type Listening, listen } from './http.node.ts';
 import { relevanceOf } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
 

@@ -30,7 +30,7 @@ export const roles: Roles = {
   async worker(settings, io) {
     const runtime = await open(openRuntime(settings.config, 'worker', false), settings, io);
     const startWorker = await loadWorker(runtime);
-    const { startWorkerOps } = await import('./http.node.ts');
+    const { startWorkerOps } = await import('./health.node.ts');
     const worker = startWorker();
     const ops = await startWorkerOps(runtime, io.environment.PORT !== undefined);
     runtime.log.info({ role: 'worker', port: ops?.port }, 'process.working');

@@ -9,7 +9,7 @@ import { type Checkpoints, startCheckpoints } from '../ops/checkpoints.ts';
 import { startWorkerBeat } from '../ops/worker-beat.ts';
 import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
 import { prepareFound } from '../server/hooks/prepare.ts';
-import { createAcceptFound } from '../workers/attempt/prepare-task.ts';
+import { createAcceptFound } from '../workers/attempt/ask-agent.ts';
 import { createPolicies } from '../workers/budget/budget.ts';
 import { createRunBudget, type OpenBudget, type Spending, watchKills } from '../workers/budget/run-budget.ts';
 import { startKeeper } from '../workers/keeper/keeper.ts';

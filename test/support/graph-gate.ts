@@ -39,7 +39,7 @@ import { createTestCertificate } from '../../src/testing/keys/certificate.ts';
 import { createSigningKey } from '../../src/testing/keys/signing-key.ts';
 import type { Agent } from '../../src/workers/agent.ts';
 import { echoAgent } from '../../src/workers/agents/echo.ts';
-import { createAcceptFound } from '../../src/workers/attempt/prepare-task.ts';
+import { createAcceptFound } from '../../src/workers/attempt/ask-agent.ts';
 import { createGuardrails } from '../../src/workers/guardrails/guardrails.ts';
 import { type RunDeps, run } from '../../src/workers/run.ts';
 import { auditOver } from './audit.ts';

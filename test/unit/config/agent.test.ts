@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { fetchUrlTools } from '../../../src/app/tools.node.ts';
+import { fetchUrlTools } from '../../../src/app/agents.node.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { defineAgent, defineConfig, defineTool } from '../../../src/index.ts';
 import { createClients } from '../../../src/net/clients.ts';

@@ -1,11 +1,11 @@
 import { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { listen } from '../../../src/app/http.node.ts';
 import { mintToken, OPERATOR_SCOPES } from '../../../src/cli/access.ts';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import { createMetrics } from '../../../src/ops/metrics.ts';
 import { mountOps } from '../../../src/server/health/routes.ts';
 import type { App } from '../../../src/server/http/context.ts';
+import { listen } from '../../../src/server/http/listen.node.ts';
 import { signSlackRequest, slackJson, slackMessage } from '../../../src/testing/slack/signer.ts';
 import { expectAnswerHeaders } from '../../support/answer-headers.ts';
 import { type Gate, JWT_SECRET, openGate, SIGNING_SECRET } from '../../support/gate.ts';

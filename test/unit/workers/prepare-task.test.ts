@@ -4,7 +4,7 @@ import { readMail } from '../../../src/channels/graph/read/mail.ts';
 import type { EventRecord } from '../../../src/core/event.ts';
 import { silentMeter } from '../../../src/core/meter.ts';
 import type { Scrub } from '../../../src/scrub/scrub.ts';
-import { prepareTask } from '../../../src/workers/attempt/prepare-task.ts';
+import { prepareTask } from '../../../src/workers/attempt/ask-agent.ts';
 import { scrub } from '../scrub/support.ts';
 
 const event = {
