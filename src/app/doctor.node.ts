@@ -10,6 +10,7 @@ import { linkWarnings } from '../queue/redis/client/url.ts';
 import { examineTls } from '../server/http/tls.node.ts';
 import { configuredChannels } from './channels.ts';
 import { modelExaminations } from './model.node.ts';
+import { vendorFetch } from './open-channels.node.ts';
 import { redisWarnings, storeIsDurable, untrustedProxies } from './store.node.ts';
 
 /** What `sallyport doctor` looks at, one entry a line. */
@@ -34,7 +35,8 @@ const publicUrlLeadsHere = async ({ publicUrl }: Config['server'], clients: Clie
 
 async function channelChecks(config: Config, clients: Clients): Promise<readonly Check[]> {
   const identifier = createIdentifier(crypto, config.keys.id ?? new Uint8Array());
-  const configured = configuredChannels(config, { crypto, identifier, clients, clock: Date.now }, plugs.modules);
+  const common = { crypto, identifier, openFetch: vendorFetch(clients), clock: Date.now };
+  const configured = configuredChannels(config, common, plugs.modules);
   const checks = configured.map(async ({ module, settings, deps }) => {
     const half = await plugs.halves[module.name]?.();
     const check = half?.check?.(settings, deps);

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { namesOf } from '../channels/registry.ts';
+import { readMarkdown } from '../channels/shared/markdown/read.ts';
 import type { Config } from '../config/schema.ts';
 import { createUntrustedProxies } from '../queue/records/untrusted-proxies.ts';
 import { mountOpenApi } from '../server/api/openapi.ts';
@@ -21,6 +22,7 @@ import { httpEndpoints } from '../workers/agents/http/settings.ts';
 import { openApiGuard, openTokenRefused } from './api-tokens.ts';
 import { createChannelTable } from './channels.ts';
 import { controlRoutes } from './control.node.ts';
+import { vendorFetch } from './open-channels.node.ts';
 import { relevanceOf } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
 
@@ -70,7 +72,8 @@ export async function startIngress(runtime: Runtime): Promise<Listening & { read
     logger: log,
   };
   const doors = { ...front, inbox: store.inbox, awaitResult: store.jobs.awaitResult, sealer };
-  const channel = createChannelTable(config, { crypto, identifier, clients, clock: Date.now }, plugs.modules);
+  const common = { crypto, identifier, openFetch: vendorFetch(clients), clock: Date.now, readMarkdown };
+  const channel = createChannelTable(config, common, plugs.modules);
   const guards = tls?.asksClients === true ? [withCertificate((c) => isCertified(incomingOf(c)))] : [];
   const app = createApp({
     ...doors,

@@ -15,8 +15,8 @@ import { createRunBudget, type OpenBudget, type Spending, watchKills } from '../
 import { startKeeper } from '../workers/keeper/keeper.ts';
 import { run } from '../workers/run.ts';
 import { openAgents } from './agents.node.ts';
-import { type LoadedHalves, openChannels } from './channels.ts';
 import { pricesOf } from './model.node.ts';
+import { type LoadedHalves, openChannels } from './open-channels.node.ts';
 import { configuredPolicy, reviewing } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
 

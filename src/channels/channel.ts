@@ -87,6 +87,8 @@ export interface Received {
    * @throws SallyportError to answer that failure: what was taken in stays so
    */
   readonly respond?: Respond;
+  /** How long the sender waits for what `respond` makes, in ms. Absent: it is answered at once. */
+  readonly waitMs?: number;
 }
 
 /**

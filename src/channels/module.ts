@@ -3,8 +3,10 @@ import type { Clock } from '../core/clock.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
 import type { ChannelName } from '../core/event.ts';
 import type { Identifier } from '../core/identity.ts';
+import type { KeepAlive } from '../core/keep-alive.ts';
 import type { VendorTiming } from '../core/reply-timing.ts';
 import type { Channel } from './channel.ts';
+import type { ReadMarkdown } from './shared/markdown/tree.ts';
 
 /**
  * Makes the client for addresses that the configuration, or the channel itself, names; the process closes it. Limits of a
@@ -28,6 +30,8 @@ export interface ModuleDeps<Settings> {
   readonly identifier: Identifier;
   readonly openFetch: OpenFetch;
   readonly clock: Clock;
+  /** For work that goes on after the answer that started it. Absent: the runtime lets it (Node). */
+  readonly keepAlive?: KeepAlive;
 }
 
 export interface ReceiveDeps<Settings> extends ModuleDeps<Settings> {
@@ -35,6 +39,8 @@ export interface ReceiveDeps<Settings> extends ModuleDeps<Settings> {
   readonly bodyLimit: number;
   /** Absent: the channel's own default. */
   readonly outcomeHeaders: boolean | undefined;
+  /** Reads replies that are given in the response. Undefined in a runtime that has no replies, such as the edge. */
+  readonly readMarkdown: ReadMarkdown | undefined;
 }
 
 /** Finds the channel behind what follows `/hooks/{name}/{tenant}`, without empty parts; null for no such path. */

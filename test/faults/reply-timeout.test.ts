@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { loadHalves, openChannels } from '../../src/app/channels.ts';
+import { loadHalves, openChannels } from '../../src/app/open-channels.node.ts';
 import { openRuntime } from '../../src/app/runtime.node.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { EventRecord } from '../../src/core/event.ts';

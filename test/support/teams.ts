@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Channel } from '../../src/channels/channel.ts';
 import { channelNames } from '../../src/channels/registry.ts';
+import { readMarkdown } from '../../src/channels/shared/markdown/read.ts';
 import {
   createTeamsBotChannel,
   createTeamsOutgoingChannel,
@@ -142,6 +143,7 @@ function createGateApp(options: TeamsGateOptions, store: Store, counts: Map<stri
     windowMs: 86_400_000,
     bodyLimit: 256 * 1024,
     outcomeHeaders: true,
+    readMarkdown,
   };
   const bot = createTeamsBotChannel({
     ...common,

@@ -17,9 +17,9 @@ export const gmailModule = {
   hooks: [{ label: 'Gmail push', path: '' }],
   isKept: true,
   withoutEffect: ({ mailboxes }) => (mailboxes.length === 0 ? ['topic'] : []),
-  receive(gmail, { windowMs, bodyLimit, outcomeHeaders = true, identifier, openFetch, clock }) {
+  receive(gmail, { windowMs, bodyLimit, outcomeHeaders = true, identifier, openFetch, clock, keepAlive }) {
     const channel = createGmailChannel({
-      jwks: createJwks({ url: gmail.jwksUrl, fetch: openFetch([gmail.jwksUrl]), clock }),
+      jwks: createJwks({ url: gmail.jwksUrl, fetch: openFetch([gmail.jwksUrl]), clock, keepAlive }),
       clock,
       identifier,
       audience: gmail.audience,

@@ -35,9 +35,9 @@ export const graphModule = {
     ...(encryptionKeys === undefined ? ['encryptionKeyIds'] : []),
     ...(subscriptions.length === 0 ? ['encryptionCert'] : []),
   ],
-  receive(graph, { windowMs, idKey, bodyLimit, outcomeHeaders, crypto, identifier, openFetch, clock }) {
+  receive(graph, { windowMs, idKey, bodyLimit, outcomeHeaders, crypto, identifier, openFetch, clock, keepAlive }) {
     const { clientId, encryptionKeys = [], encryptionKeyIds } = graph;
-    const jwks = createJwks({ url: graph.jwksUrl, fetch: openFetch([graph.jwksUrl]), clock });
+    const jwks = createJwks({ url: graph.jwksUrl, fetch: openFetch([graph.jwksUrl]), clock, keepAlive });
     const keys = encryptionKeys.map(
       (privateKey, at): EncryptionKey => ({ id: encryptionKeyIds[at] ?? '', privateKey }),
     );

@@ -1,9 +1,11 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Crypto } from '../../core/crypto/crypto.ts';
 import { type ErrorCode, tokenErrorCodes } from '../../core/errors.ts';
+import type { JsonObject } from '../../core/json/json-text.ts';
 import { createJwks, type Jwks } from '../../net/jwt/jwks.ts';
 import type { Answer, Channel, Delivery, Received } from '../channel.ts';
 import type { ChannelModule } from '../module.ts';
+import type { ReadMarkdown } from '../shared/markdown/tree.ts';
 import {
   type Candidate,
   type TeamsMatch,
@@ -14,6 +16,7 @@ import {
 import { type IdentifyDeps, identify } from './receive/identify.ts';
 import { checkEnvelope, parse, parseBody, readActivity, readWebhook } from './receive/parse.ts';
 import { bindActivity, checkFreshness, createBotVerifier, createWebhookVerifier } from './receive/verify.ts';
+import { waitMsOf } from './receive/wait.ts';
 import { respondTo } from './reply/await-answer.ts';
 import { createServiceHosts, defaultServiceHosts } from './reply/service-hosts.ts';
 import { type TeamsConfig, teamsSchema, teamsWindow } from './settings.ts';
@@ -34,9 +37,12 @@ export const teamsModule = {
     if (appId === undefined) return [...ofBot, ...ofPosts];
     return appPassword === undefined ? ofPosts : [];
   },
-  receive(teams, { windowMs, bodyLimit, outcomeHeaders = true, crypto, identifier, openFetch, clock }) {
+  receive(
+    teams,
+    { windowMs, bodyLimit, outcomeHeaders = true, crypto, identifier, openFetch, clock, keepAlive, readMarkdown },
+  ) {
     const { appId, issuer, openIdUrl, tenantId, serviceHosts, outgoingSecrets } = teams;
-    const common = { identifier, windowMs, bodyLimit, outcomeHeaders };
+    const common = { identifier, windowMs, bodyLimit, outcomeHeaders, readMarkdown };
     const bot =
       appId === undefined
         ? null
@@ -44,7 +50,7 @@ export const teamsModule = {
             ...common,
             appId,
             issuer,
-            jwks: createJwks({ url: openIdUrl, kind: 'openid', fetch: openFetch([openIdUrl]), clock }),
+            jwks: createJwks({ url: openIdUrl, kind: 'openid', fetch: openFetch([openIdUrl]), clock, keepAlive }),
             clock,
             match: teamsMatchPolicy({ mentionsOnly: teams.mentionsOnly, activityTypes: teams.activityTypes }),
             ...(tenantId === undefined ? {} : { tenantId }),
@@ -64,6 +70,8 @@ interface CommonDeps extends Omit<IdentifyDeps, 'appName'> {
   /** Bytes. */
   readonly bodyLimit: number;
   readonly outcomeHeaders: boolean;
+  /** For replies that are given in the response; undefined in a runtime that never has them. */
+  readonly readMarkdown: ReadMarkdown | undefined;
 }
 
 export interface TeamsBotChannelDeps extends CommonDeps {
@@ -95,7 +103,7 @@ export function createTeamsBotChannel(deps: TeamsBotChannelDeps): Channel {
     const candidate = parse(payload, (activity) => readActivity(activity, own));
     if (typeof candidate === 'string') return refusedAs(candidate);
     if (!deps.match(candidate)) return refusedAs(whyUnlisted(candidate.activityType));
-    return received(candidate, identify(candidate, payload, delivery, { ...deps, appName: deps.appId }));
+    return received(candidate, payload, delivery, { ...deps, appName: deps.appId });
   };
   const { bodyLimit, outcomeHeaders } = deps;
   const acknowledge = () => ({ status: 202 });
@@ -123,16 +131,23 @@ export function createTeamsOutgoingChannel(deps: TeamsOutgoingChannelDeps): Chan
     checkFreshness(payload.timestamp, delivery.receivedAt);
     const candidate = parse(payload, readWebhook);
     if (typeof candidate === 'string') return refusedAs(candidate);
-    return received(candidate, identify(candidate, payload, delivery, { ...deps, appName: WEBHOOKS }));
+    return received(candidate, payload, delivery, { ...deps, appName: WEBHOOKS });
   };
   const { bodyLimit, outcomeHeaders } = deps;
   const acknowledge = () => ({ status: 200 });
   return { name: 'teams', bodyLimit, outcomeHeaders, receive, acknowledge, refuse: answerToOutgoing };
 }
 
-function received(candidate: Candidate, event: Received['events'][number]): Received {
-  const respond = respondTo(candidate);
-  return { events: [event], refused: [], ...(respond !== undefined && { respond }) };
+function received(
+  candidate: Candidate,
+  payload: JsonObject,
+  delivery: Delivery,
+  { readMarkdown, ...deps }: IdentifyDeps & Pick<CommonDeps, 'readMarkdown'>,
+): Received {
+  const waitMs = waitMsOf(candidate, delivery.headers);
+  const events = [identify(candidate, payload, delivery, waitMs, deps)];
+  if (waitMs === undefined) return { events, refused: [] };
+  return { events, refused: [], waitMs, respond: respondTo(candidate, waitMs, readMarkdown) };
 }
 
 /** An id that may not become a name is kept out like anything else that is not to be trusted; the rest is irrelevant. */

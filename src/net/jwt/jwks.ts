@@ -1,5 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
+import type { KeepAlive } from '../../core/keep-alive.ts';
+import { withinTime } from '../../core/linked-signal.ts';
 import { fetchKeySet, type KeySource } from './fetch-key-set.ts';
 import type { IssuerKey, KeySet } from './key-set.ts';
 
@@ -8,6 +10,8 @@ export interface JwksOptions extends Omit<KeySource, 'kind'> {
   readonly kind?: KeySource['kind'];
   readonly fetch: typeof globalThis.fetch;
   readonly clock: Clock;
+  /** For a refresh that no delivery waits for. Absent: the runtime lets it end by itself. */
+  readonly keepAlive?: KeepAlive | undefined;
   /** An unknown key id asks the issuer again at most this often, in ms. Default 30 s. */
   readonly cooldownMs?: number;
   /** Keys older than this are fetched anew before they are used, in ms; the issuer's `max-age` can only shorten it. Default 6 h. */
@@ -37,6 +41,12 @@ const RETRY_MS = 1_000;
 /** The share of its life after which a key set is fetched anew behind the delivery's back instead of before it. */
 const EARLY = 0.8;
 
+/**
+ * How long a fetch is waited for, in ms, and after which another one is made. `fetchKeySet` has a limit of its own, but its
+ * timer dies with the request that started it where a runtime binds timers to requests.
+ */
+const PENDING_MS = 2_500;
+
 /** Keys as they were when the issuer was asked. */
 interface Held {
   readonly keys: KeySet;
@@ -45,11 +55,11 @@ interface Held {
 }
 
 /** Fetches on first use. Whoever needs the keys while they are being fetched waits for that one fetch. */
-export function createJwks({ clock, fetch, url, kind = 'jwks', ...options }: JwksOptions): Jwks {
+export function createJwks({ clock, fetch, url, kind = 'jwks', keepAlive, ...options }: JwksOptions): Jwks {
   const { cooldownMs = COOLDOWN_MS, maxAgeMs = MAX_AGE_MS, staleMs = STALE_MS } = options;
   let held: Held | null = null;
   let lastTry: { readonly at: number; readonly failed: boolean } | null = null;
-  let pending: Promise<void> | null = null;
+  let pending: { readonly since: number; readonly done: Promise<void> } | null = null;
 
   const load = async (at: number): Promise<void> => {
     try {
@@ -60,30 +70,41 @@ export function createJwks({ clock, fetch, url, kind = 'jwks', ...options }: Jwk
       lastTry = { at, failed: false };
     } catch {
       lastTry = { at, failed: true };
-    } finally {
-      pending = null;
     }
   };
 
   /** Asks the issuer, unless it was asked a moment ago. Never rejects: `held` and `lastTry` tell what came of it. */
   const refresh = (): Promise<void> => {
-    if (pending !== null) return pending;
     const now = clock();
+    if (pending !== null && !hasPassed(pending.since, PENDING_MS, now)) return pending.done;
     if (lastTry !== null && !hasPassed(lastTry.at, lastTry.failed ? RETRY_MS : cooldownMs, now)) {
       return Promise.resolve();
     }
-    pending = load(now);
-    return pending;
+    const own = {
+      since: now,
+      done: load(now).finally(() => {
+        if (pending === own) pending = null;
+      }),
+    };
+    pending = own;
+    keepAlive?.(own.done);
+    return own.done;
   };
+
+  /** Waits for `refresh` by a timer of its own, since another request may have started it. */
+  const refreshed = (): Promise<void> =>
+    withinTime(PENDING_MS, undefined, refresh).catch(() => {
+      lastTry = { at: clock(), failed: true };
+    });
 
   const known = (kid: string): readonly IssuerKey[] =>
     held === null || hasPassed(held.fetchedAt, staleMs, clock()) ? [] : (held.keys.get(kid) ?? []);
 
   return {
     async find(kid) {
-      if (held === null || hasPassed(held.fetchedAt, held.freshMs, clock())) await refresh();
+      if (held === null || hasPassed(held.fetchedAt, held.freshMs, clock())) await refreshed();
       else if (hasPassed(held.fetchedAt, held.freshMs * EARLY, clock())) void refresh();
-      if (known(kid).length === 0) await refresh();
+      if (known(kid).length === 0) await refreshed();
       const keys = known(kid);
       // While the issuer is silent an unknown id may be its newest key, so it is not the sender who is at fault.
       if (keys.length === 0 && (lastTry === null || lastTry.failed)) {

@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { renderMailHtml } from '../../../src/channels/shared/markdown/html.ts';
+import { readMarkdown } from '../../../src/channels/shared/markdown/read.ts';
 import { renderMrkdwn } from '../../../src/channels/slack/reply/render.ts';
-import { renderTeamsMarkdown } from '../../../src/channels/teams/reply/render.ts';
+import { renderTeams } from '../../../src/channels/teams/reply/render.ts';
+
+const renderTeamsMarkdown = (markdown: string): string => renderTeams(readMarkdown(markdown));
 
 const ticks = '```';
 

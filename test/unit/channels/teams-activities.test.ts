@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Channel, Delivery, Received } from '../../../src/channels/channel.ts';
+import { readMarkdown } from '../../../src/channels/shared/markdown/read.ts';
 import { createTeamsBotChannel, type TeamsBotChannelDeps } from '../../../src/channels/teams/module.ts';
 import { teamsMatchPolicy } from '../../../src/channels/teams/receive/candidate.ts';
 import { ProvenSender } from '../../../src/channels/teams/receive/verify.ts';
@@ -22,6 +23,7 @@ const channel = (overrides: Partial<TeamsBotChannelDeps> = {}): Channel =>
     windowMs: 86_400_000,
     bodyLimit: 1024 * 1024,
     outcomeHeaders: true,
+    readMarkdown,
     appId: APP_ID,
     issuer: 'https://api.botframework.com',
     jwks: { find: async () => [] },

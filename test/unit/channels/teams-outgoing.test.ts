@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { readMarkdown } from '../../../src/channels/shared/markdown/read.ts';
 import { createTeamsOutgoingChannel } from '../../../src/channels/teams/module.ts';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import { SallyportError } from '../../../src/core/errors.ts';
@@ -89,6 +90,7 @@ describe('an outgoing webhook', () => {
       windowMs: 1,
       bodyLimit: 1,
       outcomeHeaders: true,
+      readMarkdown,
       keys: [SECURITY_TOKEN, securityToken].map((token) => Buffer.from(token, 'base64')),
     });
     for (const token of [SECURITY_TOKEN, securityToken]) {

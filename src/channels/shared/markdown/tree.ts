@@ -40,6 +40,9 @@ export type Block = BlockContent & {
   readonly gap: number;
 };
 
+/** Reads Markdown; what cannot be read is plain text. */
+export type ReadMarkdown = (markdown: string) => readonly Block[];
+
 /** Whether it says the same without any form. */
 export const isPlain = (blocks: readonly Block[]): boolean =>
   blocks.every(

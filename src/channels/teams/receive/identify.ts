@@ -1,7 +1,6 @@
 import type { Identifier } from '../../../core/identity.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json-text.ts';
 import type { Delivery, ParsedEvent } from '../../channel.ts';
-import { waitMsOf } from '../reply/await-answer.ts';
 import { destinationOf, REFERENCE } from '../reply/destination.ts';
 import type { Candidate } from './candidate.ts';
 
@@ -18,11 +17,11 @@ export function identify(
   candidate: Candidate,
   payload: JsonObject,
   { tenant, receivedAt }: Pick<Delivery, 'tenant' | 'receivedAt'>,
+  waitMs: number | undefined,
   { identifier, appName, windowMs }: IdentifyDeps,
 ): ParsedEvent {
   const scope = ['teams', tenant, appName];
   const { author, reference, answerBy } = candidate;
-  const waitMs = waitMsOf(candidate);
   return {
     event: {
       v: 1,

@@ -1,41 +1,38 @@
 import type { EventRecord } from '../../../core/event.ts';
 import type { Answer, Respond } from '../../channel.ts';
+import type { ReadMarkdown } from '../../shared/markdown/tree.ts';
 import type { Candidate } from '../receive/candidate.ts';
-import { renderTeamsMarkdown } from './render.ts';
-
-/** Below the 5 s that Teams waits for an outgoing webhook and for a message extension. */
-const SHORT_MS = 4_500;
-/** Below the 15 s that the connector waits for anything else before it sends the activity again. */
-const LONG_MS = 12_000;
+import { renderTeams } from './render.ts';
 
 /** What people read when there is no reply yet, and when there will be none. */
 const LATE = 'This is taking longer than Teams waits for an answer. Please ask again in a moment.';
 const FAILED = 'Sorry, this could not be answered.';
 const HELD = 'Somebody has to look at the answer first, and it cannot be shown here. Please write to me directly.';
 
-/** How long the sender of such an activity is kept waiting, in ms; undefined where it is not. */
-export function waitMsOf({ answerBy }: Pick<Candidate, 'answerBy'>): number | undefined {
-  if (answerBy === 'message') return undefined;
-  return answerBy === 'replies' ? LONG_MS : SHORT_MS;
-}
-
-/** For activities that want their answer in the response; undefined for those that are answered by a message later. */
-export function respondTo(candidate: Candidate): Respond | undefined {
-  const timeoutMs = waitMsOf(candidate);
-  if (timeoutMs === undefined) return undefined;
-  return async (results) => {
+/**
+ * The answer of an activity that wants it in the response, within `timeoutMs`. `readMarkdown` is undefined in a runtime
+ * that never has the reply: the sender is then told to ask again.
+ */
+export const respondTo =
+  (candidate: Candidate, timeoutMs: number, readMarkdown: ReadMarkdown | undefined): Respond =>
+  async (results) => {
     const [record = null] = await results(timeoutMs);
-    return json(bodyOf(candidate, textOf(record)));
+    const text = readMarkdown === undefined ? LATE : textOf(record);
+    // Our own texts have no markup.
+    const render = (markdown: string) => (readMarkdown === undefined ? markdown : renderTeams(readMarkdown(markdown)));
+    return json(bodyOf(candidate, text, render));
   };
-}
 
-function bodyOf({ answerBy, operation }: Candidate, text: string | undefined): object {
-  if (answerBy === 'replies') return { activities: text === undefined ? [] : [messageOf(text)] };
-  return answerBy === 'webhook' ? messageOf(text ?? '') : invokeBody(operation, text);
+/** Messages have the form in which they are posted, which is what Teams takes a text for that says nothing else. */
+function bodyOf(
+  { answerBy, operation }: Candidate,
+  text: string | undefined,
+  render: (markdown: string) => string,
+): object {
+  const message = { type: 'message', text: render(text ?? '') };
+  if (answerBy === 'replies') return { activities: text === undefined ? [] : [message] };
+  return answerBy === 'webhook' ? message : invokeBody(operation, text);
 }
-
-/** In the form in which messages are posted, which is what Teams takes a text for that says nothing else. */
-const messageOf = (markdown: string): object => ({ type: 'message', text: renderTeamsMarkdown(markdown) });
 
 /** Undefined when the agent had nothing to say. */
 function textOf(record: EventRecord | null): string | undefined {

@@ -1,5 +1,4 @@
 import { trimEndOf } from '../../../core/text/cap.ts';
-import { readMarkdown } from '../../shared/markdown/read.ts';
 import { type Block, type Inline, indent, joinBlocks, longestTicks, tableLines } from '../../shared/markdown/tree.ts';
 
 /**
@@ -7,7 +6,7 @@ import { type Block, type Inline, indent, joinBlocks, longestTicks, tableLines }
  * (learn.microsoft.com/microsoftteams/platform/bots/how-to/format-your-bot-messages). HTML is escaped, so that no text
  * becomes a tag or a mention (`<at>`). Tables are shown as code and pictures as links: Teams shows neither as such.
  */
-export const renderTeamsMarkdown = (markdown: string): string => joinBlocks(readMarkdown(markdown), renderBlock);
+export const renderTeams = (blocks: readonly Block[]): string => joinBlocks(blocks, renderBlock);
 
 /** `&` only where it would begin an entity: anywhere else it is what it looks like, to Markdown as well. */
 const escapeText = (text: string): string => text.replaceAll(/&(?=#?\w{1,31};)/g, '&amp;').replaceAll('<', '&lt;');

@@ -5,6 +5,7 @@ import { type CallFailure, type CallOutcome, failureOfAnswer, failureOfThrown } 
 import { type AccessTokens, type ClientCredentials, createAccessTokens } from '../../../net/client-credentials.ts';
 import type { Sealer } from '../../../scrub/seal.ts';
 import type { Replier, ReplyContext, ReplyMessage, ReplyResult, SendContext, WorkingContext } from '../../channel.ts';
+import { readMarkdown } from '../../shared/markdown/read.ts';
 import { splitMarkdown } from '../../shared/markdown/split.ts';
 import {
   type ConversationReference,
@@ -13,7 +14,7 @@ import {
   REFERENCE,
   referenceSchema,
 } from './destination.ts';
-import { renderTeamsMarkdown } from './render.ts';
+import { renderTeams } from './render.ts';
 import { createServiceHosts, defaultServiceHosts, type IsServiceAllowed } from './service-hosts.ts';
 
 /** Replies into the conversation through the Bot connector. What was answered in a response is not posted again. */
@@ -47,7 +48,7 @@ export function createTeamsReplier(deps: {
       if (context.signal.aborted) {
         throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'the run was stopped before replying');
       }
-      const activity = { type: 'message', text: renderTeamsMarkdown(message.text) } as const;
+      const activity = { type: 'message', text: renderTeams(readMarkdown(message.text)) } as const;
       const outcome = await postOnce(activity, openReference(context, deps.sealer), context, account);
       if (outcome.kind === 'ok') return { kind: 'delivered' };
       const { eventId, tenant } = context;
@@ -123,7 +124,7 @@ const splitReply = (text: string): readonly string[] =>
   splitMarkdown(text, {
     size: MESSAGE_CHARS,
     messages: MAX_MESSAGES,
-    sizeOf: (markdown) => renderTeamsMarkdown(markdown).length,
+    sizeOf: (markdown) => renderTeams(readMarkdown(markdown)).length,
   });
 
 interface ConnectorPost {
