@@ -35,7 +35,7 @@ const packages: Readonly<Record<string, readonly string[]>> = Object.fromEntries
 
 /** What the edge runs as well: no Node built-in but in `.node.ts` files. */
 const portable =
-  /^src\/(core|server|net\/jwt|scrub)\/|^src\/queue\/[^/]+$|^src\/channels\/([^/]+\.ts$|[^/]+\/((module|settings)\.ts|receive\/(verify|parse|payload)\.ts)$)/;
+  /^src\/(core|server|net\/jwt|scrub)\/|^src\/queue\/([^/]+|edge\/.*)$|^src\/channels\/([^/]+\.ts$|[^/]+\/((module|settings)\.ts|receive\/(verify|parse|payload)\.ts)$)/;
 
 const roomOf = (path: string): string | undefined =>
   Object.keys(table)
