@@ -1,5 +1,6 @@
 import { namesOf } from '../channels/registry.ts';
 import { codeOf } from '../core/errors.ts';
+import { startLeader } from '../queue/leader.node.ts';
 import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
 import { createIdempotencyKeys, type IdempotencyKeys } from '../queue/records/idempotency-keys.ts';
 import { createKeeperReports } from '../queue/records/keeper-reports.ts';
@@ -94,19 +95,26 @@ export function controlRoutes(
 
 /** How often idempotency keys whose time is over are dropped, in ms. */
 const FORGET_EVERY_MS = 3_600_000;
+/** Life of the lease without renewal, in ms. Turns are so rare that it need not be renewed more often. */
+const FORGET_LEASE_MS = 600_000;
 
 /** Drops them on one ingress at a time, until the process stops. They are not looked at any more either way. */
 function forgetKeys({ config, store, log, drain }: Runtime, keys: IdempotencyKeys): void {
-  const forget = async (): Promise<void> => {
-    // A little shorter than the pause: the timers of processes are not in step.
-    if ((await store.lease.acquire('idempotency-forget', FORGET_EVERY_MS * 0.9)) === null) return;
-    for (const tenant of Object.keys(config.tenants)) await keys.forget(tenant);
-  };
-  const timer = setInterval(() => {
-    forget().catch((error: unknown) => log.warn({ code: codeOf(error) }, 'idempotency.forget-failed'));
-  }, FORGET_EVERY_MS);
-  timer.unref();
-  drain.signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+  const leader = startLeader({
+    acquire: store.lease.acquire,
+    name: 'idempotency-forget',
+    everyMs: FORGET_EVERY_MS,
+    firstAfterMs: FORGET_EVERY_MS,
+    leaseMs: FORGET_LEASE_MS,
+    async turn(signal) {
+      for (const tenant of Object.keys(config.tenants)) {
+        signal.throwIfAborted();
+        await keys.forget(tenant);
+      }
+    },
+    onError: (error) => log.warn({ code: codeOf(error) }, 'idempotency.forget-failed'),
+  });
+  drain.signal.addEventListener('abort', () => void leader.close(), { once: true });
 }
 
 /** What a reviewer may wait for an answer of the API, in ms. */

@@ -5,8 +5,9 @@ import { signerOf } from '../core/crypto/ed25519.node.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { InboundEvent } from '../core/event.ts';
 import type { GuardedFetch } from '../net/guarded-fetch.ts';
-import { type Checkpoints, startCheckpoints } from '../ops/checkpoints.ts';
+import { startCheckpoints } from '../ops/checkpoints.ts';
 import { startWorkerBeat } from '../ops/worker-beat.ts';
+import type { Leader } from '../queue/leader.node.ts';
 import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
 import { prepareFound } from '../server/hooks/prepare.ts';
 import { createAcceptFound } from '../workers/attempt/ask-agent.ts';
@@ -125,7 +126,7 @@ const preparing =
     prepareFound(found, { scrub, sealer, meter, tally });
 
 /** Signed checkpoints of the audit, where they are configured. */
-function startCheckpointsOf({ clients, config, store, log: logger }: Runtime): Checkpoints | null {
+function startCheckpointsOf({ clients, config, store, log: logger }: Runtime): Leader | null {
   const { key, checkpoints: target, every: everyMs } = config.audit;
   if (key === undefined || target === undefined) return null;
   return startCheckpoints({
@@ -140,13 +141,15 @@ function startCheckpointsOf({ clients, config, store, log: logger }: Runtime): C
   });
 }
 
-const appendTo = (path: string) => (checkpoint: Checkpoint) =>
-  appendFile(path, `${JSON.stringify(checkpoint)}\n`, { mode: 0o600 });
+const appendTo = (path: string) => (checkpoint: Checkpoint, signal: AbortSignal) => {
+  signal.throwIfAborted();
+  return appendFile(path, `${JSON.stringify(checkpoint)}\n`, { mode: 0o600 });
+};
 
-function postTo(url: string, fetch: GuardedFetch): (checkpoint: Checkpoint) => Promise<void> {
-  return async (checkpoint) => {
+function postTo(url: string, fetch: GuardedFetch): (checkpoint: Checkpoint, signal: AbortSignal) => Promise<void> {
+  return async (checkpoint, signal) => {
     const headers = { 'content-type': 'application/json' };
-    const { status } = await fetch(url, { method: 'POST', headers, body: JSON.stringify(checkpoint) });
+    const { status } = await fetch(url, { method: 'POST', headers, body: JSON.stringify(checkpoint), signal });
     if (status < 200 || status > 299) throw new SallyportError('ERR_OUTBOUND_FAILED', 'the checkpoint was not taken');
   };
 }

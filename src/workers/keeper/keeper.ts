@@ -4,22 +4,16 @@ import { codeOf } from '../../core/errors.ts';
 import { alarmsOf, type KeptSource } from '../../core/kept-source.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { Lease, NamedLease } from '../../queue/lease.ts';
+import { type Leader, startLeader } from '../../queue/leader.node.ts';
+import type { Lease } from '../../queue/lease.ts';
 import { createKeeperReports } from '../../queue/records/keeper-reports.ts';
 import type { Records } from '../../queue/records.ts';
-
-export interface Keeper {
-  /** Stops what runs and gives the leadership to another worker. */
-  close(): Promise<void>;
-}
 
 /** A person waits for `subscriptions sync`. */
 const POLL_MS = 2_000;
 
 /** A run that takes longer is stopped: the next one goes on where it was. In ms. */
 const RUN_MS = 10 * 60_000;
-
-const LEADER = 'keeper';
 
 /**
  * Keeps sources alive: of all workers that call this, one leads and runs the tasks. The first look is at once, because
@@ -34,7 +28,7 @@ export function startKeeper({
   silentAfterMs,
   logger,
   pollMs = POLL_MS,
-  leaseMs = LEADER_MS,
+  leaseMs,
 }: {
   /** `Lease.acquire` */
   readonly acquire: Lease['acquire'];
@@ -50,9 +44,7 @@ export function startKeeper({
   readonly pollMs?: number;
   /** Life of the leader's lease without renewal, in ms. Default 30 s. */
   readonly leaseMs?: number;
-}): Keeper {
-  const leadership = createLeadership(acquire, LEADER, leaseMs);
-  const stopping = new AbortController();
+}): Leader {
   const reports = createKeeperReports(records);
   const watch = createWatch(logger, silentAfterMs);
   /** By task, epoch ms at which it last began. */
@@ -65,6 +57,7 @@ export function startKeeper({
     const limited = linkSignals([signal], { ms: RUN_MS });
     try {
       const { sources } = await task.run(limited.signal);
+      if (signal.aborted) return;
       await reports.write(tenant, name, { channel, at, sources });
       watch(task, sources, clock());
     } catch (error) {
@@ -87,32 +80,20 @@ export function startKeeper({
     );
   };
 
-  const look = async (): Promise<void> => {
-    const lost = await leadership.claim();
-    if (lost === null) {
-      lastRuns.clear();
-      return;
-    }
-    const { signal, release } = linkSignals([lost, stopping.signal]);
-    await runDue(signal).finally(release);
-  };
-  let timer: NodeJS.Timeout | undefined;
-  const loop = async (): Promise<void> => {
-    // The store is away: `/ready` says so, and the next look comes.
-    await look().catch((error: unknown) => logger.warn({ code: codeOf(error) }, 'keeper.failed'));
-    if (!stopping.signal.aborted) timer = setTimeout(() => (running = loop()), pollMs);
-  };
-  let running = tasks.length === 0 ? Promise.resolve() : loop();
-  return {
-    async close() {
-      stopping.abort();
-      clearTimeout(timer);
-      await running;
-      await leadership.release().catch(() => {
-        // The lease runs out by itself.
-      });
+  // The lease is left to workers that have tasks.
+  if (tasks.length === 0) return { close: async () => {} };
+  return startLeader({
+    acquire,
+    name: 'keeper',
+    everyMs: pollMs,
+    ...(leaseMs !== undefined && { leaseMs }),
+    async turn(signal, isNew) {
+      if (isNew) lastRuns.clear();
+      await runDue(signal);
     },
-  };
+    // The store is away: `/ready` says so, and the next look comes.
+    onError: (error) => logger.warn({ code: codeOf(error) }, 'keeper.failed'),
+  });
 }
 
 /** A standing alarm is repeated this often, in ms: a log that is read once a day must hold it. */
@@ -160,68 +141,3 @@ const fields = ({ tenant, channel }: AlarmedTask, { name, state, expiresAt, last
   lastEventAt: lastEventAt === null ? undefined : new Date(lastEventAt).toISOString(),
   code,
 });
-
-/** Life of the leader's lease without renewal, in ms: so long sources are without a keeper when a worker dies. */
-const LEADER_MS = 30_000;
-
-/** The right to keep sources, held by one worker at a time. */
-interface Leadership {
-  /**
-   * A signal that is aborted when the right is lost, or null when another worker has it. @throws SallyportError
-   * ERR_STORE_UNAVAILABLE
-   */
-  claim(): Promise<AbortSignal | null>;
-  /** Gives it back, so that another worker need not wait. */
-  release(): Promise<void>;
-}
-
-interface Held {
-  readonly lease: NamedLease;
-  readonly lost: AbortController;
-  readonly timer: NodeJS.Timeout;
-  goodAt: number;
-}
-
-function createLeadership(acquire: Lease['acquire'], name: string, ttlMs: number): Leadership {
-  let held: Held | null = null;
-
-  const lose = (one: Held): void => {
-    clearInterval(one.timer);
-    one.lost.abort();
-    if (held === one) held = null;
-  };
-
-  /** A beat that fails is no proof of loss; a lease life without a good one is. */
-  const beat = (one: Held): void => {
-    const sentAt = performance.now();
-    one.lease.renew().then(
-      (isOurs) => {
-        if (isOurs) one.goodAt = sentAt;
-        else lose(one);
-      },
-      () => {
-        if (performance.now() - one.goodAt >= ttlMs) lose(one);
-      },
-    );
-  };
-
-  return {
-    async claim() {
-      if (held !== null) return held.lost.signal;
-      const goodAt = performance.now();
-      const lease = await acquire(name, ttlMs);
-      if (lease === null) return null;
-      const timer = setInterval(() => beat(one), ttlMs / 3);
-      timer.unref();
-      const one: Held = { lease, lost: new AbortController(), timer, goodAt };
-      held = one;
-      return one.lost.signal;
-    },
-    async release() {
-      const one = held;
-      if (one === null) return;
-      lose(one);
-      await one.lease.release();
-    },
-  };
-}

@@ -5,6 +5,7 @@ import { codeOf } from '../../../core/errors.ts';
 import type { Conversation, EventRecord, InboundEvent } from '../../../core/event.ts';
 import type { Identifier } from '../../../core/identity.ts';
 import type { Logger } from '../../../core/logger.ts';
+import { startLeader } from '../../../queue/leader.node.ts';
 import type { Lease } from '../../../queue/lease.ts';
 import { type Collection, createCollection, isUnreadable } from '../../../queue/records/collection.ts';
 import type { Records } from '../../../queue/records.ts';
@@ -147,8 +148,10 @@ export function within({ turns: most, bytes, ageMs }: MemoryBounds, now: number,
   return kept;
 }
 
-/** How often it is done, in ms. Whoever has it keeps the lease for as long, so that it is done once in that time. */
+/** How often it is done, in ms. */
 const EVERY_MS = 3_600_000;
+/** Life of the lease without renewal, in ms. Turns are so rare that it need not be renewed more often. */
+const LEASE_MS = 600_000;
 
 /** Drops old turns of conversations nobody goes on with, now and then, until `signal` is aborted. */
 export function startForgetting(
@@ -172,21 +175,25 @@ export function startForgetting(
   signal: AbortSignal,
   everyMs = EVERY_MS,
 ): void {
-  const forgetOld = async (): Promise<void> => {
-    try {
-      // A little shorter than the pause: the timers of workers are not in step.
-      if ((await acquire('memory-forget', Math.ceil(everyMs * 0.9))) === null) return;
+  const leader = startLeader({
+    acquire,
+    name: 'memory-forget',
+    everyMs,
+    firstAfterMs: everyMs,
+    leaseMs: LEASE_MS,
+    async turn(lost) {
       for (const tenant of tenants) {
-        const turns = await memory.forget(tenant, ({ at }) => clock() - at > ageMs);
+        const turns = await memory.forget(tenant, ({ at }) => {
+          lost.throwIfAborted();
+          return clock() - at > ageMs;
+        });
         if (turns > 0) logger.info({ tenant, turns }, 'memory.forgotten');
+        lost.throwIfAborted();
       }
-    } catch (error) {
-      logger.warn({ code: codeOf(error) }, 'memory.forget-failed');
-    }
-  };
-  const timer = setInterval(() => void forgetOld(), everyMs);
-  timer.unref();
-  signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+    },
+    onError: (error) => logger.warn({ code: codeOf(error) }, 'memory.forget-failed'),
+  });
+  signal.addEventListener('abort', () => void leader.close(), { once: true });
 }
 
 /** The journal's step for what was asked: the attempt that delivers the answer may not be the one that asked. */

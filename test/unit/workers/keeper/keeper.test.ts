@@ -8,9 +8,10 @@ import type { KeptSource } from '../../../../src/core/kept-source.ts';
 import { type LogFields, type Logger, silentLogger } from '../../../../src/core/logger.ts';
 import { probeSubscriptions, sourceFigures } from '../../../../src/ops/subscriptions.ts';
 import { openEmbeddedStore } from '../../../../src/queue/embedded/open.ts';
+import type { Leader } from '../../../../src/queue/leader.node.ts';
 import { createKeeperReports } from '../../../../src/queue/records/keeper-reports.ts';
 import { defaultLimits, type Store } from '../../../../src/queue/store.ts';
-import { type Keeper, startKeeper } from '../../../../src/workers/keeper/keeper.ts';
+import { startKeeper } from '../../../../src/workers/keeper/keeper.ts';
 import { createFakeClock, type FakeClock, sleep } from '../../../support/clock.ts';
 import { attachedTo, nothingAttached } from '../../../support/signals.ts';
 import { until } from '../../../support/until.ts';
@@ -23,7 +24,7 @@ const SILENT_MS = 24 * HOUR_MS;
 let folder: string;
 let store: Store;
 let clock: FakeClock;
-let keepers: Keeper[];
+let keepers: Leader[];
 let lines: { name: string; fields: LogFields }[];
 
 beforeEach(async () => {
@@ -66,7 +67,7 @@ const taskOf = (
   run: async (signal) => ({ sources: await run(signal) }),
 });
 
-const start = (tasks: readonly KeeperTask[], overrides: Partial<Parameters<typeof startKeeper>[0]> = {}): Keeper => {
+const start = (tasks: readonly KeeperTask[], overrides: Partial<Parameters<typeof startKeeper>[0]> = {}): Leader => {
   const keeper = startKeeper({
     acquire: (name, ttlMs) => store.lease.acquire(name, ttlMs),
     records: store.records,
