@@ -1,4 +1,4 @@
-import type { Environment } from '../config/environment.ts';
+import type { Environment } from '../config/variables.ts';
 
 /** The outside of a command: what it may read and where it may write. */
 export interface Io {

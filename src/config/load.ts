@@ -1,18 +1,11 @@
-import type * as z from 'zod';
 import type { ChannelModule } from '../channels/module.ts';
 import { channelModules } from '../channels/registry.ts';
 import { needModel } from '../workers/agents/settings.ts';
-import {
-  type Environment,
-  isRecord,
-  overlayEnvironment,
-  settingAt,
-  settingName,
-  settingsBeside,
-  withDefaults,
-} from './environment.ts';
+import { allVariables, withDefaults } from './environment.ts';
 import { settingsWithoutEffect } from './no-effect.ts';
+import { deepFreeze, EXPECTED, plainly, problemsOf } from './problems.ts';
 import { type Config, configSchema } from './schema.ts';
+import { type Environment, isRecord, overlay, settingAt } from './variables.ts';
 
 /** What a role cannot do without, beyond what the schema asks of everybody. */
 export type Role = 'dev' | 'ingress' | 'worker' | 'all' | 'tool';
@@ -30,11 +23,11 @@ export type Loaded =
 /** Parses file and environment into one frozen value. `defaults` stand behind both: what `dev` makes up. */
 export function loadConfig(file: unknown, environment: Environment, role: Role, defaults: Environment = {}): Loaded {
   const effective = withDefaults(file, environment, defaults);
-  const input = overlayEnvironment(file, effective);
+  const input = overlay(file, effective, allVariables);
   // What is missing from something that holds no settings at all would only hide the one mistake.
   if (!isRecord(input)) return { ok: false, problems: [`configuration: ${EXPECTED.object}`] };
   const parsed = configSchema.safeParse(input, { error: plainly });
-  const wrong = parsed.error?.issues.flatMap((issue) => problemsOf(issue, effective, input)) ?? [];
+  const wrong = parsed.error?.issues.flatMap((issue) => problemsOf(issue, effective, input, allVariables)) ?? [];
   const problems = [...new Set([...wrong, ...missingFor(role, input)])];
   return parsed.success && problems.length === 0
     ? {
@@ -43,32 +36,6 @@ export function loadConfig(file: unknown, environment: Environment, role: Role, 
         withoutEffect: settingsWithoutEffect(parsed.data, file, environment),
       }
     : { ok: false, problems };
-}
-
-const EXPECTED: Readonly<Record<string, string>> = {
-  string: 'must be text',
-  number: 'must be a number',
-  boolean: 'must be true or false',
-  array: 'must be a list',
-  object: 'must be an object of settings',
-  record: 'must be an object',
-};
-
-/** For what the schema has no words of its own. The library's speak of its own types. */
-const plainly = ({ code, expected }: z.core.$ZodRawIssue): string | undefined =>
-  code === 'invalid_type' ? (EXPECTED[String(expected)] ?? 'is not of the right type') : undefined;
-
-function problemsOf(issue: z.core.$ZodIssue, environment: Environment, input: unknown): string[] {
-  const at = (path: readonly PropertyKey[], message: string): string => `${settingName(path, environment)}: ${message}`;
-  // An unknown key's name is the operator's own spelling, not a value; without it the message would help nobody.
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => at([...issue.path, key], 'is not a setting'));
-  }
-  if (issue.code === 'invalid_type' && settingAt(input, issue.path.map(String)) === undefined) {
-    const given = settingsBeside(issue.path, environment);
-    return [at(issue.path, given.length === 0 ? 'is required' : `is required with ${given.join(', ')}`)];
-  }
-  return [at(issue.path, issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message)];
 }
 
 const notChannels: ReadonlySet<string> = new Set(['budget', 'review', 'agents', 'tools', 'retention']);
@@ -98,16 +65,3 @@ function missingFor(role: Role, input: unknown): string[] {
   needModel(settingAt(input, ['agent', 'kind']), llm, settingAt(input, ['agents']), need);
   return problems;
 }
-
-/** Not what is somebody else's: a tool may keep what it likes beside its functions, and byte arrays cannot be frozen. */
-function deepFreeze<T>(value: T): T {
-  if (!Array.isArray(value) && !isPlain(value)) return value;
-  const children = Object.values(value);
-  if (children.some((child) => typeof child === 'function')) return value;
-  Object.freeze(value);
-  for (const child of children) deepFreeze(child);
-  return value;
-}
-
-const isPlain = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

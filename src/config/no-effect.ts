@@ -1,8 +1,9 @@
 import type { ChannelModule } from '../channels/module.ts';
 import { channelModules } from '../channels/registry.ts';
 import { builtInOf } from '../workers/agents/settings.ts';
-import { type Environment, environmentPaths, isGiven } from './environment.ts';
+import { allVariables } from './environment.ts';
 import type { Config } from './schema.ts';
+import { type Environment, isGiven } from './variables.ts';
 
 const modules: readonly ChannelModule[] = channelModules;
 
@@ -24,9 +25,11 @@ type Rule = readonly [places: readonly string[], hasEffect: boolean];
 export function settingsWithoutEffect(config: Config, file: unknown, environment: Environment): string[] {
   const idle = rules(config).filter(([, hasEffect]) => !hasEffect);
   const places = idle.flatMap(([dotted]) => dotted.map((place) => place.split('.')));
-  const variables = Object.entries(environmentPaths).filter(
+  const variables = Object.entries(allVariables.paths).filter(
     ([name, path]) =>
-      isGiven(name, environment) && !ofOthersToo.has(name) && places.some((place) => isWithin(path, place)),
+      isGiven(name, environment, allVariables) &&
+      !ofOthersToo.has(name) &&
+      places.some((place) => isWithin(path, place)),
   );
   const inFile = places.filter((place) => isSaid(valueAt(file, place)));
   // Certificates are verified whatever the environment says.

@@ -1,6 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type Environment, isGiven, secretVariables } from './environment.ts';
+import { allVariables } from './environment.ts';
+import { type Environment, isGiven } from './variables.ts';
 
 /** Most that is read of a secret's file, in bytes. Keys in PEM, several of them, are smaller. */
 const MOST_BYTES = 64 * 1024;
@@ -23,7 +24,7 @@ export interface SecretFiles {
 export async function readSecretFiles(
   folder: string,
   environment: Environment,
-  names: readonly string[] = secretVariables,
+  names: readonly string[] = allVariables.secret,
 ): Promise<SecretFiles> {
   const problems: SecretFileProblem[] = [];
   const read: Record<string, string> = {};
@@ -31,7 +32,7 @@ export async function readSecretFiles(
     const variable = `${name}_FILE`;
     const path = environment[variable];
     if (path === undefined || path.trim() === '') continue;
-    if (isGiven(name, environment)) {
+    if (isGiven(name, environment, allVariables)) {
       problems.push({ name, message: `${name}: is set, and so is ${variable}; remove one of them` });
       continue;
     }

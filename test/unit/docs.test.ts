@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { generated } from '../../scripts/api.ts';
 import { withTables } from '../../scripts/configuration.ts';
-import { environmentPaths } from '../../src/config/environment.ts';
+import { allVariables } from '../../src/config/environment.ts';
 import { errorCodes } from '../../src/core/errors.ts';
 import { scopeMeanings } from '../../src/core/scope.ts';
 
@@ -38,7 +38,7 @@ test('every file and test that docs/security-controls.md names exists, and every
 
 test('every setting is documented', () => {
   const text = read('docs/configuration.md');
-  expect(Object.keys(environmentPaths).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+  expect(Object.keys(allVariables.paths).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
 });
 
 test('the tables of the configuration are those that `npm run docs:configuration` writes', () => {

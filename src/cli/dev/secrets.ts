@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
-import type { Environment } from '../../config/environment.ts';
 import type { Config } from '../../config/schema.ts';
+import type { Environment } from '../../config/variables.ts';
 import { EXIT, Exit } from '../io.ts';
 
 const FILE = 'secrets.json';

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import type { Plugs } from '../../channels/module.node.ts';
 import type { DevIdentity, StandIn } from '../../channels/sample.node.ts';
-import type { Environment } from '../../config/environment.ts';
+import type { Environment } from '../../config/variables.ts';
 import { startKeyServer } from '../../testing/keys/key-server.ts';
 import { type SigningKey, signingKey } from '../../testing/keys/signing-key.ts';
 import { EXIT, Exit } from '../io.ts';

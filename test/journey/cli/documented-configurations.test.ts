@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { environmentPaths } from '../../../src/config/environment.ts';
+import { allVariables } from '../../../src/config/environment.ts';
 import { createAuthority } from '../../support/authority.ts';
 import { describeRedis, startRedis } from '../../support/redis.ts';
 import { startRole } from '../../support/role.ts';
@@ -63,7 +63,7 @@ function variables(title: string, code: string): Sample[] {
     name,
     value,
   ]);
-  const known = set.filter(([name = '']) => Object.hasOwn(environmentPaths, name));
+  const known = set.filter(([name = '']) => Object.hasOwn(allVariables.paths, name));
   const environment = Object.fromEntries(known.map(([name = '', value = '']) => [name, filled(value)]));
   return known.length === 0 ? [] : [{ title, environment, files: {} }];
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { environmentPaths } from '../../../src/config/environment.ts';
+import { allVariables } from '../../../src/config/environment.ts';
 import { loadConfig, type Role } from '../../../src/config/load.ts';
 
 const KEY = Buffer.alloc(32, 7).toString('base64');
@@ -41,7 +41,7 @@ const freeText = new Set([
 
 test('nonsense in every variable is named for every variable at once, and quoted for none', () => {
   const canary = 'c4n ry';
-  const names = Object.keys(environmentPaths);
+  const names = Object.keys(allVariables.paths);
   const problems = problemsOf(Object.fromEntries(names.map((name) => [name, canary])));
   const named = new Set(problems.map((problem) => problem.split(':')[0]));
   expect(names.filter((name) => !named.has(name) && !freeText.has(name))).toEqual([]);
@@ -57,7 +57,7 @@ test.each([
   ['control characters', 'c4n4ry\u0000\u001b[2J'],
   ['a list', 'c4n4ry,,c4n4ry'],
 ])('no message repeats a value: %s', (_, value) => {
-  for (const name of Object.keys(environmentPaths)) {
+  for (const name of Object.keys(allVariables.paths)) {
     const problems = problemsOf({ ...sound, [name]: value }).join('\n');
     expect(problems).not.toContain(value);
     expect(problems).not.toContain('c4n4ry');
@@ -207,7 +207,7 @@ test.each([
   ]);
 });
 
-const urls = Object.keys(environmentPaths).filter((name) => name.endsWith('_URL') && name !== 'SALLYPORT_REDIS_URL');
+const urls = Object.keys(allVariables.paths).filter((name) => name.endsWith('_URL') && name !== 'SALLYPORT_REDIS_URL');
 
 /** What switches the channels on whose URLs are tried. */
 const switchedOn = {

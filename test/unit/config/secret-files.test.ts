@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Roles } from '../../../src/cli/commands/serve.ts';
 import { runCommandLine } from '../../../src/cli/program.ts';
-import { secretVariables, unknownSettings } from '../../../src/config/environment.ts';
+import { allVariables, unknownSettings } from '../../../src/config/environment.ts';
 import type { Config } from '../../../src/config/schema.ts';
 import { freshKeyPair } from '../../../src/core/crypto/ed25519.node.ts';
 import { createTestCertificate } from '../../../src/testing/keys/certificate.ts';
@@ -88,7 +88,7 @@ const others = {
 
 describe('a secret from a file', () => {
   test('is what the variable itself would be, for every secret', async () => {
-    expect(Object.keys(secrets).sort()).toEqual([...secretVariables].sort());
+    expect(Object.keys(secrets).sort()).toEqual([...allVariables.secret].sort());
     const files: Record<string, string> = {};
     for (const [name, value] of Object.entries(secrets)) files[`${name}_FILE`] = await file(name, `${value}\n`);
     const fromFiles = await start({ ...others, ...files });
