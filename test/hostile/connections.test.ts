@@ -38,7 +38,7 @@ async function startGate(environment: Record<string, string>) {
     });
     return status;
   };
-  return { open, post };
+  return { open, post, gate };
 }
 
 const isOpen = (socket: Socket): boolean => !socket.destroyed && socket.readyState === 'open';
@@ -64,4 +64,16 @@ test('a source has its own bound, unless it is a proxy, which stands for many', 
   // The answer comes after all that was closed for the connections before it.
   expect(await post()).toBe(200);
   expect(more.map(isOpen)).toEqual(more.map(() => true));
+});
+
+test('1,000 connections that come while the process is busy are taken by the system, and none has to be asked for again', async () => {
+  const { open, post, gate } = await startGate({});
+  gate.child.kill('SIGSTOP');
+  try {
+    const sockets = await Promise.all(Array.from({ length: 1_000 }, open));
+    expect(sockets.every(isOpen)).toBe(true);
+  } finally {
+    gate.child.kill('SIGCONT');
+  }
+  expect(await post()).toBe(200);
 });

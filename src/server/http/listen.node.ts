@@ -25,6 +25,12 @@ import type { Tls } from './tls.node.ts';
 const HEADERS_MS = 10_000;
 /** Longer than the 60 s idle time of common load balancers, so that it is they who close idle connections. */
 const KEEP_ALIVE_MS = 65_000;
+/**
+ * Connections that wait for this process to take them, a second's worth of a client that opens many. Node's 511 are used up
+ * within milliseconds; the system then drops the senders' handshakes, which they repeat after 1 s and again after 3 s. The
+ * system may bound it further (Linux: `net.core.somaxconn`, 4096).
+ */
+const BACKLOG = 4096;
 /** How often Node looks for connections over their time, in ms. */
 const CHECK_MS = 1_000;
 
@@ -75,7 +81,7 @@ export async function listen(
   if (connections !== undefined) server.on('connection', connections.opened);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       server.off('error', reject);
       resolve();
     });
