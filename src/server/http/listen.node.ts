@@ -222,8 +222,29 @@ const statuses: Readonly<Record<string, number>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
 
-/** Answers what Node's parser refuses as Node would, with the headers of every answer, and ends the connection. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+/** Connections over their time that are answered in one turn of the event loop; each takes about 40 µs. */
+const LATE_A_TURN = 64;
+
+let late: (() => void)[] = [];
+
+/**
+ * Answers what Node's parser refuses as Node would, with the headers of every answer, and ends the connection. Node finds all
+ * connections that are over their time at once: they are ended a few in a turn, so that what was sent meanwhile need not
+ * wait until thousands of them have ended.
+ */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') endWithAnswer(error, socket);
+  else if (late.push(() => endWithAnswer(error, socket)) === 1) setImmediate(endLate);
+}
+
+function endLate(): void {
+  const turn = late.slice(0, LATE_A_TURN);
+  late = late.slice(LATE_A_TURN);
+  for (const end of turn) end();
+  if (late.length > 0) setImmediate(endLate);
+}
+
+function endWithAnswer(error: NodeJS.ErrnoException, socket: Duplex): void {
   // As in Node's own handler: a response of which the head has left must not be followed by another in its body.
   const current: unknown = Reflect.get(socket, '_httpMessage');
   const isUnderWay = current instanceof ServerResponse && current.headersSent;
