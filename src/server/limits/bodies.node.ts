@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http';
 /** Bounds what bodies of requests that have proved nothing yet take of the memory, by having them wait. */
 export interface BodyPool {
   /**
-   * Enters a body that is being read. `onCut` is called when it has to make room, which only a body does that has stood
-   * still for `STALLED_MS`.
+   * Enters a body that is being read. `onCut` is called when it has to make room, which only a body does of which less than
+   * `progress` bytes came within `STALLED_MS`.
    */
   enter(incoming: IncomingMessage, source: string, onCut: () => void): PooledBody;
 }
@@ -22,17 +22,31 @@ export interface BodyPoolLimits {
   readonly ofSource: number;
   /** Bytes of the bodies of a source that keeps failing. */
   readonly ofFailing: number;
+  /** A body of which no more bytes than this have come is small. */
+  readonly small: number;
+  /** Bytes beyond `all` that are set aside for small bodies: they need not wait until larger ones have ended. */
+  readonly forSmall: number;
+  /** A body of which fewer bytes come within `STALLED_MS` stands still. */
+  readonly progress: number;
 }
 
 const MIB = 1024 * 1024;
 
 /**
- * 16 MiB hold four bodies of the largest kind (Graph, 4 MiB) or 18,000 Slack messages. A source has a quarter of it. One that
- * keeps failing has 256 KiB, more than any message of Slack has: its larger bodies come one after the other.
+ * 8 MiB hold two bodies of the largest kind (Graph, 4 MiB) or 9,000 Slack messages. A source has half of it. One that keeps
+ * failing has 256 KiB, more than any message of Slack has: its larger bodies come one after the other. 64 KiB are more than
+ * almost every delivery has; 16 KiB/s are less than any sender's network.
  */
-const defaultPoolLimits: BodyPoolLimits = { all: 16 * MIB, ofSource: 4 * MIB, ofFailing: MIB / 4 };
+const defaultPoolLimits: BodyPoolLimits = {
+  all: 8 * MIB,
+  ofSource: 4 * MIB,
+  ofFailing: MIB / 4,
+  small: MIB / 16,
+  forSmall: 2 * MIB,
+  progress: 4 * 1024,
+};
 
-/** A body of which nothing came for so long, in ms, makes room for others. Honest senders send a body in one piece. */
+/** A body that stands still for so long, in ms, makes room for others. Honest senders send a body in one piece. */
 const STALLED_MS = 250;
 
 interface Body {
@@ -41,8 +55,10 @@ interface Body {
   readonly onCut: () => void;
   bytes: number;
   isPaused: boolean;
-  /** By the process's clock, when its last bytes came. */
-  heardAt: number;
+  /** When it last made progress, by the process's clock. */
+  movedAt: number;
+  /** Its bytes then. */
+  movedTo: number;
 }
 
 /** `isShared`: the address stands for many senders, who have no share of their own. `isFailing`: it is over its limit. */
@@ -62,10 +78,11 @@ export function createBodyPool({
   let looking: ReturnType<typeof setInterval> | undefined;
 
   const shareOf = (source: string): number => {
-    if (isShared(source)) return limits.all;
+    if (isShared(source)) return Number.POSITIVE_INFINITY;
     return isFailing(source) ? limits.ofFailing : limits.ofSource;
   };
-  const isOver = (source: string): boolean => all > limits.all || (held.get(source) ?? 0) > shareOf(source);
+  const isOver = ({ source, bytes }: Body): boolean =>
+    all > limits.all + (bytes <= limits.small ? limits.forSmall : 0) || (held.get(source) ?? 0) > shareOf(source);
 
   function change(body: Body, bytes: number): void {
     body.bytes += bytes;
@@ -75,16 +92,16 @@ export function createBodyPool({
     else held.delete(body.source);
   }
 
-  /** Cuts what has stood still, the longest first, until there is room for the source's next bytes. */
-  function makeRoom(source: string): void {
+  /** Cuts what has stood still, the longest first, until there is room for the body's next bytes. */
+  function makeRoom(needy: Body): void {
     const isTight = (): boolean => all > limits.all;
     const since = performance.now() - STALLED_MS;
     const stalled = [...bodies]
-      .filter((body) => !body.isPaused && body.bytes > 0 && body.heardAt < since)
-      .filter((body) => isTight() || body.source === source)
-      .sort((a, b) => a.heardAt - b.heardAt);
+      .filter((body) => !body.isPaused && body.bytes > 0 && body.movedAt < since)
+      .filter((body) => isTight() || body.source === needy.source)
+      .sort((a, b) => a.movedAt - b.movedAt);
     for (const body of stalled) {
-      if (!isOver(source)) return;
+      if (!isOver(needy)) return;
       leave(body);
       body.onCut();
     }
@@ -100,12 +117,15 @@ export function createBodyPool({
   }
 
   function resume(): void {
+    /** Sources for whose bodies nothing more can be cut. */
+    const waiting = new Set<string>();
     for (const body of bodies) {
       if (!body.isPaused) continue;
-      makeRoom(body.source);
-      if (isOver(body.source) && !isEldest(body)) continue;
+      if (isOver(body) && !waiting.has(body.source)) makeRoom(body);
+      if (isOver(body)) waiting.add(body.source);
+      if (isOver(body) && !isEldest(body)) continue;
       body.isPaused = false;
-      body.heardAt = performance.now();
+      body.movedAt = performance.now();
       body.incoming.resume();
     }
     if (looking !== undefined && ![...bodies].some(({ isPaused }) => isPaused)) {
@@ -122,16 +142,20 @@ export function createBodyPool({
 
   return {
     enter(incoming, source, onCut) {
-      const body: Body = { incoming, source, onCut, bytes: 0, isPaused: false, heardAt: performance.now() };
+      const now = performance.now();
+      const body: Body = { incoming, source, onCut, bytes: 0, isPaused: false, movedAt: now, movedTo: 0 };
       bodies.add(body);
       return {
         add(bytes) {
           if (!bodies.has(body)) return;
-          body.heardAt = performance.now();
           change(body, bytes);
-          if (!isOver(source)) return;
-          makeRoom(source);
-          if (!isOver(source) || isEldest(body)) return;
+          if (body.bytes - body.movedTo >= limits.progress) {
+            body.movedAt = performance.now();
+            body.movedTo = body.bytes;
+          }
+          if (!isOver(body)) return;
+          makeRoom(body);
+          if (!isOver(body) || isEldest(body)) return;
           body.isPaused = true;
           incoming.pause();
           // Others may stand still by then.

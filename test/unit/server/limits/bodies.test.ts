@@ -13,7 +13,7 @@ function open({ shared = [], failing = [] }: { shared?: string[]; failing?: stri
   const pool = createBodyPool({
     isShared: (source) => shared.includes(source),
     isFailing: (source) => failing.includes(source),
-    limits: { all: 100, ofSource: 40, ofFailing: 10 },
+    limits: { all: 100, ofSource: 40, ofFailing: 10, small: 5, forSmall: 20, progress: 2 },
   });
   return (source: string): Body => {
     let state: 'reading' | 'paused' | 'cut' = 'reading';
@@ -85,4 +85,36 @@ test('where all others are making progress a body waits until they stand still',
   await vi.advanceTimersByTimeAsync(500);
   expect(late.state()).toBe('reading');
   expect(others.filter(({ state }) => state() === 'cut')).toHaveLength(1);
+});
+
+test('a small body does not wait for larger ones that fill the pool, whatever they do', async () => {
+  const enter = open({ shared: ['proxy'] });
+  const large = Array.from({ length: 11 }, () => enter('proxy'));
+  for (const body of large) body.add(10);
+  const small = Array.from({ length: 2 }, () => enter('proxy'));
+  for (const body of small) body.add(4);
+  expect(small.map(({ state }) => state())).toEqual(['reading', 'reading']);
+  // What is set aside for small bodies has an end as well, and a body that grows is none.
+  small[0]?.add(10);
+  expect(small[0]?.state()).toBe('paused');
+  const more = Array.from({ length: 4 }, () => enter('proxy'));
+  for (const body of more) body.add(5);
+  expect(more.map(({ state }) => state())).toContain('paused');
+});
+
+test('a body of which too little comes stands still, and is cut when others need the room', async () => {
+  const enter = open({ shared: ['proxy'] });
+  const trickling = Array.from({ length: 9 }, () => enter('proxy'));
+  for (const body of trickling) body.add(10);
+  for (let n = 0; n < 3; n += 1) {
+    await vi.advanceTimersByTimeAsync(100);
+    for (const body of trickling.slice(0, 8)) body.add(0.25);
+    trickling[8]?.add(1);
+  }
+  const honest = enter('proxy');
+  honest.add(20);
+  expect(honest.state()).toBe('reading');
+  expect(trickling.slice(0, 8).some(({ state }) => state() === 'cut')).toBe(true);
+  // The ninth is slow and not too slow.
+  expect(trickling[8]?.state()).toBe('reading');
 });
