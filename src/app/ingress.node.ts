@@ -95,7 +95,7 @@ export async function startIngress(runtime: Runtime): Promise<Listening & { read
   const connections = createConnections({
     most: config.limits.connections,
     mostOfSource: config.limits.sourceConnections,
-    isExempt: (address) => isTrusted(address) || isShared(address),
+    isExempt: (address) => isShared(address) || isTrusted(address),
     onForwarded: sourceIn,
     logger: log,
   });

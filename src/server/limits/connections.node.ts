@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from '../../core/logger.ts';
-import { readAddress } from './source-keys.ts';
+import { createPeerReader } from './source-keys.ts';
 
 /** Bounds how many connections are open. One that is idle makes room for a new one; only busy ones cannot. */
 export interface Connections {
@@ -44,6 +44,7 @@ export function createConnections({
 }): Connections {
   const all = new Map<string, Open>();
   const bySource = new Map<string, Set<Open>>();
+  const read = createPeerReader();
   let count = 0;
   let quietUntil = 0;
 
@@ -82,8 +83,10 @@ export function createConnections({
 
   return {
     opened(socket) {
-      const { remoteAddress = '' } = socket;
-      const { address = remoteAddress, keys: [key] = [remoteAddress] } = readAddress(remoteAddress) ?? {};
+      const {
+        address,
+        keys: [key],
+      } = read(socket.remoteAddress ?? '');
       const own = bySource.get(key) ?? new Set();
       const isFull =
         (own.size >= mostOfSource && !isExempt(address) && !makeRoom(own)) ||

@@ -1,4 +1,4 @@
-import { readAddress } from './source-keys.ts';
+import { createPeerReader, readAddress } from './source-keys.ts';
 
 /** Tells which address a request came from. */
 export interface Peers {
@@ -22,18 +22,8 @@ export function createPeers(
   /** Called once for each peer that sends `X-Forwarded-For` without being trusted. */
   onUntrustedProxy: (peer: string) => void,
 ): Peers {
-  const spelled = new Map<string, string>();
+  const read = createPeerReader();
   const shared = new Set<string>();
-
-  /** Connections keep their address, so few spellings are seen often. */
-  function addressOf(peer: string): string {
-    const known = spelled.get(peer);
-    if (known !== undefined) return known;
-    const address = readAddress(peer)?.address ?? peer;
-    if (spelled.size >= MAX_SHARED) spelled.clear();
-    spelled.set(peer, address);
-    return address;
-  }
 
   function noteProxy(peer: string): void {
     if (shared.has(peer) || shared.size >= MAX_SHARED) return;
@@ -43,7 +33,7 @@ export function createPeers(
 
   return {
     sourceOf(peer, forwardedFor) {
-      let source = addressOf(peer);
+      let source = read(peer).address;
       if (forwardedFor === undefined || source === '') return source;
       if (!isTrusted(source)) {
         noteProxy(source);
