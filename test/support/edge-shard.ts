@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import type { InboundEvent } from '../../src/core/event.ts';
 import type { Entry } from '../../src/queue/edge/outbox.ts';
 import {
@@ -32,7 +32,7 @@ export async function openShard(limits: Partial<ShardLimits> = {}, clock = creat
     const store = createShardStore({
       sql,
       clock: clock.now,
-      random: (length) => randomBytes(length),
+      crypto: nodeCrypto,
       limits: { ...defaultShardLimits, ...limits },
     });
     const reopen = () => {

@@ -17,8 +17,6 @@ export interface Marks {
   set(key: string, mark: Mark): void;
   /** Deletes the key's marks, contradictions included, unless another event holds the key by now. */
   forget(key: string, eventId: string): void;
-  /** When expired marks are looked for again, epoch ms; null when there are no marks. */
-  nextSweepAt(): number | null;
   /** Looks at the next marks for expired ones, if that is due. One transaction. Returns whether more is due now. */
   sweep(now: number): boolean;
 }
@@ -36,6 +34,7 @@ interface Sweep {
 }
 
 /**
+ * An object that is idle is not woken for a sweep: its marks do not grow, and storing them costs less than an alarm.
  * Expired marks are found by walking the primary key with a cursor: an index on the expiry would add a row written to
  * every event, and rows read cost a thousandth of that.
  */
@@ -77,10 +76,6 @@ export function createMarks(sql: Sql): Marks {
     forget(key, eventId) {
       const [holder] = sql.all<Mark>('SELECT event_id FROM seen WHERE key = ? AND original = 1', key);
       if (holder?.event_id === eventId) sql.run('DELETE FROM seen WHERE key = ?', key);
-    },
-    nextSweepAt() {
-      const isEmpty = sql.all('SELECT 1 FROM seen LIMIT 1').length === 0;
-      return isEmpty ? null : sweepOf().nextAt;
     },
     sweep(now) {
       if (sweepOf().nextAt > now) return false;

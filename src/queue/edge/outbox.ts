@@ -66,8 +66,8 @@ export interface Outbox {
   addDelivery(seq: number, mentioned: boolean): void;
   /** The first rows: at most so many and of so many bytes, but always one where any waits. */
   prefix(limit: Volume): OutboxRow[];
-  /** The first row of another conversation than that of the row at `seq`, or none. */
-  otherThan(seq: number): OutboxRow[];
+  /** The first row of another conversation than those of the rows at these places, or none. */
+  otherThan(seqs: readonly number[]): OutboxRow[];
   /** Deliveries on the rows with `after` < place <= `upTo`, by what their senders were told. */
   count(after: number, upTo: number): Counts;
   remove(row: OutboxRow): void;
@@ -211,11 +211,12 @@ export function createOutbox(sql: Sql): Outbox {
       }
       return rowsBetween(first.seq, last.seq);
     },
-    otherThan(seq) {
+    otherThan(seqs) {
       const [other] = sql.all<{ seq: number }>(
-        `SELECT seq FROM outbox WHERE conversation <> (SELECT conversation FROM outbox WHERE seq = ?)
+        `SELECT seq FROM outbox WHERE conversation NOT IN
+           (SELECT conversation FROM outbox WHERE seq IN (SELECT value FROM json_each(?)))
          ORDER BY seq LIMIT 1`,
-        seq,
+        JSON.stringify(seqs),
       );
       return other === undefined ? [] : rowsBetween(other.seq, other.seq);
     },

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
-import { toBase64Url } from '../../core/crypto/encoding.ts';
+import type { Crypto } from '../../core/crypto/crypto.ts';
 import { SallyportError } from '../../core/errors.ts';
+import { createRelayEpoch, relayEpochStart } from '../../core/relay.ts';
 import type { Accepted } from '../inbox.ts';
 import { createMarks, type Mark, type Marks } from './marks.ts';
 import {
@@ -32,8 +33,7 @@ export const defaultShardLimits: ShardLimits = { maxEvents: 20_000, maxBytes: 51
 export interface ShardStoreOptions {
   readonly sql: Sql;
   readonly clock: Clock;
-  /** Cryptographically random bytes. */
-  readonly random: (length: number) => Uint8Array;
+  readonly crypto: Crypto;
   readonly limits?: ShardLimits;
 }
 
@@ -77,11 +77,13 @@ export interface ShardStore {
   accept(tenant: string, shard: string, entries: readonly Entry[]): Judged[];
   /** Takes the first rows and writes down that this attempt is made. Null when nothing waits. */
   begin(limit: Volume): Batch | null;
-  /** The same with the first row of another conversation than that of `seq`. Null when there is none. */
-  beginOther(seq: number): Batch | null;
+  /** The same with the first row of another conversation than those of these places. Null when there is none. */
+  beginOther(seqs: readonly number[]): Batch | null;
   settle(settled: Settled): void;
   /** Starts a new epoch, which the origin takes for later than every earlier one. Attempts go on counting. */
   renewEpoch(): void;
+  /** How many rows wait. */
+  waiting(): number;
   stats(): ShardStats;
   /** Parked rows, the earliest first. */
   listParked(limit: number): readonly ParkedRow[];
@@ -91,14 +93,12 @@ export interface ShardStore {
   drop(eventId: string): boolean;
   /** Deletes some expired marks, if that is due. Returns whether more is due now. */
   sweep(): boolean;
-  /** Epoch ms; null when there is nothing to sweep. */
-  nextSweepAt(): number | null;
 }
 
 interface Identity {
   readonly tenant: string;
   readonly shard: string;
-  /** Epoch ms in base 36, `-`, 8 random characters. */
+  /** As `createRelayEpoch` makes it. */
   readonly epoch: string;
 }
 
@@ -120,11 +120,8 @@ interface Memory {
 
 const NO_COUNTS: Counts = { accepted: 0, duplicate: 0, conflict: 0 };
 
-/** Bytes whose base64url has 8 characters. */
-const EPOCH_BYTES = 6;
-
 /** @throws SallyportError ERR_STORE_MISMATCH for a shard that a later release has lifted */
-export function createShardStore({ sql, clock, random, limits = defaultShardLimits }: ShardStoreOptions): ShardStore {
+export function createShardStore({ sql, clock, crypto, limits = defaultShardLimits }: ShardStoreOptions): ShardStore {
   openSchema(sql);
   const marks: Marks = createMarks(sql);
   let memory: Memory | undefined;
@@ -150,11 +147,9 @@ export function createShardStore({ sql, clock, random, limits = defaultShardLimi
     return memory;
   }
 
-  const epochAt = (ms: number): string => `${ms.toString(36)}-${toBase64Url(random(EPOCH_BYTES))}`;
-
   function identify(current: Memory, tenant: string, shard: string): void {
     if (current.identity === undefined) {
-      current.identity = { tenant, shard, epoch: epochAt(clock()) };
+      current.identity = { tenant, shard, epoch: createRelayEpoch(clock(), crypto) };
       writeMeta(sql, 'identity', current.identity);
     }
     const { identity } = current;
@@ -237,7 +232,7 @@ export function createShardStore({ sql, clock, random, limits = defaultShardLimi
         return entries.map((entry) => judge(current, entry, now));
       }),
     begin: (limit) => write((current) => attempt(current, current.outbox.prefix(limit))),
-    beginOther: (seq) => write((current) => attempt(current, current.outbox.otherThan(seq))),
+    beginOther: (seqs) => write((current) => attempt(current, current.outbox.otherThan(seqs))),
     settle: ({ done, parked }) =>
       write(({ outbox }) => {
         for (const row of done) {
@@ -249,10 +244,12 @@ export function createShardStore({ sql, clock, random, limits = defaultShardLimi
     renewEpoch: () =>
       write((current) => {
         if (current.identity === undefined) return;
-        const bornAt = Number.parseInt(current.identity.epoch, 36);
-        current.identity = { ...current.identity, epoch: epochAt(Math.max(clock(), bornAt + 1)) };
+        const startedAt = relayEpochStart(current.identity.epoch) ?? 0;
+        const epoch = createRelayEpoch(Math.max(clock(), startedAt + 1), crypto);
+        current.identity = { ...current.identity, epoch };
         writeMeta(sql, 'identity', current.identity);
       }),
+    waiting: () => read().outbox.waiting.events,
     stats() {
       const { outbox, counts } = read();
       const { waiting, parked } = outbox;
@@ -262,6 +259,5 @@ export function createShardStore({ sql, clock, random, limits = defaultShardLimi
     resend: (eventId) => write((current) => current.outbox.unpark(eventId, nextSeq(current))),
     drop: (eventId) => write(({ outbox }) => outbox.drop(eventId)),
     sweep: () => marks.sweep(clock()),
-    nextSweepAt: () => marks.nextSweepAt(),
   };
 }

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { nodeCrypto } from '../../../../src/core/crypto/crypto.node.ts';
 import type { InboundEvent } from '../../../../src/core/event.ts';
 import type { OutboxRow } from '../../../../src/queue/edge/outbox.ts';
 import { createShardStore, type Judged, type ShardStore } from '../../../../src/queue/edge/shard-store.ts';
@@ -62,7 +62,7 @@ test.each(Array.from({ length: 10 }, (_, n) => n + 1))('history %i loses nothing
     createShardStore({
       sql: failing(sql, () => !isCalm && random() < 0.02),
       clock: clock.now,
-      random: (length) => randomBytes(length),
+      crypto: nodeCrypto,
       limits: { maxEvents: MAX_EVENTS, maxBytes: 100_000_000 },
     });
   isCalm = true;
