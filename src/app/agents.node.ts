@@ -79,7 +79,7 @@ function createAssistants(
   memory: Memory,
   guardrailsWith: (own: readonly Guardrail[]) => Guardrails,
 ): (settings: AssistantSettings) => Agent {
-  const { scrub, crypto, config } = runtime;
+  const { countingScrub: scrub, crypto, config } = runtime;
   const { llm, maxSteps, maxInput } = config.agent;
   const { maxOutputTokens } = llm;
   const modelNamed = openModels(config.agent, runtime.clients);
@@ -108,13 +108,13 @@ function delegatesAmong(agents: readonly AgentDefinitionConfig[]): ReadonlyMap<s
 }
 
 /** An external program. Its client may reach the host and port of its own URL even where they are private. */
-function openHttpAgent({ name, http }: NamedEndpoint, { clients, config, scrub, metrics }: Runtime): Agent {
+function openHttpAgent({ name, http }: NamedEndpoint, { clients, config, countingScrub: scrub }: Runtime): Agent {
   const { url, secrets: keys, timeout: timeoutMs, callbackTimeout: callbackTimeoutMs, reserve } = http;
   const { request: fetch } = clients.open('agent', [url], { timeoutMs });
   const { publicUrl } = config.server;
   return createHttpAgent(
     { name, url, keys, timeoutMs, callbackTimeoutMs, reserve, publicUrl },
-    { fetch, scrub, meter: metrics.meter, clock: Date.now },
+    { fetch, scrub, clock: Date.now },
   );
 }
 
@@ -137,7 +137,13 @@ function openMemory({ config, store, identifier, log, drain }: Runtime): Memory 
 }
 
 /** Toolboxes with the built-in tools, and each tenant's allow-list. */
-function openToolboxes({ clients, config, scrub, metrics, log: logger }: Runtime): ReturnType<typeof createToolboxes> {
+function openToolboxes({
+  clients,
+  config,
+  countingScrub: scrub,
+  metrics,
+  log: logger,
+}: Runtime): ReturnType<typeof createToolboxes> {
   // It reaches nothing private: where tools go is chosen by whoever talks to the model.
   const { fetch } = clients.openTool();
   const allowed = new Map(

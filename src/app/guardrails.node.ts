@@ -16,6 +16,7 @@ export function guardrailsOf({
   config,
   store,
   scrub,
+  countingScrub,
   metrics,
   log,
 }: Runtime): (own: readonly Guardrail[]) => Guardrails {
@@ -25,7 +26,7 @@ export function guardrailsOf({
   const shared = { scrub, clock: Date.now, policyVersion: remembering(current, POLICY_MS, Date.now) };
   const standard = standardGuardrails(
     { linkHosts, maxReplyChars, onSecret: secrets, promptLeakChars: promptLeak === 0 ? null : promptLeak },
-    { scrub, meter, services: services.map((service) => openService(service, clients, shared)) },
+    { scrub: countingScrub, services: services.map((service) => openService(service, clients, shared)) },
   );
   // Each service has a deadline of its own; nothing else waits for anybody.
   const timeoutMs = Math.max(10_000, ...services.map(({ timeout }) => timeout + 1_000));

@@ -31,7 +31,7 @@ const incomingOf = (c: AppContext): IncomingMessage => (c.env as { incoming: Inc
 
 /** Hooks, API, health and metrics on one port. */
 export async function startIngress(runtime: Runtime): Promise<Listening & { readonly app: App }> {
-  const { clients, config, plugs, crypto, identifier, log, metrics, scrub, sealer, store, ready, drain, tls } = runtime;
+  const { clients, config, plugs, crypto, identifier, log, metrics, sealer, store, ready, drain, tls } = runtime;
   const isTrusted = createTrust(config.server.trustedProxies ?? []);
   const newRequestId = createRequestIds(crypto.random(6));
   const proxies = createUntrustedProxies(store.records);
@@ -56,7 +56,7 @@ export async function startIngress(runtime: Runtime): Promise<Listening & { read
   const guard = openApiGuard(runtime, isShared);
   const bodies = createBodyPool({ isShared, isFailing: failures.isOver });
   const front = {
-    scrub,
+    scrub: runtime.countingScrub,
     meter: metrics.meter,
     headersOf: (c: AppContext) => nodeHeaders(incomingOf(c).headers),
     readBody: (c: AppContext, limits: BodyLimits) =>

@@ -20,7 +20,7 @@ import { probeWorkers } from '../ops/worker-beat.ts';
 import type { Store } from '../queue/store.ts';
 import { createLogScrubber, createVouch } from '../scrub/log-scrub.ts';
 import type { Scrub } from '../scrub/scrub.ts';
-import { createScrubber } from '../scrub/scrubber.ts';
+import { countFindings, createScrubber } from '../scrub/scrubber.ts';
 import { createSealer, type Sealer } from '../scrub/seal.ts';
 import { openTls, type Tls } from '../server/http/tls.node.ts';
 import { settingDigests } from './configuration.node.ts';
@@ -34,7 +34,10 @@ export interface Runtime {
   readonly identifier: Identifier;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** For what is shown, logged or compared. */
   readonly scrub: Scrub;
+  /** For what comes in, is read, or goes out: its findings are in the metrics. */
+  readonly countingScrub: Scrub;
   readonly sealer: Sealer;
   /** Makes every client of HTTP; closed when all else has stopped. */
   readonly clients: Clients;
@@ -94,7 +97,8 @@ export async function openRuntime(
   if (tls !== null) checks.push({ name: 'tls', isOptional: true, probe: tls.probe });
   const ready = watchReadiness(checks, () => drain.signal.aborted);
   await ready.refresh();
-  const sealing = { scrub, sealer: createSealer(crypto, seal) };
+  const countingScrub = countFindings(scrub, metrics.meter);
+  const sealing = { scrub, countingScrub, sealer: createSealer(crypto, seal) };
   const opening = { clients, store, audit, refusals, ready, drain, tls, plugs };
   return { config, crypto, identifier, log, metrics, ...sealing, ...opening };
 }

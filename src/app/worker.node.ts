@@ -42,7 +42,7 @@ export function startWorker(runtime: Runtime, halves: LoadedHalves): WorkerHandl
     replier,
     reader,
     prepare,
-    ...{ inbox, lease, journal, scrub: runtime.scrub, audit: runtime.audit },
+    ...{ inbox, lease, journal, scrub: runtime.countingScrub, audit: runtime.audit },
     meter: metrics.meter,
     clock: Date.now,
     random: Math.random,
@@ -121,7 +121,7 @@ function openBudgets({ config, store, metrics, identifier, log }: Runtime): Budg
 
 /** Cleans and seals what was found at a vendor, as deliveries are. */
 const preparing =
-  ({ scrub, sealer, metrics: { meter }, refusals: { note: tally } }: Runtime) =>
+  ({ countingScrub: scrub, sealer, metrics: { meter }, refusals: { note: tally } }: Runtime) =>
   (found: readonly ParsedEvent[]): readonly InboundEvent[] =>
     prepareFound(found, { scrub, sealer, meter, tally });
 

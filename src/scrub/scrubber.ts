@@ -1,4 +1,5 @@
 import type { Crypto } from '../core/crypto/crypto.ts';
+import type { Meter } from '../core/meter.ts';
 import { type Effort, fullEffort, isSpent, isTelling, renew, repeatEffort, unboundedEffort } from './effort.ts';
 import { createKnownValues } from './known-values.ts';
 import { createPlaceholder } from './placeholder.ts';
@@ -185,3 +186,15 @@ function isQuietTree(tree: object, isQuiet: (text: string) => boolean, keys: Kno
 
   return isQuietValue(tree, false, 0);
 }
+
+/**
+ * A scrubber that counts what it finds: for what comes in, is read, or goes out. What is scrubbed only to be shown, logged
+ * or compared is not counted again.
+ */
+export const countFindings =
+  (scrub: Scrub, meter: Pick<Meter, 'scrubbed'>): Scrub =>
+  (value, options) => {
+    const scrubbed = scrub(value, options);
+    for (const { rule, count } of scrubbed.findings) meter.scrubbed(rule, count);
+    return scrubbed;
+  };

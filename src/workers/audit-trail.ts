@@ -2,7 +2,7 @@ import type { AuditAction } from '../core/audit/entry.ts';
 import { codeOf } from '../core/errors.ts';
 import type { JsonObject } from '../core/json/json-text.ts';
 import { OutboundError } from '../net/guard/reasons.ts';
-import type { Finding } from '../scrub/scrub.ts';
+import type { Scrub } from '../scrub/scrub.ts';
 import { BudgetExhausted } from './budget/exhausted.ts';
 
 /** What may be refused while an agent works. */
@@ -67,10 +67,13 @@ export function noteBlocked(error: unknown, trail: Trail, data: JsonObject): voi
   }
 }
 
-/** Notes that what an agent said held secrets, by the rules that know them. */
-export function noteLeak(findings: readonly Finding[], trail: Trail, data: JsonObject): void {
-  if (findings.length === 0) return;
-  trail.note('secret.leak_blocked', { ...data, rules: [...new Set(findings.map(({ rule }) => rule))] });
+/** What an agent or a model said, without the secrets in it; notes the rules that found some. `data` goes into the note. */
+export function outgoing<T>(said: T, scrub: Scrub, trail: Trail, data: JsonObject = {}): T {
+  const { value, findings } = scrub(said);
+  if (findings.length > 0) {
+    trail.note('secret.leak_blocked', { ...data, rules: [...new Set(findings.map(({ rule }) => rule))] });
+  }
+  return value;
 }
 
 /** Why a run may not spend. Other codes are failures, which the end of the run tells. */

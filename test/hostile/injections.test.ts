@@ -118,7 +118,7 @@ async function openWorld() {
     onSecret: 'clean',
     promptLeakChars: 80,
   } as const;
-  const own = standardGuardrails(options, { scrub, meter: notes.meter, services: [] });
+  const own = standardGuardrails(options, { scrub, services: [] });
   const guardrails = createGuardrails(own, notes);
   const helper = {
     description: 'Looks things up.',

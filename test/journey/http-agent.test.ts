@@ -4,6 +4,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { BudgetLimits } from '../../src/core/budget.ts';
 import type { HttpAgentReaction } from '../../src/testing/agents/http-agent-server.ts';
+import { wholeChain } from '../support/audit.ts';
 import { AGENT_SECRET, type HttpGate, type HttpGateOptions, keysOf, openHttpGate } from '../support/http-agent.ts';
 
 let http: HttpGate;
@@ -124,6 +125,8 @@ describe('an answer', () => {
     expect(record.runs.at(-1)?.reply?.text).toMatch(/^use \[secret:/);
     expect(http.slack.posts[0]?.text).toContain('[secret:');
     expect(JSON.stringify([record, http.slack.posts])).not.toContain(token);
+    const leaks = (await wholeChain(http.gate.store)).filter(({ action }) => action === 'secret.leak_blocked');
+    expect(leaks).toMatchObject([{ subject: id, actor: 'agent:http', data: { rules: ['github-token'] } }]);
   });
 
   test('may ask for a person to look at it first', async () => {

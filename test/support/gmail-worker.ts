@@ -6,7 +6,6 @@ import { createMailboxes, type Mailboxes } from '../../src/channels/gmail/sync/m
 import { createSyncMailbox } from '../../src/channels/gmail/sync/sync.ts';
 import type { InboundEvent } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import { silentMeter } from '../../src/core/meter.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { prepare } from '../../src/server/hooks/prepare.ts';
 import type { FakeClock } from './clock.ts';
@@ -15,7 +14,7 @@ import { identifier, MAILBOX, SUBSCRIPTION, scrub, sealer } from './gmail.ts';
 export const TENANT = 'acme';
 
 export const prepared = (events: readonly ParsedEvent[]): readonly InboundEvent[] =>
-  prepare({ events, refused: [] }, { scrub, sealer, meter: silentMeter }).events;
+  prepare({ events, refused: [] }, { scrub, sealer }).events;
 
 export interface GmailWorkerOptions {
   readonly store: Store;

@@ -197,7 +197,7 @@ export async function openGraphGate(options: GraphGateOptions = {}): Promise<Gra
     replier: () => createGraphReplier(base),
     reader: () => reader,
     inbox: store.inbox,
-    prepare: (events: readonly ParsedEvent[]) => prepare({ events, refused: [] }, { scrub, sealer, meter }).events,
+    prepare: (events: readonly ParsedEvent[]) => prepare({ events, refused: [] }, { scrub, sealer }).events,
     lease: store.lease,
     journal: store.journal,
     scrub,

@@ -3,7 +3,6 @@ import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import { webhookKey } from '../../src/core/crypto/webhook-key.ts';
 import type { EventRecord } from '../../src/core/event.ts';
 import { silentLogger } from '../../src/core/logger.ts';
-import { silentMeter } from '../../src/core/meter.ts';
 import { allowEntry } from '../../src/net/guard/check-url.ts';
 import { createDnsResolve } from '../../src/net/guard/resolve.ts';
 import { createGuardedFetch } from '../../src/net/guarded-fetch.ts';
@@ -77,7 +76,6 @@ export async function openHttpGate({ react, settings, ...options }: HttpGateOpti
     {
       fetch: createGuardedFetch({ resolve: createDnsResolve(), allow, timeoutMs }),
       scrub: createScrubber({ crypto: nodeCrypto, key }),
-      meter: silentMeter,
       clock: clock.now,
     },
   );

@@ -7,7 +7,6 @@ import { codeOf, type ErrorCode, isFailedProof, SallyportError } from '../../cor
 import { callbackSchema, type HttpAnswer, storedAnswer } from '../../core/http-answer.ts';
 import { decodeText, parseJsonText } from '../../core/json/json-text.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { Meter } from '../../core/meter.ts';
 import { validated } from '../../core/validate.ts';
 import type { Callbacks, CalledBack } from '../../queue/callbacks.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
@@ -22,7 +21,6 @@ export interface CallbackDeps {
   readonly keysOf: (agent: string) => readonly Uint8Array[];
   readonly crypto: Crypto;
   readonly scrub: Scrub;
-  readonly meter: Meter;
   readonly headersOf: (c: AppContext) => DeliveryHeaders;
   readonly readBody: (c: AppContext, limits: BodyLimits) => Promise<Uint8Array>;
   readonly bodyTimeoutMs: number;
@@ -65,8 +63,7 @@ async function callBack(c: AppContext, run: CallbackRun, deps: CallbackDeps): Pr
   const body = await deps.readBody(c, { maxBytes: MAX_BYTES, timeoutMs: deps.bodyTimeoutMs });
   proveCallback(deps.headersOf(c), body, keysOf(run.agent), crypto, clock());
   const answer = readAnswer(body, c.req.path.slice('/callbacks/'.length));
-  const { value, findings } = deps.scrub(answer);
-  for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
+  const { value } = deps.scrub(answer);
   const callback = { generation: run.generation, step: callbackStep(run), value: storedAnswer(value) };
   const called = await callbacks.accept(run.tenant, run.eventId, callback);
   if (called.kind === 'not_found') throw new SallyportError('ERR_NOT_FOUND', 'no such run');

@@ -9,7 +9,6 @@ import type { Sealer } from '../../scrub/seal.ts';
 interface PrepareDeps {
   readonly scrub: Scrub;
   readonly sealer: Sealer;
-  readonly meter: Meter;
   /**
    * Whether anybody answers an event, as far as its delivery tells; absent: somebody does. What nobody answers claims
    * nothing, so that its twin, which somebody does, is not taken for seen. It sees events cleaned.
@@ -42,7 +41,7 @@ export function prepare(received: Received, deps: PrepareDeps): Prepared {
 /** The same for events that a worker found at a vendor. What is refused is counted here, as nothing else comes of it. */
 export function prepareFound(
   found: readonly ParsedEvent[],
-  deps: PrepareDeps & { readonly tally: TallyRefusal },
+  deps: PrepareDeps & { readonly meter: Meter; readonly tally: TallyRefusal },
 ): readonly InboundEvent[] {
   const { events, refused } = prepare({ events: found, refused: [] }, deps);
   const first = found[0]?.event;
@@ -55,14 +54,12 @@ export function prepareFound(
   return events;
 }
 
-function clean({ event, capabilities, routingIds }: ParsedEvent, { scrub, sealer, meter }: PrepareDeps): InboundEvent {
+function clean({ event, capabilities, routingIds }: ParsedEvent, { scrub, sealer }: PrepareDeps): InboundEvent {
   const identifiers = [...routingIds, ...identifiersOf(event)];
-  const scrubbed = scrub({ text: event.text, payload: event.payload }, { identifiers });
-  for (const { rule, count } of scrubbed.findings) meter.scrubbed(rule, count);
+  const { value } = scrub({ text: event.text, payload: event.payload }, { identifiers });
   const sealed: Record<string, string> = {};
   for (const [name, capability] of Object.entries(capabilities)) {
     sealed[name] = sealer.seal(capability, { tenant: event.tenant, eventId: event.id, name });
   }
-  const { text, payload } = scrubbed.value;
-  return { ...event, text, payload, sealed };
+  return { ...event, ...value, sealed };
 }

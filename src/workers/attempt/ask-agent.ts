@@ -10,13 +10,12 @@ import {
 } from '../../core/event.ts';
 import { identifiersOf } from '../../core/identity.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
-import type { Meter } from '../../core/meter.ts';
 import { capRecord, capText, type RecordLimits } from '../../core/text/cap.ts';
 import type { Inbox } from '../../queue/inbox.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { Agent, AgentContext, AgentOutcome, Task } from '../agent.ts';
 import { noteTurn } from '../agents/memory/memory.ts';
-import { noteBudget, noteLeak, type Trail } from '../audit-trail.ts';
+import { noteBudget, outgoing, type Trail } from '../audit-trail.ts';
 import type { OpenBudget, Spending } from '../budget/run-budget.ts';
 import type { Guardrail } from '../guardrails/guardrail.ts';
 import { type Guardrails, guardText } from '../guardrails/guardrails.ts';
@@ -64,7 +63,6 @@ export async function askAgent(
     inbox,
     prepare,
     scrub,
-    meter,
   }: {
     /** Who answers an event; null when nobody does. @throws SallyportError ERR_AGENT_FAILED */
     readonly agentFor: (event: InboundEvent) => Agent | null;
@@ -77,7 +75,6 @@ export async function askAgent(
     /** Cleans and seals what a reader found; the same step deliveries pass. */
     readonly prepare: (events: readonly ParsedEvent[]) => readonly InboundEvent[];
     readonly scrub: Scrub;
-    readonly meter: Meter;
   },
 ): Promise<Answered> {
   const { tenant, channel } = record.event;
@@ -85,7 +82,6 @@ export async function askAgent(
   const preparing = prepareTask(record, reading.signal, {
     reader: reader(tenant, channel),
     scrub,
-    meter,
     inbox,
     prepare,
   });
@@ -110,7 +106,7 @@ export async function askAgent(
   const work = async (): Promise<AgentOutcome> => {
     const outcome = await agent.run(task, context);
     if (outcome.kind !== 'reply') return outcome;
-    const reply = await finishReply(outcome, agent, event, context, { scrub, meter, guardrailsWith });
+    const reply = await finishReply(outcome, agent, event, context, { scrub, guardrailsWith });
     if (agent.remembers) await noteTurn(event, steps);
     return reply;
   };
@@ -155,23 +151,18 @@ async function finishReply(
   { signal, trail }: Pick<AgentContext, 'signal' | 'trail'>,
   {
     scrub,
-    meter,
     guardrailsWith,
   }: {
     readonly scrub: Scrub;
-    readonly meter: Meter;
     readonly guardrailsWith: (own: readonly Guardrail[]) => Guardrails;
   },
 ): Promise<Reply> {
-  const { value, findings } = scrub(reply.text);
-  for (const { rule, count } of findings) meter.scrubbed(rule, count);
-  noteLeak(findings, trail, {});
   const { name, instructions, guardrails = [], review = false } = agent;
   const text = await guardText(guardrailsWith(guardrails), {
     stage: 'output',
     tenant: event.tenant,
     agent: name,
-    text: value,
+    text: outgoing(reply.text, scrub, trail),
     signal,
     trail,
     ...(instructions === undefined ? {} : { instructions }),
@@ -195,14 +186,12 @@ export async function prepareTask(
   {
     reader,
     scrub,
-    meter,
     inbox,
     prepare,
   }: {
     /** Null for channels whose deliveries hold all there is to know. */
     readonly reader: Reader | null;
     readonly scrub: Scrub;
-    readonly meter: Meter;
     readonly inbox: Inbox;
     /** Cleans and seals events; the same step deliveries pass. */
     readonly prepare: (events: readonly ParsedEvent[]) => readonly InboundEvent[];
@@ -212,8 +201,7 @@ export async function prepareTask(
   const read = await reader.read(event, { signal, eligibleAt, accept: createAcceptFound({ inbox, prepare }) });
   if (read.kind !== 'task') return read;
   const identifiers = [...identifiersOf(event), ...identifiersOf(read.content)];
-  const { value, findings } = scrub(capped(read.content), { identifiers });
-  for (const { rule, count } of findings) meter.scrubbed(rule, count);
+  const { value } = scrub(capped(read.content), { identifiers });
   return { kind: 'task', event: { ...event, ...value } };
 }
 

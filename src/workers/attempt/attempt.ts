@@ -14,7 +14,7 @@ import type { HeldLease, Lease, Outcome } from '../../queue/lease.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { Agent } from '../agent.ts';
 import { type Memory, rememberTurn } from '../agents/memory/memory.ts';
-import { noteBlocked, type Trail } from '../audit-trail.ts';
+import { noteBlocked, outgoing, type Trail } from '../audit-trail.ts';
 import { BudgetExhausted } from '../budget/exhausted.ts';
 import type { OpenBudget, Spending } from '../budget/run-budget.ts';
 import type { Guardrail } from '../guardrails/guardrail.ts';
@@ -84,8 +84,7 @@ export async function attempt(record: EventRecord, held: HeldLease, trail: Trail
     if (answer.kind === 'ignored') return { kind: 'ignored', run: { ...ended, outcome: 'ignored' } };
     if (answer.kind === 'silent') return { kind: 'done', run: { ...ended, outcome: 'silent' } };
     if (answer.kind === 'wait') return waiting(answer, ended);
-    const { value: text, findings } = deps.scrub(answer.text);
-    for (const { rule, count } of findings) deps.meter.scrubbed(rule, count);
+    const text = outgoing(answer.text, deps.scrub, trail);
     if (needsReview(answer, record, steps.earlier(REPLY_STEP), deps)) {
       deps.meter.replied(channel, 'held');
       return holdReply({ record, text, requester: answer.requester }, ended, deps);

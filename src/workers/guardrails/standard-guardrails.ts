@@ -1,4 +1,3 @@
-import type { Meter } from '../../core/meter.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { Guardrail } from './guardrail.ts';
 import { defang } from './links/defang.ts';
@@ -20,7 +19,6 @@ export const standardGuardrails = (
   options: StandardOptions,
   deps: {
     readonly scrub: Scrub;
-    readonly meter: Meter;
     /** Services of the operator, asked after what needs no network and before what has the last word. */
     readonly services: readonly Guardrail[];
   },
@@ -50,11 +48,9 @@ const NOTE = '\n\n[cut: the reply was too long]';
 /** Looks for secrets in what goes out, after other guardrails had their say. */
 export const createSecretCheck = ({
   scrub,
-  meter,
   onFound,
 }: {
   readonly scrub: Scrub;
-  readonly meter: Meter;
   /** `clean`: they are replaced. `block`: there is no reply. */
   readonly onFound: 'clean' | 'block';
 }): Guardrail => ({
@@ -63,7 +59,6 @@ export const createSecretCheck = ({
   check({ text }) {
     const { value, findings } = scrub(text);
     if (findings.length === 0) return { kind: 'pass' };
-    for (const { rule, count } of findings) meter.scrubbed(rule, count);
     return onFound === 'clean' ? { kind: 'change', text: value } : { kind: 'block', reason: 'secret' };
   },
 });

@@ -1,31 +1,25 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json/json-text.ts';
-import type { Finding, Scrub } from '../../scrub/scrub.ts';
+import type { Scrub } from '../../scrub/scrub.ts';
 import { Refused } from './refusal.ts';
 import type { Tool } from './tool.ts';
 
 /** Bytes of a call's arguments as JSON: a page of prose, or a small file for the workspace. */
 const MAX_ARGUMENT_BYTES = 16 * 1024;
 
-export interface Arguments {
-  /** Scrubbed, as the model wrote them: what is journalled and judged. */
-  readonly value: JsonObject;
-  readonly findings: readonly Finding[];
-}
-
 /**
- * What a model sent, measured and scrubbed. Tools get the scrubbed ones as well: a secret a model was talked into
+ * What a model sent, measured and scrubbed: as the model wrote it, this is journalled and judged. Tools get the scrubbed ones as well: a secret a model was talked into
  * repeating must leave by no tool.
  * @throws Refused
  */
-export function readArguments(input: unknown, scrub: Scrub): Arguments {
+export function readArguments(input: unknown, scrub: Scrub): JsonObject {
   const text = jsonOf(input);
   if (text === undefined) throw new Refused('bad-arguments', 'the arguments are not a JSON object');
   if (Buffer.byteLength(text) > MAX_ARGUMENT_BYTES) {
     throw new Refused('arguments-too-large', `the arguments are larger than ${MAX_ARGUMENT_BYTES} bytes`);
   }
-  const { value, findings } = scrub(JSON.parse(text) as JsonValue);
+  const { value } = scrub(JSON.parse(text) as JsonValue);
   if (!isJsonObject(value)) throw new Refused('bad-arguments', 'the arguments are not a JSON object');
-  return { value, findings };
+  return value;
 }
 
 /** The arguments as the tool's schema reads them. The message names places, and only those of the schema. @throws Refused */

@@ -1,10 +1,10 @@
-import type { JsonValue } from '../../core/json/json-text.ts';
+import type { JsonObject, JsonValue } from '../../core/json/json-text.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import { noteBlocked } from '../audit-trail.ts';
-import { type Arguments, parseArguments, readArguments } from './arguments.ts';
+import { parseArguments, readArguments } from './arguments.ts';
 import { type RecordedCall, recordEnd, recordIntent, recordNotBegun } from './recorded-call.ts';
 import { Refused } from './refusal.ts';
-import { argumentsDigest, auditedArguments, type CallFacts, meterFindings } from './report-call.ts';
+import { argumentsDigest, auditedArguments, type CallFacts } from './report-call.ts';
 import { cleanResult } from './result.ts';
 import { runTool, stopped, TIMEOUT_MS } from './run-tool.ts';
 import type { Tool } from './tool.ts';
@@ -26,10 +26,9 @@ export interface ToMake {
  */
 export async function makeCall({ tool, step, given, facts }: ToMake, deps: ToolboxDeps): Promise<ToolResult> {
   const written = readArguments(given, deps.scrub);
-  meterFindings(written.findings, deps.meter);
-  parseArguments(tool, written.value);
-  const call: RecordedCall = { step, tool: tool.name, input: written.value };
-  facts.data = argumentsDigest(written.value);
+  parseArguments(tool, written);
+  const call: RecordedCall = { step, tool: tool.name, input: written };
+  facts.data = argumentsDigest(written);
   // Whatever comes of it from here on may come out differently next time, and the model goes on from how it came out now.
   const outcome = await refusable(async () => {
     const input = parseArguments(tool, await judged(tool, written, deps));
@@ -82,13 +81,13 @@ export async function repeatLocally({ tool, step, given, facts }: ToMake, deps: 
     const written = readArguments(given, deps.scrub);
     const input = parseArguments(tool, await judged(tool, written, deps));
     facts.outcome = 'repeated';
-    await act(tool, input, { step, tool: tool.name, input: written.value }, facts, deps);
+    await act(tool, input, { step, tool: tool.name, input: written }, facts, deps);
     return { kind: 'result', value: null };
   });
 }
 
 /** The arguments as the guardrails leave them. @throws Refused `guardrail` */
-async function judged(tool: Tool, { value }: Arguments, deps: ToolboxDeps): Promise<JsonValue> {
+async function judged(tool: Tool, value: JsonObject, deps: ToolboxDeps): Promise<JsonValue> {
   const { guardrails, tenant, agent, instructions, trail, signal } = deps;
   const text = JSON.stringify(value);
   const told = instructions === undefined ? {} : { instructions };
@@ -117,7 +116,6 @@ function toResult(tool: Tool, given: JsonValue, deps: ToolboxDeps): ToolResult {
     if (tool.effect === 'once') return { kind: 'result', value: 'It was done; what it gave back cannot be shown.' };
     throw new Refused('failed', 'the tool failed');
   }
-  meterFindings(cleaned.findings, deps.meter);
   const { value } = cleaned;
   if (tool.isFinal !== true) return { kind: 'result', value };
   return { kind: 'final', text: typeof value === 'string' ? value : JSON.stringify(value) };

@@ -4,7 +4,6 @@ import { canonicalJson } from '../../core/json/canonical-json.ts';
 import { isJsonObject, type JsonObject } from '../../core/json/json-text.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
-import type { Finding } from '../../scrub/scrub.ts';
 import type { Trail } from '../audit-trail.ts';
 import type { Tool } from './tool.ts';
 import type { ToolResult } from './toolbox.ts';
@@ -94,8 +93,4 @@ export function reportInterrupted(
 ): void {
   if (!facts.isBegun) return;
   trail.note('tool.called', { agent, tool, step, outcome: 'interrupted', code: codeOf(error), ...facts.data });
-}
-
-export function meterFindings(findings: readonly Finding[], meter: Meter): void {
-  for (const { rule, count } of findings) meter.scrubbed(rule, count);
 }

@@ -1,5 +1,5 @@
 import type { JsonValue } from '../../core/json/json-text.ts';
-import type { Finding, Scrub } from '../../scrub/scrub.ts';
+import type { Scrub } from '../../scrub/scrub.ts';
 import { jsonOf } from './arguments.ts';
 
 /** Bytes of a result as JSON that a model gets to read: some 16,000 tokens. */
@@ -10,7 +10,6 @@ const MAX_SCRUBBED_CHARS = 1024 * 1024;
 
 export interface CleanResult {
   readonly value: JsonValue;
-  readonly findings: readonly Finding[];
 }
 
 /**
@@ -22,12 +21,12 @@ export function cleanResult(given: unknown, scrub: Scrub): CleanResult | null {
   if (text === undefined) return null;
   const bytes = Buffer.byteLength(text);
   const isHuge = text.length > MAX_SCRUBBED_CHARS;
-  const { value, findings } = scrub<JsonValue>(
+  const { value } = scrub<JsonValue>(
     isHuge ? (typeof given === 'string' ? given : text).slice(0, MAX_SCRUBBED_CHARS) : JSON.parse(text),
   );
   const whole = typeof value === 'string' ? value : JSON.stringify(value);
-  if (!isHuge && Buffer.byteLength(JSON.stringify(value)) <= MAX_RESULT_BYTES) return { value, findings };
-  return { value: `${cutToBytes(whole, MAX_RESULT_BYTES)}\n[cut: the whole result has ${bytes} bytes]`, findings };
+  if (!isHuge && Buffer.byteLength(JSON.stringify(value)) <= MAX_RESULT_BYTES) return { value };
+  return { value: `${cutToBytes(whole, MAX_RESULT_BYTES)}\n[cut: the whole result has ${bytes} bytes]` };
 }
 
 /** The longest beginning of a text that has at most so many bytes as UTF-8. */

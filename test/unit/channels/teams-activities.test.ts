@@ -6,7 +6,6 @@ import { teamsMatchPolicy } from '../../../src/channels/teams/receive/candidate.
 import { ProvenSender } from '../../../src/channels/teams/receive/verify.ts';
 import { nodeCrypto } from '../../../src/core/crypto/crypto.node.ts';
 import { createIdentifier } from '../../../src/core/identity.ts';
-import { silentMeter } from '../../../src/core/meter.ts';
 import { createScrubber } from '../../../src/scrub/scrubber.ts';
 import { createSealer } from '../../../src/scrub/seal.ts';
 import { prepare } from '../../../src/server/hooks/prepare.ts';
@@ -285,7 +284,7 @@ describe('what becomes of the payload', () => {
   ])('ids as Teams writes them are not taken for secrets: %s', (conversation, id, from) => {
     const received = receive(said({ text: 'hello', at, conversation, id, from }));
     const scrub = createScrubber({ crypto: nodeCrypto, key });
-    const prepared = prepare(received, { scrub, sealer: createSealer(nodeCrypto, [key]), meter: silentMeter });
+    const prepared = prepare(received, { scrub, sealer: createSealer(nodeCrypto, [key]) });
     expect(prepared.refused).toEqual([]);
     expect(prepared.events).toHaveLength(1);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createScrubber } from '../../../src/scrub/scrubber.ts';
+import { countFindings, createScrubber } from '../../../src/scrub/scrubber.ts';
 import { ALNUM, createRandom } from './corpus/random.ts';
 import { clean, deps, scrub } from './support.ts';
 
@@ -14,6 +14,15 @@ describe('scrubbing a tree', () => {
       { rule: 'github-token', path: 'event.blocks[0].text', count: 2 },
       { rule: 'github-token', path: 'event["odd key"]', count: 1 },
     ]);
+  });
+
+  it('counts each finding by its rule where it has a meter, and changes nothing else', () => {
+    const counted: [string, number][] = [];
+    const counting = countFindings(scrub, { scrubbed: (rule, count) => void counted.push([rule, count]) });
+    const record = { texts: [`a ${token} b ${token}`], id: token };
+    expect(counting(record, { identifiers: [token] })).toEqual(scrub(record, { identifiers: [token] }));
+    expect(counted).toEqual(scrub(record, { identifiers: [token] }).findings.map(({ rule, count }) => [rule, count]));
+    expect(counted).toContainEqual(['github-token', 2]);
   });
 
   it('returns a bare string with an empty path', () => {

@@ -5,6 +5,7 @@ import { silentLogger } from '../../../src/core/logger.ts';
 import { REPLY_STEP } from '../../../src/queue/journal.ts';
 import type { Agent } from '../../../src/workers/agent.ts';
 import { backoffMs } from '../../../src/workers/attempt/failure.ts';
+import { wholeChain } from '../../support/audit.ts';
 import { createFakeClock } from '../../support/clock.ts';
 import { type Gate, type GateOptions, openGate } from '../../support/gate.ts';
 import { message, postSlack } from '../../support/slack.ts';
@@ -142,6 +143,8 @@ test('a reply that an earlier attempt recorded is scrubbed again before it is se
   const record = await store.events.get('default', eventId ?? '');
   expect(record).toMatchObject({ state: 'done', runs: [{}, { outcome: 'replied', reply: { text: sent[0] } }] });
   expect(JSON.stringify(record)).not.toContain(secret);
+  const leaks = (await wholeChain(store)).filter(({ action }) => action === 'secret.leak_blocked');
+  expect(leaks).toMatchObject([{ subject: eventId, data: { rules: ['github-token'] } }]);
 });
 
 test('a worker that is stopping ends the head it has, takes no other and leaves the rest to the next', async () => {

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import type { Read } from '../../../src/channels/channel.ts';
 import { readMail } from '../../../src/channels/graph/read/mail.ts';
 import type { EventRecord } from '../../../src/core/event.ts';
-import { silentMeter } from '../../../src/core/meter.ts';
 import type { Scrub } from '../../../src/scrub/scrub.ts';
 import { prepareTask } from '../../../src/workers/attempt/ask-agent.ts';
 import { scrub } from '../scrub/support.ts';
@@ -24,7 +23,7 @@ async function prepared(read: Read) {
     given.push(JSON.stringify(value).length);
     return scrub(value, options);
   };
-  const deps = { reader: { read: async () => read }, scrub: counting, meter: silentMeter };
+  const deps = { reader: { read: async () => read }, scrub: counting };
   const task = await prepareTask(
     record,
     new AbortController().signal,

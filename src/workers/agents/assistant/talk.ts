@@ -4,7 +4,7 @@ import type { InboundEvent } from '../../../core/event.ts';
 import type { JsonValue } from '../../../core/json/json-text.ts';
 import { capRecord, type RecordLimits } from '../../../core/text/cap.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
-import { noteLeak, type Trail } from '../../audit-trail.ts';
+import { outgoing, type Trail } from '../../audit-trail.ts';
 import type { RunBudget } from '../../budget/budget.ts';
 import { type Guardrails, guardText } from '../../guardrails/guardrails.ts';
 import type { Steps } from '../../steps.ts';
@@ -152,8 +152,8 @@ async function say(n: number, messages: readonly Message[], conversation: Conver
     budget: conversation.budget,
     signal: conversation.signal,
   });
-  const { value, findings } = scrub(capRecord({ text: said.text, calls: said.calls } as JsonValue, LIMITS));
-  noteLeak(findings, trail, { agent, step });
+  const capped = capRecord({ text: said.text, calls: said.calls } as JsonValue, LIMITS);
+  const value = outgoing(capped, scrub, trail, { agent, step });
   await steps.record(step, { kind: 'result', value });
   return recorded.parse(value);
 }

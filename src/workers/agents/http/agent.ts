@@ -6,7 +6,6 @@ import { type ErrorCode, SallyportError } from '../../../core/errors.ts';
 import { type InboundEvent, noUsage, type Usage } from '../../../core/event.ts';
 import { type HttpAnswer, httpAnswerSchema, reportedUsage, storedAnswer } from '../../../core/http-answer.ts';
 import type { JsonValue } from '../../../core/json/json-text.ts';
-import type { Meter } from '../../../core/meter.ts';
 import { trimEndOf } from '../../../core/text/cap.ts';
 import { provesRefusal } from '../../../net/call-outcome.ts';
 import { OutboundError } from '../../../net/guard/reasons.ts';
@@ -15,6 +14,7 @@ import { retryAfterMs } from '../../../net/retry-after.ts';
 import type { JournalEntry } from '../../../queue/journal.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
 import type { Agent, AgentContext, AgentOutcome, Task } from '../../agent.ts';
+import { outgoing } from '../../audit-trail.ts';
 import type { Held } from '../../budget/budget.ts';
 
 export interface HttpAgentSettings {
@@ -45,13 +45,11 @@ export function createHttpAgent(
   {
     fetch,
     scrub,
-    meter,
     clock,
   }: {
     /** Guarded, with the host and port of `url` and nothing else on its allow-list, and `timeoutMs` as its deadline. */
     readonly fetch: GuardedFetch;
     readonly scrub: Scrub;
-    readonly meter: Meter;
     readonly clock: Clock;
   },
 ): Agent {
@@ -70,17 +68,10 @@ export function createHttpAgent(
     }
   };
 
-  /** Before it is stored: the agent may repeat what it should never have seen. */
-  const cleaned = (answer: HttpAnswer): HttpAnswer => {
-    const { value, findings } = scrub(answer);
-    for (const { rule, count } of findings) meter.scrubbed(rule, count);
-    return value;
-  };
-
   /** `step`, `awaited`: of the journal, for the request and for its callback. */
   const ask = async (
     task: Task,
-    { budget, steps, signal }: AgentContext,
+    { budget, steps, signal, trail }: AgentContext,
     step: string,
     awaited: string,
   ): Promise<AgentOutcome> => {
@@ -93,7 +84,8 @@ export function createHttpAgent(
         await steps.record(step, { kind: 'result', value: { state: 'asked', until, kept: held.keep() } });
         return { kind: 'wait', awaited, delayMs: callbackTimeoutMs };
       }
-      const answer = cleaned(answered.answer);
+      // Before it is stored: the agent may repeat what it should never have seen.
+      const answer = outgoing(answered.answer, scrub, trail);
       await steps.record(step, { kind: 'result', value: { state: 'answered', answer: storedAnswer(answer) } });
       await held.settle(reportedUsage(answer));
       return outcomeOf(answer);

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { silentMeter } from '../../../../src/core/meter.ts';
 import { createTrail } from '../../../../src/workers/audit-trail.ts';
 import type { Guardrail } from '../../../../src/workers/guardrails/guardrail.ts';
 import { createGuardrails, guardText, type Judged } from '../../../../src/workers/guardrails/guardrails.ts';
@@ -141,15 +140,14 @@ describe('the prompt leak check', () => {
 
 describe('the secret check', () => {
   test('cleans or blocks', () => {
-    const deps = { scrub, meter: silentMeter };
-    const cleaned = createSecretCheck({ ...deps, onFound: 'clean' }).check(subject(`token ${SECRET}`));
+    const cleaned = createSecretCheck({ scrub, onFound: 'clean' }).check(subject(`token ${SECRET}`));
     expect(JSON.stringify(cleaned)).toContain('change');
     expect(JSON.stringify(cleaned)).not.toContain(SECRET);
-    expect(createSecretCheck({ ...deps, onFound: 'block' }).check(subject(`token ${SECRET}`))).toEqual({
+    expect(createSecretCheck({ scrub, onFound: 'block' }).check(subject(`token ${SECRET}`))).toEqual({
       kind: 'block',
       reason: 'secret',
     });
-    expect(createSecretCheck({ ...deps, onFound: 'block' }).check(subject('nothing'))).toEqual({ kind: 'pass' });
+    expect(createSecretCheck({ scrub, onFound: 'block' }).check(subject('nothing'))).toEqual({ kind: 'pass' });
   });
 });
 
@@ -183,10 +181,7 @@ describe('the length and repetition checks', () => {
 test('what a service changes is still cleaned, cut and defanged', async () => {
   const service = check('service', () => ({ kind: 'change', text: `see https://evil.com/?${SECRET} ${SECRET}` }));
   const options = { linkHosts: [], maxReplyChars: 1_000, onSecret: 'clean', promptLeakChars: 80 } as const;
-  const guardrails = createGuardrails(
-    standardGuardrails(options, { scrub, meter: silentMeter, services: [service] }),
-    noted(),
-  );
+  const guardrails = createGuardrails(standardGuardrails(options, { scrub, services: [service] }), noted());
   const text = await guardText(guardrails, subject('hello'));
   expect(text).toMatch(/^see hxxps:\/\/evil\[\.\]com\/…\??\[secret:\S+ \[secret:/);
   expect(text).not.toContain(SECRET);
