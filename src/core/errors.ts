@@ -109,6 +109,8 @@ const errors = {
   /** A person said that it did not happen; a redrive tries it again. */
   ERR_EFFECT_NOT_DELIVERED: { status: 503, title: 'An operator settled the effect as not delivered' },
   ERR_PARKED_BY_OPERATOR: { status: 503, title: 'An operator parked the event' },
+  /** An operator had the content of the person who wrote it erased. */
+  ERR_ERASED: { status: 410, title: 'The content was erased' },
   /** Nobody approved the reply in time. */
   ERR_REVIEW_EXPIRED: { status: 409, title: 'Nobody decided in time' },
   /** Another text or destination than the one that was approved. */

@@ -29,6 +29,9 @@ export interface Author {
   readonly kind: 'user' | 'app' | 'unknown';
 }
 
+/** Stands for whoever wrote an event whose content was erased. */
+export const ERASED_AUTHOR: Author = { id: 'erased', kind: 'unknown' };
+
 /** One normalised happening, verified, scrubbed and ready to be accepted. It is JSON through and through. */
 export interface InboundEvent {
   /** Version of this record. A release reads its own version and the one before. */
@@ -61,6 +64,8 @@ export interface InboundEvent {
   readonly payload: JsonValue;
   /** Capabilities that are still needed (a `response_url`), encrypted and bound to tenant and event. */
   readonly sealed: Readonly<Record<string, string>>;
+  /** Epoch ms at which everything in it that a person said or that names them was removed. */
+  readonly erasedAt?: number;
 }
 
 export const eventStates = [

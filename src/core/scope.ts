@@ -12,6 +12,7 @@ export const scopeMeanings = {
   'subscriptions:read': 'read the state of subscriptions',
   'subscriptions:write': 'have subscriptions checked now',
   'guardrails:write': 'invalidate remembered verdicts of guardrails',
+  'users:erase': 'erase what a person said and what was made of it',
   'tokens:revoke': 'revoke tokens, and list and delete revocations',
 } as const;
 

@@ -28,6 +28,12 @@ export interface Journal {
  */
 export const REPLY_STEP = 'reply';
 
+/** The step for who wrote the event, where its channel's reader found it out; its value is an `Author`. */
+export const ASKER_STEP = 'asker';
+
+/** The step for what was asked, which the conversation's memory is made of; its value has the `author`'s id. */
+export const TURN_STEP = 'turn';
+
 /** Whether messages follow that belong to the same reply: it is not delivered before they are. */
 export const hasMore = (entry: Pick<JournalEntry, 'value'> | undefined): boolean =>
   isJsonObject(entry?.value) && entry.value.more === true;

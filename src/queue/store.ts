@@ -1,6 +1,7 @@
 import type { Rate } from '../core/rate.ts';
 import type { Audit } from './audit.ts';
 import type { Callbacks } from './callbacks.ts';
+import type { Erasure } from './erasure.ts';
 import type { Events } from './events.ts';
 import type { Inbox } from './inbox.ts';
 import type { Jobs } from './jobs.ts';
@@ -24,6 +25,7 @@ export interface Store {
   readonly ledger: Ledger;
   readonly limits: Limits;
   readonly audit: Audit;
+  readonly erasure: Erasure;
   /**
    * Checks that what the store acknowledges is durable.
    * @throws SallyportError ERR_STORE_UNAVAILABLE, or ERR_STORE_UNSAFE with a text that names the setting to change.

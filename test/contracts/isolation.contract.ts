@@ -286,6 +286,13 @@ const cases: Cases = {
     fail: 'no tenant: as take',
     addUp: 'no tenant: as take',
   },
+  erasure: {
+    async erase({ store }) {
+      const erased = await store.erasure.erase({ tenant: 'globex', channel: 'slack', user: 'U1' });
+      expect(erased).toEqual({ events: 0, cancelled: 0 });
+    },
+    flush: 'no tenant: it concerns the files of the store',
+  },
   audit: {
     async append({ store, clock }) {
       const note = { at: clock.now(), actor: 'system', action: 'event.parked', subject: 'mine', data: {} } as const;

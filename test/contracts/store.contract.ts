@@ -3,6 +3,7 @@ import type { Store } from '../../src/queue/store.ts';
 import { attemptsContract } from './attempts.contract.ts';
 import { auditContract } from './audit.contract.ts';
 import { callbacksContract } from './callbacks.contract.ts';
+import { erasureContract } from './erasure.contract.ts';
 import { eventsContract } from './events.contract.ts';
 import type { StoreHarness } from './harness.ts';
 import { inboxContract } from './inbox.contract.ts';
@@ -54,6 +55,7 @@ const suites = {
     killed: ledgerContract,
   },
   limits: { take: limitsContract, lockedFor: limitsContract, fail: limitsContract, addUp: limitsContract },
+  erasure: { erase: erasureContract, flush: erasureContract },
   audit: { append: auditContract, read: auditContract, head: auditContract },
 } satisfies { readonly [P in keyof Ports]: Readonly<Record<keyof Ports[P], Contract>> };
 

@@ -49,6 +49,9 @@ export const auditActions = [
   'token.revoked',
   /** An operator deleted a revocation. */
   'revocation.deleted',
+  /** An operator had the content of a person erased; how much it was is in the entry that follows. */
+  'user.erased',
+  'user.erasure_finished',
   /** Deliveries with the identity of an earlier one and other content, counted. */
   'delivery.conflict',
   /** Deliveries, or items of them, that were kept out although their sender is who it says, counted. */

@@ -6,6 +6,7 @@ import { createCheck, openDataFile } from './file/data-file.ts';
 import { createLateSync } from './file/late-sync.ts';
 import { createWriter } from './file/writer.ts';
 import { createAudit } from './ports/audit.ts';
+import { createErasure } from './ports/erasure.ts';
 import { createEvents } from './ports/events.ts';
 import { createInbox } from './ports/inbox.ts';
 import { createCallbacks, createJournal } from './ports/journal.ts';
@@ -77,6 +78,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     ledger: createLedger({ quick, sync, durable: { connection, writer }, limits, clock }),
     limits: createLimits({ ...quick, clock }),
     audit: createAudit(parts),
+    erasure: createErasure(parts, turns),
     check: createCheck(parts, idCheck),
     async close() {
       await jobs.close();

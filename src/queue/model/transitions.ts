@@ -224,7 +224,7 @@ const requeued = (event: Progress, now: number): Progress => ({
 const withLastRun = (event: Progress, run: Run): Progress => ({ ...event, runs: [...event.runs.slice(0, -1), run] });
 
 /** Ends a run whose worker will not report; `now` is when that became known. */
-function closeRun(event: Progress, end: Pick<Run, 'outcome' | 'code'>, now: number): Progress {
+export function closeRun(event: Progress, end: Pick<Run, 'outcome' | 'code'>, now: number): Progress {
   const last = event.runs.at(-1);
   return last?.outcome === 'running' ? withLastRun(event, { ...last, ...end, finishedAt: now }) : event;
 }

@@ -33,6 +33,11 @@ export interface IdempotencyKeys {
   finish(tenant: string, name: string, owner: string, answer: StoredAnswer): Promise<void>;
   /** Forgets the key: nothing was done. @throws SallyportError ERR_STORE_UNAVAILABLE */
   release(tenant: string, name: string, owner: string): Promise<void>;
+  /**
+   * Puts `instead` in the place of every answer of the tenant whose body `isErased`. Resolves with how many.
+   * @throws SallyportError ERR_STORE_UNAVAILABLE, or what `isErased` throws
+   */
+  erase(tenant: string, isErased: (body: string) => Promise<boolean>, instead: StoredAnswer): Promise<number>;
   /** Drops the tenant's keys whose time is over. Resolves with how many. @throws SallyportError ERR_STORE_UNAVAILABLE */
   forget(tenant: string): Promise<number>;
 }
@@ -94,6 +99,20 @@ export function createIdempotencyKeys(records: Records, clock: Clock): Idempoten
     },
     async release(tenant, name, owner) {
       await bucketOf(name).update(tenant, name, (known) => (known?.owner === owner ? null : known));
+    },
+    async erase(tenant, isErased, instead) {
+      let erased = 0;
+      for (const first of BUCKETS) {
+        const bucket = bucketOf(first);
+        for (const [name, { owner, answer }] of (await bucket.list(tenant)).records) {
+          if (answer === undefined || !(await isErased(answer.body))) continue;
+          await bucket.update(tenant, name, (known) =>
+            known?.owner === owner ? { ...known, answer: instead } : known,
+          );
+          erased += 1;
+        }
+      }
+      return erased;
     },
     async forget(tenant) {
       let dropped = 0;

@@ -6,6 +6,7 @@ import { type Client, makeStringsFast, openConnections, unavailable } from './cl
 import { defaultRelayTuning, type RedisStoreOptions } from './client/options.ts';
 import { checkDurability, createMemoryGuard } from './client/server-info.ts';
 import { createAudit } from './ports/audit.ts';
+import { createErasure } from './ports/erasure.ts';
 import { createEvents } from './ports/events.ts';
 import { createInbox } from './ports/inbox.ts';
 import { createCallbacks, createJournal } from './ports/journal.ts';
@@ -54,6 +55,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     ledger: createLedger({ shards, patientShards, limits }),
     limits: createLimits(shards),
     audit,
+    erasure: createErasure(shards, limits),
     check: async () => {
       try {
         await agreement.confirm();

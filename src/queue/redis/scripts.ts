@@ -15,6 +15,8 @@ import claim from './scripts/claim.lua';
 import clean from './scripts/clean.lua';
 import compareAndSet from './scripts/compare-and-set.lua';
 import decide from './scripts/decide.lua';
+import erase from './scripts/erase.lua';
+import eraseFind from './scripts/erase-find.lua';
 import extend from './scripts/extend.lua';
 import finish from './scripts/finish.lua';
 import hold from './scripts/hold.lua';
@@ -57,6 +59,8 @@ export const scripts = {
   clean: script(shard, clean),
   compareAndSet: script(shard, compareAndSet),
   decide: script(shard, line, review, decide),
+  erase: script(shard, line, erase),
+  eraseFind: script(shard, eraseFind),
   extend: script(shard, extend),
   finish: script(shard, line, finish),
   hold: script(shard, hold),

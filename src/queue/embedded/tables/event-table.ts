@@ -112,7 +112,8 @@ export const withProgress = (row: EventRow, progress: Progress, now: number): Ev
   attempts: progress.attempts,
   eligible_at: progress.eligibleAt,
   waited_ms: progress.waitedMs,
-  ended_at: isFinal(progress.state) ? now : null,
+  // What stays in its state has ended when it did.
+  ended_at: progress.state === row.state ? row.ended_at : isFinal(progress.state) ? now : null,
   failure: progress.failure,
   runs: JSON.stringify(progress.runs),
   review: progress.review === null ? null : JSON.stringify(progress.review),

@@ -10,7 +10,7 @@ import {
 
 /** The fields of an event's hash. Names of at most six characters cost no more memory than one of one character. */
 interface Fields {
-  /** The accepted event as JSON, never rewritten. */
+  /** The accepted event as JSON, rewritten only by an erasure. */
   readonly event: string;
   readonly state: EventState;
   /** `eligibleAt` */
