@@ -12,6 +12,7 @@ import { identifiersOf } from '../../core/identity.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import { capRecord, capText, type RecordLimits } from '../../core/text/cap.ts';
 import type { Inbox } from '../../queue/inbox.ts';
+import { ASKER_STEP } from '../../queue/journal.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { Agent, AgentContext, AgentOutcome, Task } from '../agent.ts';
 import { noteTurn } from '../agents/memory/memory.ts';
@@ -91,6 +92,7 @@ export async function askAgent(
   const { event } = prepared;
   const agent = agentFor(event);
   if (agent === null) return { kind: 'ignored', usage: noUsage };
+  await noteAsker(record.event, event, steps);
 
   const asked = { agent: agent.name, requester: event.author };
   let budget: OpenBudget;
@@ -120,6 +122,16 @@ export async function askAgent(
   } finally {
     linked.release();
   }
+}
+
+/**
+ * Notes who wrote an event whose delivery does not say so, before anything is kept of what they wrote: it could not be
+ * erased otherwise.
+ */
+async function noteAsker(delivered: InboundEvent, { author }: InboundEvent, steps: Steps): Promise<void> {
+  const { id, kind } = author;
+  if (kind !== 'user' || id === delivered.author.id || steps.earlier(ASKER_STEP) !== undefined) return;
+  await steps.record(ASKER_STEP, { kind: 'result', value: { id, kind } });
 }
 
 const agentError = (error: unknown): SallyportError =>

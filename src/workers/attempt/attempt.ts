@@ -92,7 +92,7 @@ export async function attempt(record: EventRecord, held: HeldLease, trail: Trail
     const task = { record, lease: held, step: REPLY_STEP, text, earlier: steps.earlier, signal } as const;
     const reply = await replyOnce(task, replying());
     deps.meter.replied(channel, reply.state);
-    await rememberTurn(record, text, steps, deps);
+    await rememberTurn(record, text, steps, { ...deps, isOurs: () => deps.lease.extend(held) });
     return { kind: 'done', run: { ...ended, finishedAt: deps.clock(), outcome: 'replied', reply } };
   } catch (error) {
     const finishedAt = deps.clock();

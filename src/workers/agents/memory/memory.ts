@@ -5,6 +5,7 @@ import { codeOf } from '../../../core/errors.ts';
 import type { Conversation, EventRecord, InboundEvent } from '../../../core/event.ts';
 import type { Identifier } from '../../../core/identity.ts';
 import type { Logger } from '../../../core/logger.ts';
+import { TURN_STEP } from '../../../queue/journal.ts';
 import { startLeader } from '../../../queue/leader.node.ts';
 import type { Lease } from '../../../queue/lease.ts';
 import { type Collection, createCollection, isUnreadable } from '../../../queue/records/collection.ts';
@@ -36,6 +37,8 @@ export interface Memory {
   recall(whose: Remembered): Promise<readonly Turn[]>;
   /** Keeps a turn, once however often it is given. @throws SallyportError ERR_STORE_UNAVAILABLE */
   remember(whose: Remembered, turn: Turn): Promise<void>;
+  /** Drops one turn. @throws SallyportError ERR_STORE_UNAVAILABLE */
+  forgetTurn(whose: Remembered, id: string): Promise<void>;
   /**
    * Drops turns of a tenant: those that are too old, or somebody's whose content is erased. Reads all there are.
    * @returns how many were dropped
@@ -107,6 +110,10 @@ export function createMemory({
         return latest.length === 0 ? null : { v: 1, channel: whose.channel, turns: latest };
       });
     },
+    async forgetTurn(whose, id) {
+      const name = nameOf(whose);
+      await bucketOf(name).update(whose.tenant, name, (kept) => withoutTurns(kept, (turn) => turn.id === id));
+    },
     async forget(tenant, isGone) {
       let dropped = 0;
       for (const first of BUCKETS) {
@@ -114,10 +121,9 @@ export function createMemory({
         for (const name of (await bucket.list(tenant)).records.keys()) {
           let now = 0;
           await bucket.update(tenant, name, (kept) => {
-            const turns = kept?.turns.filter((turn) => !isGone(turn, kept.channel)) ?? [];
-            now = (kept?.turns.length ?? 0) - turns.length;
-            if (kept === null || now === 0) return kept;
-            return turns.length === 0 ? null : { ...kept, turns };
+            const left = withoutTurns(kept, (turn) => isGone(turn, kept?.channel ?? ''));
+            now = (kept?.turns.length ?? 0) - (left?.turns.length ?? 0);
+            return left;
           });
           dropped += now;
         }
@@ -125,6 +131,13 @@ export function createMemory({
       return dropped;
     },
   };
+}
+
+/** What is left of a conversation's turns: the same object where that is all of them, null where it is none. */
+function withoutTurns(kept: Kept | null, isGone: (turn: Turn) => boolean): Kept | null {
+  const turns = kept?.turns.filter((turn) => !isGone(turn)) ?? [];
+  if (kept === null || turns.length === kept.turns.length) return kept;
+  return turns.length === 0 ? null : { ...kept, turns };
 }
 
 /** A turn takes half of the room at most, so that there is always one before it. */
@@ -196,9 +209,6 @@ export function startForgetting(
   signal.addEventListener('abort', () => void leader.close(), { once: true });
 }
 
-/** The journal's step for what was asked: the attempt that delivers the answer may not be the one that asked. */
-const TURN_STEP = 'turn';
-
 /** More of a question than any memory keeps would only fill the journal. */
 const MAX_BYTES = 64 * 1024;
 
@@ -210,17 +220,24 @@ export async function noteTurn({ author, text }: InboundEvent, steps: Steps): Pr
   await steps.record(TURN_STEP, { kind: 'result', value: { author: author.id, asked: cut(text, MAX_BYTES) } });
 }
 
-/** Keeps a turn whose answer was delivered. Never throws: the answer stands whether or not it is remembered. */
+/**
+ * Keeps a turn whose answer was delivered, unless the run is no longer the worker's by then: the event may have been erased
+ * while its answer was on the way, and what is written after that nobody would look for. Never throws: the answer stands
+ * whether or not it is remembered.
+ */
 export async function rememberTurn(
   { event }: EventRecord,
   said: string,
   steps: Steps,
   {
     memory,
+    isOurs,
     clock,
     logger,
   }: {
     readonly memory: Memory | null;
+    /** Whether the run's lease still holds. */
+    readonly isOurs: () => Promise<boolean>;
     readonly clock: Clock;
     readonly logger: Logger;
   },
@@ -229,6 +246,7 @@ export async function rememberTurn(
   if (memory === null || !asked.success) return;
   try {
     await memory.remember(event, { id: event.id, at: clock(), ...asked.data, said });
+    if (!(await isOurs())) await memory.forgetTurn(event, event.id);
   } catch (error) {
     logger.warn({ eventId: event.id, error }, 'memory.not-kept');
   }
