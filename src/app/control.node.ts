@@ -1,5 +1,6 @@
 import { namesOf } from '../channels/registry.ts';
 import { codeOf } from '../core/errors.ts';
+import { isSamePerson, type Person } from '../queue/erasure.ts';
 import { startLeader } from '../queue/leader.node.ts';
 import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
 import { createIdempotencyKeys, type IdempotencyKeys } from '../queue/records/idempotency-keys.ts';
@@ -16,10 +17,12 @@ import { createContentReads } from '../server/api/refusals.ts';
 import { type HeldRecord, mountReviews } from '../server/api/reviews.ts';
 import { mountRevocations } from '../server/api/revocations.ts';
 import { mountSubscriptions } from '../server/api/subscriptions.ts';
+import { mountUsers } from '../server/api/users.ts';
 import type { DeliverDeps, HookDeps } from '../server/hooks/hooks.ts';
 import type { App } from '../server/http/context.ts';
 import type { ApiGuard } from '../server/limits/api-guard.ts';
 import { isGuardrail } from '../workers/agents/definition.ts';
+import { createMemory } from '../workers/agents/memory/memory.ts';
 import { openAuthorize, openRevocations } from './api-tokens.ts';
 import { configuredPolicy, configuredReview } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
@@ -78,6 +81,18 @@ export function controlRoutes(
       clock: Date.now,
       logger: log,
     }),
+    mountUsers({
+      erasure: store.erasure,
+      events: store.events,
+      keys,
+      forgetTurns: createForgetTurns(runtime),
+      digest: identifier.digest,
+      endpoint,
+      channelNames,
+      audit,
+      newRequestId: doors.newRequestId,
+      logger: log,
+    }),
     mountSubscriptions({ reports: createKeeperReports(store.records), endpoint, clock: Date.now }),
     mountGuardrails({ policies: createPolicyVersions(store.records), endpoint, audit, logger: log }),
     mountBudgets({
@@ -115,6 +130,15 @@ function forgetKeys({ config, store, log, drain }: Runtime, keys: IdempotencyKey
     onError: (error) => log.warn({ code: codeOf(error) }, 'idempotency.forget-failed'),
   });
   drain.signal.addEventListener('abort', () => void leader.close(), { once: true });
+}
+
+/** Drops what conversations remember of a person. */
+function createForgetTurns({ config, store, identifier }: Runtime): (person: Person) => Promise<number> {
+  const { turns, bytes, age: ageMs } = config.agent.memory;
+  const bounds = { turns, bytes, ageMs };
+  const memory = createMemory({ records: store.records, digest: identifier.digest, clock: Date.now, bounds });
+  return ({ tenant, channel, user }) =>
+    memory.forget(tenant, (turn, of) => of === channel && isSamePerson(turn.author, user));
 }
 
 /** What a reviewer may wait for an answer of the API, in ms. */

@@ -112,7 +112,7 @@ const problemShape = z.object({ title: z.string(), code: z.string() });
 export async function callApi(
   io: Io,
   tenant: string,
-  method: 'GET' | 'POST' | 'PUT',
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   content?: unknown,
 ): Promise<unknown> {
@@ -126,7 +126,7 @@ export const callApiForText = (io: Io, tenant: string, path: string): Promise<st
 async function answerOf(
   io: Io,
   tenant: string,
-  method: 'GET' | 'POST' | 'PUT',
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   content?: unknown,
 ): Promise<string> {

@@ -14,6 +14,7 @@ import { registerSend } from './commands/send.ts';
 import { type Roles, registerServe } from './commands/serve.ts';
 import { registerSubscriptions } from './commands/subscriptions.ts';
 import { registerToken } from './commands/token.ts';
+import { registerUsers } from './commands/users.ts';
 import { errorLine, oneLine } from './error-line.ts';
 import { EXIT, Exit, escapingIo, type Io } from './io.ts';
 
@@ -43,6 +44,7 @@ export async function runCommandLine(
     registerReviews,
     registerAudit,
     registerSubscriptions,
+    registerUsers,
     registerSend,
     registerCheckUrl,
   ];

@@ -66,6 +66,7 @@ const table: Readonly<Record<string, Access>> = {
   'POST /revocations': { scope: 'tokens:revoke', body: { sub: 'a-subject' } },
   'GET /revocations': { scope: 'tokens:revoke' },
   'DELETE /revocations/:id': { scope: 'tokens:revoke' },
+  'DELETE /users/:channel/:user': { scope: 'users:erase' },
   'GET /budgets': { scope: 'budgets:read' },
   'PUT /budgets/:scope': { scope: 'budgets:write', body: { tokens: { day: 7 } } },
   'POST /budgets/kill': { scope: 'budgets:write', body: { on: false } },
@@ -222,7 +223,11 @@ describe.each(kinds)('with $name', ({ settings, sign, confuse }) => {
       : path.startsWith('/revocations')
         ? foreign.revocation
         : foreign.event;
-    return path.replace(':id', id ?? '').replace(':scope', 'tenant');
+    return path
+      .replace(':id', id ?? '')
+      .replace(':scope', 'tenant')
+      .replace(':channel', 'slack')
+      .replace(':user', MARK);
   };
 
   const ask = async (route: string, token: string | null, { query = '', body = {} as object | undefined } = {}) => {

@@ -14,6 +14,7 @@ import { silentMeter } from '../../src/core/meter.ts';
 import type { Rate } from '../../src/core/rate.ts';
 import type { ReviewPolicy } from '../../src/core/review.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
+import { isSamePerson } from '../../src/queue/erasure.ts';
 import type { Lease } from '../../src/queue/lease.ts';
 import { createBudgetOverrides } from '../../src/queue/records/budget-overrides.ts';
 import { createIdempotencyKeys } from '../../src/queue/records/idempotency-keys.ts';
@@ -32,6 +33,7 @@ import { createContentReads } from '../../src/server/api/refusals.ts';
 import { mountReviews } from '../../src/server/api/reviews.ts';
 import { mountRevocations } from '../../src/server/api/revocations.ts';
 import type { TokenSettings } from '../../src/server/api/token.ts';
+import { mountUsers } from '../../src/server/api/users.ts';
 import { createApp } from '../../src/server/app.ts';
 import { mountCallbacks } from '../../src/server/callbacks/callbacks.ts';
 import { type BodyLimits, readBodyStream } from '../../src/server/http/body.ts';
@@ -171,6 +173,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     clock,
     logger: silentLogger,
   };
+  const memory = options.memoryOver?.(store) ?? null;
   const { callbackKeys: keysOf } = options;
   const doors = { ...front, inbox: store.inbox, awaitResult: store.jobs.awaitResult, sealer };
   const chat = createChatChannel({ identifier, windowMs: 86_400_000, bodyLimit: 1024 * 1024, outcomeHeaders: true });
@@ -203,6 +206,21 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
           clock: Date.now,
           logger: options.logger ?? silentLogger,
         }),
+        mountUsers({
+          ...{
+            erasure: store.erasure,
+            events: store.events,
+            keys,
+            digest: identifier.digest,
+            endpoint,
+            channelNames,
+            audit,
+          },
+          forgetTurns: async ({ tenant, channel, user }) =>
+            (await memory?.forget(tenant, (turn, of) => of === channel && isSamePerson(turn.author, user))) ?? 0,
+          newRequestId: () => 'request-1',
+          logger: options.logger ?? silentLogger,
+        }),
         mountGuardrails({ policies: createPolicyVersions(store.records), endpoint, audit, logger: silentLogger }),
         mountBudgets({
           ledger: store.ledger,
@@ -221,7 +239,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
   const deps: RunDeps = {
     agentFor: () => agent,
     guardrailsWith: (own) => createGuardrails(own, { meter: silentMeter, logger: silentLogger }),
-    memory: options.memoryOver?.(store) ?? null,
+    memory,
     replier: () => options.replier ?? { send: async () => ({ kind: 'unsent' }), find: async () => 'absent' },
     reader: () => options.reader ?? null,
     inbox: store.inbox,

@@ -49,6 +49,7 @@ const eventShape = z
     mentioned: z.boolean(),
     runs: z.array(runShape),
     failure: failure.optional(),
+    erasedAt: instant.optional().describe('when what its author said was erased'),
   })
   .meta({ id: 'Event', description: 'What was accepted and what became of it; not what its sender wrote.' });
 
@@ -255,6 +256,7 @@ function eventView(record: EventRecord): z.input<typeof eventShape> {
     mentioned: event.mentioned,
     runs: runs.map(runView),
     ...(failed === undefined ? {} : { failure: failed }),
+    ...(event.erasedAt === undefined ? {} : { erasedAt: new Date(event.erasedAt).toISOString() }),
   };
 }
 

@@ -170,6 +170,10 @@ const lines: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['--sub', 's'],
     ['--sub', 's', '--json'],
   ],
+  'users erase': [
+    ['slack', 'U1'],
+    ['slack', 'U1', '--json'],
+  ],
   keygen: [[]],
   dev: [[]],
   ingress: [[]],
@@ -191,6 +195,10 @@ describe('every command', () => {
     const source = { channel: ALL, name: ALL, state: ALL, expiresAt: ALL, lastEventAt: ALL, code: ALL };
     const both = { ...event, ...review, runs, failure: { code: ALL } };
     if (/^\/(events|reviews)\/./.test(path)) return both;
+    if (path.startsWith('/users/')) {
+      const counts = { events: 1, cancelled: 1, turns: 1, answers: 1 };
+      return { id: ALL, complete: true, cursor: null, ...counts, files: ALL };
+    }
     if (path === '/revocations') return { id: ALL, before: ALL, revokedAt: ALL };
     if (path.startsWith('/budgets')) return { killed: true, limits: [limit], more: ALL };
     if (path === '/subscriptions/sync') return { requestedAt: new Date(0).toISOString() };

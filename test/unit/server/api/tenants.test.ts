@@ -92,7 +92,7 @@ const bodies: Readonly<Record<string, object>> = {
 };
 
 const SCOPES =
-  'events:read events:write subscriptions:read subscriptions:write budgets:read budgets:write reviews:read reviews:decide audit:read guardrails:write chat:read chat:write tokens:revoke';
+  'events:read events:write subscriptions:read subscriptions:write budgets:read budgets:write reviews:read reviews:decide audit:read guardrails:write chat:read chat:write tokens:revoke users:erase';
 
 /** Routes at which no tenant's data can be asked for, and why. */
 const withoutTenant: Readonly<Record<string, string>> = {
@@ -128,7 +128,7 @@ const ways: readonly Way[] = [
 async function ask({ method, path }: { method: string; path: string }, way: Way) {
   const isHeld = path.startsWith('/reviews') || path.endsWith('/resolve');
   const id = path.startsWith('/revocations') ? revoked.id : isHeld ? held.id : parked.id;
-  const url = `http://gate.test${path.replace(':id', id).replace(':scope', 'tenant')}`;
+  const url = `http://gate.test${path.replace(':id', id).replace(':scope', 'tenant').replace(':channel', 'slack').replace(':user', MARK)}`;
   const bearer = await new SignJWT({ tenant: 'default', scope: SCOPES })
     .setProtectedHeader({ alg: 'HS256' })
     .setSubject('mallory')
@@ -179,6 +179,7 @@ describe('a token for one tenant and a request for another', () => {
         'GET /revocations',
         'POST /revocations',
         'DELETE /revocations/:id',
+        'DELETE /users/:channel/:user',
       ].sort(),
     );
   });
