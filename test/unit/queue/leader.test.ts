@@ -255,6 +255,7 @@ describe('a lost lease', () => {
     const memory: Memory = {
       recall: async () => [],
       remember: async () => {},
+      forgetTurn: async () => {},
       async forget(tenant, isGone) {
         looked.push(tenant);
         isGone(turn, 'slack');
