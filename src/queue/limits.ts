@@ -23,10 +23,10 @@ export interface Limits {
   /** For how many more milliseconds the key is locked out; 0 if it is not. @throws SallyportError ERR_STORE_UNAVAILABLE */
   lockedFor(key: string): Promise<number>;
   /**
-   * Counts a failure of the key, unless it is locked out. Resolves as `lockedFor` does afterwards.
+   * Counts a failure of the key, or so many `times`, unless it is locked out. Resolves as `lockedFor` does afterwards.
    * @throws SallyportError ERR_STORE_UNAVAILABLE
    */
-  fail(key: string, rule: LockoutRule): Promise<number>;
+  fail(key: string, rule: LockoutRule, times?: number): Promise<number>;
   /**
    * Adds to the counts of the current minute. Resolves with the sums over all processes, in the order of the keys.
    * @throws SallyportError ERR_STORE_UNAVAILABLE

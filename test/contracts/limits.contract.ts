@@ -85,6 +85,18 @@ export function limitsContract(name: string, harness: StoreHarness): void {
         expect(await failTimes(2)).toEqual([0, 0]);
       });
 
+      it('begin with several failures told at once, as they do with each by itself', async () => {
+        expect(await limits.fail('a', rule, 2)).toBe(0);
+        expect(await limits.fail('b', rule, 2)).toBe(0);
+        expect(await limits.fail('a', rule)).toBe(rule.firstMs);
+        expect(await limits.fail('b', rule, 5)).toBe(rule.firstMs);
+        expect(await limits.fail('c', rule, 3)).toBe(rule.firstMs);
+        clock.advance(rule.firstMs);
+        // What came on top of the failure that reached the limit belongs to no further lockout.
+        expect(await limits.fail('b', rule, 2)).toBe(0);
+        expect(await limits.fail('b', rule)).toBe(2 * rule.firstMs);
+      });
+
       it('concern one key and are seen by all processes', async () => {
         await failTimes(2);
         const other = await harness.reopen(store);
@@ -139,16 +151,19 @@ export function limitsContract(name: string, harness: StoreHarness): void {
         let key = 0;
         const gap = fc.oneof(fc.constant(0), fc.nat(rule.firstMs * 3), fc.nat(3 * DAY_MS));
         await fc.assert(
-          fc.asyncProperty(fc.array(gap, { maxLength: 25 }), async (gaps) => {
-            key += 1;
-            let known: Lockout = NO_LOCKOUT;
-            for (const ms of gaps) {
-              clock.advance(ms);
-              known = afterFailure(known, rule, clock.now());
-              const expected = Math.max(0, known.until - clock.now());
-              expect(await limits.fail(`history ${key}`, rule)).toBe(expected);
-            }
-          }),
+          fc.asyncProperty(
+            fc.array(fc.tuple(gap, fc.integer({ min: 1, max: 4 })), { maxLength: 25 }),
+            async (history) => {
+              key += 1;
+              let known: Lockout = NO_LOCKOUT;
+              for (const [ms, times] of history) {
+                clock.advance(ms);
+                known = afterFailure(known, rule, clock.now(), times);
+                const expected = Math.max(0, known.until - clock.now());
+                expect(await limits.fail(`history ${key}`, rule, times)).toBe(expected);
+              }
+            },
+          ),
           { numRuns: 20 },
         );
       });

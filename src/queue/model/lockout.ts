@@ -13,11 +13,11 @@ export interface Lockout {
 
 export const NO_LOCKOUT: Lockout = { failures: 0, windowEnds: 0, step: 0, until: 0 };
 
-/** After one more failure. Lua says the same in `lockout-fail.lua`. */
-export function afterFailure(known: Lockout, rule: LockoutRule, now: number): Lockout {
+/** After one more failure, or `times` of them. Lua says the same in `lockout-fail.lua`. */
+export function afterFailure(known: Lockout, rule: LockoutRule, now: number, times = 1): Lockout {
   if (now < known.until) return known;
   const isOpen = now < known.windowEnds;
-  const failures = isOpen ? known.failures + 1 : 1;
+  const failures = (isOpen ? known.failures : 0) + times;
   const windowEnds = isOpen ? known.windowEnds : now + rule.failures.windowMs;
   if (failures < rule.failures.count) return { ...known, failures, windowEnds };
   const forgiven = Math.floor((now - known.until) / rule.forgiveMs);

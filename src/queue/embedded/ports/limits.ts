@@ -54,12 +54,12 @@ export function createLimits({
     async lockedFor(key) {
       return writer.read(() => Math.max(0, (lockout.get(key)?.until ?? 0) - clock()));
     },
-    fail: (key, rule) =>
+    fail: (key, rule, times) =>
       writer.write(() => {
         const now = clock();
         forgetLockouts.run(now, CHUNK);
         const known = lockout.get(key);
-        const after = afterFailure(known ?? NO_LOCKOUT, rule, now);
+        const after = afterFailure(known ?? NO_LOCKOUT, rule, now, times);
         if (known === undefined && (lockouts.get()?.count ?? 0) >= MAX_LIMIT_KEYS) forgetOldest.run(1);
         putLockout.run(key, after.failures, after.windowEnds, after.step, after.until, forgottenAt(after, rule));
         return Math.max(0, after.until - now);

@@ -42,9 +42,9 @@ export function createLimits({ client, keys, run, now }: Shards): Limits {
     async lockedFor(key) {
       return (await run(scripts.lockoutRead, tag, [now(), key])) as number;
     },
-    async fail(key, { failures: { count, windowMs }, firstMs, longestMs, forgiveMs }) {
+    async fail(key, { failures: { count, windowMs }, firstMs, longestMs, forgiveMs }, times = 1) {
       const rule = [count, windowMs, firstMs, longestMs, forgiveMs];
-      return (await run(scripts.lockoutFail, tag, [now(), key, ...rule, MAX_LIMIT_KEYS])) as number;
+      return (await run(scripts.lockoutFail, tag, [now(), key, ...rule, MAX_LIMIT_KEYS, times])) as number;
     },
     async addUp(counts) {
       const entries = [...counts];

@@ -1,12 +1,12 @@
--- Counts a failure of a key, which may lock it out. queue/model/lockout.ts says the same.
+-- Counts failures of a key, which may lock it out. queue/model/lockout.ts says the same.
 --
 -- KEYS[1]  tag of the limits
 -- ARGV     now, key, failures, their window, first lockout, longest lockout, time after which a step is forgiven (all in
---          ms), keys that are kept at most
+--          ms), keys that are kept at most, how many failures
 -- Result   ms for which the key is locked out now; 0 if it is not
 local now, key = clock(ARGV[1]), ARGV[2]
 local limit, window, first, longest, forgive = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local most = tonumber(ARGV[8])
+local most, times = tonumber(ARGV[8]), tonumber(ARGV[9])
 
 local function forget(keys)
   for _, each in ipairs(keys) do
@@ -25,7 +25,7 @@ end
 if now < till then return till - now end
 
 if now >= window_ends then failures, window_ends = 0, now + window end
-failures = failures + 1
+failures = failures + times
 if failures >= limit then
   local steps = math.ceil(math.log(longest / first) / math.log(2)) + 1
   step = math.min(math.max(0, step - math.floor((now - till) / forgive)) + 1, steps)
