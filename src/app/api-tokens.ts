@@ -72,4 +72,5 @@ export const openApiGuard = (
     rate: limits.apiRate,
     failures: limits.apiFailures,
     isShared,
+    clock: Date.now,
   });

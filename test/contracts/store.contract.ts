@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Store } from '../../src/queue/store.ts';
+import { apiGuardContract } from './api-guard.contract.ts';
 import { attemptsContract } from './attempts.contract.ts';
 import { auditContract } from './audit.contract.ts';
 import { callbacksContract } from './callbacks.contract.ts';
@@ -66,6 +67,7 @@ const together: readonly Contract[] = [
   isolationContract,
   transitionsContract,
   revocationsContract,
+  apiGuardContract,
 ];
 
 /** Everything that every store promises. */

@@ -153,6 +153,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
         rate: options.apiRate ?? MANY,
         failures: options.apiFailures ?? MANY,
         isShared: () => false,
+        clock,
       }),
       ...(options.logger === undefined ? {} : { logger: options.logger }),
     }),

@@ -24,6 +24,8 @@ export type TokenRefused = (refused: RefusedToken) => Promise<void>;
 
 /** No token was given: nothing has failed. */
 const MISSING = reasonOf('ERR_TOKEN_MISSING');
+/** Its time is looked at after its signature. */
+const EXPIRED = reasonOf('ERR_TOKEN_EXPIRED');
 
 export const createTokenRefused =
   ({
@@ -48,7 +50,7 @@ export const createTokenRefused =
       tally(tenant, { action: 'token.refused', subject: surface, reason });
     }
     logger.warn({ surface, reason, source, ...verified }, 'token.refused');
-    if (source !== undefined && reason !== MISSING) await guard.countRefused(source, verified);
+    if (source !== undefined && reason !== MISSING) await guard.countRefused(source, verified, reason === EXPIRED);
   };
 
 /** Notes that are remembered at most. */

@@ -1,6 +1,7 @@
 import type { Identifier } from '../../core/identity.ts';
 import type { Logger } from '../../core/logger.ts';
 import { type Limits, MAX_LIMIT_KEYS, MINUTE_MS } from '../../queue/limits.ts';
+import { later } from './later.ts';
 import { readAddress } from './source-keys.ts';
 
 /** What was answered without a proof. All of it is bounded words. */
@@ -174,12 +175,4 @@ export function createSourceLimiter({
       turn(Number.POSITIVE_INFINITY);
     },
   };
-}
-
-/** A timer that does not keep a Node process alive. */
-function later(work: () => void, ms: number): ReturnType<typeof setTimeout> {
-  const timer: unknown = setTimeout(work, ms);
-  if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function')
-    timer.unref();
-  return timer as ReturnType<typeof setTimeout>;
 }

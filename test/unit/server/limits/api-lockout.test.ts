@@ -69,6 +69,7 @@ test('refused tokens of one subject are answered 429 from the fourth on, from wh
     rate: { count: 1_000, windowMs: MINUTE_MS },
     failures: FIVE,
     isShared: () => false,
+    clock: clock.now,
   });
   const count = (n: number, subject = 'ada') =>
     guard.countRefused(`203.0.113.${n}`, { tenant: 'default', subject }).then(() => 'counted', codeOf);
@@ -82,13 +83,14 @@ test('refused tokens of one subject are answered 429 from the fourth on, from wh
 });
 
 test('an IPv6 site is locked out as a whole after eight times as many, and an untrusted proxy never', async () => {
-  await open();
+  const { clock } = await open();
   const guard = createApiGuard({
     limits: gate.store.limits,
     digest: (label, parts) => [label, ...parts].join(' '),
     rate: { count: 1_000, windowMs: MINUTE_MS },
     failures: FIVE,
     isShared: (source) => source === '10.0.0.1',
+    clock: clock.now,
   });
   const admit = (source: string) => guard.admitSource(source).then(() => 'admitted', codeOf);
   for (let n = 0; n < 39; n += 1) await guard.countRefused(`2001:db8:1:${n.toString(16)}::1`);
