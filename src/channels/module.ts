@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import type { Clock } from '../core/clock.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
-import type { ChannelName } from '../core/event.ts';
+import type { ChannelName, InboundEvent } from '../core/event.ts';
 import type { Identifier } from '../core/identity.ts';
 import type { KeepAlive } from '../core/keep-alive.ts';
 import type { VendorTiming } from '../core/reply-timing.ts';
@@ -80,6 +80,12 @@ export interface ChannelModule<Settings = unknown> {
    * to it. `message` is the body they send. Absent: a vendor delivers.
    */
   readonly callers?: { readonly message: z.ZodType };
+  /**
+   * What holds the event's conversation at the vendor, by its id there: it decides which shard of the edge takes the event.
+   * The same for all events of a conversation, and for all that have the same identity key. Nothing stored depends on it.
+   * Absent: the conversation itself.
+   */
+  containerOf?(event: Omit<InboundEvent, 'sealed'>): string;
   /** Something of the vendor's has to be kept alive (`OpenChannel.task`). */
   readonly isKept?: boolean;
   /** Why settings that are not parsed yet need `SALLYPORT_PUBLIC_URL`; null where they do not. Absent: they never do. */

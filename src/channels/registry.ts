@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import type { ChannelName } from '../core/event.ts';
+import type { ChannelName, InboundEvent } from '../core/event.ts';
 import { chatModule } from './chat/module.ts';
 import { gmailModule } from './gmail/module.ts';
 import { graphModule } from './graph/module.ts';
@@ -20,6 +20,12 @@ export const channelModules = [
 export const namesOf = (modules: readonly ChannelModule[]): readonly ChannelName[] => modules.map(({ name }) => name);
 
 export const channelNames = namesOf(channelModules);
+
+/** `ChannelModule.containerOf` of the event's channel. */
+export function containerOf(event: Omit<InboundEvent, 'sealed'>): string {
+  const module: ChannelModule | undefined = channelModules.find(({ name }) => name === event.channel);
+  return module?.containerOf?.(event) ?? event.conversation.name;
+}
 
 type Modules = (typeof channelModules)[number];
 

@@ -11,6 +11,8 @@ export const chatModule = {
   samples: ['chat'],
   hasThreads: true,
   callers: { message: messageSchema },
+  /** The caller, whose idempotency key stands for one message in whatever conversation. */
+  containerOf: ({ author }) => author.id,
   receive(_, { windowMs, bodyLimit, outcomeHeaders = true, identifier }) {
     const channel = createChatChannel({ identifier, windowMs, bodyLimit, outcomeHeaders });
     return (rest) => (rest.length === 0 ? channel : null);

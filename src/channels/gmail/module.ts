@@ -3,7 +3,7 @@ import type { Identifier } from '../../core/identity.ts';
 import { createJwks } from '../../net/jwt/jwks.ts';
 import type { Answer, Channel, Delivery, Received } from '../channel.ts';
 import type { ChannelModule } from '../module.ts';
-import { pushEvent } from './receive/identify.ts';
+import { containerOf, pushEvent } from './receive/identify.ts';
 import { type GmailReason, parse } from './receive/parse.ts';
 import { createPushVerifier, type PushVerifierDeps } from './receive/verify.ts';
 import { type GmailConfig, gmailSchema, gmailWindow } from './settings.ts';
@@ -17,6 +17,7 @@ export const gmailModule = {
   hooks: [{ label: 'Gmail push', path: '' }],
   isKept: true,
   withoutEffect: ({ mailboxes }) => (mailboxes.length === 0 ? ['topic'] : []),
+  containerOf,
   receive(gmail, { windowMs, bodyLimit, outcomeHeaders = true, identifier, openFetch, clock, keepAlive }) {
     const channel = createGmailChannel({
       jwks: createJwks({ url: gmail.jwksUrl, fetch: openFetch([gmail.jwksUrl]), clock, keepAlive }),

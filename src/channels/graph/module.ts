@@ -5,7 +5,7 @@ import { createJwks } from '../../net/jwt/jwks.ts';
 import type { Answer, Channel } from '../channel.ts';
 import type { ChannelModule } from '../module.ts';
 import { createContentOpener, type EncryptionKey, type OpenContent } from './read/decrypt.ts';
-import { createIdentify } from './receive/identify.ts';
+import { containerOf, createIdentify } from './receive/identify.ts';
 import { receive, routeOf } from './receive/receive.ts';
 import {
   type ClientStates,
@@ -35,6 +35,7 @@ export const graphModule = {
     ...(encryptionKeys === undefined ? ['encryptionKeyIds'] : []),
     ...(subscriptions.length === 0 ? ['encryptionCert'] : []),
   ],
+  containerOf,
   receive(graph, { windowMs, idKey, bodyLimit, outcomeHeaders, crypto, identifier, openFetch, clock, keepAlive }) {
     const { clientId, encryptionKeys = [], encryptionKeyIds } = graph;
     const jwks = createJwks({ url: graph.jwksUrl, fetch: openFetch([graph.jwksUrl]), clock, keepAlive });

@@ -3,7 +3,7 @@ import { type ErrorCode, SallyportError } from '../../core/errors.ts';
 import type { Answer, Channel, Delivery, DeliveryOutcome, Received } from '../channel.ts';
 import type { ChannelModule } from '../module.ts';
 import { createInstallationTable, type SlackInstallation } from './installation.ts';
-import { type IdentifyDeps, identify } from './receive/identify.ts';
+import { containerOf, type IdentifyDeps, identify } from './receive/identify.ts';
 import { parse } from './receive/parse.ts';
 import { type Match, matchPolicy, type SlackReason } from './receive/relevance.ts';
 import { createVerifier, isSslCheck, readBody } from './receive/verify.ts';
@@ -20,6 +20,7 @@ export const slackModule = {
   hooks: [{ label: 'Slack request URL', path: '' }],
   /** Where several tenants share an app, its one request URL need not name any of them. */
   sharedBy: (tenants) => [...tenants].find(([, { teams }]) => teams !== undefined)?.[0] ?? null,
+  containerOf,
   receive(slack, { tenant, tenants, windowMs, bodyLimit, outcomeHeaders, crypto, identifier }) {
     const isMapped = slack.installations !== undefined || slack.teams !== undefined;
     const channel = createSlackChannel({

@@ -13,7 +13,7 @@ import {
   teamsMatchPolicy,
   whyUnlisted,
 } from './receive/candidate.ts';
-import { type IdentifyDeps, identify } from './receive/identify.ts';
+import { containerOf, type IdentifyDeps, identify } from './receive/identify.ts';
 import { checkEnvelope, parse, parseBody, readActivity, readWebhook } from './receive/parse.ts';
 import { bindActivity, checkFreshness, createBotVerifier, createWebhookVerifier } from './receive/verify.ts';
 import { waitMsOf } from './receive/wait.ts';
@@ -37,6 +37,7 @@ export const teamsModule = {
     if (appId === undefined) return [...ofBot, ...ofPosts];
     return appPassword === undefined ? ofPosts : [];
   },
+  containerOf,
   receive(
     teams,
     { windowMs, bodyLimit, outcomeHeaders = true, crypto, identifier, openFetch, clock, keepAlive, readMarkdown },

@@ -80,6 +80,10 @@ export function messageEvent(
   });
 }
 
+/** The mailbox, which every event of this channel names. */
+export const containerOf = ({ conversation, destination }: Omit<InboundEvent, 'sealed'>): string =>
+  typeof destination.mailbox === 'string' ? destination.mailbox : conversation.name;
+
 const mailboxConversation = (mailbox: string, { identifier, tenant }: IdentifyDeps) =>
   identifier.conversation(['gmail', tenant], mailbox);
 

@@ -112,5 +112,12 @@ function conversationOf(ref: ObjectRef): string {
   }
 }
 
+/** The mailbox, the chat or the channel of an object, and the subscription of a lifecycle event. */
+export function containerOf({ conversation, destination }: Omit<InboundEvent, 'sealed'>): string {
+  const { kind, mailbox, chat, channel, subscription } = destination;
+  const container = { mail: mailbox, chat, channel, lifecycle: subscription }[String(kind)];
+  return typeof container === 'string' ? container : conversation.name;
+}
+
 const withoutUndefined = (fields: Readonly<Record<string, string | undefined>>): JsonObject =>
   Object.fromEntries(Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined));

@@ -1,3 +1,4 @@
+import type { InboundEvent } from '../../../core/event.ts';
 import type { Identifier } from '../../../core/identity.ts';
 import type { JsonObject, JsonValue } from '../../../core/json/json-text.ts';
 import type { ParsedEvent } from '../../channel.ts';
@@ -48,6 +49,12 @@ export function identify(
     // Without the timestamps: `isTs` lets nothing through that could be a secret.
     routingIds: routingIdsOf(candidate, workspace),
   };
+}
+
+/** The channel, whose threads may share a message; a command's channel and user; else the user or the workspace. */
+export function containerOf({ kind, conversation, destination }: Omit<InboundEvent, 'sealed'>): string {
+  const { channel } = destination;
+  return kind === 'command' || typeof channel !== 'string' ? conversation.name : channel;
 }
 
 const capabilitiesOf = ({ responseUrl, triggerId }: Candidate): Record<string, string> => ({

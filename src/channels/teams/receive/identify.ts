@@ -1,3 +1,4 @@
+import type { InboundEvent } from '../../../core/event.ts';
 import type { Identifier } from '../../../core/identity.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json-text.ts';
 import type { Delivery, ParsedEvent } from '../../channel.ts';
@@ -43,6 +44,13 @@ export function identify(
     routingIds: candidate.ids,
   };
 }
+
+/** Teams names a thread of a channel `{channel};messageid={root}`. */
+const THREAD = ';messageid=';
+
+/** The conversation, and for a thread the channel that holds it. */
+export const containerOf = ({ conversation }: Omit<InboundEvent, 'sealed'>): string =>
+  conversation.name.split(THREAD, 1)[0] ?? conversation.name;
 
 /**
  * What lets its holder act for somebody: where the bot's replies go (`serviceUrl`), single sign-on tokens
