@@ -8,11 +8,14 @@ export type Accepted =
   | { readonly outcome: 'full' }
   | { readonly outcome: 'limited'; readonly retryAfterMs: number };
 
+/** Events of one tenant, and characters of their JSON, that one call of `accept` takes in one atomic step. */
+export const ONE_STEP = { events: 24, size: 1_048_576 } as const;
+
 /** The inner door. */
 export interface Inbox {
   /**
-   * Accepts each event once, in one atomic step per event: mark seen, record, append to its conversation, wake it.
-   * Resolves only when that is durable. `full` (too many wait) and `limited` (too many
+   * Accepts each event once, in one atomic step per event: mark seen, record, append to its conversation, wake it. A call
+   * within `ONE_STEP` is one step as a whole: once an event finds no room, no later one of it does. Resolves only when that is durable. `full` (too many wait) and `limited` (too many
    * came lately over this channel) mark nothing, so the sender's retry is accepted later. Duplicates do not count.
    * @throws SallyportError ERR_STORE_UNAVAILABLE within 2 s when the store is down, hangs or lacks replicas.
    */

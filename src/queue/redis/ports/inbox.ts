@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
-import type { Accepted, Inbox } from '../../inbox.ts';
+import { type Accepted, type Inbox, ONE_STEP } from '../../inbox.ts';
 import type { StoreLimits } from '../../store.ts';
 import { isTimeout, unavailable, withDeadline } from '../client/connection.ts';
 import { runReplicated } from '../client/replicas.ts';
@@ -19,7 +19,7 @@ const DEADLINE_MS = 1_800;
  * One call of so many small events keeps Redis for less than a millisecond, and one of large events sends no more than a
  * MiB. A hundred in a call are 3 % faster, but p99 is a fifth higher (bench/README.md).
  */
-const BATCH = { items: 24, size: 1_048_576 };
+const BATCH = { items: ONE_STEP.events, size: ONE_STEP.size };
 
 interface InboxDeps {
   readonly shards: Shards;
@@ -44,10 +44,26 @@ export function createInbox(deps: InboxDeps): Inbox & { close(): void } {
     const json = JSON.stringify(event);
     return door.add({ event, json }, json.length);
   };
+  /** One step, where it is small enough for one and all of it belongs to one door. */
+  function acceptTogether(events: readonly InboundEvent[], tenant: string): Promise<Accepted[]> {
+    if (events.length > ONE_STEP.events || events.some((event) => event.tenant !== tenant)) {
+      return Promise.all(events.map(accept));
+    }
+    const items = events.map((event) => ({ event, json: JSON.stringify(event) }));
+    const door = doors.get(deps.shards.keys.tagOf(tenant)) as Door;
+    door.makeRoom(
+      items.length,
+      items.reduce((size, { json }) => size + json.length, 0),
+    );
+    return Promise.all(items.map((item) => door.add(item, item.json.length)));
+  }
+
   return {
     async accept(events) {
       const [first] = events;
-      return first !== undefined && events.length === 1 ? [await accept(first)] : Promise.all(events.map(accept));
+      if (first === undefined) return [];
+      if (events.length === 1) return [await accept(first)];
+      return acceptTogether(events, first.tenant);
     },
     close: () => {
       for (const door of doors.values()) door.close();
@@ -122,6 +138,8 @@ function answersOf(reply: readonly string[]): Accepted[] {
 
 /** Collects what is asked for within one turn of the event loop and sends it together. */
 interface Batcher<Item, Answer> {
+  /** Sends what waits if so much more would not fit into one batch with it: what is added next stays together. */
+  makeRoom(items: number, size: number): void;
   add(item: Item, size: number): Promise<Answer>;
 }
 
@@ -164,6 +182,9 @@ function createBatcher<Item, Answer>(
   }
 
   return {
+    makeRoom(items, size) {
+      if (waiting.length + items > limits.items || waitingSize + size > limits.size) flush();
+    },
     add: (item, size) =>
       new Promise((resolve, reject) => {
         if (waitingSize + size > limits.size) flush();
