@@ -69,6 +69,20 @@ export function createChannelTable(
   return (name, tenant, rest) => table.get(`${name}/${tenant}`)?.(rest) ?? null;
 }
 
+/** Whether a vendor's deliveries over a channel are configured for a tenant. */
+export function createIsDelivered(
+  { tenants }: Pick<ChannelConfig, 'tenants'>,
+  modules: readonly ChannelModule[],
+): (tenant: string, name: ChannelName) => boolean {
+  const vendors = modules.flatMap(({ name, callers }) => (callers === undefined ? [name] : []));
+  const known = new Set(
+    Object.entries(tenants).flatMap(([tenant, group]) =>
+      vendors.flatMap((name) => (settingsIn(group, name) === undefined ? [] : [`${name}/${tenant}`])),
+    ),
+  );
+  return (tenant, name) => known.has(`${name}/${tenant}`);
+}
+
 function settingsByTenant(
   { tenants }: Pick<ChannelConfig, 'tenants'>,
   name: ChannelName,

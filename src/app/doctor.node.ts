@@ -4,6 +4,7 @@ import type { Examine } from '../cli/commands/doctor.ts';
 import type { Config } from '../config/schema.ts';
 import { nodeCrypto as crypto } from '../core/crypto/crypto.node.ts';
 import { createIdentifier } from '../core/identity.ts';
+import { createRelayKeys } from '../core/relay.ts';
 import { type Clients, createClients } from '../net/clients.ts';
 import { isReachable } from '../ops/probes.ts';
 import { linkWarnings } from '../queue/redis/client/url.ts';
@@ -26,9 +27,17 @@ export const examine: Examine = async (config) => {
     ...(await channelChecks(config, clients)),
     ...modelExaminations(config, clients),
     { name: 'TLS', run: async () => (config.server.tls === undefined ? null : examineTls(config.server.tls)) },
+    { name: 'relay', run: async () => relayKeyIds(config) },
     { name: 'public URL', run: () => publicUrlLeadsHere(config.server, clients) },
   ];
 };
+
+/** To be compared with those of the edge. */
+function relayKeyIds({ relay }: Config): string | null {
+  if (relay.keys === undefined) return null;
+  const [first, ...others] = createRelayKeys(relay.keys, crypto).map(({ id }) => id);
+  return `key ${first} signs${others.length === 0 ? '' : `; also accepted: ${others.join(', ')}`}`;
+}
 
 const publicUrlLeadsHere = async ({ publicUrl }: Config['server'], clients: Clients): Promise<string | null> =>
   publicUrl === undefined ? null : isReachable(publicUrl, clients.open('vendor', [publicUrl]).fetch);

@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { namesOf } from '../channels/registry.ts';
 import { readMarkdown } from '../channels/shared/markdown/read.ts';
 import type { Config } from '../config/schema.ts';
+import { createRelayKeys } from '../core/relay.ts';
+import { createRelayAttempts } from '../queue/records/relay-attempts.ts';
 import { createUntrustedProxies } from '../queue/records/untrusted-proxies.ts';
 import { mountOpenApi } from '../server/api/openapi.ts';
 import { createApp } from '../server/app.ts';
@@ -18,9 +20,10 @@ import { createBodyPool } from '../server/limits/bodies.node.ts';
 import { createConnections } from '../server/limits/connections.node.ts';
 import { createPeers } from '../server/limits/peers.ts';
 import { createSourceLimiter } from '../server/limits/sources.ts';
+import { mountRelay, type RelayDeps } from '../server/relay/relay.ts';
 import { httpEndpoints } from '../workers/agents/http/settings.ts';
 import { openApiGuard, openTokenRefused } from './api-tokens.ts';
-import { createChannelTable } from './channels.ts';
+import { createChannelTable, createIsDelivered } from './channels.ts';
 import { controlRoutes } from './control.node.ts';
 import { vendorFetch } from './open-channels.node.ts';
 import { relevanceOf } from './policies.ts';
@@ -75,11 +78,12 @@ export async function startIngress(runtime: Runtime): Promise<Listening & { read
   const common = { crypto, identifier, openFetch: vendorFetch(clients), clock: Date.now, readMarkdown };
   const channel = createChannelTable(config, common, plugs.modules);
   const guards = tls?.asksClients === true ? [withCertificate((c) => isCertified(incomingOf(c)))] : [];
+  const isRelevant = relevanceOf(config, plugs.modules);
   const app = createApp({
     ...doors,
     channelNames: namesOf(plugs.modules.filter(({ callers }) => callers === undefined)),
     channel,
-    isRelevant: relevanceOf(config, plugs.modules),
+    isRelevant,
     mount: [
       mountOps({
         ...{ ready, metrics, metricsToken: config.metricsToken, crypto, sourceOf: front.sourceOf },
@@ -87,6 +91,7 @@ export async function startIngress(runtime: Runtime): Promise<Listening & { read
         guard,
       }),
       ...callbackRoutes(config, { ...front, crypto, callbacks: store.callbacks }),
+      behind(guards, relayRoutes(runtime, { ...front, inbox: store.inbox, isRelevant })),
       acrossOrigins(config.api.corsOrigins ?? [], [behind(guards, controlRoutes(runtime, doors, channel, guard))]),
       mountOpenApi,
     ],
@@ -115,4 +120,22 @@ function callbackRoutes(config: Config, deps: Omit<CallbackDeps, 'keysOf'>): rea
   const secrets = new Map(httpEndpoints(config).map(({ name, http }) => [name, http.secrets]));
   if (secrets.size === 0) return [];
   return [mountCallbacks({ ...deps, keysOf: (name) => secrets.get(name) ?? [] })];
+}
+
+/** `/relay`, where there is a key of the edge. */
+function relayRoutes(
+  { config, plugs, crypto, store }: Runtime,
+  front: Omit<RelayDeps, 'keys' | 'crypto' | 'attempts' | 'tenants' | 'isConfigured'>,
+): readonly ((app: App) => void)[] {
+  if (config.relay.keys === undefined) return [];
+  return [
+    mountRelay({
+      ...front,
+      crypto,
+      keys: createRelayKeys(config.relay.keys, crypto),
+      attempts: createRelayAttempts(store.records),
+      tenants: Object.keys(config.tenants),
+      isConfigured: createIsDelivered(config, plugs.modules),
+    }),
+  ];
 }

@@ -8,6 +8,7 @@ import { outboundSchema } from '../net/settings.ts';
 import { auditSchema, logLevel, metricsToken, readySchema } from '../ops/settings.ts';
 import { keysSchema, maxAge, retention, storeSchema, tenantRetention } from '../queue/settings.ts';
 import { limitsSchema } from '../server/limits/settings.ts';
+import { relaySchema } from '../server/relay/settings.ts';
 import { apiSchema, serverSchema } from '../server/settings.ts';
 import { agentSchema, agentsSchema, checkTenantAgents, tenantAgents } from '../workers/agents/settings.ts';
 import { globalBudgetSchema, pricesSchema, tenantBudgetSchema } from '../workers/budget/settings.ts';
@@ -37,6 +38,7 @@ const settings = z.strictObject({
   worker: workerSchema,
   api: apiSchema,
   limits: limitsSchema,
+  relay: relaySchema,
   outbound: outboundSchema,
   metricsToken,
   ready: readySchema,

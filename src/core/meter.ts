@@ -20,6 +20,8 @@ export interface Meter {
   guardrailActed(guardrail: string, stage: string, verdict: string): void;
   /** A caller was refused. `surface` is what it called (`api`, `metrics`), `reason` a code without `ERR_`, in lower case. */
   refused(surface: string, reason: string): void;
+  /** A batch of the edge: `accepted`, `full` or `rejected` (some of its events were), or a code without `ERR_`, in lower case. */
+  relayed(outcome: string): void;
 }
 
 export const silentMeter: Meter = {
@@ -33,4 +35,5 @@ export const silentMeter: Meter = {
   toolCalled() {},
   guardrailActed() {},
   refused() {},
+  relayed() {},
 };

@@ -101,6 +101,12 @@ export function createMetrics({
     labelNames: ['surface', 'reason'],
     registers,
   });
+  const relayed = new Counter({
+    name: 'sallyport_relay_batches_total',
+    help: 'Batches that came from the edge, by what became of them',
+    labelNames: ['outcome'],
+    registers,
+  });
   const lastEventAt = new Map<ChannelName, number>();
   new Gauge({
     name: 'sallyport_last_event_seconds',
@@ -132,6 +138,7 @@ export function createMetrics({
       budgetRefused: (scope) => refused.inc({ scope }),
       toolCalled: (tool, outcome) => toolCalls.inc({ tool, outcome }),
       refused: (surface, reason) => refusals.inc({ surface, reason }),
+      relayed: (outcome) => relayed.inc({ outcome }),
       guardrailActed: (guardrail, stage, verdict) => guardrails.inc({ guardrail, stage, verdict }),
     },
   };

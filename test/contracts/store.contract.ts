@@ -15,6 +15,7 @@ import { leaseContract } from './lease.contract.ts';
 import { ledgerContract } from './ledger.contract.ts';
 import { limitsContract } from './limits.contract.ts';
 import { recordsContract } from './records.contract.ts';
+import { relayContract } from './relay.contract.ts';
 import { resolveContract } from './resolve.contract.ts';
 import { retentionContract } from './retention.contract.ts';
 import { reviewsContract } from './reviews.contract.ts';
@@ -68,6 +69,7 @@ const together: readonly Contract[] = [
   transitionsContract,
   revocationsContract,
   apiGuardContract,
+  relayContract,
 ];
 
 /** Everything that every store promises. */

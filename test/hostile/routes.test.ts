@@ -32,7 +32,12 @@ type Access =
   /** The token of `SALLYPORT_METRICS_TOKEN`. */
   | 'metrics'
   /** The sender's own proof; a token of the API is none. `example` is a path that is configured. */
-  | { readonly proof: 'own'; readonly method: string; readonly example: string };
+  | {
+      readonly proof: 'own';
+      readonly method: string;
+      readonly example: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    };
 
 const DIGEST = 'digest-of-the-other';
 
@@ -42,6 +47,10 @@ const table: Readonly<Record<string, Access>> = {
     proof: 'own',
     method: 'POST',
     example: '/callbacks/default.http.ev_00000000000000000000000000.1',
+  },
+  'ALL /relay': {
+    ...{ proof: 'own', method: 'POST', example: '/relay' },
+    headers: { 'x-sallyport-relay-version': '1' },
   },
   'GET /health': 'open',
   'GET /openapi.json': 'open',
@@ -130,7 +139,7 @@ interface Served {
   stop(): Promise<void>;
 }
 
-async function serve(settings: Record<string, string>): Promise<Served> {
+async function serve(settings: Record<string, string | undefined>): Promise<Served> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-routes-'));
   const base64 = Buffer.alloc(32, 7).toString('base64');
   const tenant = { slack: { signingSecrets: ['8f742231b10e8888abcd99yyyzzz85a5'] } };
@@ -140,6 +149,7 @@ async function serve(settings: Record<string, string>): Promise<Served> {
       ...{ SALLYPORT_SEAL_KEY: base64, SALLYPORT_ID_KEY: base64, LOG_LEVEL: 'silent', PORT: '0', HOST: '127.0.0.1' },
       SALLYPORT_DATA_DIR: folder,
       SALLYPORT_METRICS_TOKEN: 'a-token-for-metrics-only',
+      SALLYPORT_RELAY_KEY: Buffer.alloc(32, 3).toString('base64'),
       // Refusals are counted here, not limited.
       SALLYPORT_API_FAILURES: '1000000/15m',
       SALLYPORT_AGENT_URL: 'http://127.0.0.1:9/',
@@ -341,7 +351,7 @@ describe.each(kinds)('with $name', ({ settings, sign, confuse }) => {
       if (typeof access !== 'object' || !('proof' in access)) continue;
       const answer = await fetch(`${served.url}${access.example}`, {
         method: access.method,
-        headers: { authorization: `Bearer ${token}` },
+        headers: { authorization: `Bearer ${token}`, ...access.headers },
         body: '{}',
       });
       expect([route, answer.status]).toEqual([route, 401]);
@@ -352,6 +362,26 @@ describe.each(kinds)('with $name', ({ settings, sign, confuse }) => {
     const counted = (reason: string) => (after.get(`metrics ${reason}`) ?? 0) - (before.get(`metrics ${reason}`) ?? 0);
     expect([counted('token_missing'), counted('unauthenticated')]).toEqual([1, 2]);
   });
+});
+
+test('without a key of the edge, /relay is as unknown as any other path', async () => {
+  const served = await serve({ SALLYPORT_JWT_SECRET: SECRET, SALLYPORT_RELAY_KEY: undefined });
+  try {
+    expect(served.routes.map(({ path }) => path)).not.toContain('/relay');
+    for (const method of ['POST', 'GET']) {
+      const [relay, unknown] = await Promise.all(
+        ['/relay', '/nothing'].map(async (path) => {
+          const answer = await fetch(`${served.url}${path}`, { method });
+          const { requestId: _, ...body } = (await answer.json()) as { requestId: string };
+          return { status: answer.status, names: [...answer.headers.keys()].toSorted(), body };
+        }),
+      );
+      expect(relay).toEqual(unknown);
+      expect(relay?.status).toBe(404);
+    }
+  } finally {
+    await served.stop();
+  }
 });
 
 async function snapshot({ store }: Runtime) {

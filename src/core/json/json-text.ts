@@ -23,10 +23,11 @@ export function decodeText(bytes: Uint8Array): string {
 /**
  * Parses JSON that came from outside. `__proto__` members are left out, because any later copy by assignment would turn
  * them into a prototype. Of repeated members the last counts.
+ * @param extraDepth levels around what a sender wrote, beside the 64 that it may have
  * @throws SallyportError ERR_BODY_UNPARSABLE for anything that is not JSON or is nested deeper than 64 levels
  */
-export function parseJsonText(text: string): JsonValue {
-  if (isTooDeep(text)) throw unparsable('the JSON is nested too deeply');
+export function parseJsonText(text: string, extraDepth = 0): JsonValue {
+  if (isTooDeep(text, MAX_DEPTH + extraDepth)) throw unparsable('the JSON is nested too deeply');
   const value = parseOrThrow(text);
   if (maySpellProto(text)) dropProto(value);
   return value;
@@ -43,8 +44,8 @@ export const hasMembersBeside = (value: JsonValue, text: string): boolean => col
  * leaving it to each reader what they mean.
  * @throws SallyportError ERR_BODY_UNPARSABLE, as `parseJsonText` and for such members anywhere
  */
-export function parseUniqueJson(text: string): JsonValue {
-  const value = parseJsonText(text);
+export function parseUniqueJson(text: string, extraDepth = 0): JsonValue {
+  const value = parseJsonText(text, extraDepth);
   if (hasMembersBeside(value, text)) throw unparsable('the JSON repeats a member, or has a member __proto__');
   return value;
 }
@@ -76,7 +77,7 @@ function parseOrThrow(text: string): JsonValue {
 }
 
 /** Exact for valid JSON; what it makes of anything else does not matter, because parsing fails next. */
-function isTooDeep(text: string): boolean {
+function isTooDeep(text: string, maxDepth: number): boolean {
   let depth = 0;
   for (let at = 0; at < text.length; at += 1) {
     const unit = text.charCodeAt(at);
@@ -84,7 +85,7 @@ function isTooDeep(text: string): boolean {
       at = endOfString(text, at);
     } else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) {
       depth += 1;
-      if (depth > MAX_DEPTH) return true;
+      if (depth > maxDepth) return true;
     } else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) {
       depth -= 1;
     }

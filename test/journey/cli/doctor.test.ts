@@ -58,6 +58,7 @@ test('all is well: one line each, exit 0', async () => {
     'ok    proxies: none that is not trusted',
     expect.stringMatching(/^ok {4}slack credentials \(default\): accepted, clock within 1 s$/),
     '-     TLS: not configured',
+    '-     relay: not configured',
     'ok    public URL: reachable',
   ]);
 });
@@ -164,6 +165,18 @@ test('what a slow answer takes does not count as a difference of the clocks', as
   const { port } = server.address() as AddressInfo;
   const { out } = await doctor({ SLACK_API_URL: `http://127.0.0.1:${port}/` });
   expect(out).toContain('ok    slack credentials (default): accepted, clock within 1 s\n');
+});
+
+test('the keys of the relay are named by their ids, to be compared with those of the edge', async () => {
+  const settings = {
+    SLACK_API_URL: await slack({ token: keys.SLACK_BOT_TOKEN }),
+    SALLYPORT_RELAY_KEY: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=',
+  };
+  expect((await doctor(settings)).lines).toContain('ok    relay: key 0hT8z31w signs');
+  const next = `${Buffer.alloc(32, 5).toString('base64')},${settings.SALLYPORT_RELAY_KEY}`;
+  const { out } = await doctor({ ...settings, SALLYPORT_RELAY_KEY: next });
+  expect(out).toMatch(/^ok {4}relay: key [\w-]{8} signs; also accepted: 0hT8z31w$/m);
+  expect(out).not.toContain('AAECAwQF');
 });
 
 test('a Slack that is not there and a public URL that does not lead here fail by name', async () => {

@@ -85,6 +85,7 @@ test.each([
   'SALLYPORT_ID_KEY',
   'SALLYPORT_JWT_SECRET',
   'SALLYPORT_METRICS_TOKEN',
+  'SALLYPORT_RELAY_KEY',
 ])('an empty %s stops the start instead of counting as absent', (name) => {
   for (const empty of ['', ' ', '\t']) {
     expect(problemsOf({ ...sound, [name]: empty })).toContainEqual(expect.stringMatching(new RegExp(`^${name}: `)));

@@ -68,6 +68,7 @@ const secrets: Readonly<Record<string, string>> = {
   SALLYPORT_JWT_INTROSPECTION_CLIENT_SECRET: 'the-secret-of-a-client',
   SALLYPORT_HTTPS_PROXY: 'http://someone:a-password@proxy.example:3128',
   SALLYPORT_METRICS_TOKEN: 'a-token-of-sixteen-bytes',
+  SALLYPORT_RELAY_KEY: KEY,
   SALLYPORT_AUDIT_KEY: auditKey,
   SALLYPORT_AGENT_SECRET: `whsec_${Buffer.alloc(24, 2).toString('base64')}`,
   LLM_API_KEY: 'sk-a-key-of-a-model',
