@@ -54,8 +54,8 @@ test.each([
 
 test('settings: places, defaults and names in the environment', async () => {
   const schema = await exported<z.core.$ZodType>('configSchema');
-  const names = await exported<Readonly<Record<string, readonly string[]>>>('environmentPaths');
-  await hold('settings', settingsOf(schema, names));
+  const { paths } = await exported<{ readonly paths: Readonly<Record<string, readonly string[]>> }>('allVariables');
+  await hold('settings', settingsOf(schema, paths));
 });
 
 test('commands: the help of each', async () => {
