@@ -12,7 +12,7 @@ import { readStep } from './journal.ts';
 import { decodeRecord } from './record.ts';
 
 /** Looked at in one call of Redis: about a millisecond. */
-const LOOK = { events: 200, bytes: 1_048_576 } as const;
+const LOOK = { events: 100, bytes: 1_048_576 } as const;
 
 /** Of one event, which its worker may change meanwhile. */
 const MAX_TRIES = 20;
