@@ -61,14 +61,37 @@ function listenFor(
       chunks.push(chunk);
       pooled?.add(chunk.length);
     };
-    const onEnd = (): void =>
-      settle(() => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)));
+    const onEnd = (): void => settle(() => resolve(join(chunks, size)));
     const onAbort = (cause?: unknown): void => settle(() => reject(bodyAborted(cause)));
     const onLate = (): void => settle(() => reject(bodyTimedOut()));
     const timer = setTimeout(onLate, limits.timeoutMs);
     const pooled = enter?.(onLate);
     incoming.on('data', onData).on('end', onEnd).on('error', onAbort).on('close', onAbort);
   });
+}
+
+/**
+ * Bytes that are copied in one turn of the event loop. Memory that is new to the process is slow: on a virtual machine 4 MiB of
+ * it took up to 38 ms to fill, for which everybody else had to wait.
+ */
+const COPIED_A_TURN = 256 * 1024;
+
+async function join(chunks: readonly Buffer[], size: number): Promise<Uint8Array> {
+  const [first] = chunks;
+  if (first !== undefined && chunks.length === 1) return first;
+  const whole = Buffer.allocUnsafeSlow(size);
+  let at = 0;
+  let inTurn = 0;
+  for (const chunk of chunks) {
+    if (inTurn > 0 && inTurn + chunk.length > COPIED_A_TURN) {
+      await endOfTurn();
+      inTurn = 0;
+    }
+    whole.set(chunk, at);
+    at += chunk.length;
+    inTurn += chunk.length;
+  }
+  return whole;
 }
 
 /** Node's own header object; making a web `Headers` of it first takes as long as routing the request. */

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { codeOf } from '../../../src/core/errors.ts';
 import { readIncoming } from '../../../src/server/http/body.node.ts';
@@ -76,4 +77,25 @@ test('whoever has hung up before anybody reads is not waited for, and a body tha
   });
   for (const text of [`${head(20)}half`, `${head(5)}hello`, head(5)]) send(text, true);
   await expect.poll(() => ends.toSorted()).toEqual(['ERR_BODY_ABORTED', 'ERR_BODY_ABORTED', 'hello']);
+});
+
+test('a large body is put together over several turns of the event loop, in the order in which it came', async () => {
+  const incoming = Object.assign(new PassThrough(), { complete: false });
+  const pieces = Array.from({ length: 64 }, (_, n) => Buffer.alloc(64 * 1024, n));
+  const reading = readIncoming(incoming as unknown as IncomingMessage, {
+    maxBytes: 4 * 1024 * 1024,
+    timeoutMs: 60_000,
+  });
+  let isRead = false;
+  void reading.then(() => {
+    isRead = true;
+  });
+  const ended = new Promise((resolve) => incoming.once('end', resolve));
+  for (const piece of pieces) incoming.write(piece);
+  incoming.end();
+  await ended;
+  let turns = 0;
+  for (; !isRead && turns < 1_000; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+  expect(turns).toBeGreaterThan(8);
+  expect(Buffer.concat(pieces).equals(await reading)).toBe(true);
 });
