@@ -8,6 +8,10 @@ const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: 'must be a list of CIDR 
 
 const file = z.string().min(1, { error: 'must be a file' });
 
+/** Adds the problem that a field must be set because another setting is. */
+const tellMissing = (context: z.RefinementCtx, field: string, by: string): void =>
+  context.addIssue({ code: 'custom', path: [field], message: `is required with ${by}` });
+
 /** Where the gate listens, and what it takes from whom. */
 export const serverSchema = z
   .strictObject({
@@ -51,12 +55,10 @@ export const serverSchema = z
         }),
       })
       .superRefine(({ cert, key, clientCa }, context) => {
-        const need = (path: 'cert' | 'key', other: string): void =>
-          context.addIssue({ code: 'custom', path: [path], message: `is required with ${other}` });
-        if (cert === undefined && key !== undefined) need('cert', 'SALLYPORT_TLS_KEY');
-        else if (cert === undefined && clientCa !== undefined) need('cert', 'SALLYPORT_TLS_CLIENT_CA');
+        if (cert === undefined && key !== undefined) tellMissing(context, 'cert', 'SALLYPORT_TLS_KEY');
+        else if (cert === undefined && clientCa !== undefined) tellMissing(context, 'cert', 'SALLYPORT_TLS_CLIENT_CA');
         if (key === undefined && (cert !== undefined || clientCa !== undefined)) {
-          need('key', cert === undefined ? 'SALLYPORT_TLS_CLIENT_CA' : 'SALLYPORT_TLS_CERT');
+          tellMissing(context, 'key', cert === undefined ? 'SALLYPORT_TLS_CLIENT_CA' : 'SALLYPORT_TLS_CERT');
         }
       })
       .transform(({ cert, key, clientCa }) =>
@@ -148,9 +150,7 @@ type ApiFields = z.output<typeof apiFields>;
 /** What verifies a token is one thing: the keys of an issuer with all that names it, or secrets. */
 function checkTokenSettings(api: ApiFields, context: z.RefinementCtx): void {
   const need = (field: keyof ApiFields, by: string): void => {
-    if (api[field] === undefined) {
-      context.addIssue({ code: 'custom', path: [field], message: `is required with ${by}` });
-    }
+    if (api[field] === undefined) tellMissing(context, field, by);
   };
   if (api.jwtJwksUrl !== undefined) {
     need('jwtIssuer', 'SALLYPORT_JWT_JWKS_URL');
