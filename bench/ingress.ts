@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { type RedisServer, startRedis } from '../test/support/redis.ts';
 import { type LoadResult, load } from './load.ts';
 import { cpuSeconds, freePort, rssMiB, type Server, start } from './process.ts';
@@ -30,10 +31,10 @@ export interface Timing {
   readonly connections: number;
 }
 
-/** One contestant on a fresh Redis with AOF on, loaded once. */
-export async function measure(who: Contestant, timing: Timing): Promise<Measurement> {
+/** One contestant on a fresh Redis with AOF on, loaded once. `root`: the worktree whose build (c) is. */
+export async function measure(who: Contestant, timing: Timing, root = '.'): Promise<Measurement> {
   const redis = await startRedis();
-  const server = await startContestant(who, redis);
+  const server = await startContestant(who, redis, root);
   try {
     const path = who === 'd' ? '/slack/events' : who === 'c' ? '/hooks/slack/default' : '/';
     const seconds = (timing.warmupMs + timing.measureMs) / 1000;
@@ -53,7 +54,7 @@ export async function measure(who: Contestant, timing: Timing): Promise<Measurem
   }
 }
 
-async function startContestant(who: Contestant, redis: RedisServer): Promise<Server> {
+async function startContestant(who: Contestant, redis: RedisServer, root: string): Promise<Server> {
   const port = await freePort();
   const common = { SLACK_SIGNING_SECRET: SECRET, HOST: '127.0.0.1' };
   switch (who) {
@@ -73,7 +74,7 @@ async function startContestant(who: Contestant, redis: RedisServer): Promise<Ser
         SALLYPORT_QUEUE_CAP: '10000000',
         SALLYPORT_CHANNEL_RATE: '100000000/1m',
       };
-      return start(['bin/sallyport.js', 'ingress'], environment, port);
+      return start([join(root, 'bin/sallyport.js'), 'ingress'], environment, port);
     }
   }
 }
