@@ -1,4 +1,5 @@
 import { namesOf } from '../channels/registry.ts';
+import { defined } from '../core/defined.ts';
 import { codeOf } from '../core/errors.ts';
 import { isSamePerson, type Person } from '../queue/erasure.ts';
 import { startLeader } from '../queue/leader.node.ts';
@@ -172,7 +173,7 @@ function createReplyCheck(runtime: Runtime): (record: HeldRecord, text: string, 
       text: scrub(text).value,
       signal: AbortSignal.timeout(CHECK_MS),
       trail,
-      ...(instructions === undefined ? {} : { instructions }),
+      ...defined({ instructions }),
     });
     const passed = await check.finally(() =>
       audit(

@@ -1,5 +1,6 @@
 import type { Check as Examination } from '../channels/module.node.ts';
 import type { Config } from '../config/schema.ts';
+import { defined } from '../core/defined.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { Clients } from '../net/clients.ts';
 import { examineModel, type ModelEndpoint, probeModel } from '../ops/model-endpoint.ts';
@@ -32,7 +33,7 @@ const missing = (setting: string): SallyportError =>
 
 /** What models cost where they are called. */
 export const pricesOf = ({ prices, agent: { llm } }: Config): PriceOf =>
-  createPrices({ ...prices, ...(llm.baseUrl === undefined ? {} : { baseUrl: llm.baseUrl }) });
+  createPrices({ ...prices, ...defined({ baseUrl: llm.baseUrl }) });
 
 /** Names of models that agents would call and nobody knows the price of: they are never called. */
 export async function unpricedModels(config: Config): Promise<string[]> {

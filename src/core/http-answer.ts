@@ -35,7 +35,7 @@ export const reportedUsage = ({ usage = {} }: HttpAnswer): Partial<Usage> =>
 
 /** The answer as it is stored: always the same text for the same answer. */
 export const storedAnswer = (answer: HttpAnswer): JsonObject => ({
-  ...(answer.reply === undefined ? {} : { reply: { text: answer.reply.text } }),
+  ...(answer.reply !== undefined && { reply: { text: answer.reply.text } }),
   usage: Object.fromEntries(Object.entries(reportedUsage(answer)).sort(([a], [b]) => (a < b ? -1 : 1))),
   review: answer.review ?? false,
 });

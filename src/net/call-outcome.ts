@@ -1,3 +1,4 @@
+import { defined } from '../core/defined.ts';
 import { OutboundError, type OutboundReason } from './guard/reasons.ts';
 import { retryAfterMs } from './retry-after.ts';
 
@@ -32,7 +33,7 @@ export function failureOfAnswer(
   const why = `http_${status}`;
   if (passing.has(status)) {
     const waitMs = retryAfterMs(headers.get('retry-after'));
-    return { kind: 'unavailable', why, ...(waitMs !== undefined && { retryAfterMs: waitMs }) };
+    return { kind: 'unavailable', why, ...defined({ retryAfterMs: waitMs }) };
   }
   return { kind: provesRefusal(status) ? 'rejected' : 'ambiguous', why };
 }

@@ -1,3 +1,4 @@
+import { defined } from '../core/defined.ts';
 import { allowEntry } from './guard/check-url.ts';
 import { blocked, failed } from './guard/reasons.ts';
 import { isRedirect, type Method } from './guard/redirect.ts';
@@ -162,8 +163,8 @@ function fetchOver(guarded: GuardedFetch, more: Pick<GuardedInit, 'onSending'> =
       method: request.method,
       headers: Object.fromEntries(request.headers),
       signal: request.signal,
-      ...(body === undefined ? {} : { body }),
-      ...(request.redirect === 'follow' ? {} : { redirect: 'manual' }),
+      ...defined({ body }),
+      ...(request.redirect !== 'follow' && { redirect: 'manual' }),
     });
     const { status, headers } = response;
     if (request.redirect === 'error' && isRedirect(status)) throw blocked('redirect-too-many');

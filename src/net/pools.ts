@@ -131,5 +131,5 @@ const createConnector = ({ ca, connectTimeoutMs }: PoolOptions): Connector =>
     timeout: connectTimeoutMs,
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
-    ...(ca === undefined ? {} : { ca: [...rootCertificates, ...ca] }),
+    ...(ca !== undefined && { ca: [...rootCertificates, ...ca] }),
   });

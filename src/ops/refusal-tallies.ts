@@ -155,9 +155,9 @@ function noteOf({ action, subject, count, reasons, events, since }: Tally, now: 
     count,
     since: new Date(since).toISOString(),
     until: new Date(now).toISOString(),
-    ...(action === 'delivery.conflict' ? {} : { reasons: Object.fromEntries(reasons) }),
-    ...(events.length === 0 ? {} : { events }),
-    ...(isLast ? { lastOfDay: true } : {}),
+    ...(action !== 'delivery.conflict' && { reasons: Object.fromEntries(reasons) }),
+    ...(events.length > 0 && { events }),
+    ...(isLast && { lastOfDay: true }),
   };
   return { actor: 'system', action, subject, data };
 }

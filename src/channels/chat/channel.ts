@@ -49,7 +49,7 @@ function shownTo({ event, state, runs, failure }: EventRecord, subject: string):
     conversation: String(event.destination.conversation ?? ''),
     state,
     receivedAt: new Date(event.receivedAt).toISOString(),
-    ...(reply === undefined ? {} : { reply: { text: reply.text } }),
-    ...(failure === undefined ? {} : { failure: { code: failure.code } }),
+    ...(reply !== undefined && { reply: { text: reply.text } }),
+    ...(failure !== undefined && { failure: { code: failure.code } }),
   };
 }

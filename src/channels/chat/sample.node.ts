@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { defined } from '../../core/defined.ts';
 import type { Sample, Sender, SendOptions, SignedDelivery, Tamper, TokenSpoil } from '../sample.node.ts';
 
 const chatSender: Sender = {
@@ -38,7 +39,7 @@ const delivery = (body: unknown, token: string, expect: SignedDelivery['expect']
 function bodyOf({ payload, text, thread, index }: SendOptions): unknown {
   if (payload !== undefined) return payload;
   return {
-    ...(thread !== undefined && { conversation: thread }),
+    ...defined({ conversation: thread }),
     text: index === 0 ? text : `${text} (${index + 1})`,
     idempotencyKey: randomUUID(),
   };

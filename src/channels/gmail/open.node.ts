@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { defined } from '../../core/defined.ts';
 import type { NodeHalf } from '../module.node.ts';
 import type { OpenFetch } from '../module.ts';
 import type { GmailClient } from './api/client.ts';
@@ -25,7 +26,7 @@ export const gmailNode: NodeHalf<GmailConfig> = {
     const base = { identifier, tenant, client, mailboxes: createMailboxes(records, tenant), clock };
     const pause = (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });
     const boxes = gmail.mailboxes.map((mailbox) => mailbox.toLowerCase());
-    const topic = gmail.topic === undefined ? {} : { topic: gmail.topic };
+    const topic = defined({ topic: gmail.topic });
     return {
       reader: createGmailReader({ ...base, syncMailbox: createSyncMailbox({ ...base, acquire, pause, logger }) }),
       replier: createGmailReplier({ client, scrub }),
@@ -61,7 +62,7 @@ function openClient(
   const open = async (): Promise<GmailClient> => {
     const { createGmailClient } = await loadClient();
     const { createCredentials, noCredentials } = await import('./api/client.ts');
-    const keyFile = credentialsFile === undefined ? {} : { keyFile: credentialsFile };
+    const keyFile = defined({ keyFile: credentialsFile });
     // Plain http is only ever a local server, which must not be shown a token of Google's.
     const isLocal = baseUrl.startsWith('http:');
     const credentials = isLocal ? noCredentials : createCredentials({ ...keyFile, fetch });

@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
 import { type PushTokenForgery, signPushToken } from '../../testing/gmail/google-signer.ts';
 import {
   gmailPush,
@@ -48,7 +49,7 @@ const gmailSender: Sender = {
     const expecting = (request: PushRequest, expect: SignedDelivery['expect']): SignedDelivery => ({
       ...request,
       expect,
-      ...(conversation !== undefined && { conversation }),
+      ...defined({ conversation }),
     });
     const forgery = tamper === undefined ? undefined : forgeries[tamper];
     if (forgery !== undefined) return [expecting(sign(push({}), forgery), 'refused')];

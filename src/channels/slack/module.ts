@@ -1,4 +1,5 @@
 import type { Crypto } from '../../core/crypto/crypto.ts';
+import { defined } from '../../core/defined.ts';
 import { type ErrorCode, SallyportError } from '../../core/errors.ts';
 import type { Answer, Channel, Delivery, DeliveryOutcome, Received } from '../channel.ts';
 import type { ChannelModule } from '../module.ts';
@@ -27,7 +28,7 @@ export const slackModule = {
       crypto,
       identifier,
       signingSecrets: slack.signingSecrets,
-      ...(isMapped ? { installations: [...installationsOf(tenants), ...teamsOf(tenants)] } : {}),
+      ...(isMapped && { installations: [...installationsOf(tenants), ...teamsOf(tenants)] }),
       sameApp: sameAppAs(tenant, tenants),
       allowBots: slack.allowBots,
       match: matchPolicy({ mentionsOnly: slack.mentionsOnly, eventTypes: slack.eventTypes }),
@@ -147,7 +148,7 @@ const refusedAs = (reason: SlackReason, unmapped?: string): Pick<Received, 'refu
     {
       outcome: reason === 'bad_routing_id' ? 'quarantined' : 'ignored',
       reason,
-      ...(unmapped === undefined ? {} : { unmapped }),
+      ...defined({ unmapped }),
     },
   ],
 });

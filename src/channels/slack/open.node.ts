@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { VENDOR_CALL_MS } from '../channel.ts';
 import type { NodeHalf } from '../module.node.ts';
 import { installationsOf } from './module.ts';
@@ -22,8 +23,8 @@ export const slackNode: NodeHalf<SlackConfig> = {
       logger.warn({ tenant, setting: 'SLACK_BOT_TOKEN' }, 'reply.no-credentials');
     }
     const accounts = {
-      ...(botToken === undefined ? {} : { botToken }),
-      ...(slack.installations === undefined ? {} : { installations }),
+      ...defined({ botToken }),
+      ...(slack.installations !== undefined && { installations }),
     };
     const timeoutMs = Math.max(VENDOR_CALL_MS, replyTimeoutMs);
     const fetch = openFetch([apiUrl, ...RESPONSE_URLS], { timeoutMs });

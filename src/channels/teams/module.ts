@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Crypto } from '../../core/crypto/crypto.ts';
+import { defined } from '../../core/defined.ts';
 import { type ErrorCode, tokenErrorCodes } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json/json-text.ts';
 import { createJwks, type Jwks } from '../../net/jwt/jwks.ts';
@@ -54,8 +55,7 @@ export const teamsModule = {
             jwks: createJwks({ url: openIdUrl, kind: 'openid', fetch: openFetch([openIdUrl]), clock, keepAlive }),
             clock,
             match: teamsMatchPolicy({ mentionsOnly: teams.mentionsOnly, activityTypes: teams.activityTypes }),
-            ...(tenantId === undefined ? {} : { tenantId }),
-            ...(serviceHosts === undefined ? {} : { serviceHosts }),
+            ...defined({ tenantId, serviceHosts }),
           });
     const outgoing =
       outgoingSecrets === undefined ? null : createTeamsOutgoingChannel({ ...common, crypto, keys: outgoingSecrets });

@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { createAccessTokens } from '../../net/client-credentials.ts';
 import type { NodeHalf } from '../module.node.ts';
 import type { OpenFetch } from '../module.ts';
@@ -17,7 +18,7 @@ export const teamsNode: NodeHalf<TeamsConfig> = {
     const credentials = credentialsOf(teams, openFetch);
     const replier = createTeamsReplier({
       ...(credentials !== null && { credentials }),
-      ...(serviceHosts !== undefined && { serviceHosts }),
+      ...defined({ serviceHosts }),
       fetch: serviceFetch(serviceHosts ?? [], replyTimeoutMs, openFetch),
       sealer,
       clock,

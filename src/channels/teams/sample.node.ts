@@ -72,7 +72,7 @@ const botSender: Sender<Kept> = {
     const tenantId = context.environment.TEAMS_TENANT_ID;
     return teamsDeliveries(
       options,
-      (text, at) => teamsMessage({ text, at, appId, ...(tenantId ? { tenantId } : {}) }),
+      (text, at) => teamsMessage({ text, at, appId, ...(tenantId && { tenantId }) }),
       (activity, at, tamper) => signTeamsActivity(activity, { key, appId, at, ...(tamper && { tamper }) }),
     );
   },

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
 import { callApi } from '../access.ts';
 import { columns, EXIT, Exit, type Io, inLine } from '../io.ts';
 
@@ -83,7 +84,7 @@ async function decide(io: Io, verb: (typeof verbs)[number][0], id: string, optio
   const { json, tenant, digest, text, reason } = options;
   const seen = digest ?? (await showFirst(io, tenant, id));
   if (digest === undefined && verb === 'approve') await confirmed(io);
-  const body = { digest: seen, ...(text === undefined ? {} : { text }), ...(reason === undefined ? {} : { reason }) };
+  const body = { digest: seen, ...defined({ text, reason }) };
   const answer = await callApi(io, tenant, 'POST', `${path(id)}/${verb}`, body);
   io.print(json ? JSON.stringify(answer, null, 2) : line(row.parse(answer)));
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
 import { isScope, scopeMeanings, scopes } from '../../core/scope.ts';
 import { duration, tenantName } from '../../core/setting-values.ts';
 import { callApi, cannotMint, isTokenGiven, mintToken } from '../access.ts';
@@ -85,11 +86,10 @@ async function revoke(options: RevokeOptions, io: Io): Promise<void> {
   // A token that was minted for this command is not missed.
   const isConfirmed = options.confirm === true || !(await isTokenGiven(io));
   const answer = await callApi(io, tenant, 'POST', '/revocations', {
-    ...(jti === undefined ? {} : { jti }),
-    ...(sub === undefined ? {} : { sub }),
-    ...(tenantWide === undefined ? {} : { tenant: true }),
-    ...(before === undefined ? {} : { before }),
-    ...(isConfirmed ? { confirm: true } : {}),
+    ...defined({ jti, sub }),
+    ...(tenantWide !== undefined && { tenant: true }),
+    ...defined({ before }),
+    ...(isConfirmed && { confirm: true }),
   });
   if (json) {
     io.print(JSON.stringify(answer, null, 2));

@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import { type EventRecord, type EventState, type HeldReply, noUsage, type Run } from '../../core/event.ts';
 import type { JsonValue } from '../../core/json/json-text.ts';
@@ -192,7 +193,7 @@ export function afterAction(held: HeldReply, action: ReviewAction): HeldReply {
       return { ...held, decision: { kind: 'approved', by: action.by, at: action.at } };
     case 'reject': {
       const { by, at, reason } = action;
-      return { ...held, decision: { kind: 'rejected', by, at, ...(reason === undefined ? {} : { reason }) } };
+      return { ...held, decision: { kind: 'rejected', by, at, ...defined({ reason }) } };
     }
   }
 }
@@ -201,7 +202,7 @@ export function afterAction(held: HeldReply, action: ReviewAction): HeldReply {
 export const rejectedRun = ({ reply, ...run }: Run): Run => ({
   ...run,
   outcome: 'rejected',
-  ...(reply === undefined ? {} : { reply: { ...reply, state: 'rejected' } }),
+  ...(reply !== undefined && { reply: { ...reply, state: 'rejected' } }),
 });
 
 /** The latest run of an event whose reply was delivered after all; undefined when that changes no run. */

@@ -164,7 +164,7 @@ function rowsOf({ tenant, configured, set, channels, seesGlobal }: BudgetSources
   const all = mergeBudgets(configured, set);
   const none = { tenant, channel: '', user: '', conversation: '', run: '' };
   const accounts: { [S in ScopeKind]?: readonly { account: string; channel?: ChannelName }[] } = {
-    ...(seesGlobal ? { global: [{ account: accountOf.global(none) }] } : {}),
+    ...(seesGlobal && { global: [{ account: accountOf.global(none) }] }),
     tenant: [{ account: accountOf.tenant(none) }],
     channel: channels.map((channel) => ({ channel, account: accountOf.channel({ ...none, channel }) })),
   };

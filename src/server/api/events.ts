@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { AuditAction, RecordAudit } from '../../core/audit/entry.ts';
+import { defined } from '../../core/defined.ts';
 import { codeOf, SallyportError } from '../../core/errors.ts';
 import {
   type ChannelName,
@@ -233,9 +234,7 @@ const eventQuery = (channelNames: readonly ChannelName[]) =>
 function withoutUndefined({ state, channel, cursor, limit }: z.output<ReturnType<typeof eventQuery>>): EventFilter {
   return {
     limit,
-    ...(state === undefined ? {} : { state }),
-    ...(channel === undefined ? {} : { channel }),
-    ...(cursor === undefined ? {} : { cursor }),
+    ...defined({ state, channel, cursor }),
   };
 }
 
@@ -255,8 +254,8 @@ function eventView(record: EventRecord): z.input<typeof eventShape> {
     conversation: event.conversation.name,
     mentioned: event.mentioned,
     runs: runs.map(runView),
-    ...(failed === undefined ? {} : { failure: failed }),
-    ...(event.erasedAt === undefined ? {} : { erasedAt: new Date(event.erasedAt).toISOString() }),
+    ...defined({ failure: failed }),
+    ...(event.erasedAt !== undefined && { erasedAt: new Date(event.erasedAt).toISOString() }),
   };
 }
 
@@ -266,8 +265,6 @@ function runView({ startedAt, finishedAt, outcome, usage, agent, reply, code }: 
     finishedAt: finishedAt === undefined ? null : new Date(finishedAt).toISOString(),
     outcome,
     usage,
-    ...(agent === undefined ? {} : { agent }),
-    ...(reply === undefined ? {} : { reply }),
-    ...(code === undefined ? {} : { code }),
+    ...defined({ agent, reply, code }),
   };
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
 import { type ErrorCode, statusOf, titleOf } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json/json-text.ts';
 import type { App } from '../http/context.ts';
@@ -84,10 +85,10 @@ function operation(method: string, about: RouteAbout, schemas: Record<string, Js
   return {
     operationId: id,
     summary,
-    ...(description === undefined ? {} : { description }),
+    ...defined({ description }),
     security: scope === null ? [] : [{ token: [scope] }],
-    ...(parameters.length === 0 ? {} : { parameters }),
-    ...(content === undefined ? {} : { requestBody: { required: true, content } }),
+    ...(parameters.length > 0 && { parameters }),
+    ...(content !== undefined && { requestBody: { required: true, content } }),
     responses: { ...Object.fromEntries(answers), ...failuresOf(about, isOnce) },
   };
 }
@@ -106,7 +107,7 @@ function parametersIn(
     name,
     in: place,
     required: required.includes(name),
-    ...(description === undefined ? {} : { description }),
+    ...defined({ description }),
     schema,
   }));
 }

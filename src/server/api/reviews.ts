@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { RecordAudit } from '../../core/audit/entry.ts';
 import type { Clock } from '../../core/clock.ts';
+import { defined } from '../../core/defined.ts';
 import { codeOf, SallyportError } from '../../core/errors.ts';
 import type { EventRecord, HeldReply } from '../../core/event.ts';
 import type { Identifier } from '../../core/identity.ts';
@@ -87,7 +88,7 @@ export const mountReviews =
       '/reviews',
       endpoint(list, async ({ caller: { tenant, subject }, query: { cursor, limit } }) => {
         await reviews.sweep(tenant);
-        const page = await events.list(tenant, { state: 'review', limit, ...(cursor === undefined ? {} : { cursor }) });
+        const page = await events.list(tenant, { state: 'review', limit, ...defined({ cursor }) });
         const held = page.events.filter(isHeld);
         if (held.length > 0) await tellRead(tenant, subject, 'reviews');
         return json(200, { reviews: held.map(reviewView), cursor: page.cursor ?? null });
@@ -374,7 +375,7 @@ function reviewView({ event, state, review }: HeldRecord): z.input<typeof review
     requester,
     heldAt: iso(heldAt),
     expiresAt: iso(expiresAt),
-    ...(editedBy === undefined ? {} : { editedBy }),
-    ...(decision === undefined ? {} : { decision: { ...decision, at: iso(decision.at) } }),
+    ...defined({ editedBy }),
+    ...(decision !== undefined && { decision: { ...decision, at: iso(decision.at) } }),
   };
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { RecordAudit } from '../../core/audit/entry.ts';
 import type { Clock } from '../../core/clock.ts';
+import { defined } from '../../core/defined.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json/json-text.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -176,7 +177,7 @@ const unconfirmed = (): SallyportError => {
 
 const auditData = ({ kind, name, before }: Revocation): JsonObject => ({
   kind,
-  ...(name === undefined ? {} : { [kind]: name }),
+  ...defined({ [kind]: name }),
   before: iso(before),
 });
 
@@ -184,7 +185,7 @@ const auditData = ({ kind, name, before }: Revocation): JsonObject => ({
 const view = ({ id, kind, name, before, revokedAt, by }: Revocation) => ({
   id,
   ...(kind === 'tenant' ? { tenant: true } : { [kind]: name }),
-  ...(kind === 'jti' ? {} : { before: iso(before) }),
+  ...(kind !== 'jti' && { before: iso(before) }),
   revokedAt: iso(revokedAt),
   by,
 });

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
+import { defined } from '../../core/defined.ts';
 import type { KeeperReports, StoredReport } from '../../queue/records/keeper-reports.ts';
 import type { App } from '../http/context.ts';
 import { type Endpoint, json } from './endpoint.ts';
@@ -70,7 +71,7 @@ function view(reports: ReadonlyMap<string, StoredReport>): z.input<typeof subscr
         state,
         expiresAt: iso(expiresAt),
         lastEventAt: iso(lastEventAt),
-        ...(code === undefined ? {} : { code }),
+        ...defined({ code }),
       })),
     ),
   };

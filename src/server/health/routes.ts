@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Crypto } from '../../core/crypto/crypto.ts';
 import { toUtf8 } from '../../core/crypto/encoding.ts';
+import { defined } from '../../core/defined.ts';
 import { codeOf, reasonOf } from '../../core/errors.ts';
 import type { Metrics } from '../../ops/metrics.ts';
 import type { ReadyMonitor } from '../../ops/ready.ts';
@@ -85,7 +86,7 @@ export const mountOps =
       const reason = reasonOf(
         c.req.header('authorization') === undefined ? 'ERR_TOKEN_MISSING' : 'ERR_UNAUTHENTICATED',
       );
-      await deps.tokenRefused({ surface: 'metrics', reason, ...(source !== undefined && { source }) });
+      await deps.tokenRefused({ surface: 'metrics', reason, ...defined({ source }) });
       return false;
     };
     app.get(

@@ -1,4 +1,5 @@
 import type { Answer } from '../../channels/channel.ts';
+import { defined } from '../../core/defined.ts';
 import { codeOf, SallyportError, statusOf, titleOf } from '../../core/errors.ts';
 
 /** Seconds after which a sender that honours it should come back (RFC 9110, 10.2.3). */
@@ -32,13 +33,13 @@ export function problem(error: unknown, requestId: string): Response {
     status,
     code,
     ...(explained.has(status) && message !== '' && { detail: message }),
-    ...(detail.errors !== undefined && { errors: detail.errors }),
+    ...defined({ errors: detail.errors }),
     requestId,
   });
   const challenge = challengeOf(status, detail);
   const headers = {
     'content-type': 'application/problem+json',
-    ...(challenge !== undefined && { 'www-authenticate': challenge }),
+    ...defined({ 'www-authenticate': challenge }),
     ...(detail.retryAfterMs !== undefined && { 'retry-after': String(Math.ceil(detail.retryAfterMs / 1_000)) }),
   };
   return toResponse({ status, body, headers }, requestId);

@@ -153,7 +153,7 @@ function identityOf(texts: Texts): TlsIdentity {
     const identity: TlsIdentity = {
       cert: cert.pem,
       key: key.pem,
-      ...(ca === null ? {} : { ca: ca.pem }),
+      ...(ca !== null && { ca: ca.pem }),
       minVersion: 'TLSv1.2',
     };
     if (problems.length === 0 && isUsable(identity, problems)) return identity;

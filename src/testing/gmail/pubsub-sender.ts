@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { defined } from '../../core/defined.ts';
 
 export interface PushOptions {
   /** `projects/…/subscriptions/…` */
@@ -47,7 +48,7 @@ export function gmailPush(options: PushOptions): PushRequest {
   }
   const encoded = Buffer.from(data).toString(encoding);
   const message = { data: encoded, messageId, message_id: messageId, publishTime, publish_time: publishTime };
-  return request(JSON.stringify({ message, subscription, ...(deliveryAttempt !== undefined && { deliveryAttempt }) }));
+  return request(JSON.stringify({ message, subscription, ...defined({ deliveryAttempt }) }));
 }
 
 const request = (body: string, headers: Readonly<Record<string, string>> = {}): PushRequest => ({

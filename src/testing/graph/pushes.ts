@@ -104,7 +104,7 @@ export function createGraphPushes(deps: {
         changeType,
         expiresAt: subscription.expiresAt,
         // Graph leaves it out of some.
-        ...(sent.length % 2 === 0 ? {} : { id: randomUUID() }),
+        ...(sent.length % 2 > 0 && { id: randomUUID() }),
         ...content,
       });
       enqueue(notificationUrl, item, encryption !== undefined);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { defined } from '../../core/defined.ts';
 import { createSigningKey, type SigningKey } from '../keys/signing-key.ts';
 import type { PostToGate } from './handshake.ts';
 import { channelObject, chatObject, createGraphObjects, mailObject, type StoredObject } from './objects.ts';
@@ -185,20 +186,20 @@ export function createFakeGraph(options: GraphServerOptions = {}): FakeGraph {
     fetch: async (input, init) => fetchFrom(new Request(input, init)),
     mail(mailbox, { text, from, subject, at = clock(), fields = {} }) {
       const id = `AAkALg${nextId(at)}=`;
-      const people = { ...(from !== undefined && { from }), ...(subject !== undefined && { subject }) };
+      const people = defined({ from, subject });
       const body = { ...graphMail({ text, id, at, ...people }), ...fields };
       return write(mailObject(objects, { mailbox, body, at }));
     },
     chat(chat, { text, from, at = clock(), fields = {} }) {
       const body = {
-        ...graphChatMessage({ text, id: nextId(at), at, ...(from !== undefined && { from }) }),
+        ...graphChatMessage({ text, id: nextId(at), at, ...defined({ from }) }),
         ...fields,
       };
       return write(chatObject(chat, body, at));
     },
     post(team, channel, { text, from, replyTo, at = clock() }) {
-      const body = graphChatMessage({ text, id: nextId(at), at, ...(from !== undefined && { from }) });
-      return write(channelObject({ team, channel, ...(replyTo !== undefined && { replyTo }) }, body, at));
+      const body = graphChatMessage({ text, id: nextId(at), at, ...defined({ from }) });
+      return write(channelObject({ team, channel, ...defined({ replyTo }) }, body, at));
     },
     touch: (resource) => tell(found(resource), 'updated'),
     remove: (resource) => objects.remove(found(resource)),

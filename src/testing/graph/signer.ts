@@ -7,6 +7,7 @@ import {
   randomBytes,
   randomUUID,
 } from 'node:crypto';
+import { defined } from '../../core/defined.ts';
 import { type Claims, createSigningKey, type SigningKey, signToken } from '../keys/signing-key.ts';
 
 /**
@@ -148,7 +149,7 @@ export interface GraphRequest {
 export const graphDelivery = (items: readonly unknown[], validationTokens?: readonly string[]): GraphRequest => ({
   method: 'POST',
   headers: { 'content-type': 'application/json; charset=utf-8' },
-  body: Buffer.from(JSON.stringify({ value: items, ...(validationTokens !== undefined && { validationTokens }) })),
+  body: Buffer.from(JSON.stringify({ value: items, ...defined({ validationTokens }) })),
 });
 
 export interface GraphMessageOptions {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { defined } from '../../core/defined.ts';
 
 /** What goes wrong with a request. `method` narrows it to one Web API method, or `response_url`. */
 export type SlackFault = { readonly method?: string } & (
@@ -181,12 +182,12 @@ function post(options: Record<string, string>, world: World): object {
   if (!channel) return { ok: false, error: 'channel_not_found' };
   if (!text) return { ok: false, error: 'no_text' };
   const metadata: unknown = options.metadata === undefined ? undefined : JSON.parse(options.metadata);
-  const inThread = threadTs === undefined ? {} : { thread_ts: threadTs };
+  const inThread = defined({ thread_ts: threadTs });
   const message = world.store.add(channel, {
     ...author(world),
     text,
     ...inThread,
-    ...(metadata !== undefined && { metadata }),
+    ...defined({ metadata }),
   });
   const { ts } = message;
   world.posts.push({
@@ -194,7 +195,7 @@ function post(options: Record<string, string>, world: World): object {
     channel,
     text,
     ts,
-    ...(threadTs !== undefined && { threadTs }),
+    ...defined({ threadTs }),
     arguments: { ...options, metadata },
   });
   return { ok: true, channel, ts, message };
@@ -204,7 +205,7 @@ function list(options: Record<string, string>, thread: string | undefined, world
   if (!options.channel) return { ok: false, error: 'channel_not_found' };
   const page = world.store.page({
     channel: options.channel,
-    ...(thread !== undefined && { thread }),
+    ...defined({ thread }),
     oldest: Number(options.oldest ?? 0),
     limit: Number(options.limit ?? 100),
     cursor: options.cursor ?? '',

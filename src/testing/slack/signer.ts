@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { defined } from '../../core/defined.ts';
 
 /** Ways to spoil a request that would otherwise be correct. Each of them must be answered 401. */
 export type SlackTamper = 'stale' | 'future' | 'wrong-key' | 'altered';
@@ -107,7 +108,7 @@ export function slackMessage(options: SlackMessageOptions): Record<string, unkno
       user,
       text: options.text,
       ts,
-      ...(options.threadTs !== undefined && { thread_ts: options.threadTs }),
+      ...defined({ thread_ts: options.threadTs }),
       channel,
       event_ts: ts,
       team: teamId,

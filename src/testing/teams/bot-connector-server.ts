@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { defined } from '../../core/defined.ts';
 import { type KeyServer, startKeyServer } from '../keys/key-server.ts';
 import { createSigningKey, type SigningKey } from '../keys/signing-key.ts';
 
@@ -70,7 +71,7 @@ interface World extends BotConnectorOptions {
 
 /** The key the connector signs with unless told otherwise. */
 export const createBotConnectorKey = (kid?: string): SigningKey =>
-  createSigningKey({ endorsements: ['msteams'], ...(kid !== undefined && { kid }) });
+  createSigningKey({ endorsements: ['msteams'], ...defined({ kid }) });
 
 /**
  * A local server that behaves like the Bot Framework towards a bot: OpenID document and keys with endorsements, Entra's

@@ -1,4 +1,5 @@
 import type { ParsedEvent, Read, ReadContent, Reader } from '../../channels/channel.ts';
+import { defined } from '../../core/defined.ts';
 import { SallyportError } from '../../core/errors.ts';
 import {
   type Author,
@@ -177,10 +178,10 @@ async function finishReply(
     text: outgoing(reply.text, scrub, trail),
     signal,
     trail,
-    ...(instructions === undefined ? {} : { instructions }),
+    ...defined({ instructions }),
   });
   const needsPerson = reply.review === true || (typeof review === 'function' ? review({ text }, event) : review);
-  return { kind: 'reply', text, ...(needsPerson ? { review: true } : {}) };
+  return { kind: 'reply', text, ...(needsPerson && { review: true }) };
 }
 
 type PreparedTask = { readonly kind: 'task'; readonly event: InboundEvent } | Exclude<Read, { readonly kind: 'task' }>;
@@ -220,8 +221,8 @@ export async function prepareTask(
 /** Ids stay whole. */
 const capped = (content: Partial<ReadContent>): Partial<ReadContent> => ({
   ...content,
-  ...(content.text === undefined ? {} : { text: capText(content.text, LIMITS.textChars) }),
-  ...(content.payload === undefined ? {} : { payload: capRecord(content.payload, LIMITS) }),
+  ...(content.text !== undefined && { text: capText(content.text, LIMITS.textChars) }),
+  ...(content.payload !== undefined && { payload: capRecord(content.payload, LIMITS) }),
 });
 
 /** Accepts what a reader or the keeper found at a vendor. @throws SallyportError ERR_QUEUE_FULL, ERR_STORE_UNAVAILABLE */

@@ -1,5 +1,6 @@
 import type { ParsedEvent, Reader, Replier, WorkingContext } from '../../channels/channel.ts';
 import type { Clock } from '../../core/clock.ts';
+import { defined } from '../../core/defined.ts';
 import { codeOf, type ErrorCode } from '../../core/errors.ts';
 import { type ChannelName, type EventRecord, type InboundEvent, noUsage, type Run } from '../../core/event.ts';
 import type { Identifier } from '../../core/identity.ts';
@@ -78,7 +79,7 @@ export async function attempt(record: EventRecord, held: HeldLease, trail: Trail
       approved(approvedReply(record, deps)) ??
       recorded(steps, record) ??
       (await showingWork(ask, record, deps.replier(tenant, channel), signal));
-    asked = { usage: answer.usage, ...(answer.agent === undefined ? {} : { agent: answer.agent }) };
+    asked = { usage: answer.usage, ...defined({ agent: answer.agent }) };
     if (answer.kind === 'failed') throw answer.error;
     const ended = { startedAt, finishedAt: deps.clock(), ...asked };
     if (answer.kind === 'ignored') return { kind: 'ignored', run: { ...ended, outcome: 'ignored' } };
@@ -141,7 +142,7 @@ function recorded(steps: Steps, { runs }: EventRecord): Answered | null {
   const value = steps.earlier(REPLY_STEP)?.value;
   if (!isJsonObject(value) || typeof value.text !== 'string') return null;
   const agent = runs.findLast((run) => run.agent !== undefined)?.agent;
-  return { kind: 'reply', text: value.text, usage: noUsage, ...(agent === undefined ? {} : { agent }) };
+  return { kind: 'reply', text: value.text, usage: noUsage, ...defined({ agent }) };
 }
 
 export interface Heartbeat {

@@ -1,4 +1,5 @@
 import type { Actor, AuditNote, RecordAudit } from '../../core/audit/entry.ts';
+import { defined } from '../../core/defined.ts';
 import type { EventRecord, Run } from '../../core/event.ts';
 import type { JsonObject } from '../../core/json/json-text.ts';
 import type { HeldLease, Outcome } from '../../queue/lease.ts';
@@ -41,10 +42,9 @@ function endOf({ event, generation, review }: EventRecord, run: Run): JsonObject
     channel: event.channel,
     user: event.author.id,
     outcome,
-    ...(agent === undefined ? {} : { agent }),
-    ...(code === undefined ? {} : { code }),
-    ...(reply === undefined ? {} : { reply: reply.state }),
-    ...(isApproved ? { approvedBy: decision.by } : {}),
+    ...defined({ agent, code }),
+    ...(reply !== undefined && { reply: reply.state }),
+    ...(isApproved && { approvedBy: decision.by }),
     ms: finishedAt - startedAt,
     usage: { ...usage },
   };

@@ -1,5 +1,6 @@
 import type { Replier } from '../../channels/channel.ts';
 import type { Clock } from '../../core/clock.ts';
+import { defined } from '../../core/defined.ts';
 import { codeOf, isRetryable, SallyportError } from '../../core/errors.ts';
 import type { EventRecord, Run } from '../../core/event.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -64,7 +65,7 @@ export function logFailure(error: unknown, { event }: EventRecord, agent: string
     reasons.push(at.message);
     at = at.cause;
   }
-  const foreign = at === undefined ? {} : { error: at };
+  const foreign = defined({ error: at });
   logger.warn({ eventId: event.id, agent, reason: reasons.join(': '), ...foreign }, 'attempt.failed');
 }
 

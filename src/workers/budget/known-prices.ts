@@ -1,4 +1,5 @@
 import { calcPrice, findProvider, type Usage } from '@pydantic/genai-prices';
+import { defined } from '../../core/defined.ts';
 import { type Price, roundUp, type TokenUse } from './budget.ts';
 
 /**
@@ -7,7 +8,7 @@ import { type Price, roundUp, type TokenUse } from './budget.ts';
  */
 export function knownPrice(model: string, baseUrl: string | undefined): Price | null {
   const provider = baseUrl === undefined ? undefined : findProvider({ providerApiUrl: baseUrl });
-  const options = provider === undefined ? {} : { provider };
+  const options = defined({ provider });
   const cost = (use: TokenUse): number | null => {
     try {
       const price = calcPrice(usageOf(use), model, options);

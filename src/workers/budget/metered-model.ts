@@ -1,4 +1,5 @@
 import { APICallError, type LanguageModelMiddleware, wrapLanguageModel } from 'ai';
+import { defined } from '../../core/defined.ts';
 import { SallyportError } from '../../core/errors.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import type { HeldCall, ModelCall, RunBudget, TokenUse } from './budget.ts';
@@ -113,8 +114,7 @@ function tokensOf({ inputTokens, outputTokens }: Usage): TokenUse | undefined {
   return {
     input: inputTokens.total,
     output: outputTokens.total,
-    ...(inputTokens.cacheRead === undefined ? {} : { cacheRead: inputTokens.cacheRead }),
-    ...(inputTokens.cacheWrite === undefined ? {} : { cacheWrite: inputTokens.cacheWrite }),
+    ...defined({ cacheRead: inputTokens.cacheRead, cacheWrite: inputTokens.cacheWrite }),
   };
 }
 

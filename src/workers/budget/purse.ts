@@ -129,7 +129,7 @@ function createReserve({ ledger, tenant, tell, onExhausted, patienceMs, signal }
     for (;;) {
       signal.throwIfAborted();
       const askedAt = performance.now();
-      const request = { id: crypto.randomUUID(), tenant, amounts, limits, ttlMs, ...(isLast ? { tell } : {}) };
+      const request = { id: crypto.randomUUID(), tenant, amounts, limits, ttlMs, ...(isLast && { tell }) };
       const answer = await ledger.reserve(request);
       if (answer.kind === 'killed') throw new SallyportError('ERR_KILLED', 'the kill switch is on');
       if (answer.kind === 'reserved') {

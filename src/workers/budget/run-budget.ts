@@ -172,7 +172,7 @@ function usageOf(use: TokenUse, price: Price): Partial<Usage> {
   return {
     inputTokens: use.input,
     outputTokens: use.output,
-    ...(usdMicros === null ? {} : { usdMicros }),
+    ...(usdMicros !== null && { usdMicros }),
   };
 }
 

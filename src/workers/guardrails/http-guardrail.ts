@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
+import { defined } from '../../core/defined.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { GuardedFetch, GuardedResponse } from '../../net/guarded-fetch.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
@@ -75,8 +76,8 @@ const question = (
   tenant,
   agent,
   text: scrub(text).value,
-  ...(tool === undefined ? {} : { tool }),
-  ...(sendsInstructions && instructions !== undefined ? { instructions } : {}),
+  ...defined({ tool }),
+  ...(sendsInstructions && instructions !== undefined && { instructions }),
 });
 
 const ask = (
@@ -89,7 +90,7 @@ const ask = (
     headers: {
       'content-type': 'application/json',
       accept: 'application/json',
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
     },
     body,
     signal,

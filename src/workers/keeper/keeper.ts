@@ -1,5 +1,6 @@
 import type { KeeperTask } from '../../channels/channel.ts';
 import type { Clock } from '../../core/clock.ts';
+import { defined } from '../../core/defined.ts';
 import { codeOf } from '../../core/errors.ts';
 import { alarmsOf, type KeptSource } from '../../core/kept-source.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
@@ -86,7 +87,7 @@ export function startKeeper({
     acquire,
     name: 'keeper',
     everyMs: pollMs,
-    ...(leaseMs !== undefined && { leaseMs }),
+    ...defined({ leaseMs }),
     async turn(signal, isNew) {
       if (isNew) lastRuns.clear();
       await runDue(signal);

@@ -61,7 +61,7 @@ function describePage({ url, status, headers, body }: GuardedResponse): JsonValu
   const fitting = cutToBytes(text, MAX_TEXT_BYTES);
   // Scrubbed after the cut, which must leave no part of a secret behind.
   const kept = fitting.length < text.length ? cutBetweenWords(text, fitting.length) : text;
-  return { url, status, text: kept, ...(kept.length < text.length ? { cut: true } : {}) };
+  return { url, status, text: kept, ...(kept.length < text.length && { cut: true }) };
 }
 
 const textual = /^(?:text\/[\w.+-]{1,80}|application\/(?:[\w.-]{1,80}\+)?(?:json|xml)|application\/xhtml\+xml)$/;

@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import type { JsonObject, JsonValue } from '../../core/json/json-text.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import { noteBlocked } from '../audit-trail.ts';
@@ -90,7 +91,7 @@ export async function repeatLocally({ tool, step, given, facts }: ToMake, deps: 
 async function judged(tool: Tool, value: JsonObject, deps: ToolboxDeps): Promise<JsonValue> {
   const { guardrails, tenant, agent, instructions, trail, signal } = deps;
   const text = JSON.stringify(value);
-  const told = instructions === undefined ? {} : { instructions };
+  const told = defined({ instructions });
   const subject = { stage: 'tool-call', tenant, agent, text, ...told, tool: tool.name, trail, signal } as const;
   const verdict = await guardrails.check(subject).catch((error: unknown) => {
     throw signal.aborted ? stopped(signal) : error;

@@ -1,5 +1,6 @@
 import { auth, gmail, type gmail_v1 } from 'googleapis/build/src/apis/gmail/index.js';
 import type * as z from 'zod';
+import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import { linkSignals } from '../../../core/linked-signal.ts';
 import type { PostCall } from '../../channel.ts';
@@ -126,7 +127,7 @@ export function createCredentials({ keyFile, fetch }: CredentialsOptions): Crede
     return new auth.GoogleAuth({
       scopes: SCOPES,
       clientOptions,
-      ...(keyFile !== undefined && { keyFile }),
+      ...defined({ keyFile }),
     }).getClient();
   };
 }

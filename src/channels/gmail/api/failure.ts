@@ -1,3 +1,4 @@
+import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import { failureOfThrown } from '../../../net/call-outcome.ts';
 import { retryAfterMs } from '../../../net/retry-after.ts';
@@ -66,6 +67,6 @@ export function sourceError(error: unknown): unknown {
   if (!isPassing(error)) {
     return new SallyportError('ERR_SOURCE_REJECTED', 'Gmail refuses: credentials, scopes or the request are wrong');
   }
-  const detail = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
+  const detail = defined({ retryAfterMs: error.retryAfterMs });
   return new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Gmail cannot answer now', detail);
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defined } from '../../../core/defined.ts';
 import type { GmailClient } from '../api/client.ts';
 import { GmailFailure } from '../api/failure.ts';
 import type { ListedMessage } from '../receive/identify.ts';
@@ -28,7 +29,7 @@ export async function listMessages(
 ): Promise<MessagePage> {
   // Whole seconds, and `after:` leaves out the second it names.
   const q = `after:${Math.floor(since / 1000) - 1} -in:sent -in:drafts -in:chats`;
-  const params = { userId: mailbox, q, maxResults: PAGE_SIZE, ...(token !== undefined && { pageToken: token }) };
+  const params = { userId: mailbox, q, maxResults: PAGE_SIZE, ...defined({ pageToken: token }) };
   const found = await client.call(mailbox, page, (users, options) => users.messages.list(params, options), signal);
   return { messages: found.messages ?? [], next: found.nextPageToken || undefined };
 }

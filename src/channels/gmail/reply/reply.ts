@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import { provesRefusal } from '../../../net/call-outcome.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
@@ -79,7 +80,7 @@ function refuseReply(error: unknown): never {
   if (!(error instanceof GmailFailure))
     throw new SallyportError('ERR_REPLY_REJECTED', 'the answer is not what Gmail documents');
   if (!isPassing(error)) throw new SallyportError('ERR_REPLY_REJECTED', 'Gmail refuses the reply');
-  const detail = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
+  const detail = defined({ retryAfterMs: error.retryAfterMs });
   throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'Gmail cannot take the reply now', detail);
 }
 

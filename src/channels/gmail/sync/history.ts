@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defined } from '../../../core/defined.ts';
 import type { GmailClient } from '../api/client.ts';
 import { GmailFailure } from '../api/failure.ts';
 import type { ListedMessage } from '../receive/identify.ts';
@@ -53,7 +54,7 @@ export async function listHistory(
     startHistoryId: start,
     maxResults: PAGE_SIZE,
     fields: 'history(id,messagesAdded/message(id,threadId,labelIds)),nextPageToken,historyId',
-    ...(token !== undefined && { pageToken: token }),
+    ...defined({ pageToken: token }),
   };
   try {
     const { history, historyId, nextPageToken } = await client.call(

@@ -1,4 +1,5 @@
 import type { Client, Context, Middleware, ResponseType } from '@microsoft/microsoft-graph-client';
+import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json-text.ts';
 import { linkSignals } from '../../../core/linked-signal.ts';
@@ -192,7 +193,7 @@ const passing: ReadonlySet<number> = new Set([401, 408, 423, 429]);
 /** The error of a reading call that was refused; 404 and 409 mean something to most callers and come before this. */
 function sourceError({ status, retryAfterMs }: GraphAnswer): SallyportError {
   if (passing.has(status) || status >= 500) {
-    const detail = retryAfterMs === undefined ? {} : { retryAfterMs };
+    const detail = defined({ retryAfterMs });
     return new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Graph cannot say now', detail);
   }
   return new SallyportError('ERR_SOURCE_REJECTED', 'Graph refuses: permissions or the request are wrong');

@@ -1,3 +1,4 @@
+import { defined } from '../../../core/defined.ts';
 import { codeOf, type ErrorCode, SallyportError } from '../../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json-text.ts';
 import type { Delivery, ParsedEvent, Received, Refused } from '../../channel.ts';
@@ -139,7 +140,7 @@ function payloadOf(item: Item, content: JsonValue | undefined): JsonObject {
   return {
     ...(fields as JsonObject),
     ...(resourceData != null && { resourceData: resourceData as JsonObject }),
-    ...(content !== undefined && { content }),
+    ...defined({ content }),
   };
 }
 

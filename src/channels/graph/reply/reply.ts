@@ -1,3 +1,4 @@
+import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { JsonObject } from '../../../core/json/json-text.ts';
 import type { Logger } from '../../../core/logger.ts';
@@ -122,8 +123,4 @@ async function search(api: GraphApi, { mailbox }: MailRef, { replyId, signal }: 
 const refused = (): SallyportError => new SallyportError('ERR_REPLY_REJECTED', 'Graph refuses the reply');
 
 const unavailable = (retryAfterMs: number | undefined): SallyportError =>
-  new SallyportError(
-    'ERR_REPLY_UNAVAILABLE',
-    'Graph did not take the reply',
-    retryAfterMs === undefined ? {} : { retryAfterMs },
-  );
+  new SallyportError('ERR_REPLY_UNAVAILABLE', 'Graph did not take the reply', defined({ retryAfterMs }));

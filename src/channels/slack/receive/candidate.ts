@@ -1,3 +1,4 @@
+import { defined } from '../../../core/defined.ts';
 import type { Author } from '../../../core/event.ts';
 import type { IdentityPart } from '../../../core/identity.ts';
 import type { JsonObject } from '../../../core/json/json-text.ts';
@@ -77,9 +78,6 @@ export function destinationOf(candidate: Candidate, { appId, installedIn }: Work
   const { channel, thread } = candidate.place;
   return {
     via: candidate.responseUrl === undefined ? 'message' : 'response_url',
-    ...(channel !== undefined && { channel }),
-    ...(thread !== undefined && { thread }),
-    ...(installedIn !== undefined && { workspace: installedIn }),
-    ...(appId !== undefined && { app: appId }),
+    ...defined({ channel, thread, workspace: installedIn, app: appId }),
   };
 }

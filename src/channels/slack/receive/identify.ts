@@ -1,3 +1,4 @@
+import { defined } from '../../../core/defined.ts';
 import type { InboundEvent } from '../../../core/event.ts';
 import type { Identifier } from '../../../core/identity.ts';
 import type { JsonObject, JsonValue } from '../../../core/json/json-text.ts';
@@ -58,8 +59,7 @@ export function containerOf({ kind, conversation, destination }: Omit<InboundEve
 }
 
 const capabilitiesOf = ({ responseUrl, triggerId }: Candidate): Record<string, string> => ({
-  ...(responseUrl !== undefined && { response_url: responseUrl }),
-  ...(triggerId !== undefined && { trigger_id: triggerId }),
+  ...defined({ response_url: responseUrl, trigger_id: triggerId }),
 });
 
 /**

@@ -1,4 +1,5 @@
 import type { webApi } from '@slack/bolt';
+import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import { linkSignals } from '../../../core/linked-signal.ts';
 import { type CallFailure, type CallOutcome, failureOfAnswer, failureOfThrown } from '../../../net/call-outcome.ts';
@@ -102,5 +103,5 @@ export const replyError = (failure: Exclude<CallFailure, { kind: 'ambiguous' }>)
   failure.kind === 'rejected'
     ? new SallyportError('ERR_REPLY_REJECTED', 'Slack refuses the reply')
     : new SallyportError('ERR_REPLY_UNAVAILABLE', 'Slack did not take the reply', {
-        ...(failure.retryAfterMs !== undefined && { retryAfterMs: failure.retryAfterMs }),
+        ...defined({ retryAfterMs: failure.retryAfterMs }),
       });

@@ -1,3 +1,4 @@
+import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { Author } from '../../../core/event.ts';
 import type { IdentityPart } from '../../../core/identity.ts';
@@ -127,7 +128,7 @@ function referenceOf(
   return {
     serviceUrl: serviceUrl ?? '',
     conversationId,
-    ...(activityId !== undefined && { activityId }),
+    ...defined({ activityId }),
     ...(bot !== undefined && { bot: { id: bot } }),
   };
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../core/clock.ts';
+import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { type CallFailure, type CallOutcome, failureOfAnswer, failureOfThrown } from '../../../net/call-outcome.ts';
@@ -176,8 +177,7 @@ function activityOf(
     ...activity,
     ...(activity.type === 'message' && { textFormat: 'markdown' }),
     conversation: { id: conversationId },
-    ...(bot !== undefined && { from: bot }),
-    ...(activityId !== undefined && { replyToId: activityId }),
+    ...defined({ from: bot, replyToId: activityId }),
   };
 }
 
@@ -195,5 +195,5 @@ const replyError = (failure: Exclude<CallFailure, { kind: 'ambiguous' }>): Sally
   failure.kind === 'rejected'
     ? new SallyportError('ERR_REPLY_REJECTED', 'Teams refuses the reply')
     : new SallyportError('ERR_REPLY_UNAVAILABLE', 'Teams did not take the reply', {
-        ...(failure.retryAfterMs !== undefined && { retryAfterMs: failure.retryAfterMs }),
+        ...defined({ retryAfterMs: failure.retryAfterMs }),
       });

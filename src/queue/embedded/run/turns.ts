@@ -111,7 +111,7 @@ export function createTransition(parts: StoreParts, turns: Turns): ChangeEvent {
     const isNew = row.place === null && isInLine(event.state);
     const isGone = row.place !== null && !isInLine(event.state);
     const wasHead = isGone && events.head(conversation)?.seq === row.seq;
-    const next = { ...withProgress(row, event, now), ...(isNew ? { place: counter() } : {}) };
+    const next = { ...withProgress(row, event, now), ...(isNew && { place: counter() }) };
     events.save(next);
     if (isNew) conversations.wakeIfIdle(conversation, now);
     // A worker that runs it loses its lease.

@@ -84,8 +84,8 @@ export function toRecord(row: EventRow): EventRecord {
     deliveries: row.deliveries,
     eligibleAt,
     runs,
-    ...(failure === null ? {} : { failure: { code: failure } }),
-    ...(review === null ? {} : { review }),
+    ...(failure !== null && { failure: { code: failure } }),
+    ...(review !== null && { review }),
   };
 }
 

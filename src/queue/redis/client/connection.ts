@@ -1,4 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { parseRedisUrl, type Target } from './url.ts';
@@ -141,9 +142,8 @@ const VERIFIED = { rejectUnauthorized: true, minVersion: 'TLSv1.2' } as const;
 function connect(target: Target, options: Options): Client {
   const [first, ...rest] = target.addresses;
   const login: Options = {
-    ...(target.username === undefined ? {} : { username: target.username }),
-    ...(target.password === undefined ? {} : { password: target.password }),
-    ...(target.tls ? { tls: VERIFIED } : {}),
+    ...defined({ username: target.username, password: target.password }),
+    ...(target.tls && { tls: VERIFIED }),
   };
   if (target.kind === 'single') return new Redis({ ...options, ...login, ...first, db: target.db });
   if (target.kind === 'sentinel') {
@@ -152,7 +152,7 @@ function connect(target: Target, options: Options): Client {
       ...options,
       ...login,
       ...sentinel,
-      ...(target.tls ? { sentinelTLS: VERIFIED } : {}),
+      ...(target.tls && { sentinelTLS: VERIFIED }),
       db: target.db,
     });
   }
@@ -161,9 +161,9 @@ function connect(target: Target, options: Options): Client {
     enableOfflineQueue,
     // A replica that took over is found also by connections that send nothing.
     slotsRefreshInterval: 5_000,
-    ...(retryStrategy === undefined ? {} : { clusterRetryStrategy: retryStrategy }),
+    ...defined({ clusterRetryStrategy: retryStrategy }),
     // With TLS the names that nodes announce must be kept: certificates are for names, not for addresses.
-    ...(target.tls ? { dnsLookup: (host, done) => done(null, host) } : {}),
+    ...(target.tls && { dnsLookup: (host, done) => done(null, host) }),
     redisOptions: { ...nodeOptions, ...login },
   });
 }

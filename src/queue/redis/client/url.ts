@@ -99,8 +99,8 @@ function databaseOf(text: string): number {
 
 function login(url: URL): { username?: string; password?: string } {
   return {
-    ...(url.username === '' ? {} : { username: decoded(url.username) }),
-    ...(url.password === '' ? {} : { password: decoded(url.password) }),
+    ...(url.username !== '' && { username: decoded(url.username) }),
+    ...(url.password !== '' && { password: decoded(url.password) }),
   };
 }
 

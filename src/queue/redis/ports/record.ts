@@ -49,8 +49,8 @@ export function decodeRecord(flat: readonly string[]): EventRecord | null {
     deliveries: 1 + Number(fields.again ?? 0),
     eligibleAt: Number(fields.since),
     runs: decodeRuns(fields),
-    ...(fields.code === undefined ? {} : { failure: { code: fields.code } }),
-    ...(fields.review === undefined ? {} : { review: JSON.parse(fields.review) as HeldReply }),
+    ...(fields.code !== undefined && { failure: { code: fields.code } }),
+    ...(fields.review !== undefined && { review: JSON.parse(fields.review) as HeldReply }),
   };
 }
 

@@ -185,5 +185,5 @@ async function queueStats({ keys, client, run, now }: Shards): Promise<QueueStat
     for (const [i, state] of eventStates.entries()) states[state] = (states[state] ?? 0) + (reply[i + 1] ?? 0);
   }
   const ratios = masters.map(memoryRatioOf).filter((ratio) => ratio !== null);
-  return { states, oldestMs, ...(ratios.length === 0 ? {} : { memoryRatio: Math.max(...ratios) }) };
+  return { states, oldestMs, ...(ratios.length > 0 && { memoryRatio: Math.max(...ratios) }) };
 }

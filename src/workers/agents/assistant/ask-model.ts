@@ -9,6 +9,7 @@ import {
   type ToolSet,
   tool,
 } from 'ai';
+import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { WatchableFetch } from '../../../net/clients.ts';
 import { LONGEST_WAIT_MS, retryAfterMs } from '../../../net/retry-after.ts';
@@ -30,7 +31,7 @@ export function openModels({ baseUrl, apiKey, fetch, maxTokensField }: Endpoint)
   const settings = {
     name: 'llm',
     baseURL: baseUrl,
-    ...(apiKey === undefined ? {} : { apiKey }),
+    ...defined({ apiKey }),
     transformRequestBody: (body: Record<string, unknown>) => nameLimit(body, maxTokensField),
   };
   return (model) => (question) => {
@@ -48,7 +49,7 @@ async function ask(model: Exclude<LanguageModel, string>, question: Question, is
       model: meteredModel(model, budget, isUnserved),
       system,
       messages: messages.map(toModelMessage),
-      ...(tools.length === 0 ? {} : { tools: toolSet(tools), toolChoice: mayCall ? 'auto' : 'none' }),
+      ...(tools.length > 0 && { tools: toolSet(tools), toolChoice: mayCall ? 'auto' : 'none' }),
       maxOutputTokens,
       // A retry is another attempt: journalled, budgeted, and later.
       maxRetries: 0,
@@ -148,11 +149,11 @@ function modelFailure(error: unknown): SallyportError {
   const text = `the model's endpoint answered ${status}`;
   if (status >= 400 && status < 500 && !later.has(status)) return new SallyportError('ERR_MODEL_REJECTED', text);
   const waitMs = waitAskedFor(responseHeaders);
-  return new SallyportError('ERR_MODEL_UNAVAILABLE', text, waitMs === undefined ? {} : { retryAfterMs: waitMs });
+  return new SallyportError('ERR_MODEL_UNAVAILABLE', text, defined({ retryAfterMs: waitMs }));
 }
 
 const unavailable = (text: string, cause?: SallyportError): SallyportError =>
-  new SallyportError('ERR_MODEL_UNAVAILABLE', text, cause === undefined ? {} : { cause });
+  new SallyportError('ERR_MODEL_UNAVAILABLE', text, defined({ cause }));
 
 /** OpenAI has a header of its own that counts in ms, and sends both. */
 function waitAskedFor(headers: Readonly<Record<string, string>>): number | undefined {

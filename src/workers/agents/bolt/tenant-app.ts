@@ -1,4 +1,5 @@
 import type { Authorize, webApi } from '@slack/bolt';
+import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { GuardedFetch } from '../../../net/guarded-fetch.ts';
 import { type BoltApp, giveFreshHeaders } from './app.ts';
@@ -58,8 +59,7 @@ function authorizeWith(token: string, client: webApi.WebClient): Authorize<boole
     return {
       isEnterpriseInstall,
       botToken: token,
-      ...(botUserId === undefined ? {} : { botUserId }),
-      ...(botId === undefined ? {} : { botId }),
+      ...defined({ botUserId, botId }),
     };
   };
 }

@@ -2,6 +2,7 @@ import { Webhook } from 'standardwebhooks';
 import * as z from 'zod';
 import { callbackRunName, callbackStep } from '../../../core/callback-run.ts';
 import type { Clock } from '../../../core/clock.ts';
+import { defined } from '../../../core/defined.ts';
 import { type ErrorCode, SallyportError } from '../../../core/errors.ts';
 import { type InboundEvent, noUsage, type Usage } from '../../../core/event.ts';
 import { type HttpAnswer, httpAnswerSchema, reportedUsage, storedAnswer } from '../../../core/http-answer.ts';
@@ -124,7 +125,7 @@ export function createHttpAgent(
 
 function outcomeOf({ reply, review }: HttpAnswer): AgentOutcome {
   if (reply === undefined || reply.text.trim() === '') return { kind: 'silent' };
-  return { kind: 'reply', text: reply.text, ...(review === true ? { review } : {}) };
+  return { kind: 'reply', text: reply.text, ...(review === true && { review }) };
 }
 
 /** What the agent made of a request. */
@@ -180,7 +181,7 @@ function requestError(error: unknown): unknown {
 const isUnserved = ({ status }: GuardedResponse): boolean => provesRefusal(status) || status === 503;
 
 const failed = (code: ErrorCode, message: string, cause?: unknown, waitMs?: number): SallyportError =>
-  new SallyportError(code, message, { cause, ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }) });
+  new SallyportError(code, message, { cause, ...defined({ retryAfterMs: waitMs }) });
 
 const schema = z.discriminatedUnion('state', [
   /** It said 202. `kept` is the run's reservation (`Held.keep`). */

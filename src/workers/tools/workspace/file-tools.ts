@@ -67,7 +67,7 @@ const listTool = ({ folders, maxFiles }: WorkspaceOptions) =>
       const { files, isCut } = await survey(await folders.of(run), maxFiles * ENTRIES_PER_FILE);
       return {
         files: files.slice(0, LIST_FILES).map((file) => ({ ...file })),
-        ...(isCut || files.length > LIST_FILES ? { cut: true } : {}),
+        ...((isCut || files.length > LIST_FILES) && { cut: true }),
       };
     },
   });

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { defined } from '../../../core/defined.ts';
 
 /** Sets limits the kernel keeps, then becomes the program (util-linux, a part of every Debian and Fedora). */
 export const LIMITER = '/usr/bin/prlimit';
@@ -67,7 +68,7 @@ export async function runProgram(start: ProgramStart, limits: ProgramLimits): Pr
     // What it left behind may hold the pipes open for ever.
     end();
     const [stdout = '', stderr = ''] = outputs.map((output) => output());
-    return { exitCode, stdout, stderr, ...(endedBy === undefined ? {} : { endedBy }) };
+    return { exitCode, stdout, stderr, ...defined({ endedBy }) };
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);

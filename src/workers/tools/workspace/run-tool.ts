@@ -39,7 +39,7 @@ export function runTool({ folders, programs, programTimeoutMs, maxBytes, maxFile
       const ended = await runProgram({ program: program.path, arguments: given, folder, signal }, limits);
       // Links and special files a program left would lead the next reader out.
       const { removed } = await survey(folder, maxFiles * 2);
-      return { ...ended, ...(removed === 0 ? {} : { removedLinks: removed }) };
+      return { ...ended, ...(removed > 0 && { removedLinks: removed }) };
     },
   });
 }
