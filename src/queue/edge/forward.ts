@@ -4,8 +4,8 @@ import { toUtf8 } from '../../core/crypto/encoding.ts';
 import {
   MAX_RELAY_BATCH_BYTES,
   MAX_RELAY_EVENTS,
-  RELAY_VERSION,
   type RelayAnswer,
+  type RelayBatch,
   type RelayKeys,
   relayHeader,
   relayOutcomes,
@@ -306,11 +306,11 @@ interface Answer {
 
 /** The request's body. Events stand in it as the Worker wrote them. */
 function textOf({ tenant, shard, epoch, attempt, rows }: Batch): string {
-  const head = JSON.stringify({ v: RELAY_VERSION, tenant, shard, epoch, attempt });
+  const envelope: Omit<RelayBatch, 'events'> = { v: 1, tenant, shard, epoch, attempt };
   const events = rows.map(
     ({ at, deliveries, body }) => `{"acceptedAt":${at},"deliveries":${deliveries},"event":${body}}`,
   );
-  return `${head.slice(0, -1)},"events":[${events.join(',')}]}`;
+  return `${JSON.stringify(envelope).slice(0, -1)},"events":[${events.join(',')}]}`;
 }
 
 interface Result {
