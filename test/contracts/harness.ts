@@ -19,6 +19,11 @@ export interface StoreHarness {
   reopen(store: Store): Promise<Store>;
   /** Takes every wake away that waits or was handed over, as an operator who cleans queues would. Absent: there is none to take. */
   loseWakes?(store: Store): Promise<void>;
+  /**
+   * `outbox`: the inbox is that of the edge, in front of the store that holds the queues. Absent: `queue`, the inbox of
+   * that store itself.
+   */
+  readonly holds?: 'queue' | 'outbox';
   /** Closes every store that was opened and removes its data. */
   cleanup(): Promise<void>;
 }
