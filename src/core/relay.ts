@@ -12,7 +12,7 @@ import type { InboundEvent } from './event.ts';
 export const RELAY_PATH = '/relay';
 
 /** Of the header and of `v` in bodies. */
-const RELAY_VERSION = 1;
+export const RELAY_VERSION = 1;
 
 /** Events of a batch. */
 export const MAX_RELAY_EVENTS = 100;
