@@ -48,22 +48,27 @@ function listenFor(
     let size = 0;
     const settle = (end: () => void): void => {
       clearTimeout(timer);
-      pooled?.leave();
       incoming.off('data', onData).off('end', onEnd).off('error', onAbort).off('close', onAbort);
       end();
     };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
       if (size > limits.maxBytes) {
-        settle(() => reject(bodyTooLarge()));
+        fail(bodyTooLarge());
         return;
       }
       chunks.push(chunk);
       pooled?.add(chunk.length);
     };
-    const onEnd = (): void => settle(() => resolve(join(chunks, size)));
-    const onAbort = (cause?: unknown): void => settle(() => reject(bodyAborted(cause)));
-    const onLate = (): void => settle(() => reject(bodyTimedOut()));
+    const fail = (error: Error): void =>
+      settle(() => {
+        pooled?.leave();
+        reject(error);
+      });
+    // It keeps its place until it has been put together, and can no longer be cut by then.
+    const onEnd = (): void => settle(() => resolve(join(chunks, size).finally(() => pooled?.leave())));
+    const onAbort = (cause?: unknown): void => fail(bodyAborted(cause));
+    const onLate = (): void => fail(bodyTimedOut());
     const timer = setTimeout(onLate, limits.timeoutMs);
     const pooled = enter?.(onLate);
     incoming.on('data', onData).on('end', onEnd).on('error', onAbort).on('close', onAbort);

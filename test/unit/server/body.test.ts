@@ -82,10 +82,12 @@ test('whoever has hung up before anybody reads is not waited for, and a body tha
 test('a large body is put together over several turns of the event loop, in the order in which it came', async () => {
   const incoming = Object.assign(new PassThrough(), { complete: false });
   const pieces = Array.from({ length: 64 }, (_, n) => Buffer.alloc(64 * 1024, n));
-  const reading = readIncoming(incoming as unknown as IncomingMessage, {
-    maxBytes: 4 * 1024 * 1024,
-    timeoutMs: 60_000,
-  });
+  let isInPool = true;
+  const leave = (): void => {
+    isInPool = false;
+  };
+  const limits = { maxBytes: 4 * 1024 * 1024, timeoutMs: 60_000 };
+  const reading = readIncoming(incoming as unknown as IncomingMessage, limits, () => ({ add: () => {}, leave }));
   let isRead = false;
   void reading.then(() => {
     isRead = true;
@@ -94,8 +96,11 @@ test('a large body is put together over several turns of the event loop, in the 
   for (const piece of pieces) incoming.write(piece);
   incoming.end();
   await ended;
+  const keptItsPlace = isInPool;
   let turns = 0;
   for (; !isRead && turns < 1_000; turns += 1) await new Promise((resolve) => setImmediate(resolve));
   expect(turns).toBeGreaterThan(8);
+  expect(keptItsPlace).toBe(true);
+  expect(isInPool).toBe(false);
   expect(Buffer.concat(pieces).equals(await reading)).toBe(true);
 });
