@@ -72,22 +72,19 @@ interface Findings {
 
 export function createScanner(
   {
-    tokens,
-    contexts,
+    anchored,
     shapes,
     texts,
   }: {
-    readonly tokens: readonly TokenRule[];
-    readonly contexts: readonly ContextRule[];
+    readonly anchored: AnchoredRules;
     /** Tried on long runs of token characters. */
     readonly shapes: readonly ShapeRule[];
     /** Tried on the whole text. */
     readonly texts: readonly ShapeRule[];
   },
-  marks: ReadonlyMap<string, number>,
   effort: Effort,
 ): Scanner {
-  const { index, lengths, rulesOf } = indexRules(tokens, contexts, marks);
+  const { tokens, contexts, index, lengths, rulesOf, prefixEnds } = anchored;
   const names: ReadonlySet<string> = new Set([
     ...tokens.map((rule) => rule.name),
     ...contexts.flatMap((rule) => rule.names),
@@ -96,7 +93,6 @@ export function createScanner(
     CUT_SECRET,
     UNREAD,
   ]);
-  const prefixEnds = endsOfPrefixes(tokens.flatMap((rule) => rule.anchors));
   const isQuiet = (text: string): boolean => {
     if (text.length < SHORTEST_TEXT) return true;
     if (texts.length > 0 || MAY_BE_JSON.includes(text[0] as string)) return false;
@@ -181,8 +177,14 @@ function isOrdinary(text: string, start: number, end: number): boolean {
   return EVENT_ID.test(text) || (!hasGeneratedPiece(text, start, end) && textStart(text, start, end) === -1);
 }
 
-/** Rules are numbered: tokens, then contexts, then the one that knows placeholders. */
-function indexRules(
+/** Rules that begin with a literal, and the index by which all literals are found in one pass. */
+export type AnchoredRules = ReturnType<typeof indexRules>;
+
+/**
+ * Makes the index. It takes tens of milliseconds and holds no state, so the scanners of a process share one. Rules are
+ * numbered: tokens, then contexts, then the one that knows placeholders.
+ */
+export function indexRules(
   tokens: readonly TokenRule[],
   contexts: readonly ContextRule[],
   marks: ReadonlyMap<string, number>,
@@ -193,9 +195,12 @@ function indexRules(
   });
   const anchors = [...byAnchor.keys()];
   return {
+    tokens,
+    contexts,
     index: createAnchorIndex(anchors, marks),
     lengths: anchors.map((anchor) => anchor.length),
     rulesOf: [...byAnchor.values()],
+    prefixEnds: endsOfPrefixes(tokens.flatMap((rule) => rule.anchors)),
   };
 }
 

@@ -7,7 +7,7 @@ import { cleanRepeatedly, createRepeatCleaner } from './repeats.ts';
 import { contextRules, shapeRules, tokenRules } from './rules/all.ts';
 import { financialRules } from './rules/financial.ts';
 import type { Hit } from './rules/rule.ts';
-import { createScanner, type Scanner } from './scan.ts';
+import { type AnchoredRules, createScanner, indexRules, type Scanner } from './scan.ts';
 import type { Finding, Scrub, Scrubbed } from './scrub.ts';
 import { type CleanText, createTextCleaner, type OnRound, type TextCleaner } from './text.ts';
 import { type Cleaned, cleanTree, isPlainTree, type KnownKeys } from './tree.ts';
@@ -142,9 +142,12 @@ function createFound() {
 const SOMETHING: readonly Finding[] = [{ rule: '', path: '', count: 1 }];
 const NO_IDENTIFIERS: ReadonlySet<string> = new Set();
 
+let anchoredRules: AnchoredRules | undefined;
+
 function scannerOf({ optional }: ScrubberDeps, effort: Effort): Scanner {
   const texts = optional?.financial === true ? financialRules : [];
-  return createScanner({ tokens: tokenRules, contexts: contextRules, shapes: shapeRules, texts }, decoderMarks, effort);
+  anchoredRules ??= indexRules(tokenRules, contextRules, decoderMarks);
+  return createScanner({ anchored: anchoredRules, shapes: shapeRules, texts }, effort);
 }
 
 /** Deeper trees are left to the walk that keeps its own stack. No channel's payload nests deeper than a fifth of it. */
