@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -8,6 +8,22 @@ import { defineConfig } from 'vitest/config';
  * the time. A file that replaces modules (`vi.mock`) therefore belongs to another project.
  */
 const projects = ['unit', 'contracts', 'journey', 'hostile', 'faults'];
+
+/** A gibibyte in bytes, which is many times what the folders of unit tests come to. */
+const ROOM_BYTES = 1024 ** 3;
+
+/**
+ * The environment with which unit tests put their folders into memory, where there is room. None of them is about a machine
+ * that loses power, and opening and closing a data file on a disk waits for that disk several times.
+ */
+function memoryFolder(path = '/dev/shm'): { readonly TMPDIR?: string } {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize > ROOM_BYTES ? { TMPDIR: path } : {};
+  } catch {
+    return {};
+  }
+}
 
 export default defineConfig({
   plugins: [
@@ -26,6 +42,7 @@ export default defineConfig({
         name,
         include: [`test/${name}/**/*.test.ts`],
         isolate: name !== 'unit',
+        env: name === 'unit' ? memoryFolder() : {},
         // Tests wait more than they compute, so two cores take three of them. Those of faults run after all others, two at
         // a time: a busier machine only makes them noisy.
         maxWorkers: name === 'faults' ? 2 : 3,
