@@ -40,7 +40,7 @@ for (let round = 0; round < rounds; round += 1) {
   console.log(`round ${round + 1} of ${rounds}`);
   for (const turn of round % 2 === 0 ? turns : [...turns].reverse()) await turn();
 }
-await keys.close();
+await keys.stop();
 
 const ingress = ingressTable(measured);
 const others = senderTable(

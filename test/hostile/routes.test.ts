@@ -128,7 +128,7 @@ let keys: KeyServer;
 beforeAll(async () => {
   keys = await startKeyServer([issuerKey]);
 });
-afterAll(() => keys?.close());
+afterAll(() => keys?.stop());
 
 interface Served {
   readonly url: string;

@@ -91,7 +91,7 @@ describe('secrets of every kind in every field of Gmail’s pushes and mails', (
     'none is in the store, the logs, the metrics, the command line or a request to an agent or a reply',
     async () => {
       const google = await startKeyServer([googleKey]);
-      onTestFinished(() => google.close());
+      onTestFinished(() => google.stop());
       const agent = await startHttpAgentServer({ secret: AGENT_SECRET });
       onTestFinished(() => agent.stop());
       const hold: Hold = { isOn: true, held: 0 };
@@ -109,7 +109,7 @@ describe('secrets of every kind in every field of Gmail’s pushes and mails', (
           return method === 'messages.send' && calls % 40 === 0 ? 403 : undefined;
         },
       });
-      onTestFinished(() => gmail.close());
+      onTestFinished(() => gmail.stop());
       const world = await openCanary({
         environment: {
           GMAIL_PUSH_AUDIENCE: AUDIENCE,

@@ -49,8 +49,8 @@ describe('in production', () => {
   });
   afterAll(async () => {
     await gate?.stop();
-    await gmail.close();
-    await google.close();
+    await gmail.stop();
+    await google.stop();
   });
 
   test('the keeper has the mailbox watched, and mail is answered in its thread', async () => {

@@ -48,7 +48,7 @@ async function finish(name: string, folder: string, store: Readonly<Record<strin
   };
   const ingress = await startRole({ role: 'ingress', environment, folder });
   onTestFinished(async () => {
-    await Promise.all([ingress.kill(), slack.stop(), agent.stop(), gmail.close()]);
+    await Promise.all([ingress.kill(), slack.stop(), agent.stop(), gmail.stop()]);
   });
   const get = async <T>(path: string): Promise<T> => {
     const { status, json } = await callGate(ingress.url, path);

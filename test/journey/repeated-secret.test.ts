@@ -159,7 +159,7 @@ test('Graph: a secret told in a mail is neither in its subject nor in its previe
 test('Gmail: a secret told in the plain text of a mail is neither in its subject nor beside its addresses', async () => {
   const google = await startKeyServer([googleKey]);
   const gmail = await startGmailServer({ clock: Date.now });
-  onTestFinished(() => Promise.all([google.close(), gmail.close()]).then(() => {}));
+  onTestFinished(() => Promise.all([google.stop(), gmail.stop()]).then(() => {}));
   const { world, agent } = await openWorld({
     GMAIL_PUSH_AUDIENCE: AUDIENCE,
     GMAIL_PUSH_SERVICE_ACCOUNT: SERVICE_ACCOUNT,

@@ -109,8 +109,8 @@ export async function simulateMonth(seed: number): Promise<MonthReport> {
   try {
     return await live(world, gate, server, keys);
   } finally {
-    await server.close();
-    await keys.close();
+    await server.stop();
+    await keys.stop();
     await store.close();
     await rm(folder, { recursive: true, force: true });
   }

@@ -124,7 +124,7 @@ async function write(kind: 'embedded' | 'redis'): Promise<void> {
     encoding: 'utf8',
   });
   if (packed.status !== 0) throw new Error(packed.stderr);
-  await Promise.all([slack.stop(), front.stop(), agent.stop(), gmail.close(), redis?.stop()]);
+  await Promise.all([slack.stop(), front.stop(), agent.stop(), gmail.stop(), redis?.stop()]);
   await rm(folder, { recursive: true });
 }
 

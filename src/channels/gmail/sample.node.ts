@@ -178,7 +178,7 @@ const standIn: StandIn<unknown> = {
     await writeFile(pathOf(dataFolder), `${JSON.stringify({ url: server.url })}\n`, { mode: 0o600 });
     return {
       settings: { ...standInSettings, GOOGLE_JWKS_URL: jwksUrl, GMAIL_BASE_URL: server.url },
-      close: () => server.close(),
+      close: () => server.stop(),
     };
   },
 };

@@ -108,7 +108,7 @@ export async function startDevVendors(place: Place, { modules, halves }: Plugs):
   return {
     settings: Object.assign({}, ...running.map(({ settings }) => settings)),
     close: async () => {
-      await keys.close();
+      await keys.stop();
       await Promise.all(running.map((one) => one.close?.()));
     },
   };

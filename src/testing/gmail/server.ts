@@ -56,6 +56,10 @@ export interface GmailServer {
   readonly calls: readonly GmailCall[];
   /** Epoch ms at which a mailbox's watch ends; undefined when it was never watched. */
   readonly watchedUntil: (address: string) => number | undefined;
+  /** Makes the next request go wrong; several queue up. They come before `GmailServerOptions.fault`. */
+  failNext(fault: GmailFault): void;
+  stop(): Promise<void>;
+  /** @deprecated Use `stop`. */
   close(): Promise<void>;
 }
 
@@ -72,26 +76,30 @@ interface State extends Required<Omit<GmailServerOptions, 'fault' | 'onPublish'>
 export async function startGmailServer(options: GmailServerOptions): Promise<GmailServer> {
   const state = createState(options);
   const calls: GmailCall[] = [];
+  const faults: GmailFault[] = [];
   const server = createServer((request, response) => {
     serve(request, response, state, (call) => {
       calls.push(call);
-      return options.fault?.(call);
+      return faults.shift() ?? options.fault?.(call);
     }).catch(() => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(0, '127.0.0.1', resolve);
   });
+  const stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     mailbox: (address) => mailboxOf(address, state),
     sent: state.sent,
     calls,
     watchedUntil: (address) => state.watches.get(address.toLowerCase()),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    failNext: (fault) => void faults.push(fault),
+    stop,
+    close: stop,
   };
 }
 

@@ -88,6 +88,8 @@ export interface FakeGraph {
   readonly replies: readonly GraphReply[];
   /** Requests of the app, those that failed included. */
   readonly calls: readonly GraphAsked[];
+  /** Makes the next request of the app go wrong; several queue up. They come before `GraphServerOptions.fault`. */
+  failNext(fault: GraphFault): void;
   readonly pushes: GraphPushes;
 }
 
@@ -103,6 +105,7 @@ export function createFakeGraph(options: GraphServerOptions = {}): FakeGraph {
   const subscriptions = createGraphSubscriptions({ clock, post, canonical: objects.canonical, lifeMs: options.lifeMs });
   const pushes = createGraphPushes({ clock, post, key, tenantId, clientId, disturb });
   const replies: GraphReply[] = [];
+  const faults: GraphFault[] = [];
 
   const tell = (object: StoredObject, changeType: 'created' | 'updated'): void => {
     for (const subscription of subscriptions.list()) {
@@ -163,7 +166,7 @@ export function createFakeGraph(options: GraphServerOptions = {}): FakeGraph {
     const text = await request.text();
     const asked = { method: request.method, path: pathname.replace(/^\/v1\.0(?=\/)/, ''), headers: request.headers };
     calls.push(asked);
-    const failing = fault(asked);
+    const failing = faults.shift() ?? fault(asked);
     if (failing?.kind === 'delay') await delay(failing.ms);
     if (failing?.kind === 'drop' && failing.after === 'nothing') throw new TypeError('fetch failed');
     if (failing?.kind === 'status') {
@@ -206,6 +209,7 @@ export function createFakeGraph(options: GraphServerOptions = {}): FakeGraph {
     find: (fits) => objects.all().find(({ body }) => fits(body))?.body,
     alias: (path, resource) => objects.alias(path, found(resource)),
     revokeTokens: () => tokens.clear(),
+    failNext: (fault) => void faults.push(fault),
     subscriptions: () => subscriptions.list(),
     lifecycle: (subscription, event) => pushes.lifecycle(subscription, event),
     endSubscription: ({ id }) => void subscriptions.end(id),

@@ -16,6 +16,8 @@ export interface KeyServer {
   /** What is published from now on. */
   publish(keys: readonly SigningKey[]): void;
   behave(mode: KeyServerMode): void;
+  stop(): Promise<void>;
+  /** @deprecated Use `stop`. */
   close(): Promise<void>;
 }
 
@@ -49,6 +51,11 @@ export async function startKeyServer(
     server.once('error', reject).listen(port, '127.0.0.1', resolve);
   });
   const origin = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
   return {
     jwksUrl: `${origin()}/keys`,
     openidUrl: `${origin()}/openid`,
@@ -59,11 +66,8 @@ export async function startKeyServer(
     behave: (next) => {
       mode = next;
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    stop,
+    close: stop,
   };
 }
 

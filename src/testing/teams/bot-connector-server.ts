@@ -98,7 +98,7 @@ export async function startBotConnectorServer(options: BotConnectorOptions = {})
     failNext: (fault) => void world.faults.push(fault),
     revokeTokens: () => world.tokens.clear(),
     async stop() {
-      await keys.close();
+      await keys.stop();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();

@@ -76,7 +76,7 @@ export async function startWorld(front: Front = async (_, url) => url): Promise<
       ...teams.posts.map(({ activity }) => String(activity.text)),
       ...gmail.sent.map(({ text }) => text),
     ],
-    stop: async () => void (await Promise.all([slack.stop(), graph.stop(), teams.stop(), gmail.close()])),
+    stop: async () => void (await Promise.all([slack.stop(), graph.stop(), teams.stop(), gmail.stop()])),
   };
 }
 

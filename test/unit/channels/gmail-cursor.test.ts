@@ -35,7 +35,7 @@ let lagMs: number;
 let searchLagMs: number;
 
 async function open(options: Partial<GmailServerOptions> = {}): Promise<void> {
-  await server?.close();
+  await server?.stop();
   server = await startGmailServer({
     clock: clock.now,
     fault: (call) => fault(call),
@@ -66,7 +66,7 @@ beforeEach(async () => {
   await worker.mailboxes.update(MAILBOX, () => ({ ...newMailbox(clock.now()), historyId: current() }));
 });
 afterEach(async () => {
-  await server.close();
+  await server.stop();
   await store.close();
   await rm(folder, { recursive: true, force: true });
 });

@@ -48,7 +48,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sallyport-gmail-'));
 });
 afterAll(async () => {
-  await keys.close();
+  await keys.stop();
   await rm(folder, { recursive: true, force: true });
 });
 

@@ -52,7 +52,7 @@ beforeEach(async () => {
   worker = openGmailWorker({ store, url: server.url, clock });
 });
 afterEach(async () => {
-  await server.close();
+  await server.stop();
   await store.close();
   await rm(folder, { recursive: true, force: true });
 });

@@ -38,7 +38,7 @@ beforeAll(async () => {
   await worker.mailboxes.update(MAILBOX, () => newMailbox(clock.now()));
 });
 afterAll(async () => {
-  await server.close();
+  await server.stop();
   await store.close();
   await rm(folder, { recursive: true, force: true });
 });

@@ -23,7 +23,7 @@ beforeEach(async () => {
   faults = {};
   server = await startGmailServer({ clock: clock.now, fault: ({ method }) => faults[method] });
 });
-afterEach(() => server.close());
+afterEach(() => server.stop());
 
 const replier = () =>
   createGmailReplier({

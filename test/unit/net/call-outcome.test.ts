@@ -104,7 +104,7 @@ describe('a reply to a vendor that cannot be reached was not taken', () => {
 
   it('Gmail', async () => {
     const gmail = await startGmailServer({ clock: Date.now });
-    onTestFinished(() => gmail.close());
+    onTestFinished(() => gmail.stop());
     const { id: messageId, threadId } = gmail.mailbox(MAILBOX).deliver();
     const gone = `http://127.0.0.1:${await freePort()}/`;
     const [here, away] = [vendorFetch(gmail.url), vendorFetch(gone)];

@@ -8,7 +8,7 @@ let server: KeyServer;
 beforeEach(async () => {
   server = await startKeyServer([issuerKey]);
 });
-afterEach(() => server.close());
+afterEach(() => server.stop());
 
 const COOLDOWN_MS = 30_000;
 const HOUR_MS = 3_600_000;
@@ -76,7 +76,7 @@ test('the issuer may shorten the age by max-age, but not below the cooldown', as
     await jwks.find('issuer-1');
     expect(impatient.requests()).toBe(2);
   } finally {
-    await impatient.close();
+    await impatient.stop();
   }
 });
 

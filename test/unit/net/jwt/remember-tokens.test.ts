@@ -9,7 +9,7 @@ let server: KeyServer;
 beforeAll(async () => {
   server = await startKeyServer([issuerKey]);
 });
-afterAll(() => server.close());
+afterAll(() => server.stop());
 
 /** A verifier that remembers, and how often it really looked. */
 function remembering(options: { maxTokens?: number; forMs?: number } = {}) {

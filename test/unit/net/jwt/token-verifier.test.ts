@@ -22,7 +22,7 @@ beforeAll(async () => {
   foreign = await startKeyServer([createSigningKey({ kid: issuerKey.kid })]);
   verify = verifierOf(jwksAt(server.jwksUrl));
 });
-afterAll(() => Promise.all([server.close(), foreign.close()]));
+afterAll(() => Promise.all([server.stop(), foreign.stop()]));
 
 const now = (): number => Math.floor(clock.now() / 1000);
 
@@ -45,7 +45,7 @@ describe('an honest token', () => {
     try {
       expect(await codeOf(verifierOf(jwksAt(twins.jwksUrl))(signToken(honest(), issuerKey)))).toBe('none');
     } finally {
-      await twins.close();
+      await twins.stop();
     }
   });
 });
