@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { Hono } from 'hono';
 import { mountOps } from '../server/health/routes.ts';
-import { type App, type AppContext, unknownRoute } from '../server/http/context.ts';
+import { type App, type AppContext, createRequestIds, unknownRoute } from '../server/http/context.ts';
 import { createTrust } from '../server/http/forwarded.node.ts';
-import { createRequestIds, type Listening, listen } from '../server/http/listen.node.ts';
+import { type Listening, listen } from '../server/http/listen.node.ts';
 import { problem } from '../server/http/respond.ts';
 import { createPeers } from '../server/limits/peers.ts';
 import { openApiGuard, openTokenRefused } from './api-tokens.ts';

@@ -9,6 +9,12 @@ export interface DeliveryHeaders {
   get(name: string): string | null;
 }
 
+/**
+ * How long the answer to a request that is passed on is awaited, in ms. It can only shorten what the sender itself waits, so
+ * that a reply is never recorded as given to a sender that was answered already.
+ */
+export const WAIT_HEADER = 'x-sallyport-wait';
+
 /** One HTTP request from a sender, before its body is read. */
 export interface DeliveryHead {
   readonly tenant: string;
@@ -45,7 +51,9 @@ export type DeliveryOutcome =
   | 'handshake'
   | 'quarantined'
   | 'rejected'
-  | 'unavailable';
+  | 'unavailable'
+  /** Passed on to the origin, which answered it. */
+  | 'forwarded';
 
 /** An item that will not run: authentic but irrelevant (`ignored`), or not to be trusted (`quarantined`). */
 export interface Refused {

@@ -68,6 +68,10 @@ const errors = {
   ERR_REPLICAS_MISSING: { status: 503, title: 'Too few replicas of the store are connected' },
   ERR_CHANNEL_RATE: { status: 503, title: 'Too many events came over the channel', retry: true },
   ERR_QUEUE_FULL: { status: 503, title: 'The queue is full', retry: true },
+  /** Of the edge: what only the origin can accept came while it is away. */
+  ERR_ORIGIN_UNAVAILABLE: { status: 503, title: 'The origin is unavailable' },
+  /** Of the edge, for routes of the API. */
+  ERR_ORIGIN_ROUTE: { status: 421, title: 'This route is served by the origin' },
   // Behind the doors
   ERR_WORKER_SILENT: { status: 503, title: 'No worker reports' },
   /** Something waits, there is room for it, and nothing is taken: a paused queue, a worker that hangs. */

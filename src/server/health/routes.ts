@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import type { Crypto } from '../../core/crypto/crypto.ts';
-import { toUtf8 } from '../../core/crypto/encoding.ts';
 import { defined } from '../../core/defined.ts';
 import { codeOf, reasonOf } from '../../core/errors.ts';
+import { isBearerOf } from '../../net/jwt/bearer.ts';
 import type { Metrics } from '../../ops/metrics.ts';
 import type { ReadyMonitor } from '../../ops/ready.ts';
 import { describeRoute, type RouteAbout } from '../api/endpoint.ts';
@@ -82,7 +82,7 @@ export const mountOps =
         deps.metrics.meter.refused('metrics', reasonOf('ERR_RATE_LIMITED'));
         throw refusal;
       }
-      if (isBearer(c, token, deps.crypto)) return true;
+      if (isBearerOf(token, c.req.header('authorization'), deps.crypto)) return true;
       const reason = reasonOf(
         c.req.header('authorization') === undefined ? 'ERR_TOKEN_MISSING' : 'ERR_UNAUTHENTICATED',
       );
@@ -115,10 +115,3 @@ export const mountOps =
       }),
     );
   };
-
-/** Compares digests, so that neither the length nor the first wrong character shows in the time. */
-function isBearer(c: AppContext, token: string, crypto: Crypto): boolean {
-  const given = /^Bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1] ?? '';
-  const key = toUtf8('sallyport.bearer.v1');
-  return crypto.equal(crypto.hmacSha256(key, given), crypto.hmacSha256(key, token));
-}

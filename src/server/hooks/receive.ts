@@ -1,4 +1,12 @@
-import type { Answer, Channel, Delivery, DeliveryHead, DeliveryOutcome, Taken } from '../../channels/channel.ts';
+import type {
+  Answer,
+  Channel,
+  Delivery,
+  DeliveryHead,
+  DeliveryOutcome,
+  Received,
+  Taken,
+} from '../../channels/channel.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { EventRecord, InboundEvent } from '../../core/event.ts';
 import type { Meter } from '../../core/meter.ts';
@@ -17,6 +25,16 @@ export interface ReceiveDeps {
   readonly isRelevant?: ((event: InboundEvent) => boolean) | undefined;
   /** Waits for an event's end, for senders that want the reply in the response. */
   readonly awaitResult: Jobs['awaitResult'];
+  /** Where there is an origin that does what this gate cannot. Absent: this one does everything. */
+  readonly passOn?: PassOn;
+}
+
+/** How the edge hands deliveries to the origin, whose own channel then verifies and accepts them. */
+export interface PassOn {
+  /** Bodies of more bytes are passed on. */
+  readonly over: number;
+  /** The origin's answer; null when it is away. `waitMs`: how long the sender waits. Absent: as long as for a receipt. */
+  readonly send: (delivery: Delivery, waitMs?: number) => Promise<Answer | null>;
 }
 
 /** What became of each event or refused item of a delivery. */
@@ -55,7 +73,15 @@ export async function receive(
   const { tenant, url, headers, receivedAt } = head;
   const body = await readBody(channel.bodyLimit);
   const delivery: Delivery = { tenant, url, headers, receivedAt, body, proof };
+  const { passOn } = deps;
+  const isLarge = passOn !== undefined && body.length > passOn.over;
+  // Where each item has a proof of its own, proving many is what the origin is asked to do.
+  if (isLarge && channel.isProofInBody === true) return forwarded(await originAnswer(passOn, delivery));
   const received = await channel.receive(delivery);
+  if (passOn !== undefined && received.events.length > 0) {
+    if (received.waitMs !== undefined) return awaitOrigin(passOn, delivery, received);
+    if (isLarge) return forwarded(await originAnswer(passOn, delivery));
+  }
   const { events, refused } = prepare(received, deps);
   const accepted = events.length === 0 ? [] : await deps.inbox.accept(events);
   if (accepted.some(({ outcome }) => outcome === 'full')) {
@@ -91,5 +117,28 @@ export async function receive(
   const taken = accepted.filter((one): one is Taken => 'id' in one);
   return { ...receipt, answer: await respond(results, taken) };
 }
+
+/** @throws SallyportError ERR_ORIGIN_UNAVAILABLE */
+async function originAnswer(passOn: PassOn, delivery: Delivery): Promise<Answer> {
+  const answer = await passOn.send(delivery);
+  if (answer !== null) return answer;
+  throw new SallyportError('ERR_ORIGIN_UNAVAILABLE', 'the origin does not answer, and only it can accept this delivery');
+}
+
+/** A sender that waits for its reply gets the origin's answer, or one that asks to come back: nothing is kept here. */
+async function awaitOrigin(passOn: PassOn, delivery: Delivery, { respond, waitMs, events }: Received): Promise<Receipt> {
+  const answer = await passOn.send(delivery, waitMs);
+  if (answer !== null) return forwarded(answer);
+  const polite = await respond?.(async () => events.map(() => null), []);
+  return { ...forwarded(polite), items: [{ outcome: 'unavailable', reason: '', eventId: undefined }] };
+}
+
+const forwarded = (answer: Answer | undefined): Receipt => ({
+  tenant: undefined,
+  unmapped: [],
+  items: [{ outcome: 'forwarded', reason: '', eventId: undefined }],
+  answer,
+  isUnproven: false,
+});
 
 const idOf = (accepted: Accepted): string | undefined => ('id' in accepted ? accepted.id : undefined);

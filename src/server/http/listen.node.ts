@@ -16,7 +16,7 @@ import { TLSSocket } from 'node:tls';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { SallyportError } from '../../core/errors.ts';
 import type { Connections } from '../limits/connections.node.ts';
-import type { App } from './context.ts';
+import { type App, isPlainTarget } from './context.ts';
 import { answerHeaders, secureAnswerHeaders } from './headers.ts';
 import { problem } from './respond.ts';
 import type { Tls } from './tls.node.ts';
@@ -150,36 +150,6 @@ function closeServer(server: Server, graceMs: number): Promise<void> {
       resolve();
     });
   });
-}
-
-/** Unique over processes by their random prefix, and cheap: a counter instead of randomness for each request. */
-export function createRequestIds(seed: Uint8Array): () => string {
-  const prefix = Buffer.from(seed).toString('hex');
-  let count = 0;
-  return () => {
-    count += 1;
-    return `${prefix}-${count.toString(36)}`;
-  };
-}
-
-/**
- * A path of named segments, with or without a slash at its end. `%` must encode what RFC 3986 does not let stand there as
- * it is: no letter, digit, `-`, `.`, `_` or `~`, and neither a slash, a backslash nor a control character.
- */
-const PLAIN_PATH =
-  /^(?:\/(?!\.{1,2}(?:\/|$))(?:[\w.~!$&'()*+,;=:@-]|%(?:2[0-9a-c]|3[a-f]|40|5[bde]|60|7[b-d]|[89a-f][0-9a-f]))+)+\/?$/i;
-
-/** RFC 9112, 3.2.2: a server has to take a whole URL as well. Its host says nothing about who is asked. */
-const ORIGIN = /^https?:\/\/[^/?#]*/;
-
-/**
- * Whether a request target names a path by its only spelling. URL parsers turn `/hooks/../events`, `/%65vents` and
- * `/hooks\events` into `/events`, so that what a proxy lets pass as one path would be served as another.
- */
-function isPlainTarget(target: string): boolean {
-  const path = target.startsWith('/') ? target : target.replace(ORIGIN, '');
-  const query = path.indexOf('?');
-  return PLAIN_PATH.test(query === -1 ? path : path.slice(0, query));
 }
 
 type Head = OutgoingHttpHeaders | OutgoingHttpHeader[];

@@ -1,16 +1,10 @@
-import type { DeliveryHeaders } from '../../channel.ts';
+import { type DeliveryHeaders, WAIT_HEADER } from '../../channel.ts';
 import type { Candidate } from './candidate.ts';
 
 /** Below the 5 s that Teams waits for an outgoing webhook and for a message extension. */
 const SHORT_MS = 4_500;
 /** Below the 15 s that the connector waits for anything else before it sends the activity again. */
 const LONG_MS = 12_000;
-
-/**
- * How long the answer to a request that is passed on is awaited, in ms. It can only shorten what the sender itself waits, so
- * that a reply is never recorded as given to a sender that was answered already.
- */
-export const WAIT_HEADER = 'x-sallyport-wait';
 
 const WAIT = /^[1-9]\d{0,5}$/;
 
