@@ -1,7 +1,7 @@
 // Bundles src/ into dist/: what `sallyport` runs.
 import { readdir, rm } from 'node:fs/promises';
 import { build } from 'esbuild';
-import { bundle } from './bundle.js';
+import { bundle, edgeBundle } from './bundle.js';
 
 const dist = new URL('../dist/', import.meta.url);
 
@@ -10,3 +10,4 @@ for (const name of await readdir(dist).catch(() => [])) {
   if (name !== 'types') await rm(new URL(name, dist), { recursive: true, force: true });
 }
 await build(bundle);
+await build(edgeBundle);

@@ -1,0 +1,52 @@
+import * as z from 'zod';
+import { setting } from '../../core/setting.ts';
+import { bytes, httpUrl, integer } from '../../core/setting-values.ts';
+
+const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** The relay's path is part of what is signed, and what travels is what people wrote. */
+const relayUrl = httpUrl.refine(
+  (href) => {
+    const { protocol, hostname, pathname, search, username } = new URL(href);
+    const isPrivate = protocol === 'https:' || LOOPBACK.has(hostname);
+    return isPrivate && pathname === '/relay' && search === '' && username === '';
+  },
+  { message: 'must be an https URL with the path /relay, such as https://gate.example.com/relay' },
+);
+
+/** Where a Durable Object is made (developers.cloudflare.com/durable-objects/reference/data-location). */
+const locations = ['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me'] as const;
+
+/** The edge: where it keeps what it accepts, and to whom it hands it over. */
+export const edgeSchema = z
+  .strictObject({
+    relayUrl: setting(relayUrl.optional(), {
+      env: 'SALLYPORT_RELAY_URL',
+      description: "the origin's `/relay`, by https; what the edge accepts goes there. Required at the edge",
+      default: 'none',
+    }),
+    shards: setting(integer(1, 64).default(8), {
+      env: 'SALLYPORT_EDGE_SHARDS',
+      description:
+        'Durable Objects of each tenant; set it before the first deployment, and change it only with empty outboxes',
+    }),
+    location: setting(z.enum(locations).optional(), {
+      env: 'SALLYPORT_EDGE_LOCATION',
+      description: `where the objects are made: ${locations.join(', ')}`,
+      default: 'near the first delivery',
+    }),
+    jurisdiction: setting(z.enum(['eu', 'fedramp']).optional(), {
+      env: 'SALLYPORT_EDGE_JURISDICTION',
+      description:
+        'keeps the objects in `eu` or `fedramp`; it is part of their names, so set it before the first deployment',
+      default: 'none',
+    }),
+    passOnOver: setting(bytes.prefault('256KiB'), {
+      env: 'SALLYPORT_EDGE_PASS_ON_OVER',
+      description:
+        'larger bodies are passed on to the origin, which accepts them itself, and are answered 503 while it is away',
+    }),
+  })
+  .prefault({});
+
+export type EdgeConfig = z.output<typeof edgeSchema>;

@@ -1,0 +1,63 @@
+import { build } from 'esbuild';
+import { Miniflare } from 'miniflare';
+import { edgeBundle } from '../../scripts/bundle.js';
+
+export interface EdgeOptions {
+  /** Settings, by the names of the environment. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Where the objects keep their data; default: in memory. */
+  readonly folder?: string;
+  readonly port?: number;
+}
+
+/** The edge's own bundle on the Workers runtime. */
+export interface Edge {
+  /** Without a slash at its end. */
+  readonly url: string;
+  request(request: Request): Promise<Response>;
+  /** Sets the clock of the Worker and its objects. Nothing: the real one. */
+  setClock(at?: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+let built: Promise<string> | undefined;
+
+/** Bundles the Worker as `scripts/build.js` does, with the test's clock around it. */
+async function bundleOf(entry: string): Promise<string> {
+  const { outputFiles } = await build({
+    ...edgeBundle,
+    entryPoints: [entry],
+    write: false,
+    sourcemap: false,
+  });
+  return outputFiles?.[0]?.text ?? '';
+}
+
+export async function startEdge({ settings, folder, port = 0 }: EdgeOptions): Promise<Edge> {
+  built ??= bundleOf('test/support/edge-worker.ts');
+  const miniflare = new Miniflare({
+    modules: [{ type: 'ESModule', path: 'edge.js', contents: await built }],
+    compatibilityDate: '2026-04-01',
+    durableObjects: { SHARDS: { className: 'EdgeShard', useSQLite: true } },
+    ...(folder !== undefined && { durableObjectsPersist: folder }),
+    bindings: settings,
+    // Otherwise it asks the network where the machine is.
+    cf: false,
+    host: '127.0.0.1',
+    port,
+  });
+  const url = (await miniflare.ready).href.replace(/\/$/, '');
+  const request = async ({ url: href, method, headers, body }: Request): Promise<Response> => {
+    const { pathname, search } = new URL(href);
+    // A port of its own: what the runtime's own client does to a request is not what a sender's does.
+    return fetch(url + pathname + search, { method, headers, body, duplex: 'half', redirect: 'manual' } as RequestInit);
+  };
+  return {
+    url,
+    request,
+    async setClock(at) {
+      await fetch(`${url}/test-clock`, { method: 'POST', body: at === undefined ? '' : String(at) });
+    },
+    stop: () => miniflare.dispose(),
+  };
+}
