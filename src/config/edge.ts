@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { channelSettings, channelWindows } from '../channels/registry.ts';
+import { RELAY_PATH } from '../core/relay.ts';
 import { tenantName } from '../core/setting-values.ts';
 import { logLevel, metricsToken } from '../ops/settings.ts';
 import { edgeSchema } from '../queue/edge/settings.ts';
@@ -52,6 +53,13 @@ export function loadEdgeConfig(file: unknown, bindings: Readonly<Record<string, 
   const problems = parsed.error?.issues.flatMap((issue) => problemsOf(issue, environment, input, variables)) ?? [];
   for (const [name, path, why] of required) {
     if (settingAt(input, path) === undefined) problems.push(`${name}: is required ${why}`);
+  }
+  const { relayUrl } = parsed.data?.edge ?? {};
+  // The path is part of what is signed.
+  if (relayUrl !== undefined && new URL(relayUrl).pathname !== RELAY_PATH) {
+    problems.push(
+      `SALLYPORT_RELAY_URL: must have the path ${RELAY_PATH}, such as https://gate.example.com${RELAY_PATH}`,
+    );
   }
   if (parsed.success && problems.length === 0) return { ok: true, config: deepFreeze(parsed.data) };
   return { ok: false, problems: [...new Set(problems)] };

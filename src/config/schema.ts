@@ -6,6 +6,7 @@ import { settleMs } from '../core/reply-timing.ts';
 import { tenantName } from '../core/setting-values.ts';
 import { outboundSchema } from '../net/settings.ts';
 import { auditSchema, logLevel, metricsToken, readySchema } from '../ops/settings.ts';
+import { edgeSchema } from '../queue/edge/settings.ts';
 import { keysSchema, maxAge, retention, storeSchema, tenantRetention } from '../queue/settings.ts';
 import { limitsSchema } from '../server/limits/settings.ts';
 import { relaySchema } from '../server/relay/settings.ts';
@@ -39,6 +40,7 @@ const settings = z.strictObject({
   api: apiSchema,
   limits: limitsSchema,
   relay: relaySchema,
+  edge: edgeSchema,
   outbound: outboundSchema,
   metricsToken,
   ready: readySchema,

@@ -100,6 +100,7 @@ export function createEdgeApp({ config, scrub, log }: OpenEdge, { clock, keepAli
           ...{ origin, metricsToken, failures, newRequestId, crypto, clock },
           statuses: () => Promise.all(names.map(statusOf)),
           anyStatus: () => (names[0] === undefined ? Promise.resolve(null) : statusOf(names[0])),
+          callers: namesOf(modules.filter(({ callers }) => callers !== undefined)),
           callbackLimits: { maxBytes: CALLBACK_BYTES, timeoutMs: server.bodyTimeout },
         }),
     ],

@@ -18,6 +18,8 @@ export interface EdgeRouteDeps {
   readonly statuses: () => Promise<readonly (ShardStatus | null)[]>;
   /** The state of one shard. Null when it did not answer. */
   readonly anyStatus: () => Promise<ShardStatus | null>;
+  /** Channels whose callers deliver over the API, by name. */
+  readonly callers: readonly string[];
   readonly callbackLimits: BodyLimits;
   readonly failures: SourceLimiter;
   readonly newRequestId: () => string;
@@ -33,10 +35,9 @@ const BLOCKED_MS = 60_000;
 const CALLBACK_MS = 10_000;
 
 /** Routes of the API by their first segment. They answer the same to everybody, so a token tells nothing. */
-const ofOrigin = [
-  ...['audit', 'budgets', 'chat', 'events', 'guardrails', 'openapi.json', 'reviews', 'revocations', 'subscriptions'],
-  ...['users', 'relay'],
-];
+const OF_ORIGIN = 'audit budgets events guardrails openapi.json relay reviews revocations subscriptions users'.split(
+  ' ',
+);
 
 /** Every route beside the hooks. */
 export function mountEdgeRoutes(app: App, deps: EdgeRouteDeps): void {
@@ -44,7 +45,7 @@ export function mountEdgeRoutes(app: App, deps: EdgeRouteDeps): void {
   mountReady(app, deps);
   mountMetrics(app, deps);
   app.post('/callbacks/*', (c) => passCallback(c, deps));
-  for (const segment of ofOrigin) {
+  for (const segment of [...OF_ORIGIN, ...deps.callers]) {
     for (const path of [`/${segment}`, `/${segment}/*`]) {
       app.all(path, () => problem(new SallyportError('ERR_ORIGIN_ROUTE', ''), deps.newRequestId()));
     }
