@@ -122,11 +122,18 @@ export async function receive(
 async function originAnswer(passOn: PassOn, delivery: Delivery): Promise<Answer> {
   const answer = await passOn.send(delivery);
   if (answer !== null) return answer;
-  throw new SallyportError('ERR_ORIGIN_UNAVAILABLE', 'the origin does not answer, and only it can accept this delivery');
+  throw new SallyportError(
+    'ERR_ORIGIN_UNAVAILABLE',
+    'the origin does not answer, and only it can accept this delivery',
+  );
 }
 
 /** A sender that waits for its reply gets the origin's answer, or one that asks to come back: nothing is kept here. */
-async function awaitOrigin(passOn: PassOn, delivery: Delivery, { respond, waitMs, events }: Received): Promise<Receipt> {
+async function awaitOrigin(
+  passOn: PassOn,
+  delivery: Delivery,
+  { respond, waitMs, events }: Received,
+): Promise<Receipt> {
   const answer = await passOn.send(delivery, waitMs);
   if (answer !== null) return forwarded(answer);
   const polite = await respond?.(async () => events.map(() => null), []);
