@@ -37,9 +37,15 @@ function tell(line: string): void {
 export function endWithParent<Child extends ChildProcess>(child: Child): Child {
   const { pid } = child;
   if (pid === undefined) return child;
-  tell(`+ ${pid}`);
-  child.once('exit', () => tell(`- ${pid}`));
+  const ended = endPidWithParent(pid);
+  child.once('exit', ended);
   return child;
+}
+
+/** The same for a process that a child has started. Returns what has to be called once it has ended. */
+export function endPidWithParent(pid: number): () => void {
+  tell(`+ ${pid}`);
+  return () => tell(`- ${pid}`);
 }
 
 // A worker of the test runner whose runner was killed would go on with its tests, and start more children.
