@@ -16,12 +16,21 @@ export interface ShardSettings {
   readonly logger: Logger;
 }
 
+/** What the Worker can call. */
+export type ShardMethods = Pick<Shard, 'accept' | 'status' | 'listParked' | 'resend' | 'drop'>;
+
 /** How soon an object whose configuration is wrong looks again, in ms: a deployment starts it anew anyway. */
 const RECHECK_MS = 60_000;
 
 /** One shard: marks and outbox in the object's SQLite, forwarding by its alarm. `open` gives null while the configuration is wrong. */
-export function shardClass(open: (bindings: object) => ShardSettings | null, clock: Clock) {
-  return class EdgeShard extends DurableObject {
+export function shardClass(
+  open: (bindings: object) => ShardSettings | null,
+  clock: Clock,
+): new (
+  context: DurableObjectState,
+  bindings: object,
+) => DurableObject & ShardMethods {
+  return class EdgeShard extends DurableObject implements ShardMethods {
     shard: Shard | undefined;
     logger: Logger | undefined;
     parked = 0;
@@ -98,8 +107,6 @@ function opened(shard: Shard | undefined): Shard {
   if (shard === undefined) throw new Error('the configuration is wrong');
   return shard;
 }
-
-export type EdgeShardObject = InstanceType<ReturnType<typeof shardClass>>;
 
 const sqlOf = (storage: DurableObjectStorage): Sql => ({
   all: <Row>(query: string, ...values: readonly SqlValue[]) => storage.sql.exec(query, ...values).toArray() as Row[],

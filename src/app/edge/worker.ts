@@ -6,11 +6,11 @@ import { type App, isPlainTarget, unknownRoute } from '../../server/http/context
 import { secureAnswerHeaders } from '../../server/http/headers.ts';
 import { problem } from '../../server/http/respond.ts';
 import { createEdgeApp, type OpenEdge, openConfig } from './edge.ts';
-import { type EdgeShardObject, type ShardSettings, shardClass } from './shard-object.ts';
+import { type ShardMethods, type ShardSettings, shardClass } from './shard-object.ts';
 
 /** Bindings of the Worker: settings under the names of the environment, and the shards. */
 interface Bindings {
-  readonly SHARDS?: DurableObjectNamespace<Pick<EdgeShardObject, 'accept' | 'status'>>;
+  readonly SHARDS?: DurableObjectNamespace<ShardMethods>;
 }
 
 /** A Worker's handler and the class of its Durable Objects. */
@@ -52,7 +52,7 @@ export function createEdge(config: unknown = {}, clock: () => number = Date.now)
     const placed = location === undefined ? {} : { locationHint: location };
     const stub = (name: string) => namespace.get(namespace.idFromName(name), placed);
     const shard = (name: string) => ({
-      accept: async (...call: Parameters<EdgeShardObject['accept']>) => copied(await stub(name).accept(...call)),
+      accept: async (...call: Parameters<ShardMethods['accept']>) => copied(await stub(name).accept(...call)),
       status: async () => copied(await stub(name).status()),
     });
     app = createEdgeApp(edge, { clock, keepAlive: waitUntil, shard });

@@ -142,8 +142,14 @@ test('the store is not asked for what is no event’s id', async () => {
 
 test('the list is newest first, pages to its end, and shows each event once', async () => {
   const ids: string[] = [];
-  // Ids are in the order of their milliseconds.
-  for (let i = 0; i < 7; i += 1) ids.push(await accept(`list${i}`, Date.now() - 10_000 + i));
+  // Ids are in the order of the milliseconds in which their deliveries arrived.
+  let at = Date.now() - 10_000;
+  const clock = (): number => {
+    at += 1;
+    return at;
+  };
+  gate = await openGate({ store: gate.store, clock });
+  for (let i = 0; i < 7; i += 1) ids.push(await accept(`list${i}`));
   const seen: string[] = [];
   let cursor: string | null = '';
   while (cursor !== null) {
