@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { freshKeyPair } from '../../core/crypto/ed25519.node.ts';
 import { freshSecrets } from '../dev/secrets.ts';
 import type { Io } from '../io.ts';
@@ -10,7 +10,10 @@ export function registerKeygen(program: Command, io: Io): void {
     .description(
       'print fresh secrets for .env, those that it and the environment lack (the Slack signing secret comes from your Slack app)',
     )
-    .action(() => {
+    .addArgument(new Argument('[for]', 'relay: a fresh SALLYPORT_RELAY_KEY, for gate and edge').choices(['relay']))
+    .action((isFor?: 'relay') => {
+      // Each time a new one, as a rotation needs a second key.
+      if (isFor === 'relay') return io.print(`SALLYPORT_RELAY_KEY=${randomBytes(32).toString('base64')}`);
       const { SALLYPORT_SEAL_KEY, SALLYPORT_ID_KEY, SALLYPORT_JWT_SECRET } = freshSecrets();
       const SALLYPORT_METRICS_TOKEN = randomBytes(24).toString('base64url');
       const { privateKey: SALLYPORT_AUDIT_KEY, publicKey: SALLYPORT_AUDIT_PUBLIC_KEY } = freshKeyPair();

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadEdgeConfig } from '../../../src/config/edge.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { scopes } from '../../../src/core/scope.ts';
 import { freshKeys } from '../../support/campaign.ts';
@@ -59,6 +60,25 @@ test('keygen prints an .env that the product starts with, new each time, and not
       'SALLYPORT_METRICS_TOKEN',
     ]),
   );
+});
+
+test('keygen relay prints a key that gate and edge start with, new each time', async () => {
+  const [first, second] = await Promise.all([
+    sallyport(['keygen', 'relay'], { folder, environment: { SALLYPORT_RELAY_KEY: 'set' } }),
+    sallyport(['keygen', 'relay'], { folder }),
+  ]);
+  expect([first.code, first.err, second.code]).toEqual([0, '', 0]);
+  expect(first.out).not.toBe(second.out);
+  const [name = '', value = ''] = first.out.trim().split(/=(.*)/s);
+  const relay = { [name]: value, SALLYPORT_RELAY_URL: 'https://gate.example/relay' };
+  expect(
+    loadConfig(undefined, { ...freshKeys(), SLACK_SIGNING_SECRET: 'x'.repeat(32), ...relay }, 'ingress'),
+  ).toMatchObject({
+    ok: true,
+    config: { relay: { keys: [expect.any(Uint8Array)] } },
+  });
+  expect(loadEdgeConfig({}, { ...freshKeys(), ...relay })).toMatchObject({ ok: true });
+  expect(await sallyport(['keygen', 'other'], { folder })).toMatchObject({ code: 2, out: '' });
 });
 
 test('a token says what was asked for and opens the API', async () => {

@@ -174,7 +174,7 @@ const lines: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['slack', 'U1'],
     ['slack', 'U1', '--json'],
   ],
-  keygen: [[]],
+  keygen: [[], ['relay']],
   dev: [[]],
   ingress: [[]],
   worker: [[]],
