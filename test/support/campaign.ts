@@ -3,7 +3,6 @@ import { Agent, request } from 'undici';
 import type { SlackServer } from '../../src/testing/slack/server.ts';
 import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { PATIENCE_MS } from './clock.ts';
-import type { RoleProcess } from './role.ts';
 
 /** Numbers from a seed (mulberry32), so that a failing history can be played again. */
 export function seeded(seed: number): () => number {
@@ -24,7 +23,8 @@ export interface Sent {
 }
 
 export interface LoadPlan {
-  readonly targets: readonly RoleProcess[];
+  /** Where messages are delivered, without a slash at the end. */
+  readonly targets: readonly { readonly url: string }[];
   readonly signingSecret: string;
   readonly conversations: number;
   readonly perConversation: number;

@@ -1,0 +1,118 @@
+import { createServer } from 'node:http';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
+import {
+  createRelayKeys,
+  type RelayAnswer,
+  type RelayBatch,
+  relayHeader,
+  signRelayAnswer,
+} from '../../src/core/relay.ts';
+import { repliesPosted, type Sent, seeded, sendAll, sleep, violations } from '../support/campaign.ts';
+import { resultsFor } from '../support/edge-origin.ts';
+import { type EdgeWorld, startEdgeWorld } from '../support/edge-world.ts';
+import { CAMPAIGN_MS } from '../support/seeds.ts';
+import { until } from '../support/until.ts';
+
+const CONVERSATIONS = 40;
+
+/** Events of the long outage, which is a multiple of the conversations, and how long it lasts at least in ms. */
+const EVENTS = Number(process.env.SALLYPORT_TEST_EDGE_EVENTS || 400);
+const OUTAGE_MS = Number(process.env.SALLYPORT_TEST_EDGE_OUTAGE_MS || 3_000);
+
+/** Whatever would run a second time gets so long to (ms). */
+const QUIET_MS = 1_000;
+
+describe('the origin of the edge is away', () => {
+  let world: EdgeWorld;
+  beforeEach(async () => {
+    world = await startEdgeWorld();
+  });
+  afterEach(() => world?.stop());
+
+  async function deliver(conversations: number, perConversation: number): Promise<Sent[]> {
+    const history: Sent[] = [];
+    const { edge, signingSecret } = world;
+    const load = { conversations, perConversation, rate: 200, duplicates: 0.1, random: seeded(1), history };
+    await sendAll({ ...load, targets: [edge], signingSecret });
+    return history;
+  }
+
+  async function answeredOnce(history: readonly Sent[]): Promise<void> {
+    await world.drained();
+    await repliesPosted(world.slack, history.length);
+    await sleep(QUIET_MS);
+    expect(violations(history, world.slack)).toEqual([]);
+  }
+
+  const blocked = (reason: string) => async (): Promise<boolean> =>
+    ((await world.metrics()).get(`sallyport_outbox_blocked{reason="${reason}"}`) ?? 0) > 0;
+
+  test(
+    'everything waits, and then runs once, in the order of each conversation',
+    async () => {
+      const origin = await world.startOrigin();
+      await origin.kill();
+      const startedAt = Date.now();
+      const history = await deliver(CONVERSATIONS, Math.ceil(EVENTS / CONVERSATIONS));
+      // Nobody was turned away.
+      expect(new Set(history.flatMap(({ answers }) => answers))).toEqual(new Set(['accepted', 'duplicate']));
+      await sleep(startedAt + OUTAGE_MS - Date.now());
+      const waiting = await world.metrics();
+      expect(waiting.get('sallyport_outbox_events')).toBeGreaterThanOrEqual(history.length);
+      expect(waiting.get('sallyport_outbox_oldest_seconds')).toBeGreaterThan(1);
+      expect(await blocked('unreachable')()).toBe(true);
+      expect(world.slack.posts).toEqual([]);
+      await origin.restart();
+      await answeredOnce(history);
+    },
+    CAMPAIGN_MS,
+  );
+
+  test('what waits is forwarded after a kill and a restart of workerd, although no request comes', async () => {
+    const history = await deliver(8, 3);
+    await until('the edge finds no origin', blocked('unreachable'));
+    await world.edge.kill();
+    await world.startOrigin();
+    await world.edge.restart();
+    await repliesPosted(world.slack, history.length);
+    await sleep(QUIET_MS);
+    expect(violations(history, world.slack)).toEqual([]);
+  });
+
+  test('an impostor in its place gets nothing deleted, with no signature and with one of another key', async () => {
+    const history = await deliver(4, 2);
+    const otherKeys = createRelayKeys([new Uint8Array(32).fill(1)], nodeCrypto);
+    let asked = 0;
+    let signature: 'none' | 'of another key' = 'none';
+    const impostor = createServer(async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      const batch = JSON.parse(Buffer.concat(chunks).toString('utf8')) as RelayBatch;
+      const answer: RelayAnswer = { v: 1, results: resultsFor(batch, () => 'accepted') };
+      const body = JSON.stringify(answer);
+      const nonce = String(request.headers[relayHeader.nonce]);
+      const signed = signRelayAnswer({ nonce, status: 200, body }, otherKeys, nodeCrypto);
+      const headers = signature === 'none' ? {} : { [relayHeader.signature]: signed };
+      response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(body);
+      asked += 1;
+    });
+    impostor.listen(world.originPort, '127.0.0.1');
+    try {
+      await until('the impostor has answered without a signature', () => asked > 0);
+      await until('the edge says so', blocked('unproven'));
+      signature = 'of another key';
+      asked = 0;
+      await until('the impostor has signed an answer', () => asked > 0);
+      const metrics = await world.metrics();
+      expect(metrics.get('sallyport_outbox_blocked{reason="unproven"}')).toBeGreaterThan(0);
+      expect(metrics.get('sallyport_outbox_events')).toBeGreaterThanOrEqual(history.length);
+      expect(metrics.get('sallyport_outbox_parked')).toBe(0);
+    } finally {
+      impostor.closeAllConnections();
+      await new Promise((resolve) => impostor.close(resolve));
+    }
+    await world.startOrigin();
+    await answeredOnce(history);
+  });
+});
