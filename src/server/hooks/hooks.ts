@@ -183,6 +183,7 @@ function finished(c: AppContext, { requestId, channel, head }: Journey, ending: 
     code,
     items: isBatch ? items.length : undefined,
     quarantined: isBatch ? quarantined : undefined,
+    outcomes: isBatch ? tallied(items) : undefined,
     reason: only?.reason,
     eventId: only?.eventId,
     ms,
@@ -191,6 +192,16 @@ function finished(c: AppContext, { requestId, channel, head }: Journey, ending: 
   const isForgery = outcome === 'rejected' || quarantined > 0;
   if (isForgery) deps.logger.warn({ ...line, source: deps.sourceOf(c) }, `delivery.${outcome}`);
   else deps.logger.info(line, `delivery.${outcome}`);
+}
+
+/** How many items came to what, as `outcome reason`: at the edge, which has no metrics of its own, the log alone tells. */
+function tallied(items: Receipt['items']): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { outcome, reason } of items) {
+    const name = reason === '' ? outcome : `${outcome} ${reason}`;
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
 }
 
 /** Senders that are remembered at most. */
