@@ -8,6 +8,8 @@ export interface EdgeOptions {
   /** Where the objects keep their data; default: in memory. */
   readonly folder?: string;
   readonly port?: number;
+  /** Default: the Worker as it is deployed. */
+  readonly worker?: string;
 }
 
 /** The edge's own bundle on the Workers runtime. */
@@ -20,7 +22,7 @@ export interface Edge {
   stop(): Promise<void>;
 }
 
-let built: Promise<string> | undefined;
+const built = new Map<string, Promise<string>>();
 
 /** Bundles the Worker as `scripts/build.js` does, with the test's clock around it. */
 async function bundleOf(entry: string): Promise<string> {
@@ -33,10 +35,16 @@ async function bundleOf(entry: string): Promise<string> {
   return outputFiles?.[0]?.text ?? '';
 }
 
-export async function startEdge({ settings, folder, port = 0 }: EdgeOptions): Promise<Edge> {
-  built ??= bundleOf('test/support/edge-worker.ts');
+export async function startEdge({
+  settings,
+  folder,
+  port = 0,
+  worker = 'test/support/edge-worker.ts',
+}: EdgeOptions): Promise<Edge> {
+  const bundle = built.get(worker) ?? bundleOf(worker);
+  built.set(worker, bundle);
   const miniflare = new Miniflare({
-    modules: [{ type: 'ESModule', path: 'edge.js', contents: await built }],
+    modules: [{ type: 'ESModule', path: 'edge.js', contents: await bundle }],
     compatibilityDate: '2026-04-01',
     durableObjects: { SHARDS: { className: 'EdgeShard', useSQLite: true } },
     ...(folder !== undefined && { durableObjectsPersist: folder }),

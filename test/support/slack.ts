@@ -1,4 +1,3 @@
-import type { App } from '../../src/server/http/context.ts';
 import {
   type SlackMessageOptions,
   type SlackTamper,
@@ -21,15 +20,23 @@ export interface PostOptions {
   readonly path?: string;
   readonly tamper?: SlackTamper;
   readonly at?: number;
+  /** The address that the request comes from, where a front is told of it. */
+  readonly source?: string;
+}
+
+/** The app, or a front of it. */
+interface Door {
+  request(request: Request): Response | Promise<Response>;
 }
 
 /** Posts a payload, signed as Slack signs it. */
-export async function postSlack(app: App, payload: unknown, options: PostOptions = {}): Promise<Answered> {
-  const { path = '/hooks/slack/default', tamper, at = Date.now() } = options;
+export async function postSlack(door: Door, payload: unknown, options: PostOptions = {}): Promise<Answered> {
+  const { path = '/hooks/slack/default', tamper, at = Date.now(), source } = options;
   const signing = { signingSecret: SIGNING_SECRET, at, ...(tamper === undefined ? {} : { tamper }) };
   const { method, headers, body } = signSlackRequest(slackJson(payload), signing);
+  const sent = { ...headers, ...(source !== undefined && { 'cf-connecting-ip': source }) };
   return answered(
-    await app.request(new Request(`http://gate.test${path}`, { method, headers, body: new Uint8Array(body) })),
+    await door.request(new Request(`http://gate.test${path}`, { method, headers: sent, body: new Uint8Array(body) })),
   );
 }
 

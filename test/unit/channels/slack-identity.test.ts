@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ParsedEvent } from '../../../src/channels/channel.ts';
 import { slackForm, slackInteraction, slackJson } from '../../../src/testing/slack/signer.ts';
 import { envelope, said } from '../../fixtures/slack-kinds.ts';
+import { conflicts, others, original as sent, twins } from '../../fixtures/slack-twins.ts';
 import { receive, signed, slackChannel } from './slack-harness.ts';
 
 function only(received: ReturnType<typeof receive>): ParsedEvent {
@@ -10,21 +11,16 @@ function only(received: ReturnType<typeof receive>): ParsedEvent {
   return first;
 }
 
-const message = (inner: object = {}, outer: object = {}) =>
-  only(receive(slackJson(envelope(said(inner), outer)))).event;
+const event = (payload: object) => only(receive(slackJson(payload))).event;
+const message = (inner: object = {}, outer: object = {}) => event(envelope(said(inner), outer));
 const interaction = (payload: object) => only(receive(slackInteraction(payload))).event;
 const command = (fields: Record<string, string>) => only(receive(slackForm(fields))).event;
 
 describe('the identity of a message', () => {
-  const original = message();
+  const original = event(sent);
 
-  it.each([
-    ['another delivery of it', message({}, { event_id: 'Ev0000000002', event_time: 1 })],
-    ['its app_mention twin', message({ type: 'app_mention', channel_type: undefined })],
-    ['its copy through another workspace', message({ team: 'T0OTHER' }, { team_id: 'T0OTHER', authorizations: [] })],
-    ['the same with blocks', message({ blocks: [{ type: 'rich_text' }], client_msg_id: 'x' })],
-    ['the same naming itself as its thread', message({ thread_ts: said().ts })],
-  ])('%s has the same key and fingerprint', (_, twin) => {
+  it.each(twins)('%s has the same key and fingerprint', (_, payload) => {
+    const twin = event(payload);
     expect(twin.identity).toEqual(original.identity);
     expect(twin.id).not.toBe(original.id);
   });
@@ -34,13 +30,8 @@ describe('the identity of a message', () => {
     expect(message({ ...reply, subtype: 'thread_broadcast' }).identity).toEqual(message(reply).identity);
   });
 
-  it.each([
-    ['the next message', message({ ts: '1700000000.000101' })],
-    ['a ts that is the same number', message({ ts: '1700000000.0001' })],
-    ['a ts that differs below double precision', message({ ts: '1700000000.000100001' })],
-    ['the same ts in another channel', message({ channel: 'C0RANDOM' })],
-    ['the same for another app', message({}, { api_app_id: 'A0THEIRS' })],
-  ])('%s has another key', (_, other) => {
+  it.each(others)('%s has another key', (_, payload) => {
+    const other = event(payload);
     expect(other.identity.key).not.toBe(original.identity.key);
   });
 
@@ -52,12 +43,8 @@ describe('the identity of a message', () => {
     expect(only(elsewhere).event.conversation.key).not.toBe(original.conversation.key);
   });
 
-  it.each([
-    ['another text', message({ text: 'hello There' })],
-    ['another author', message({ user: 'U0BOB' })],
-    ['another thread', message({ thread_ts: '1699999999.000001' })],
-    ['another file', message({ subtype: 'file_share', files: [{ id: 'F0ONE' }] })],
-  ])('%s under the same key is a conflict', (_, forged) => {
+  it.each(conflicts)('%s under the same key is a conflict', (_, payload) => {
+    const forged = event(payload);
     expect(forged.identity.key).toBe(original.identity.key);
     expect(forged.identity.fingerprint).not.toBe(original.identity.fingerprint);
   });

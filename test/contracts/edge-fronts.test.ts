@@ -1,0 +1,10 @@
+import { edgeFronts } from '../support/fronts.ts';
+import { slackStatus } from './slack-status.contract.ts';
+import { slackVectors } from './slack-vectors.contract.ts';
+
+/** The suites of the front door on the Workers runtime; on Node they run beside the cases that only Node has. */
+
+const openEdgeFront = edgeFronts();
+
+slackStatus('the edge', openEdgeFront);
+slackVectors('the edge', openEdgeFront);
