@@ -27,9 +27,9 @@ export function shardClass(
   open: (bindings: object) => ShardSettings | null,
   clock: Clock,
 ): new (
-  context: DurableObjectState,
-  bindings: object,
-) => DurableObject & ShardMethods {
+  state: never,
+  bindings: never,
+) => ShardMethods {
   return class EdgeShard extends DurableObject implements ShardMethods {
     shard: Shard | undefined;
     logger: Logger | undefined;
