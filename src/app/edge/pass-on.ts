@@ -47,10 +47,13 @@ export async function askOrigin(
   { headers: given, ...request }: OriginRequest,
   further: Readonly<Record<string, string>> = {},
 ): Promise<Answer | null> {
-  const headers = new Headers({ ...further, 'x-forwarded-proto': 'https' });
+  const headers = new Headers();
   for (const [name, value] of given) if (!NOT_PASSED.test(name)) headers.set(name, value);
   const source = given.get(SOURCE_HEADER);
   if (source !== null) headers.set('x-forwarded-for', source);
+  // After the sender's own, which must not say how long we wait.
+  headers.delete(WAIT_HEADER);
+  for (const [name, value] of Object.entries({ ...further, 'x-forwarded-proto': 'https' })) headers.set(name, value);
   const answer = await exchangeWeb(origin + target, { ...request, headers, maxBytes: MAX_BYTES }).catch(() => null);
   if (answer === null || answer.status >= 500 || answer.status === 429) return null;
   return answer.status >= 300 && answer.status < 400 ? null : answerOf(answer);

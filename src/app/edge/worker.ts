@@ -28,10 +28,12 @@ export function createEdge(config: unknown = {}, clock: () => number = Date.now)
   let opened: ReturnType<typeof openConfig> | undefined;
   let app: App | undefined;
   const open = (bindings: object): OpenEdge | null => {
-    opened ??= openConfig(config, bindings);
-    if (!('problems' in opened)) return opened;
-    console.error(JSON.stringify({ level: 'error', problems: opened.problems, msg: 'configuration.invalid' }));
-    return null;
+    if (opened === undefined) {
+      opened = openConfig(config, bindings);
+      // Once, however many deliveries come; each of them is answered 503.
+      if ('problems' in opened) tellProblems(opened.problems);
+    }
+    return 'problems' in opened ? null : opened;
   };
   const settingsOf = (bindings: object): ShardSettings | null => {
     const edge = open(bindings);
@@ -46,7 +48,11 @@ export function createEdge(config: unknown = {}, clock: () => number = Date.now)
     if (app !== undefined) return app;
     const edge = open(bindings);
     const { SHARDS } = bindings;
-    if (edge === null || SHARDS === undefined) return null;
+    if (edge === null) return null;
+    if (SHARDS === undefined) {
+      tellProblems(['SHARDS: is not bound; wrangler.toml binds it to the class EdgeShard']);
+      return null;
+    }
     const { jurisdiction, location } = edge.config.edge;
     const namespace = jurisdiction === undefined ? SHARDS : SHARDS.jurisdiction(jurisdiction);
     const placed = location === undefined ? {} : { locationHint: location };
@@ -62,6 +68,10 @@ export function createEdge(config: unknown = {}, clock: () => number = Date.now)
     withHeaders(await answer(request, front(bindings)));
   return { fetch, EdgeShard: shardClass(settingsOf, clock) };
 }
+
+/** Names of settings and what is wrong with them; no value is among it. */
+const tellProblems = (problems: readonly string[]): void =>
+  console.error(JSON.stringify({ level: 'error', problems, msg: 'configuration.invalid' }));
 
 /** What came over RPC as data of our own; the result itself is given back. */
 function copied<T>(result: T & Partial<Disposable>): T {
