@@ -9,7 +9,7 @@ import type { Judged } from './shard-store.ts';
 
 /**
  * A shard as the Worker reaches it. The answer is plain data: where it comes over RPC, the driver copies it and disposes
- * the result. Errors may have the members `retryable` and `overloaded` that Cloudflare gives them.
+ * the result. Errors may have the members `retryable`, `durableObjectReset` and `overloaded` that Cloudflare gives them.
  */
 export interface ShardStub {
   accept(tenant: string, shard: string, entries: readonly Entry[]): Promise<readonly Judged[]>;
@@ -64,8 +64,10 @@ export function createEdgeInbox(options: EdgeInboxOptions): Inbox {
     try {
       return await shardOf(name).accept(tenant, name, entries);
     } catch (error) {
-      // The object restarted. What it accepted before is accepted again, because the ids are the same.
-      if (!has(error, 'retryable') || has(error, 'overloaded')) throw error;
+      // The object restarted, or gave itself up because another call failed. What it accepted before is accepted again,
+      // because the ids are the same.
+      const isRestarted = has(error, 'retryable') || has(error, 'durableObjectReset');
+      if (!isRestarted || has(error, 'overloaded')) throw error;
       return await shardOf(name).accept(tenant, name, entries);
     }
   }
@@ -118,7 +120,7 @@ function entryOf(event: InboundEvent): Entry {
   };
 }
 
-const has = (error: unknown, name: 'retryable' | 'overloaded'): boolean =>
+const has = (error: unknown, name: 'retryable' | 'durableObjectReset' | 'overloaded'): boolean =>
   typeof error === 'object' && error !== null && name in error && (error as Record<string, unknown>)[name] === true;
 
 const unavailable = (message: string, cause?: unknown): SallyportError =>

@@ -74,17 +74,24 @@ test('an entry says what the shard has to know of its event', async () => {
   ]);
 });
 
-test('a call that failed because the object restarted is made once more over a fresh stub, with the same ids', async () => {
-  const { inbox, calls, stubs } = open((_, n) => (n === 1 ? failing({ retryable: true }) : undefined));
-  const one = event();
-  expect(await inbox.accept([one])).toEqual([{ outcome: 'accepted', id: one.id }]);
-  expect(calls.map(({ entries }) => entries.map(({ id }) => id))).toEqual([[one.id], [one.id]]);
-  expect(stubs).toHaveLength(2);
-});
+test.each([
+  ['restarted', { retryable: true }],
+  ['was reset, by itself or by a deployment', { durableObjectReset: true }],
+])(
+  'a call that failed because the object %s is made once more over a fresh stub, with the same ids',
+  async (_, members) => {
+    const { inbox, calls, stubs } = open((_, n) => (n === 1 ? failing(members) : undefined));
+    const one = event();
+    expect(await inbox.accept([one])).toEqual([{ outcome: 'accepted', id: one.id }]);
+    expect(calls.map(({ entries }) => entries.map(({ id }) => id))).toEqual([[one.id], [one.id]]);
+    expect(stubs).toHaveLength(2);
+  },
+);
 
 test.each<[string, object, number]>([
   ['fails again', { retryable: true }, 2],
   ['is overloaded', { retryable: true, overloaded: true }, 1],
+  ['is reset again', { durableObjectReset: true }, 2],
   ['fails for good', { retryable: false }, 1],
   ['fails with an error of its own', { code: 'ERR_STORE_MISMATCH' }, 1],
 ])('a shard that %s means that the store is unavailable', async (_, members, count) => {
