@@ -1,4 +1,7 @@
 import { edgeFronts } from '../support/fronts.ts';
+import { graphForgeries } from './graph-forgeries.contract.ts';
+import { graphStatus } from './graph-status.contract.ts';
+import { graphVectors } from './graph-vectors.contract.ts';
 import { slackStatus } from './slack-status.contract.ts';
 import { slackVectors } from './slack-vectors.contract.ts';
 
@@ -8,3 +11,6 @@ const openEdgeFront = edgeFronts();
 
 slackStatus('the edge', openEdgeFront);
 slackVectors('the edge', openEdgeFront);
+graphStatus('the edge', openEdgeFront);
+graphForgeries('the edge', openEdgeFront);
+graphVectors('the edge', openEdgeFront);
