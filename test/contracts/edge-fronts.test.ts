@@ -1,4 +1,5 @@
 import { edgeFronts } from '../support/fronts.ts';
+import { gmailDoor } from './gmail-door.contract.ts';
 import { graphForgeries } from './graph-forgeries.contract.ts';
 import { graphStatus } from './graph-status.contract.ts';
 import { graphVectors } from './graph-vectors.contract.ts';
@@ -14,3 +15,4 @@ slackVectors('the edge', openEdgeFront);
 graphStatus('the edge', openEdgeFront);
 graphForgeries('the edge', openEdgeFront);
 graphVectors('the edge', openEdgeFront);
+gmailDoor('the edge', openEdgeFront);
