@@ -61,7 +61,8 @@ describe('the origin of the edge is away', () => {
       const waiting = await world.metrics();
       expect(waiting.get('sallyport_outbox_events')).toBeGreaterThanOrEqual(history.length);
       expect(waiting.get('sallyport_outbox_oldest_seconds')).toBeGreaterThan(1);
-      expect(await blocked('unreachable')()).toBe(true);
+      // Forty conversations are on nearly all of the eight shards. Idle ones are removed from memory and still say it.
+      expect(waiting.get('sallyport_outbox_blocked{reason="unreachable"}')).toBeGreaterThanOrEqual(6);
       expect(world.slack.posts).toEqual([]);
       await origin.restart();
       await answeredOnce(history);

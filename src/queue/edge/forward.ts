@@ -124,6 +124,24 @@ interface Suspect {
   readonly isOtherNext: boolean;
 }
 
+/**
+ * What failures have taught. It is stored: the runtime removes an object that is idle for ten seconds from memory
+ * (developers.cloudflare.com/durable-objects/concepts/durable-object-lifecycle), and pauses are longer. An object that began
+ * anew each time would never halve its batches to the event that makes the origin fail.
+ */
+interface Known {
+  /** Epoch ms before which nothing is sent. */
+  readonly notBefore: number;
+  /** Since something passed. */
+  readonly failures: number;
+  /** Of the next batch. */
+  readonly maxEvents: number;
+  readonly blocked: Blocked | null;
+  readonly suspect: Suspect | null;
+}
+
+const NOTHING_KNOWN: Known = { notBefore: 0, failures: 0, maxEvents: MAX_RELAY_EVENTS, blocked: null, suspect: null };
+
 /** Others that are left out at most: after as many failures it is likely that the origin takes nothing at all. */
 const MAX_SKIPPED = 20;
 
@@ -149,11 +167,9 @@ export function createForwarder(options: ForwardOptions): Forwarder {
   const { store, clock, random, crypto, keys, post, setAlarm, report, timeoutMs = TIMEOUT_MS } = options;
   let armedAt = options.alarmAt;
   let isRunning = false;
-  let notBefore = 0;
-  let failures = 0;
-  let maxEvents = MAX_RELAY_EVENTS;
-  let blocked: Blocked | null = null;
-  let suspect: Suspect | null = null;
+  const recalled = store.recall<Known>() ?? NOTHING_KNOWN;
+  let { notBefore, failures, maxEvents, blocked, suspect } = recalled;
+  let stored = JSON.stringify(recalled);
 
   function arm(at: number): void {
     if (armedAt !== null && armedAt <= at) return;
@@ -179,11 +195,21 @@ export function createForwarder(options: ForwardOptions): Forwarder {
     }
     isRunning = false;
     try {
+      remember();
       if (store.waiting() > 0) arm(Math.max(clock(), notBefore));
     } catch (error) {
       report(error);
       arm(clock() + BACKOFF_MS.longest);
     }
+  }
+
+  /** Writes nothing while the origin takes everything. */
+  function remember(): void {
+    const known: Known = { notBefore, failures, maxEvents, blocked, suspect };
+    const text = JSON.stringify(known);
+    if (text === stored) return;
+    store.remember(text === JSON.stringify(NOTHING_KNOWN) ? undefined : known);
+    stored = text;
   }
 
   async function forward(until: number): Promise<void> {

@@ -69,3 +69,6 @@ export const writeMeta = (sql: Sql, name: string, value: unknown): void =>
     name,
     JSON.stringify(value),
   );
+
+/** One row written, where there is one. */
+export const deleteMeta = (sql: Sql, name: string): void => sql.run('DELETE FROM meta WHERE name = ?', name);

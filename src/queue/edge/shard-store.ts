@@ -14,7 +14,7 @@ import {
   sumOf,
   type Volume,
 } from './outbox.ts';
-import { openSchema, readMeta, writeMeta } from './schema.ts';
+import { deleteMeta, openSchema, readMeta, writeMeta } from './schema.ts';
 import type { Sql } from './sql.ts';
 
 /** What a shard answers for one entry. The rate of a channel is judged by the origin alone. */
@@ -84,6 +84,10 @@ export interface ShardStore {
   renewEpoch(): void;
   /** How many rows wait. */
   waiting(): number;
+  /** What `remember` stored; undefined for nothing. */
+  recall<State>(): State | undefined;
+  /** Stores what the forwarder knows, or deletes it. One row written. */
+  remember(state: object | undefined): void;
   stats(): ShardStats;
   /** Parked rows, the earliest first. */
   listParked(limit: number): readonly ParkedRow[];
@@ -117,6 +121,8 @@ interface Memory {
   progress: Progress;
   counts: Counts;
 }
+
+const FORWARDING = 'forwarding';
 
 const NO_COUNTS: Counts = { accepted: 0, duplicate: 0, conflict: 0 };
 
@@ -250,6 +256,8 @@ export function createShardStore({ sql, clock, crypto, limits = defaultShardLimi
         writeMeta(sql, 'identity', current.identity);
       }),
     waiting: () => read().outbox.waiting.events,
+    recall: () => readMeta(sql, FORWARDING),
+    remember: (state) => (state === undefined ? deleteMeta(sql, FORWARDING) : writeMeta(sql, FORWARDING, state)),
     stats() {
       const { outbox, counts } = read();
       const { waiting, parked } = outbox;

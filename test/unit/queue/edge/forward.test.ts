@@ -72,6 +72,7 @@ async function openForwarding(overrides: Partial<ShardOptions> = {}) {
     async ringUntilEmpty(most = 60): Promise<void> {
       for (let n = 0; n < most && shard.status().waiting.events > 0; n += 1) await forwarding.ring();
     },
+    metaNames: () => sql.all<{ name: string }>('SELECT name FROM meta').map(({ name }) => name),
     crash(isAlarmLost = false): void {
       sql.close();
       sql = openSqlFile(path);
@@ -379,6 +380,56 @@ describe('pauses', () => {
     shard.origin.says(fails(400));
     await shard.ring();
     expect(shard.status().blocked).toEqual({ reason: 'status_400', since });
+  });
+});
+
+describe('an object that is idle for ten seconds, which the runtime then removes from memory', () => {
+  test('goes on with its pauses, and still says why and since when nothing is forwarded', async () => {
+    const shard = await openForwarding();
+    shard.accept(shard.event());
+    shard.origin.says(fails(503));
+    await shard.ring();
+    const since = shard.clock.now();
+    const pauses = [shard.alarmIn()];
+    for (let n = 0; n < 5; n += 1) {
+      shard.crash();
+      expect(shard.status().blocked).toEqual({ reason: 'unavailable', since });
+      await shard.ring();
+      pauses.push(shard.alarmIn());
+    }
+    expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
+    shard.crash();
+    shard.accept(shard.event());
+    expect(shard.alarmIn()).toBe(15_000);
+    shard.origin.says(accepts);
+    await shard.ring();
+    shard.crash();
+    expect(shard.status()).toMatchObject({ waiting: { events: 0 }, blocked: null });
+  });
+
+  test('finds the event that makes the origin fail', async () => {
+    const shard = await openForwarding();
+    const events = Array.from({ length: 40 }, () => shard.event());
+    const bad = events[11]?.id ?? '';
+    shard.origin.says((batch) => (batch.events.some(({ event }) => event.id === bad) ? 'lost' : accepts(batch)));
+    shard.accept(...events);
+    for (let n = 0; n < 60 && shard.status().waiting.events > 0; n += 1) {
+      if ((shard.alarmIn() ?? 0) >= 10_000) shard.crash();
+      await shard.ring();
+    }
+    expect(shard.listParked()).toEqual([{ id: bad, reason: 'failing' }]);
+    expect(shard.status().waiting.events).toBe(0);
+  });
+
+  test('stores nothing about its origin while that takes everything', async () => {
+    const shard = await openForwarding();
+    shard.accept(shard.event());
+    await shard.ring();
+    expect(shard.metaNames()).not.toContain('forwarding');
+    shard.accept(shard.event());
+    shard.origin.says(fails(503));
+    await shard.ring();
+    expect(shard.metaNames()).toContain('forwarding');
   });
 });
 
