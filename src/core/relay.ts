@@ -147,8 +147,45 @@ function signerOf(signature: string, base: string, keys: RelayKeys, crypto: Cryp
   return signer;
 }
 
-const requestBase = (timestamp: string, nonce: string, body: Uint8Array, crypto: Crypto): string =>
-  ['sallyport-relay-request.v1', 'POST', RELAY_PATH, timestamp, nonce, crypto.sha256Hex(body)].join('\n');
+/** What is asked of whom. `path` is as it is sent, with its query. */
+export interface RequestTarget {
+  readonly method: string;
+  readonly path: string;
+}
+
+const RELAY_TARGET: RequestTarget = { method: 'POST', path: RELAY_PATH };
+
+/** The first line of what is signed, so that a request to one side is never taken for one to the other. */
+type RequestLabel = 'sallyport-relay-request.v1' | 'sallyport-edge-request.v1';
+
+const requestBase = (
+  label: RequestLabel,
+  { method, path }: RequestTarget,
+  { timestamp, nonce }: Pick<RelayHead, 'timestamp' | 'nonce'>,
+  body: Uint8Array,
+  crypto: Crypto,
+): string => [label, method, path, timestamp, nonce, crypto.sha256Hex(body)].join('\n');
+
+function signRequest(
+  label: RequestLabel,
+  target: RequestTarget,
+  body: Uint8Array,
+  atMs: number,
+  keys: RelayKeys,
+  crypto: Crypto,
+  nonce: string,
+): Readonly<Record<string, string>> {
+  const timestamp = String(Math.floor(atMs / 1000));
+  return {
+    [relayHeader.version]: String(RELAY_VERSION),
+    [relayHeader.timestamp]: timestamp,
+    [relayHeader.nonce]: nonce,
+    [relayHeader.key]: keys[0].id,
+    [relayHeader.signature]: sign(keys[0], requestBase(label, target, { timestamp, nonce }, body, crypto), crypto),
+  };
+}
+
+const newNonce = (crypto: Crypto): string => toBase64Url(crypto.random(NONCE_BYTES));
 
 /**
  * Headers of a request with this body, sent at `atMs` (epoch). They are for one try: each gets a nonce of its own. `nonce`
@@ -159,21 +196,20 @@ export function signRelayRequest(
   atMs: number,
   keys: RelayKeys,
   crypto: Crypto,
-  nonce: string = toBase64Url(crypto.random(NONCE_BYTES)),
+  nonce: string = newNonce(crypto),
 ): { readonly nonce: string; readonly headers: Readonly<Record<string, string>> } {
-  const timestamp = String(Math.floor(atMs / 1000));
-  return {
-    nonce,
-    headers: {
-      'content-type': 'application/json',
-      [relayHeader.version]: String(RELAY_VERSION),
-      [relayHeader.timestamp]: timestamp,
-      [relayHeader.nonce]: nonce,
-      [relayHeader.key]: keys[0].id,
-      [relayHeader.signature]: sign(keys[0], requestBase(timestamp, nonce, body, crypto), crypto),
-    },
-  };
+  const signed = signRequest('sallyport-relay-request.v1', RELAY_TARGET, body, atMs, keys, crypto, nonce);
+  return { nonce, headers: { 'content-type': 'application/json', ...signed } };
 }
+
+/** Headers of an operator's request to the edge, without a body, sent at `atMs` (epoch). */
+export const signEdgeRequest = (
+  target: RequestTarget,
+  atMs: number,
+  keys: RelayKeys,
+  crypto: Crypto,
+): Readonly<Record<string, string>> =>
+  signRequest('sallyport-edge-request.v1', target, new Uint8Array(), atMs, keys, crypto, newNonce(crypto));
 
 /** What the headers of a request claim; nothing of it is proven before `verifyRelayRequest`. */
 export interface RelayHead {
@@ -210,13 +246,30 @@ export function readRelayHead(headers: { get(name: string): string | null }, now
 }
 
 /** The id of the key that signed the request. @throws SallyportError ERR_SIGNATURE_MISMATCH */
-export function verifyRelayRequest(
-  { timestamp, nonce, signature }: RelayHead,
+export const verifyRelayRequest = (head: RelayHead, body: Uint8Array, keys: RelayKeys, crypto: Crypto): string =>
+  verifyRequest('sallyport-relay-request.v1', RELAY_TARGET, head, body, keys, crypto);
+
+/**
+ * The id of the key that signed an operator's request to the edge. `body` is the one that came. The request may come again
+ * while its timestamp is good, so it must do nothing new then. @throws SallyportError ERR_SIGNATURE_MISMATCH
+ */
+export const verifyEdgeRequest = (
+  head: RelayHead,
+  target: RequestTarget,
+  body: Uint8Array,
+  keys: RelayKeys,
+  crypto: Crypto,
+): string => verifyRequest('sallyport-edge-request.v1', target, head, body, keys, crypto);
+
+function verifyRequest(
+  label: RequestLabel,
+  target: RequestTarget,
+  head: RelayHead,
   body: Uint8Array,
   keys: RelayKeys,
   crypto: Crypto,
 ): string {
-  const signer = signerOf(signature, requestBase(timestamp, nonce, body, crypto), keys, crypto);
+  const signer = signerOf(head.signature, requestBase(label, target, head, body, crypto), keys, crypto);
   if (signer === null) throw new SallyportError('ERR_SIGNATURE_MISMATCH', 'the signature does not match');
   return signer.id;
 }

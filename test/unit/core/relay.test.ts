@@ -8,8 +8,10 @@ import {
   createRelayKeys,
   readRelayHead,
   relayEpochStart,
+  signEdgeRequest,
   signRelayAnswer,
   signRelayRequest,
+  verifyEdgeRequest,
   verifyRelayAnswer,
   verifyRelayRequest,
 } from '../../../src/core/relay.ts';
@@ -193,4 +195,34 @@ test('SHA-256 holds for the cases of FIPS 180-4, as text and as bytes', () => {
   expect([nodeCrypto.sha256Hex('abc'), nodeCrypto.sha256Hex(toUtf8('abc'))]).toEqual([expected, expected]);
   expect(nodeCrypto.sha256Hex('')).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
   expect(nodeCrypto.sha256Hex('ü')).toBe(createHash('sha256').update('ü', 'utf8').digest('hex'));
+});
+
+describe('a request of an operator to the edge', () => {
+  const target = { method: 'POST', path: '/outbox/ev_1/drop' };
+  const none = new Uint8Array();
+  const headOf = (headers: Readonly<Record<string, string>>) => readRelayHead(new Headers(headers), AT);
+  const sent = headOf(signEdgeRequest(target, AT, keys, nodeCrypto));
+
+  test('is known by the key that signed it, whichever of the keys that is', () => {
+    const both = createRelayKeys([otherKey, KEY], nodeCrypto);
+    expect(verifyEdgeRequest(sent, target, none, both, nodeCrypto)).toBe('0hT8z31w');
+  });
+
+  test.each([
+    ['another path', { ...target, path: '/outbox/ev_2/drop' }, none],
+    ['another method', { ...target, method: 'GET' }, none],
+    ['a body', target, toUtf8('{}')],
+  ])('is refused with %s', (_, other, body) => {
+    expect(codeOf(() => verifyEdgeRequest(sent, other, body, keys, nodeCrypto))).toBe('ERR_SIGNATURE_MISMATCH');
+  });
+
+  test('and one to the relay are never taken for each other, though all else be the same', () => {
+    const relay = { method: 'POST', path: '/relay' };
+    const toEdge = headOf(signEdgeRequest(relay, AT, keys, nodeCrypto));
+    const toRelay = headOf(signRelayRequest(none, AT, keys, nodeCrypto).headers);
+    expect(codeOf(() => verifyRelayRequest(toEdge, none, keys, nodeCrypto))).toBe('ERR_SIGNATURE_MISMATCH');
+    expect(codeOf(() => verifyEdgeRequest(toRelay, relay, none, keys, nodeCrypto))).toBe('ERR_SIGNATURE_MISMATCH');
+    expect(verifyRelayRequest(toRelay, none, keys, nodeCrypto)).toBe('0hT8z31w');
+    expect(verifyEdgeRequest(toEdge, relay, none, keys, nodeCrypto)).toBe('0hT8z31w');
+  });
 });
