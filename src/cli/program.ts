@@ -6,6 +6,7 @@ import { registerBudgets } from './commands/budgets.ts';
 import { registerCheckUrl } from './commands/check-url.ts';
 import { registerDev } from './commands/dev.ts';
 import { registerDoctor } from './commands/doctor.ts';
+import { registerEdge } from './commands/edge.ts';
 import { registerEvents } from './commands/events.ts';
 import { registerKeygen } from './commands/keygen.ts';
 import { registerReviews } from './commands/reviews.ts';
@@ -45,6 +46,7 @@ export async function runCommandLine(
     registerAudit,
     registerSubscriptions,
     registerUsers,
+    registerEdge,
     registerSend,
     registerCheckUrl,
   ];

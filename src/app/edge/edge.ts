@@ -6,8 +6,9 @@ import { createIdentifier } from '../../core/identity.ts';
 import type { KeepAlive } from '../../core/keep-alive.ts';
 import type { Logger } from '../../core/logger.ts';
 import { silentMeter } from '../../core/meter.ts';
+import { createRelayKeys } from '../../core/relay.ts';
 import { openWebFetch } from '../../net/web-fetch.ts';
-import { createEdgeInbox, type ShardStub } from '../../queue/edge/inbox.ts';
+import { createEdgeInbox } from '../../queue/edge/inbox.ts';
 import type { ShardStatus } from '../../queue/edge/shard.ts';
 import { createScrubber } from '../../scrub/scrubber.ts';
 import { createSealer } from '../../scrub/seal.ts';
@@ -18,15 +19,21 @@ import { type App, type AppContext, createRequestIds } from '../../server/http/c
 import { createSourceLimiter } from '../../server/limits/sources.ts';
 import { createChannelTable } from '../channels.ts';
 import { createEdgeLog } from './log.ts';
+import { mountOutbox, type ShardControl } from './outbox.ts';
 import { createPassOn } from './pass-on.ts';
 import { mountEdgeRoutes, sourceOf } from './routes.ts';
+import type { ShardMethods } from './shard-object.ts';
 
 /** What the runtime gives the edge. */
 export interface EdgeRuntime {
   readonly clock: () => number;
   readonly keepAlive: KeepAlive;
   /** The object of a shard. */
-  readonly shard: (name: string) => ShardStub & { status(): Promise<ShardStatus> };
+  readonly shard: (name: string) => {
+    readonly [Name in keyof ShardMethods]: (
+      ...call: Parameters<ShardMethods[Name]>
+    ) => Promise<ReturnType<ShardMethods[Name]>>;
+  };
 }
 
 /** A configuration that is good, with what is made of its keys once. */
@@ -36,7 +43,7 @@ export interface OpenEdge {
   readonly log: Logger;
 }
 
-/** Milliseconds that a shard has to say how it is. */
+/** Milliseconds that a shard has to answer an operator. */
 const STATUS_MS = 2_000;
 /** Bytes of an agent's callback, as at the origin. */
 const CALLBACK_BYTES = 1024 * 1024;
@@ -72,6 +79,12 @@ export function createEdgeApp({ config, scrub, log }: OpenEdge, { clock, keepAli
     Array.from({ length: edge.shards }, (_, n) => `${tenant}/${n}`),
   );
   const statusOf = (name: string): Promise<ShardStatus | null> => inTime(shard(name).status());
+  const controlOf = (name: string): ShardControl => ({
+    status: () => statusOf(name),
+    listParked: (limit) => inTime(shard(name).listParked(limit)),
+    resend: (eventId) => inTime(shard(name).resend(eventId)),
+    drop: (eventId) => inTime(shard(name).drop(eventId)),
+  });
   return createApp({
     inbox: createEdgeInbox({ identifier, shards: edge.shards, containerOf, shardOf: shard }),
     scrub,
@@ -103,9 +116,16 @@ export function createEdgeApp({ config, scrub, log }: OpenEdge, { clock, keepAli
           callers: namesOf(modules.filter(({ callers }) => callers !== undefined)),
           callbackLimits: { maxBytes: CALLBACK_BYTES, timeoutMs: server.bodyTimeout },
         }),
+      (app) =>
+        mountOutbox(app, {
+          keys: createRelayKeys(config.relay.keys ?? [], crypto),
+          shards: new Map(names.map((name) => [name, controlOf(name)])),
+          ...{ failures, sourceOf, newRequestId, crypto, clock, logger: log },
+          bodyTimeoutMs: server.bodyTimeout,
+        }),
     ],
   });
 }
 
-const inTime = (status: Promise<ShardStatus>): Promise<ShardStatus | null> =>
-  Promise.race([status.catch(() => null), new Promise<null>((resolve) => setTimeout(() => resolve(null), STATUS_MS))]);
+const inTime = <T>(answer: Promise<T>): Promise<T | null> =>
+  Promise.race([answer.catch(() => null), new Promise<null>((resolve) => setTimeout(() => resolve(null), STATUS_MS))]);

@@ -79,7 +79,7 @@ export function shardClass(
       await this.shard.alarm();
       const { parked } = this.shard.status();
       if (parked.events > this.parked) {
-        const [latest] = this.shard.listParked(1);
+        const latest = this.shard.listParked(parked.events).at(-1);
         this.logger?.warn({ shard: this.ctx.id.name, parked: parked.events, reason: latest?.reason }, 'shard.parked');
       }
       this.parked = parked.events;

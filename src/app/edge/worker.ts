@@ -60,6 +60,9 @@ export function createEdge(config: unknown = {}, clock: () => number = Date.now)
     const shard = (name: string) => ({
       accept: async (...call: Parameters<ShardMethods['accept']>) => copied(await stub(name).accept(...call)),
       status: async () => copied(await stub(name).status()),
+      listParked: async (limit: number) => copied(await stub(name).listParked(limit)),
+      resend: async (eventId: string) => copied(await stub(name).resend(eventId)),
+      drop: async (eventId: string) => copied(await stub(name).drop(eventId)),
     });
     app = createEdgeApp(edge, { clock, keepAlive: waitUntil, shard });
     return app;

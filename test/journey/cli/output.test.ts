@@ -157,6 +157,19 @@ const lines: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'audit verify': [['FILE'], ['FILE', '--json']],
   'subscriptions list': [[], ['--json']],
   'subscriptions sync': [[], ['--json']],
+  'edge outbox': [
+    ['--url', 'URL'],
+    ['--url', 'URL', '--json'],
+  ],
+  'edge resend': [
+    ['ID', '--url', 'URL'],
+    ['ID', '--url', 'URL', '--json'],
+  ],
+  'edge drop': [
+    ['ID', '--url', 'URL'],
+    ['ID', '--url', 'URL', '--json'],
+  ],
+  'edge check': [[], ['--vars', ALL]],
   'send slack': [['--wait']],
   'send graph': [['--wait']],
   'send gmail': [['--wait']],
@@ -184,7 +197,8 @@ const lines: Readonly<Record<string, readonly (readonly string[])[]>> = {
 describe('every command', () => {
   let api: Awaited<ReturnType<typeof listen>>;
   let folder: string;
-  const keys = { ...freshKeys(), SALLYPORT_JWT_SECRET: JWT_SECRET };
+  const relay = { SALLYPORT_RELAY_KEY: Buffer.alloc(32, 1).toString('base64') };
+  const keys = { ...freshKeys(), ...relay, SALLYPORT_JWT_SECRET: JWT_SECRET };
 
   /** A gate that answers all it is asked with what each command reads, and every text in it is hostile. */
   function answerTo(path: string): unknown {
@@ -193,6 +207,16 @@ describe('every command', () => {
     const runs = [{ outcome: ALL, reply: { text: ALL, state: ALL } }];
     const review = { digest: ALL, text: ALL, destination: { to: ALL }, requester: { id: ALL }, expiresAt: ALL };
     const source = { channel: ALL, name: ALL, state: ALL, expiresAt: ALL, lastEventAt: ALL, code: ALL };
+    if (path === '/outbox') {
+      const [volume, parked] = [
+        { events: 1, bytes: 1 },
+        { event: ALL, reason: ALL, bytes: 1, acceptedAt: ALL, parkedAt: ALL },
+      ];
+      const blocked = { reason: ALL, since: ALL };
+      const shard = { shard: ALL, answered: true, waiting: volume, parked: volume, oldestAt: ALL, blocked };
+      return { keys: [ALL], shards: [shard, { shard: ALL, answered: false }], parked: [{ ...parked, shard: ALL }] };
+    }
+    if (path.startsWith('/outbox/')) return { event: ALL, shard: ALL, outcome: ALL };
     const both = { ...event, ...review, runs, failure: { code: ALL } };
     if (/^\/(events|reviews)\/./.test(path)) return both;
     if (path.startsWith('/users/')) {
@@ -246,7 +270,8 @@ describe('every command', () => {
     return said.join('');
   }
 
-  const filled = (args: readonly string[]) => args.map((arg) => (arg === 'FILE' ? 'file' : arg));
+  const filled = (args: readonly string[]) =>
+    args.map((arg) => (arg === 'FILE' ? 'file' : arg === 'URL' ? api.url : arg));
   const cases = Object.entries(lines).flatMap(([path, forms]) =>
     forms.map((form) => [[...path.split(' '), ...form].join(' ').replace(ALL, '…'), [...path.split(' '), ...form]]),
   ) as [string, string[]][];
