@@ -199,7 +199,12 @@ test('no file is over 400 lines', () => {
 });
 
 /** Commands that talk to a gate's own door, as a vendor or an operator would, and to a local vendor. */
-const visitors = ['src/cli/access.ts', 'src/cli/commands/send.ts', 'src/channels/gmail/sample.node.ts'];
+const visitors = [
+  'src/cli/access.ts',
+  'src/cli/edge-access.ts',
+  'src/cli/commands/send.ts',
+  'src/channels/gmail/sample.node.ts',
+];
 
 test('only `net` makes clients, and nobody else uses the global `fetch`', () => {
   const outside = sources('src').filter((file) => !/^src\/(net|testing)\//.test(file));
