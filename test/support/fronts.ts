@@ -45,7 +45,16 @@ export interface Front {
   records(): Promise<EventRecord[]>;
   /** Of the origin. */
   readonly store: Store;
+  /** Senders that wait for a reply are then passed on to the origin. */
+  readonly isEdge: boolean;
   stop(): Promise<void>;
+}
+
+/** A front whose origin can be away. */
+export interface EdgeFront extends Front {
+  /** The origin answers 503 until it is back. */
+  takeOriginAway(): void;
+  bringOriginBack(): void;
 }
 
 export interface FrontOptions {
@@ -194,7 +203,7 @@ async function recordsOf(store: Store): Promise<EventRecord[]> {
 export const openNodeFront: OpenFront = async (options) => {
   const { app, store, lines, records, stop } = await openOrigin(options);
   return {
-    ...{ store, records, stop },
+    ...{ store, records, stop, isEdge: false },
     request: async (request) => app.request(new Request(request, { headers: withSource(request.headers) })),
     counts: async () => countsOf(lines.splice(0)),
   };
@@ -213,7 +222,7 @@ interface World {
  * The edge before an ingress: the real bundle on workerd, started once for the tests of a file. Fronts are opened one after
  * the other.
  */
-export function edgeFronts(): OpenFront {
+export function edgeFronts(): (options: FrontOptions) => Promise<EdgeFront> {
   let app: App | undefined;
   let world: Promise<World> | undefined;
   let names = 0;
@@ -260,6 +269,7 @@ export function edgeFronts(): OpenFront {
     await of('/test-lines');
     return {
       store: origin.store,
+      isEdge: true,
       request: ask,
       counts: async () => countsOf((await of<string[]>('/test-lines')).map((line) => JSON.parse(line) as Line)),
       async records() {
@@ -271,6 +281,12 @@ export function edgeFronts(): OpenFront {
         await forwarded();
         app = undefined;
         await origin.stop();
+      },
+      takeOriginAway() {
+        app = undefined;
+      },
+      bringOriginBack() {
+        app = origin.app;
       },
     };
   };
