@@ -3,12 +3,14 @@ import { signTeamsOutgoing } from '../../src/testing/teams/signer.ts';
 import { echoWork } from '../support/echo-work.ts';
 import { edgeFronts } from '../support/fronts.ts';
 import { SIGNING_SECRET } from '../support/gate.ts';
+import { BASE64URL, letIn } from '../support/misspellings.ts';
 import { message, postSlack } from '../support/slack.ts';
 import { SECURITY_TOKEN, said } from '../support/teams.ts';
 import { gmailDoor } from './gmail-door.contract.ts';
 import { graphForgeries } from './graph-forgeries.contract.ts';
 import { graphStatus } from './graph-status.contract.ts';
 import { graphVectors } from './graph-vectors.contract.ts';
+import { signatures } from './signatures.contract.ts';
 import { slackStatus } from './slack-status.contract.ts';
 import { slackVectors } from './slack-vectors.contract.ts';
 import { teamsBot } from './teams-bot.contract.ts';
@@ -26,6 +28,7 @@ graphVectors('the edge', openEdgeFront);
 gmailDoor('the edge', openEdgeFront);
 teamsBot('the edge', openEdgeFront);
 teamsOutgoing('the edge', openEdgeFront);
+signatures('the edge', openEdgeFront);
 
 describe('what only the origin can accept', () => {
   const at = 1_900_000_000_000;
@@ -72,4 +75,18 @@ describe('what only the origin can accept', () => {
     expect(await postSlack(front, large, { at, tamper: 'altered' })).toMatchObject({ status: 401 });
     await front.stop();
   });
+});
+
+test('metrics: every character of the bearer token counts', async () => {
+  const token = 'a-token-for-metrics-only';
+  const front = await openEdgeFront({
+    settings: { SLACK_SIGNING_SECRET: SIGNING_SECRET, SALLYPORT_METRICS_TOKEN: token },
+  });
+  const knock = async (text: string) => {
+    const headers = { authorization: `Bearer ${text}` };
+    return (await front.request(new Request('http://gate.test/metrics', { headers }))).status !== 401;
+  };
+  expect(await letIn(token, BASE64URL, knock)).toEqual([]);
+  expect(await knock(token)).toBe(true);
+  await front.stop();
 });

@@ -1,107 +1,26 @@
 import { createHmac } from 'node:crypto';
 import { Hono } from 'hono';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
-import { silentMeter } from '../../src/core/meter.ts';
 import { createMetrics } from '../../src/ops/metrics.ts';
 import { mountOps } from '../../src/server/health/routes.ts';
 import type { App } from '../../src/server/http/context.ts';
 import { signCallback } from '../../src/testing/agents/http-agent-server.ts';
-import { encryptGraphContent, graphDelivery, graphItem, signGraphToken } from '../../src/testing/graph/signer.ts';
-import { signSlackRequest, slackJson } from '../../src/testing/slack/signer.ts';
-import { startBotConnectorServer } from '../../src/testing/teams/bot-connector-server.ts';
-import { signTeamsActivity, signTeamsOutgoing } from '../../src/testing/teams/signer.ts';
-import { createFakeClock } from '../support/clock.ts';
-import { JWT_SECRET, openGate, SIGNING_SECRET } from '../support/gate.ts';
-import { CLIENT_STATE, certificate, type GraphGate, openGraphGate } from '../support/graph-gate.ts';
+import { signatures } from '../contracts/signatures.contract.ts';
+import { openNodeFront } from '../support/fronts.ts';
+import { JWT_SECRET, openGate } from '../support/gate.ts';
 import { AGENT_SECRET, openHttpGate } from '../support/http-agent.ts';
-import { BASE64, BASE64URL, HEX, misspellings } from '../support/misspellings.ts';
-import { message } from '../support/slack.ts';
-import { APP_ID, botKey, openTeamsGate, SECURITY_TOKEN, said } from '../support/teams.ts';
+import { BASE64, BASE64URL, letIn } from '../support/misspellings.ts';
 
-/**
- * Every character of every proof counts. Each test changes them one by one, expects each change to be refused, and that
- * the honest proof is taken in the end, so that nothing else was wrong with the request.
- */
+signatures('Node', openNodeFront);
+
+/** The same for what is no delivery: Node alone has the API, and an agent's callback is verified by it. */
 
 const MANY = 1_000_000;
-
-/** Near misses that were not refused. `knock` resolves with true when it was let in. */
-async function letIn(proof: string, alphabet: string, knock: (proof: string) => Promise<boolean>): Promise<string[]> {
-  const passed: string[] = [];
-  for (const { name, text } of misspellings(proof, alphabet)) if (await knock(text)) passed.push(name);
-  return passed;
-}
 
 const post = async (app: App, url: string, headers: Record<string, string>, body: Uint8Array | string) =>
   (await app.request(url, { method: 'POST', headers, body: typeof body === 'string' ? body : new Uint8Array(body) }))
     .status;
-
-test('Slack: every digit of the signature', async () => {
-  const gate = await openGate({ failuresPerMinute: MANY });
-  onTestFinished(() => gate.stop());
-  const signing = { signingSecret: SIGNING_SECRET, at: Date.now() };
-  const { headers, body } = signSlackRequest(slackJson(message({ text: 'hello' })), signing);
-  const digest = headers['x-slack-signature']?.slice('v0='.length) ?? '';
-  expect(digest).toMatch(/^[0-9a-f]{64}$/);
-  const knock = async (text: string) =>
-    (await post(
-      gate.app,
-      'http://gate.test/hooks/slack/default',
-      { ...headers, 'x-slack-signature': `v0=${text}` },
-      body,
-    )) !== 401;
-  expect(await letIn(digest, HEX, knock)).toEqual([]);
-  expect(await knock(digest)).toBe(true);
-});
-
-describe('Teams', () => {
-  const clock = createFakeClock(Date.now());
-  async function openTeams() {
-    const connector = await startBotConnectorServer({ keys: [botKey] });
-    const gate = await openTeamsGate({ connector, clock: clock.now, failuresPerMinute: MANY });
-    gate.work();
-    onTestFinished(async () => {
-      await gate.stop();
-      await connector.stop();
-    });
-    return gate;
-  }
-  const hello = said({ text: 'hello', at: clock.now() });
-
-  test('every character of an outgoing webhook’s HMAC', async () => {
-    const gate = await openTeams();
-    const request = signTeamsOutgoing(hello, { securityToken: SECURITY_TOKEN, at: clock.now() });
-    const mac = request.headers.authorization?.slice('HMAC '.length) ?? '';
-    expect(mac).toMatch(/^[A-Za-z0-9+/]{43}=$/);
-    const knock = async (text: string) =>
-      (
-        await gate.post(
-          { ...request, headers: { ...request.headers, authorization: `HMAC ${text}` } },
-          '/hooks/teams/acme/outgoing',
-        )
-      ).status !== 401;
-    expect(await letIn(mac, BASE64, knock)).toEqual([]);
-    expect(await knock(mac)).toBe(true);
-  });
-
-  test('every character of the signature of a bot’s token', async () => {
-    const gate = await openTeams();
-    const request = signTeamsActivity(hello, { key: botKey, appId: APP_ID, at: clock.now() });
-    const token = request.headers.authorization ?? '';
-    const signatureAt = token.lastIndexOf('.') + 1;
-    const knock = async (text: string) => {
-      const authorization = `${token.slice(0, signatureAt)}${text}`;
-      const { status } = await gate.post({ ...request, headers: { ...request.headers, authorization } });
-      return status !== 401 && status !== 403;
-    };
-    // 256 bytes: the last character has four bits that count for nothing.
-    const signature = token.slice(signatureAt);
-    expect(signature).toHaveLength(342);
-    expect(await letIn(signature.slice(0, -1), BASE64URL, (text) => knock(`${text}${signature.at(-1)}`))).toEqual([]);
-    expect(await knock(signature)).toBe(true);
-  });
-});
 
 test('callbacks: every character of the signature', async () => {
   const http = await openHttpGate({ react: () => ({ status: 202 }), failuresPerMinute: MANY });
@@ -126,82 +45,6 @@ test('callbacks: every character of the signature', async () => {
     if (other !== signature) expect(await knock(other), other).toBe(false);
   }
   expect(await knock(signature)).toBe(true);
-});
-
-describe('Graph', () => {
-  let counts: string[] = [];
-  async function openGraph(): Promise<GraphGate> {
-    counts = [];
-    const delivery = (_channel: string, outcome: string): void => void counts.push(outcome);
-    const gate = await openGraphGate({ meter: { ...silentMeter, delivery }, failuresPerMinute: MANY });
-    onTestFinished(() => gate.stop());
-    return gate;
-  }
-  /** Graph is answered 202 whatever it sends, so what was counted tells whether it was let in. */
-  async function isAccepted(gate: GraphGate, item: object, rest = '', tokens?: readonly string[]): Promise<boolean> {
-    counts = [];
-    await gate.post(rest, graphDelivery([item], tokens));
-    expect(counts).toHaveLength(1);
-    return counts[0] === 'accepted';
-  }
-  let written = 0;
-  const itemOf = (gate: GraphGate, overrides: object = {}) => {
-    written += 1;
-    const resource = `users('a')/messages('${written}')`;
-    return { ...graphItem({ tenantId: gate.graph.tenantId, clientState: CLIENT_STATE, resource }), ...overrides };
-  };
-
-  test('every character of the signature of encrypted data', async () => {
-    const gate = await openGraph();
-    const { key, tenantId, clientId } = gate.graph;
-    const token = signGraphToken({ key, tenantId, clientId, at: gate.clock.now() });
-    const content = encryptGraphContent({ id: '1' }, certificate.publicKey, certificate.id);
-    const knock = (dataSignature: string) =>
-      isAccepted(gate, itemOf(gate, { encryptedContent: { ...content, dataSignature } }), '', [token]);
-    expect(content.dataSignature).toMatch(/^[A-Za-z0-9+/]{43}=$/);
-    expect(await letIn(content.dataSignature, BASE64, knock)).toEqual([]);
-    expect(await knock(content.dataSignature)).toBe(true);
-  });
-
-  test('every character of the signature of a validation token', async () => {
-    const gate = await openGraph();
-    const { key, tenantId, clientId } = gate.graph;
-    const token = signGraphToken({ key, tenantId, clientId, at: gate.clock.now() });
-    const signatureAt = token.lastIndexOf('.') + 1;
-    const encryptedContent = encryptGraphContent({ id: '1' }, certificate.publicKey, certificate.id);
-    const knock = (signature: string) =>
-      isAccepted(gate, itemOf(gate, { encryptedContent }), '', [`${token.slice(0, signatureAt)}${signature}`]);
-    const signature = token.slice(signatureAt);
-    expect(await letIn(signature.slice(0, -1), BASE64URL, (text) => knock(`${text}${signature.at(-1)}`))).toEqual([]);
-    expect(await knock(signature)).toBe(true);
-  });
-
-  test('every character of a client state: of a hand-made one, and of one of ours', async () => {
-    const gate = await openGraph();
-    expect(
-      await letIn(CLIENT_STATE, BASE64URL, (clientState) => isAccepted(gate, itemOf(gate, { clientState }))),
-    ).toEqual([]);
-    expect(await isAccepted(gate, itemOf(gate))).toBe(true);
-
-    const nonce = gate.states.nonceOf('default', 'users/a@example.com/messages', 'created');
-    const ours = gate.states.stateOf('default', nonce);
-    const knock = (clientState: string) => isAccepted(gate, itemOf(gate, { clientState }), `/${nonce}`);
-    expect(await letIn(ours, BASE64URL, knock)).toEqual([]);
-    expect(await knock(ours)).toBe(true);
-  });
-
-  test('every character of the nonce in the URL', async () => {
-    const gate = await openGraph();
-    const nonce = gate.states.nonceOf('default', 'users/a@example.com/messages', 'created');
-    const clientState = gate.states.stateOf('default', nonce);
-    const knock = async (text: string) => {
-      counts = [];
-      await gate.post(`/${text}`, graphDelivery([itemOf(gate, { clientState })]));
-      return counts.includes('accepted');
-    };
-    expect(await letIn(nonce, BASE64URL, knock)).toEqual([]);
-    expect(await knock(nonce)).toBe(true);
-  });
 });
 
 test('the API: every character of a token, whatever part of it', async () => {

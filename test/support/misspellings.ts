@@ -3,7 +3,7 @@ export const HEX = '0123456789abcdef';
 export const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 export const BASE64URL = `${BASE64.slice(0, -2)}-_`;
 
-export interface Misspelling {
+interface Misspelling {
   readonly name: string;
   readonly text: string;
 }
@@ -15,7 +15,7 @@ export interface Misspelling {
  * In base64 the last character before the padding may hold bits that count for nothing, so it is changed by four places:
  * the bytes differ and the spelling stays canonical, as far as 32 bytes go.
  */
-export function misspellings(text: string, alphabet: string): Misspelling[] {
+function misspellings(text: string, alphabet: string): Misspelling[] {
   const isLetter = (char: string): boolean => alphabet.includes(char);
   const last = [...text].findLastIndex(isLetter);
   const changed = (from: number, to: number): string =>
@@ -42,4 +42,23 @@ export function misspellings(text: string, alphabet: string): Misspelling[] {
     { name: 'written twice', text: `${text}${text}` },
     { name: 'nothing', text: '' },
   ];
+}
+
+/** At once, so that a front behind a socket is not waited for one by one. */
+const AT_ONCE = 16;
+
+/** Near misses that were not refused. `knock` resolves with true when it was let in. */
+export async function letIn(
+  proof: string,
+  alphabet: string,
+  knock: (proof: string) => Promise<boolean>,
+): Promise<string[]> {
+  const passed: string[] = [];
+  const misses = misspellings(proof, alphabet);
+  while (misses.length > 0) {
+    const tried = misses.splice(0, AT_ONCE);
+    const answers = await Promise.all(tried.map(({ text }) => knock(text)));
+    passed.push(...tried.filter((_, at) => answers[at]).map(({ name }) => name));
+  }
+  return passed;
 }
