@@ -1,10 +1,14 @@
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import {
   createRelayKeys,
   type RelayAnswer,
   type RelayBatch,
+  type RelayKeys,
+  type RelayOutcome,
   relayHeader,
   signRelayAnswer,
 } from '../../src/core/relay.ts';
@@ -81,38 +85,61 @@ describe('the origin of the edge is away', () => {
     expect(violations(history, world.slack)).toEqual([]);
   });
 
-  test('an impostor in its place gets nothing deleted, with no signature and with one of another key', async () => {
-    const history = await deliver(4, 2);
-    const otherKeys = createRelayKeys([new Uint8Array(32).fill(1)], nodeCrypto);
-    let asked = 0;
-    let signature: 'none' | 'of another key' = 'none';
-    const impostor = createServer(async (request, response) => {
+  /** A server in the place of the origin. */
+  async function answer(answers: { outcome: RelayOutcome; keys: RelayKeys | null; asked: number }) {
+    const server = createServer(async (request, response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
       const batch = JSON.parse(Buffer.concat(chunks).toString('utf8')) as RelayBatch;
-      const answer: RelayAnswer = { v: 1, results: resultsFor(batch, () => 'accepted') };
-      const body = JSON.stringify(answer);
+      const relayAnswer: RelayAnswer = { v: 1, results: resultsFor(batch, () => answers.outcome) };
+      const body = JSON.stringify(relayAnswer);
       const nonce = String(request.headers[relayHeader.nonce]);
-      const signed = signRelayAnswer({ nonce, status: 200, body }, otherKeys, nodeCrypto);
-      const headers = signature === 'none' ? {} : { [relayHeader.signature]: signed };
-      response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(body);
-      asked += 1;
+      const { keys } = answers;
+      const signature = keys && {
+        [relayHeader.signature]: signRelayAnswer({ nonce, status: 200, body }, keys, nodeCrypto),
+      };
+      response.writeHead(200, { 'content-type': 'application/json', ...signature }).end(body);
+      answers.asked += 1;
     });
-    impostor.listen(world.originPort, '127.0.0.1');
-    try {
-      await until('the impostor has answered without a signature', () => asked > 0);
-      await until('the edge says so', blocked('unproven'));
-      signature = 'of another key';
-      asked = 0;
-      await until('the impostor has signed an answer', () => asked > 0);
-      const metrics = await world.metrics();
-      expect(metrics.get('sallyport_outbox_blocked{reason="unproven"}')).toBeGreaterThan(0);
-      expect(metrics.get('sallyport_outbox_events')).toBeGreaterThanOrEqual(history.length);
-      expect(metrics.get('sallyport_outbox_parked')).toBe(0);
-    } finally {
-      impostor.closeAllConnections();
-      await new Promise((resolve) => impostor.close(resolve));
-    }
+    await new Promise<void>((resolve) => server.listen(world.originPort, '127.0.0.1', resolve));
+    return async (): Promise<void> => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    };
+  }
+
+  test('the log names the shard of a rejected event, also when only its alarm has started the object', async () => {
+    await deliver(1, 1);
+    await world.edge.kill();
+    const keys = createRelayKeys([Buffer.from(world.relayKey, 'base64')], nodeCrypto);
+    const stop = await answer({ outcome: 'rejected', keys, asked: 0 });
+    onTestFinished(stop);
+    await world.edge.restart();
+    const log = join(world.folder, `edge-${world.edge.port}.log`);
+    const parked = async (): Promise<string | undefined> =>
+      (await readFile(log, 'utf8')).split('\n').find((line) => line.includes('shard.parked'));
+    await until('the event is parked', async () => (await parked()) !== undefined);
+    expect(JSON.parse((await parked()) ?? '')).toMatchObject({
+      shard: expect.stringMatching(/^default\/[0-7]$/),
+      parked: 1,
+    });
+  });
+
+  test('an impostor in its place gets nothing deleted, with no signature and with one of another key', async () => {
+    const history = await deliver(4, 2);
+    const answers: Parameters<typeof answer>[0] = { outcome: 'accepted', keys: null, asked: 0 };
+    const stop = await answer(answers);
+    onTestFinished(stop);
+    await until('the impostor has answered without a signature', () => answers.asked > 0);
+    await until('the edge says so', blocked('unproven'));
+    answers.keys = createRelayKeys([new Uint8Array(32).fill(1)], nodeCrypto);
+    answers.asked = 0;
+    await until('the impostor has signed an answer', () => answers.asked > 0);
+    const metrics = await world.metrics();
+    expect(metrics.get('sallyport_outbox_blocked{reason="unproven"}')).toBeGreaterThan(0);
+    expect(metrics.get('sallyport_outbox_events')).toBeGreaterThanOrEqual(history.length);
+    expect(metrics.get('sallyport_outbox_parked')).toBe(0);
+    await stop();
     await world.startOrigin();
     await answeredOnce(history);
   });

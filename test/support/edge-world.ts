@@ -31,15 +31,11 @@ export interface EdgeWorld {
 }
 
 export interface EdgeWorldOptions {
-  /** More settings of the edge. */
-  readonly settings?: Readonly<Record<string, string>>;
-  /** More settings of the origin. */
-  readonly environment?: Readonly<Record<string, string>>;
   /** Of the edge (`EdgeProcessOptions`). */
   readonly around?: string;
 }
 
-export async function startEdgeWorld(options: EdgeWorldOptions = {}): Promise<EdgeWorld> {
+export async function startEdgeWorld({ around }: EdgeWorldOptions = {}): Promise<EdgeWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-edge-'));
   const [slack, originPort] = await Promise.all([startSlackServer(), freePort()]);
   const { SLACK_SIGNING_SECRET, SLACK_BOT_TOKEN, ...keys } = freshKeys();
@@ -50,7 +46,6 @@ export async function startEdgeWorld(options: EdgeWorldOptions = {}): Promise<Ed
     ...shared,
     SALLYPORT_RELAY_URL: `http://127.0.0.1:${originPort}/relay`,
     SALLYPORT_METRICS_TOKEN: token,
-    ...options.settings,
   };
   const environment = {
     ...shared,
@@ -58,9 +53,7 @@ export async function startEdgeWorld(options: EdgeWorldOptions = {}): Promise<Ed
     SALLYPORT_DATA_DIR: join(folder, 'data'),
     SLACK_API_URL: slack.url,
     SALLYPORT_JWT_SECRET: 'a-secret-of-at-least-thirty-two-bytes',
-    ...options.environment,
   };
-  const { around } = options;
   const edge = await startEdgeProcess({ settings, folder, ...(around !== undefined && { around }) });
   let origin: RoleProcess | undefined;
 

@@ -33,6 +33,8 @@ export function shardClass(
   return class EdgeShard extends DurableObject implements ShardMethods {
     shard: Shard | undefined;
     logger: Logger | undefined;
+    /** For the log. The runtime knows it only of an object that a call has started, not of one that its alarm has. */
+    name: string | undefined;
     parked = 0;
 
     constructor(context: DurableObjectState, bindings: object) {
@@ -43,7 +45,7 @@ export function shardClass(
         if (settings === null) return;
         const { relayUrl, relayKeys, logger } = settings;
         const { storage } = context;
-        const report = (error: unknown): void => logger.error({ shard: context.id.name, error }, 'shard.failed');
+        const report = (error: unknown): void => logger.error({ shard: this.name, error }, 'shard.failed');
         this.logger = logger;
         this.shard = createShard({
           sql: sqlOf(storage),
@@ -57,7 +59,9 @@ export function shardClass(
           alarmAt: await storage.getAlarm(),
           report,
         });
-        this.parked = this.shard.status().parked.events;
+        const { shard, parked } = this.shard.status();
+        this.name = shard ?? context.id.name;
+        this.parked = parked.events;
       });
     }
 
@@ -80,7 +84,7 @@ export function shardClass(
       const { parked } = this.shard.status();
       if (parked.events > this.parked) {
         const latest = this.shard.listParked(parked.events).at(-1);
-        this.logger?.warn({ shard: this.ctx.id.name, parked: parked.events, reason: latest?.reason }, 'shard.parked');
+        this.logger?.warn({ shard: this.name, parked: parked.events, reason: latest?.reason }, 'shard.parked');
       }
       this.parked = parked.events;
     }

@@ -54,6 +54,8 @@ export interface Settled {
 }
 
 export interface ShardStats {
+  /** The shard's name; null before its first event. */
+  readonly shard: string | null;
   readonly waiting: Volume;
   readonly parked: Volume;
   /** Epoch ms of the earliest acceptance among what waits. */
@@ -259,9 +261,10 @@ export function createShardStore({ sql, clock, crypto, limits = defaultShardLimi
     recall: () => readMeta(sql, FORWARDING),
     remember: (state) => (state === undefined ? deleteMeta(sql, FORWARDING) : writeMeta(sql, FORWARDING, state)),
     stats() {
-      const { outbox, counts } = read();
+      const { outbox, counts, identity } = read();
       const { waiting, parked } = outbox;
-      return { waiting, parked, oldestAt: outbox.oldestAt(), counts, full, databaseBytes: sql.databaseBytes() };
+      const shard = identity?.shard ?? null;
+      return { shard, waiting, parked, oldestAt: outbox.oldestAt(), counts, full, databaseBytes: sql.databaseBytes() };
     },
     listParked: (limit) => read().outbox.listParked(limit),
     resend: (eventId) => write((current) => current.outbox.unpark(eventId, nextSeq(current))),
