@@ -15,6 +15,7 @@ const sources = [
   'package.json',
   'tsconfig.json',
   'tsconfig.types.json',
+  'wrangler.toml',
 ];
 
 interface Finished {
@@ -24,7 +25,10 @@ interface Finished {
 
 function run(command: string, args: readonly string[], folder: string): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const offline = { npm_config_offline: 'true', npm_config_update_notifier: 'false' };
+    const offline = {
+      ...{ npm_config_offline: 'true', npm_config_update_notifier: 'false' },
+      ...{ WRANGLER_SEND_METRICS: 'false', CI: 'true' },
+    };
     const env = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...offline };
     const child = spawn(command, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 });
     let output = '';
@@ -159,7 +163,7 @@ test.each(resolutions)(
   },
 );
 
-test.each(['sallyport', 'sallyport/testing'])(
+test.each(['sallyport', 'sallyport/edge', 'sallyport/testing'])(
   'the declarations of %s alone are whole, with no package besides',
   async (entry) => {
     const text = `import * as all from '${entry}';\nexport const names: string[] = Object.keys(all);\n`;
@@ -177,7 +181,9 @@ test('the declarations import only packages that are installed with the package'
     readonly dependencies: Readonly<Record<string, string>>;
   };
   const names = (await readdir(types, { recursive: true })).filter((name) => name.endsWith('.d.ts'));
-  expect(names).toEqual(expect.arrayContaining(['index.d.ts', join('testing', 'index.d.ts')]));
+  expect(names).toEqual(
+    expect.arrayContaining(['index.d.ts', join('testing', 'index.d.ts'), join('app', 'edge', 'worker.d.ts')]),
+  );
   const imported = new Set<string>();
   for (const name of names) {
     const text = (await readFile(join(types, name), 'utf8')).replace(/\/\*[\s\S]*?\*\//g, '');
@@ -187,6 +193,44 @@ test('the declarations import only packages that are installed with the package'
     }
   }
   expect([...imported].filter((name) => manifest.dependencies[name] === undefined)).toEqual([]);
+});
+
+const WORKER = `
+import { createEdge } from 'sallyport/edge';
+
+const { fetch, EdgeShard } = createEdge({ tenants: { acme: { slack: { signingSecrets: ['a-signing-secret'] } } } });
+
+export { EdgeShard };
+export default { fetch };
+`;
+
+test.each(resolutions)(
+  'a Worker of a project is checked against the declarations: module %s, resolution %s',
+  async (...how) => {
+    expect(await check('worker.ts', WORKER, how)).toEqual({ code: 0, output: '' });
+    const wrong = WORKER.replace('EdgeShard } =', 'EdgeShards } =').replace(
+      'export { EdgeShard }',
+      'export { EdgeShards }',
+    );
+    expect(await check('wrong-worker.ts', wrong, how)).toMatchObject({ code: 1 });
+  },
+);
+
+test('wrangler bundles a Worker of a project with the configuration of the package', async () => {
+  const given = await readFile(join(project, 'node_modules', 'sallyport', 'wrangler.toml'), 'utf8');
+  // The two changes of docs/edge.md.
+  const own = given.replace('main = "dist/edge.js"', 'main = "worker.ts"').replace('no_bundle = true\n', '');
+  expect(own.length).toBeLessThan(given.length - 10);
+  await writeFile(join(project, 'worker.ts'), WORKER);
+  await writeFile(join(project, 'wrangler.toml'), own);
+  const wrangler = join(root, 'node_modules', 'wrangler', 'bin', 'wrangler.js');
+  const args = [wrangler, 'deploy', '--dry-run', '--outdir', 'bundled'];
+  const output = await succeed(process.execPath, args, project);
+  expect(output).toContain('env.SHARDS (EdgeShard)');
+  const text = await readFile(join(project, 'bundled', 'worker.js'), 'utf8');
+  expect(text).toContain('sallyport-relay-request.v1');
+  const imported = [...text.matchAll(/^import .* from ['"]([^'"]+)['"]/gm)].map(([, from]) => from);
+  expect([...new Set(imported)]).toEqual(['cloudflare:workers']);
 });
 
 test('the installed command runs, and loads a configuration that imports the library', async () => {
@@ -201,7 +245,9 @@ test('the installed command runs, and loads a configuration that imports the lib
 
 test('the package holds the command, the bundle and the declarations, and no sources', async () => {
   const installed = join(project, 'node_modules', 'sallyport');
-  expect((await readdir(installed)).sort()).toEqual(['LICENSE', 'README.md', 'bin', 'dist', 'package.json']);
+  expect((await readdir(installed)).sort()).toEqual([
+    ...['LICENSE', 'README.md', 'bin', 'dist', 'package.json', 'wrangler.toml'],
+  ]);
   const files = await readdir(join(installed, 'dist'), { recursive: true });
   expect(files.filter((name) => /(?<!\.d)\.ts$/.test(name))).toEqual([]);
 });
