@@ -12,7 +12,7 @@ import type { InboundEvent } from './event.ts';
 export const RELAY_PATH = '/relay';
 
 /** Of the header and of `v` in bodies. */
-export const RELAY_VERSION = 1;
+const RELAY_VERSION = 1;
 
 /** Events of a batch. */
 export const MAX_RELAY_EVENTS = 100;
@@ -79,7 +79,7 @@ export const relayOutcomes = {
 export type RelayOutcome = keyof typeof relayOutcomes;
 
 /** Why an event was rejected. `secret_in_id`: a string by which it is routed holds a secret. */
-export const relayReasons = ['malformed', 'foreign_tenant', 'channel_unconfigured', 'secret_in_id'] as const;
+const relayReasons = ['malformed', 'foreign_tenant', 'channel_unconfigured', 'secret_in_id'] as const;
 export type RelayReason = (typeof relayReasons)[number];
 
 /** What became of one event. Results stand in the order of the batch's events, one for each. */

@@ -29,19 +29,6 @@ export const identifier = createIdentifier(nodeCrypto, KEY);
 export const scrub = createScrubber({ crypto: nodeCrypto, key: KEY });
 export const sealer = createSealer(nodeCrypto, [KEY]);
 
-/** Counts `outcome reason` of each item, as the metric does. */
-export function createCounter(): { readonly meter: Meter; readonly counts: Map<string, number> } {
-  const counts = new Map<string, number>();
-  const meter: Meter = {
-    ...silentMeter,
-    delivery: (_, outcome, reason) => {
-      const label = `${outcome} ${reason}`.trim();
-      counts.set(label, (counts.get(label) ?? 0) + 1);
-    },
-  };
-  return { meter, counts };
-}
-
 export interface GmailDoorOptions {
   readonly store: Store;
   readonly jwksUrl: string;
@@ -73,7 +60,7 @@ export function openGmailDoor(options: GmailDoorOptions): App {
     awaitResult: store.jobs.awaitResult,
     scrub,
     sealer,
-    meter: options.meter ?? createCounter().meter,
+    meter: options.meter ?? silentMeter,
     channelNames,
     channel: (name, tenant, rest) => (name === 'gmail' && tenant === 'acme' && rest.length === 0 ? channel : null),
     tally: () => {},

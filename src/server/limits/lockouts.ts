@@ -35,7 +35,7 @@ export function createLockouts(limits: Pick<Limits, 'lockedFor' | 'fail'>, clock
   const untold = new Map<string, Untold>();
   let second = 0;
   let written = 0;
-  let flushing: ReturnType<typeof setTimeout> | undefined;
+  let isFlushing = false;
 
   /** The failures of a key that still count; the store is told of them now. */
   function takeUntold(key: string): Untold | undefined {
@@ -48,7 +48,7 @@ export function createLockouts(limits: Pick<Limits, 'lockedFor' | 'fail'>, clock
     const before = takeUntold(key);
     if (untold.size >= MAX_KEYS) forgetFirst(untold);
     untold.set(key, { rule, times: (before?.times ?? 0) + times, since: Math.min(before?.since ?? since, since) });
-    flushing ??= later(() => void flush(), FLUSH_MS);
+    flushLater();
   }
 
   function note(key: string, waitMs: number): void {
@@ -56,6 +56,12 @@ export function createLockouts(limits: Pick<Limits, 'lockedFor' | 'fail'>, clock
     locked.delete(key);
     if (locked.size >= MAX_KEYS) forgetFirst(locked);
     locked.set(key, clock() + waitMs);
+  }
+
+  function flushLater(): void {
+    if (isFlushing) return;
+    isFlushing = true;
+    later(() => void flush(), FLUSH_MS);
   }
 
   async function flush(): Promise<void> {
@@ -71,7 +77,8 @@ export function createLockouts(limits: Pick<Limits, 'lockedFor' | 'fail'>, clock
       );
     };
     await Promise.all(busiest.map(tell));
-    flushing = untold.size > 0 ? later(() => void flush(), FLUSH_MS) : undefined;
+    isFlushing = false;
+    if (untold.size > 0) flushLater();
   }
 
   /** Whether one more failure may be written at once. */
