@@ -43,9 +43,9 @@ export default defineConfig({
         include: [`test/${name}/**/*.test.ts`],
         isolate: name !== 'unit',
         env: name === 'unit' ? memoryFolder() : {},
-        // Tests wait more than they compute, so two cores take three of them. Those of faults run after all others, two at
-        // a time: a busier machine only makes them noisy.
-        maxWorkers: name === 'faults' ? 2 : 3,
+        // Tests wait more than they compute, so two cores take three of them. Those of faults run after all others, which
+        // would only make them noisy.
+        maxWorkers: 3,
         sequence: { groupOrder: name === 'faults' ? 1 : 0 },
       },
     })),

@@ -23,10 +23,10 @@ export const edgeSchema = z
       description: `where the objects are made: ${locations.join(', ')}`,
       default: 'near the first delivery',
     }),
-    jurisdiction: setting(z.enum(['eu', 'fedramp']).optional(), {
+    jurisdiction: setting(z.enum(['eu', 'us', 'fedramp']).optional(), {
       env: 'SALLYPORT_EDGE_JURISDICTION',
       description:
-        'keeps the objects in `eu` or `fedramp`; it is part of their names, so set it before the first deployment',
+        'keeps the objects in `eu`, `us` or `fedramp`; it is part of their names, so set it before the first deployment',
       default: 'none',
     }),
     passOnOver: setting(bytes.prefault('256KiB'), {

@@ -53,7 +53,7 @@ test.each([
   ['SALLYPORT_EDGE_SHARDS', '0'],
   ['SALLYPORT_EDGE_SHARDS', '65'],
   ['SALLYPORT_EDGE_LOCATION', 'moon'],
-  ['SALLYPORT_EDGE_JURISDICTION', 'us'],
+  ['SALLYPORT_EDGE_JURISDICTION', 'moon'],
   ['SLACK_SIGNING_SECRET', 'short-one'],
 ])('%s=%s is refused without its value', (name, value) => {
   const problems = problemsOf({}, { ...sound, [name]: value });
