@@ -16,7 +16,7 @@ import { slackVectors } from './slack-vectors.contract.ts';
 import { teamsBot } from './teams-bot.contract.ts';
 import { teamsOutgoing } from './teams-outgoing.contract.ts';
 
-/** The suites of the front door on the Workers runtime; on Node they run beside the cases that only Node has. */
+/** The suites of the front door on the Workers runtime; on Node they run beside the cases that only Node has, which docs/edge.md lists. */
 
 const openEdgeFront = edgeFronts();
 

@@ -49,7 +49,8 @@ export function gmailDoor(name: string, openFront: OpenFront): void {
           GMAIL_PUSH_SUBSCRIPTION: SUBSCRIPTION,
           GMAIL_MAILBOXES: MAILBOX,
           GOOGLE_JWKS_URL: keys.jwksUrl,
-          SALLYPORT_BODY_LIMIT: '64KiB',
+          // The runtime reads 64 KiB of a body that nothing asked for before it resets the connection.
+          SALLYPORT_BODY_LIMIT: '16KiB',
           ...settings,
         },
       });
@@ -283,7 +284,7 @@ export function gmailDoor(name: string, openFront: OpenFront): void {
           'rejected token_malformed',
         ],
         ['no token and no JSON', () => ({ headers: {}, body: Buffer.from('x') }), 'rejected token_missing'],
-        ['no token and too much', () => ({ headers: {}, body: Buffer.alloc(100_000) }), 'rejected token_missing'],
+        ['no token and too much', () => ({ headers: {}, body: Buffer.alloc(20_000) }), 'rejected token_missing'],
       ])('401 to %s', async (_, request, reason) => {
         expect((await deliver(request())).status).toBe(401);
         expect(await front.counts()).toEqual([reason]);
@@ -318,7 +319,7 @@ export function gmailDoor(name: string, openFront: OpenFront): void {
           () => pushAt(now(), { historyId: '0x1f', historyIdAs: 'text' }),
           'quarantined bad_data',
         ],
-        ['a body over the limit', () => raw(JSON.stringify(officialPush).padEnd(70_000)), 'rejected body_too_large'],
+        ['a body over the limit', () => raw(JSON.stringify(officialPush).padEnd(20_000)), 'rejected body_too_large'],
       ])('204 to %s with a good token, and counted: sending it again would help nobody', async (_, request, reason) => {
         const { status } = await deliver(request());
         expect(status).toBe(204);

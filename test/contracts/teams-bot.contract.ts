@@ -22,7 +22,8 @@ export function teamsBot(name: string, openFront: OpenFront): void {
         settings: {
           TEAMS_APP_ID: APP_ID,
           TEAMS_OPENID_URL: connector.keys.openidUrl,
-          SALLYPORT_BODY_LIMIT: '256KiB',
+          // The runtime reads 64 KiB of a body that nothing asked for before it resets the connection.
+          SALLYPORT_BODY_LIMIT: '16KiB',
           ...settings,
         },
       });
@@ -106,7 +107,7 @@ export function teamsBot(name: string, openFront: OpenFront): void {
         ],
         [
           'a body over the limit',
-          signed({ ...hello, text: 'x'.repeat(256 * 1024) }, { at }),
+          signed({ ...hello, text: 'x'.repeat(16 * 1024) }, { at }),
           '413 rejected body_too_large',
         ],
         ['a text that is a list', signed({ ...hello, text: ['x'] }, { at }), '202 ignored unprocessable'],
@@ -119,7 +120,7 @@ export function teamsBot(name: string, openFront: OpenFront): void {
       });
 
       it('a body over the limit without a token is 403: its sender is not known, and it is not read', async () => {
-        const request = { ...signed({ ...hello, text: 'x'.repeat(256 * 1024) }, { at }), headers: {} };
+        const request = { ...signed({ ...hello, text: 'x'.repeat(16 * 1024) }, { at }), headers: {} };
         expect(await fate(request)).toBe('403 rejected token_missing');
       });
 

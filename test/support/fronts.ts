@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -110,6 +111,9 @@ function countsOf(lines: readonly Line[]): string[] {
     });
 }
 
+/** In memory where that is possible: a suite opens a hundred stores, and opening one on a disk waits for it several times. */
+const FOLDERS = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 interface Origin {
   readonly app: App;
   readonly store: Store;
@@ -123,7 +127,7 @@ async function openOrigin({ settings, clock = Date.now, work }: FrontOptions): P
   const loaded = loadConfig(undefined, { ...common, ...settings }, 'ingress');
   if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
   const { config } = loaded;
-  const folder = await mkdtemp(join(tmpdir(), 'sallyport-front-'));
+  const folder = await mkdtemp(join(FOLDERS, 'sallyport-front-'));
   const identifier = createIdentifier(crypto, config.keys.id ?? new Uint8Array());
   const store = await openEmbeddedStore({
     path: join(folder, 'store.db'),
