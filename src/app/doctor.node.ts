@@ -5,13 +5,12 @@ import type { Config } from '../config/schema.ts';
 import { nodeCrypto as crypto } from '../core/crypto/crypto.node.ts';
 import { createIdentifier } from '../core/identity.ts';
 import { createRelayKeys } from '../core/relay.ts';
-import { type Clients, createClients } from '../net/clients.ts';
+import { type Clients, createClients, vendorFetch } from '../net/clients.ts';
 import { isReachable } from '../ops/probes.ts';
 import { linkWarnings } from '../queue/redis/client/url.ts';
 import { examineTls } from '../server/http/tls.node.ts';
 import { configuredChannels } from './channels.ts';
 import { modelExaminations } from './model.node.ts';
-import { vendorFetch } from './open-channels.node.ts';
 import { redisWarnings, storeIsDurable, untrustedProxies } from './store.node.ts';
 
 /** What `sallyport doctor` looks at, one entry a line. */

@@ -3,6 +3,7 @@ import { namesOf } from '../channels/registry.ts';
 import { readMarkdown } from '../channels/shared/markdown/read.ts';
 import type { Config } from '../config/schema.ts';
 import { createRelayKeys } from '../core/relay.ts';
+import { vendorFetch } from '../net/clients.ts';
 import { createRelayAttempts } from '../queue/records/relay-attempts.ts';
 import { createUntrustedProxies } from '../queue/records/untrusted-proxies.ts';
 import { mountOpenApi } from '../server/api/openapi.ts';
@@ -25,7 +26,6 @@ import { httpEndpoints } from '../workers/agents/http/settings.ts';
 import { openApiGuard, openTokenRefused } from './api-tokens.ts';
 import { createChannelTable, createIsDelivered } from './channels.ts';
 import { controlRoutes } from './control.node.ts';
-import { vendorFetch } from './open-channels.node.ts';
 import { relevanceOf } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
 

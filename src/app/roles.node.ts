@@ -12,10 +12,9 @@ import type { ChannelName } from '../core/event.ts';
 import { trimEndOf } from '../core/text/cap.ts';
 import { loadClient } from '../net/clients.ts';
 import { runUntilSignal } from './lifecycle.node.ts';
-import { loadHalves } from './open-channels.node.ts';
 import { openRuntime, type Runtime } from './runtime.node.ts';
 import { redisWarnings } from './store.node.ts';
-import type { WorkerHandle } from './worker.node.ts';
+import type { LoadedHalves, WorkerHandle } from './worker.node.ts';
 
 /** The production roles. Each loads only its own half: an ingress never loads BullMQ or a vendor SDK. */
 export const roles: Roles = {
@@ -94,6 +93,20 @@ export async function loadWorker(runtime: Runtime): Promise<() => WorkerHandle> 
     runtime.config.agent.llm.baseUrl === undefined ? null : import('../workers/agents/assistant/ask-model.ts'),
   ]);
   return () => startWorker(runtime, halves);
+}
+
+/** Loads the Node halves of the channels that any tenant sets, and their vendors' libraries. */
+export async function loadHalves({ config, plugs }: Pick<Runtime, 'config' | 'plugs'>): Promise<LoadedHalves> {
+  const isSet = (name: ChannelName): boolean =>
+    Object.values(config.tenants).some((tenant) => Reflect.get(tenant, name));
+  const loading = Object.entries(plugs.halves)
+    .filter(([name]) => isSet(name))
+    .map(async ([name, load]) => {
+      const half = await load();
+      await half.load?.();
+      return [name, half] as const;
+    });
+  return new Map(await Promise.all(loading));
 }
 
 /**

@@ -1,9 +1,11 @@
 import { appendFile } from 'node:fs/promises';
-import type { ParsedEvent } from '../channels/channel.ts';
+import type { KeeperTask, ParsedEvent, ReadContext, Reader, Replier } from '../channels/channel.ts';
+import type { NodeHalf } from '../channels/module.node.ts';
 import type { Checkpoint } from '../core/audit/checkpoint.ts';
 import { signerOf } from '../core/crypto/ed25519.node.ts';
 import { SallyportError } from '../core/errors.ts';
-import type { InboundEvent } from '../core/event.ts';
+import type { ChannelName, InboundEvent } from '../core/event.ts';
+import { vendorFetch } from '../net/clients.ts';
 import type { GuardedFetch } from '../net/guarded-fetch.ts';
 import { startCheckpoints } from '../ops/checkpoints.ts';
 import { startWorkerBeat } from '../ops/worker-beat.ts';
@@ -16,8 +18,8 @@ import { createRunBudget, type OpenBudget, type Spending, watchKills } from '../
 import { startKeeper } from '../workers/keeper/keeper.ts';
 import { run } from '../workers/run.ts';
 import { openAgents } from './agents.node.ts';
+import { configuredChannels } from './channels.ts';
 import { pricesOf } from './model.node.ts';
-import { type LoadedHalves, openChannels } from './open-channels.node.ts';
 import { configuredPolicy, reviewing } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
 
@@ -151,5 +153,63 @@ function postTo(url: string, fetch: GuardedFetch): (checkpoint: Checkpoint, sign
     const headers = { 'content-type': 'application/json' };
     const { status } = await fetch(url, { method: 'POST', headers, body: JSON.stringify(checkpoint), signal });
     if (status < 200 || status > 299) throw new SallyportError('ERR_OUTBOUND_FAILED', 'the checkpoint was not taken');
+  };
+}
+
+/** For channels without credentials: the run keeps its reply, which is recorded as not posted. */
+const unsent: Replier = {
+  send: async () => ({ kind: 'unsent' }),
+  find: async () => 'absent',
+};
+
+/** What workers do for the tenants' channels, each opened once. */
+interface OpenChannels {
+  /** What reads a channel's events before the agent does; null where a delivery holds all there is to know. */
+  readonly reader: (tenant: string, channel: ChannelName) => Reader | null;
+  readonly replier: (tenant: string, channel: ChannelName) => Replier;
+  readonly tasks: readonly KeeperTask[];
+}
+
+/** The Node halves that a process may need, by name. */
+export type LoadedHalves = ReadonlyMap<ChannelName, NodeHalf>;
+
+/**
+ * Opens every channel that a tenant sets. `accept` takes what the keeper finds at a vendor.
+ * @throws SallyportError ERR_CONFIG_INVALID
+ */
+export function openChannels(
+  { config, plugs, crypto, identifier, clients, scrub, sealer, store, log: logger }: Runtime,
+  halves: LoadedHalves,
+  accept: ReadContext['accept'],
+): OpenChannels {
+  const { records, lease } = store;
+  const readers = new Map<string, Reader>();
+  const repliers = new Map<string, Replier>();
+  const tasks: KeeperTask[] = [];
+  const common = { crypto, identifier, openFetch: vendorFetch(clients), clock: Date.now };
+  for (const { tenant, module, settings, deps } of configuredChannels(config, common, plugs.modules)) {
+    const half = halves.get(module.name);
+    if (half === undefined) throw new SallyportError('ERR_CONFIG_INVALID', `${module.name}: has no half for workers`);
+    const opened = half.open(settings, {
+      ...deps,
+      publicUrl: config.server.publicUrl,
+      replyTimeoutMs: config.worker.replyTimeout,
+      records,
+      acquire: lease.acquire,
+      accept,
+      scrub,
+      sealer,
+      logger,
+    });
+    const key = `${module.name}/${tenant}`;
+    if (opened.reader !== undefined) readers.set(key, opened.reader);
+    if (opened.task !== undefined) tasks.push(opened.task);
+    const { timing } = module;
+    repliers.set(key, opened.replier ?? { ...unsent, ...(timing && { timing }) });
+  }
+  return {
+    reader: (tenant, channel) => readers.get(`${channel}/${tenant}`) ?? null,
+    replier: (tenant, channel) => repliers.get(`${channel}/${tenant}`) ?? unsent,
+    tasks,
   };
 }

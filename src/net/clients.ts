@@ -37,6 +37,12 @@ export interface Clients {
   close(graceMs: number): Promise<void>;
 }
 
+/** The process's clients in the form in which channels open them. */
+export const vendorFetch =
+  (clients: Clients) =>
+  (urls: readonly string[], limits?: ClientLimits): WatchableFetch =>
+    clients.open('vendor', urls, limits).fetch;
+
 /**
  * Bytes of an answer. Of a model: with all its reasoning; vendors' longest are a tenth of it. Of a guardrail: a reply it
  * changed, with room for escapes.
