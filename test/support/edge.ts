@@ -57,8 +57,13 @@ export async function startEdge({
   const url = (await miniflare.ready).href.replace(/\/$/, '');
   const request = async ({ url: href, method, headers, body }: Request): Promise<Response> => {
     const { pathname, search } = new URL(href);
-    // A port of its own: what the runtime's own client does to a request is not what a sender's does.
-    return fetch(url + pathname + search, { method, headers, body, duplex: 'half', redirect: 'manual' } as RequestInit);
+    // A connection of its own: workerd ends one whose body it has not read, and the next request on it would fail.
+    const own = new Headers(headers);
+    own.set('connection', 'close');
+    return fetch(url + pathname + search, {
+      ...{ method, headers: own, body, redirect: 'manual' },
+      duplex: 'half',
+    } as RequestInit);
   };
   return {
     url,
