@@ -1,5 +1,6 @@
 import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
+import { Agent, fetch as fetchOver } from 'undici';
 import { edgeBundle } from '../../scripts/bundle.js';
 
 export interface EdgeOptions {
@@ -57,13 +58,17 @@ export async function startEdge({
   const url = (await miniflare.ready).href.replace(/\/$/, '');
   const request = async ({ url: href, method, headers, body }: Request): Promise<Response> => {
     const { pathname, search } = new URL(href);
-    // A connection of its own: workerd ends one whose body it has not read, and the next request on it would fail.
-    const own = new Headers(headers);
-    own.set('connection', 'close');
-    return fetch(url + pathname + search, {
-      ...{ method, headers: own, body, redirect: 'manual' },
-      duplex: 'half',
-    } as RequestInit);
+    // Sockets of its own: workerd ends a connection whose body it has not read, and the next request on it would fail.
+    const dispatcher = new Agent();
+    try {
+      const init = { method, headers: [...headers], body, redirect: 'manual', duplex: 'half', dispatcher };
+      const answer = await fetchOver(url + pathname + search, init as Parameters<typeof fetchOver>[1]);
+      const bytes = await answer.arrayBuffer();
+      const { status } = answer;
+      return new Response(bytes.byteLength > 0 ? bytes : null, { status, headers: [...answer.headers] });
+    } finally {
+      await dispatcher.destroy();
+    }
   };
   return {
     url,
