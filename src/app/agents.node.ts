@@ -144,7 +144,7 @@ function openToolboxes({
   metrics,
   log: logger,
 }: Runtime): ReturnType<typeof createToolboxes> {
-  // It reaches nothing private: where tools go is chosen by whoever talks to the model.
+  // Public hosts only: the text that a model reads decides which addresses its tools call.
   const { fetch } = clients.openTool();
   const allowed = new Map(
     Object.entries(config.tenants).map(([tenant, { tools }]) => [tenant, tools === undefined ? null : new Set(tools)]),

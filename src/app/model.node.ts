@@ -35,7 +35,7 @@ const missing = (setting: string): SallyportError =>
 export const pricesOf = ({ prices, agent: { llm } }: Config): PriceOf =>
   createPrices({ ...prices, ...defined({ baseUrl: llm.baseUrl }) });
 
-/** Names of models that agents would call and nobody knows the price of: they are never called. */
+/** Names of models of agents that have no known price. They are never called. */
 export async function unpricedModels(config: Config): Promise<string[]> {
   const own = config.agents.filter(({ instructions }) => instructions !== undefined);
   const used = [config.agent.llm.model, ...own.map(({ model }) => model)].filter((model) => model !== undefined);
@@ -44,7 +44,7 @@ export async function unpricedModels(config: Config): Promise<string[]> {
   return models.filter((_, i) => prices[i] === null);
 }
 
-/** The configured endpoint, for looking at it; null when there is none. */
+/** The configured endpoint, for checks; null without one. */
 function endpointOf({ agent: { llm } }: Config, clients: Clients): ModelEndpoint | null {
   const { baseUrl, apiKey, timeout } = llm;
   if (baseUrl === undefined) return null;
@@ -67,5 +67,5 @@ async function modelsAreWell(config: Config, endpoint: ModelEndpoint): Promise<s
   const answers = await examineModel(endpoint);
   const [unpriced] = await unpricedModels(config);
   if (unpriced === undefined) return `${answers}, prices are known`;
-  throw new Error(`LLM_PRICE_INPUT, LLM_PRICE_OUTPUT: nobody knows what ${unpriced} costs, so it is never called`);
+  throw new Error(`LLM_PRICE_INPUT, LLM_PRICE_OUTPUT: the price of ${unpriced} is unknown, so it is never called`);
 }

@@ -21,8 +21,8 @@ export function agentChoice({ agent, agents, tenants }: Config): Choice<Candidat
 }
 
 /**
- * Whether anybody answers an event, for the ingress: what nobody answers is ignored before it is claimed. Undefined when
- * somebody answers every event, so that nothing is asked. What cannot be decided is left to the worker, which says why.
+ * Whether an agent answers an event, for the ingress: an event without one is ignored before it is claimed. Undefined when
+ * an agent answers every event. What the ingress cannot decide is left to the worker, which logs the reason.
  */
 export function relevanceOf(
   config: Config,
@@ -45,7 +45,7 @@ export function relevanceOf(
   };
 }
 
-/** A tenant nobody configured may use nothing. */
+/** The budget of a tenant that is not configured: nothing. */
 const nothing: BudgetPolicy = { onExhausted: 'park', limits: { tenant: { usdMicros: { day: 0 }, runs: { day: 0 } } } };
 
 /** What the configuration allows a tenant. */

@@ -60,7 +60,7 @@ export function openConfig(file: unknown, bindings: object): OpenEdge | { readon
 
 /**
  * The gate's front on Workers: proof, relevance, identity, scrub and seal are the origin's own code, and the inbox is the
- * tenants' shards. What nobody answers is the origin's to say, as it knows the agents.
+ * tenants' shards. Only the origin knows the agents, so it decides which events no agent answers.
  */
 export function createEdgeApp({ config, scrub, log }: OpenEdge, { clock, keepAlive, shard }: EdgeRuntime): App {
   const { keys, edge, server, metricsToken } = config;

@@ -81,9 +81,17 @@ export function shardClass(
       // An alarm that fails six times is dropped, and nothing would be forwarded any more.
       if (this.shard === undefined) return this.ctx.storage.setAlarm(Date.now() + RECHECK_MS);
       await this.shard.alarm();
-      const { parked } = this.shard.status();
+      try {
+        this.tellParked(this.shard);
+      } catch (error) {
+        this.logger?.error({ shard: this.name, error }, 'shard.failed');
+      }
+    }
+
+    private tellParked(shard: Shard): void {
+      const { parked } = shard.status();
       if (parked.events > this.parked) {
-        const latest = this.shard.listParked(parked.events).at(-1);
+        const latest = shard.listParked(parked.events).at(-1);
         this.logger?.warn({ shard: this.name, parked: parked.events, reason: latest?.reason }, 'shard.parked');
       }
       this.parked = parked.events;
