@@ -75,7 +75,7 @@ test('an endpoint for models is looked at, its key and the price of its model to
   const prices = { LLM_PRICE_INPUT: '1', LLM_PRICE_OUTPUT: '2' };
   expect(await lineOf(prices)).toBe('ok    model: the endpoint answers, prices are known');
   expect(await lineOf({})).toBe(
-    'FAIL  model: LLM_PRICE_INPUT, LLM_PRICE_OUTPUT: nobody knows what unheard-of costs, so it is never called',
+    'FAIL  model: LLM_PRICE_INPUT, LLM_PRICE_OUTPUT: the price of unheard-of is unknown, so it is never called',
   );
   expect(await lineOf({ ...prices, LLM_API_KEY: 'sk-wrong' })).toBe(
     'FAIL  model: LLM_API_KEY: the endpoint does not accept it',
