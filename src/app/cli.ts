@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { errorLine } from '../cli/error-line.ts';
 import { EXIT } from '../cli/io.ts';
 import { runCommandLine } from '../cli/program.ts';
-import { roles } from './roles.node.ts';
 
 const write = (stream: NodeJS.WriteStream, ending: string) => (text: string) => {
   stream.write(text + ending);
@@ -35,7 +34,7 @@ const code = await runCommandLine(
     print: write(process.stdout, '\n'),
     complain: write(process.stderr, '\n'),
   },
-  roles,
+  async () => (await import('./roles.node.ts')).roles,
   manifest.version,
 );
 // Pipes may still hold what was written (on macOS they do).

@@ -1,6 +1,6 @@
 import type { Check } from '../channels/module.node.ts';
 import { plugs } from '../channels/registry.node.ts';
-import type { Examine } from '../cli/commands/doctor.ts';
+import type { Examine } from '../cli/commands/serve.ts';
 import type { Config } from '../config/schema.ts';
 import { nodeCrypto as crypto } from '../core/crypto/crypto.node.ts';
 import { createIdentifier } from '../core/identity.ts';

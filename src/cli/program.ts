@@ -1,29 +1,44 @@
 import { Command, CommanderError } from 'commander';
 import * as z from 'zod';
 import { codeOf } from '../core/errors.ts';
-import { registerAudit } from './commands/audit.ts';
-import { registerBudgets } from './commands/budgets.ts';
-import { registerCheckUrl } from './commands/check-url.ts';
-import { registerDev } from './commands/dev.ts';
-import { registerDoctor } from './commands/doctor.ts';
-import { registerEdge } from './commands/edge.ts';
-import { registerEvents } from './commands/events.ts';
-import { registerKeygen } from './commands/keygen.ts';
-import { registerReviews } from './commands/reviews.ts';
-import { registerScrub } from './commands/scrub.ts';
-import { registerSend } from './commands/send.ts';
-import { type Roles, registerServe } from './commands/serve.ts';
-import { registerSubscriptions } from './commands/subscriptions.ts';
-import { registerToken } from './commands/token.ts';
-import { registerUsers } from './commands/users.ts';
+import type { Roles } from './commands/serve.ts';
 import { errorLine, oneLine } from './error-line.ts';
 import { EXIT, Exit, escapingIo, type Io } from './io.ts';
 
-/** Runs one command line. Resolves with the exit code; never throws. `args` is without node and script. */
+/** Adds a command, or several, to the program. Roles are loaded when one is started. */
+type Register = (program: Command, io: Io, roles: () => Promise<Roles>) => void;
+
+const serve = async (): Promise<Register> => (await import('./commands/serve.ts')).registerServe;
+
+/** Every command in the order of `--help`. A command that is named first is loaded without the others. */
+const commands: Readonly<Record<string, () => Promise<Register>>> = {
+  dev: async () => (await import('./commands/dev.ts')).registerDev,
+  ingress: serve,
+  worker: serve,
+  all: serve,
+  doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
+  keygen: async () => (await import('./commands/keygen.ts')).registerKeygen,
+  token: async () => (await import('./commands/token.ts')).registerToken,
+  events: async () => (await import('./commands/events.ts')).registerEvents,
+  scrub: async () => (await import('./commands/scrub.ts')).registerScrub,
+  budgets: async () => (await import('./commands/budgets.ts')).registerBudgets,
+  reviews: async () => (await import('./commands/reviews.ts')).registerReviews,
+  audit: async () => (await import('./commands/audit.ts')).registerAudit,
+  subscriptions: async () => (await import('./commands/subscriptions.ts')).registerSubscriptions,
+  users: async () => (await import('./commands/users.ts')).registerUsers,
+  edge: async () => (await import('./commands/edge.ts')).registerEdge,
+  send: async () => (await import('./commands/send.ts')).registerSend,
+  'check-url': async () => (await import('./commands/check-url.ts')).registerCheckUrl,
+};
+
+/**
+ * Runs one command line. Resolves with the exit code; never throws. `args` is without node and script; `roles` loads what
+ * runs the production roles.
+ */
 export async function runCommandLine(
   args: readonly string[],
   outside: Io,
-  roles: Roles,
+  roles: () => Promise<Roles>,
   version: string,
 ): Promise<number> {
   const io = escapingIo(outside);
@@ -36,24 +51,10 @@ export async function runCommandLine(
       // Bad usage is one line; --help is one call away.
       writeErr: (text) => io.complain(text.trim().split('\n')[0] ?? ''),
     });
-  const registrars = [
-    registerKeygen,
-    registerToken,
-    registerEvents,
-    registerScrub,
-    registerBudgets,
-    registerReviews,
-    registerAudit,
-    registerSubscriptions,
-    registerUsers,
-    registerEdge,
-    registerSend,
-    registerCheckUrl,
-  ];
-  registerDev(program, io, roles);
-  registerServe(program, io, roles);
-  registerDoctor(program, io, roles.examine);
-  for (const register of registrars) register(program, io);
+  const [name = ''] = args;
+  const named = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const loading = named === undefined ? new Set(Object.values(commands)) : [named];
+  for (const register of await Promise.all([...loading].map((load) => load()))) register(program, io, roles);
   for (const command of program.commands) inherit(command, program);
   if (args.length === 0) {
     io.print(program.helpInformation());

@@ -6,7 +6,7 @@ import type { Io } from '../io.ts';
 import { loadSettings } from '../settings.ts';
 import type { Roles } from './serve.ts';
 
-export function registerDev(program: Command, io: Io, roles: Roles): void {
+export function registerDev(program: Command, io: Io, roles: () => Promise<Roles>): void {
   program
     .command('dev')
     .description('ingress and worker in one process on the embedded store; makes missing secrets once')
@@ -17,7 +17,7 @@ export function registerDev(program: Command, io: Io, roles: Roles): void {
       const defaults = { ...settings, ...secrets, ...vendors.settings };
       try {
         const given = await loadSettings(io, 'dev', defaults);
-        await roles.dev(given, io, devKeys(given.config, secrets));
+        await (await roles()).dev(given, io, devKeys(given.config, secrets));
       } finally {
         await vendors.close();
       }

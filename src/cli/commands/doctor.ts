@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import type { Check } from '../../channels/module.node.ts';
 import { unknownSettings } from '../../config/environment.ts';
 import type { Config } from '../../config/schema.ts';
 import { nodeCrypto } from '../../core/crypto/crypto.node.ts';
@@ -8,10 +7,9 @@ import { readDevSecrets } from '../dev/secrets.ts';
 import { callEdge, outboxShape } from '../edge-access.ts';
 import { EXIT, Exit, type Io, inLine } from '../io.ts';
 import { loadSettings } from '../settings.ts';
+import type { Roles } from './serve.ts';
 
-export type Examine = (config: Config) => Promise<readonly Check[]> | readonly Check[];
-
-export function registerDoctor(program: Command, io: Io, examine: () => Promise<Examine>): void {
+export function registerDoctor(program: Command, io: Io, roles: () => Promise<Roles>): void {
   program
     .command('doctor')
     .description('check configuration, store, clock, credentials and public URL; exit 1 on any failure')
@@ -23,7 +21,7 @@ export function registerDoctor(program: Command, io: Io, examine: () => Promise<
         io.print(inLine(`WARN  ${name}: is not a setting, and ignored`));
       for (const name of withoutEffect) io.print(inLine(`WARN  ${name}: has no effect with the other settings`));
       let failures = 0;
-      const checks = [...(await (await examine())(config))];
+      const checks = [...(await (await (await roles()).examine())(config))];
       if (edge !== undefined) checks.push({ name: 'edge', run: () => edgeKeys(io, edge, config) });
       for (const { name, run } of checks) {
         try {

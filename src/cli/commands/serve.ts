@@ -1,11 +1,14 @@
 import type { Command } from 'commander';
+import type { Check } from '../../channels/module.node.ts';
+import type { Config } from '../../config/schema.ts';
 import type { DevKeys } from '../dev/secrets.ts';
 import type { Io } from '../io.ts';
 import { loadSettings, type Settings } from '../settings.ts';
-import type { Examine } from './doctor.ts';
 
-/** Starts a role and resolves when it has stopped in order. Loaded only when asked for. */
+/** Starts a role and resolves when it has stopped in order. */
 export type StartRole = (settings: Settings, io: Io) => Promise<void>;
+/** The doctor's checks of a configuration. */
+export type Examine = (config: Config) => Promise<readonly Check[]> | readonly Check[];
 export interface Roles {
   readonly ingress: StartRole;
   readonly worker: StartRole;
@@ -22,11 +25,14 @@ const descriptions = {
   all: 'ingress and worker in one process',
 } as const;
 
-export function registerServe(program: Command, io: Io, roles: Roles): void {
+export function registerServe(program: Command, io: Io, roles: () => Promise<Roles>): void {
   for (const role of ['ingress', 'worker', 'all'] as const) {
     program
       .command(role)
       .description(`${descriptions[role]} (production role; settings from the environment or sallyport.config)`)
-      .action(async () => roles[role](await loadSettings(io, role), io));
+      .action(async () => {
+        const settings = await loadSettings(io, role);
+        await (await roles())[role](settings, io);
+      });
   }
 }

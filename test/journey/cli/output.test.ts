@@ -266,7 +266,7 @@ describe('every command', () => {
       { name: ALL, run: () => Promise.reject(new Error(`${ALL}\nok    forged`)) },
     ];
     const roles = { ingress: started, worker: started, all: started, dev: started, examine };
-    await runCommandLine(args, io, roles, ALL);
+    await runCommandLine(args, io, async () => roles, ALL);
     return said.join('');
   }
 

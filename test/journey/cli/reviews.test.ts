@@ -89,7 +89,7 @@ test.each([
   input.write(`${answer}\n`);
   const never = () => Promise.reject(new Error('no role is started here'));
   const roles = { ingress: never, worker: never, all: never, dev: never, examine: never };
-  expect(await runCommandLine(['reviews', 'approve', id], io, roles, '0')).toBe(code);
+  expect(await runCommandLine(['reviews', 'approve', id], io, async () => roles, '0')).toBe(code);
   expect(said[0]).toContain(`echo: asked ${answer}`.trim());
   expect(said[1]).toBe('Send this? [y/N]');
   expect(JSON.parse((await reviews('show', id, '--json')).out).state).toBe(state);

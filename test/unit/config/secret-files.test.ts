@@ -49,7 +49,7 @@ async function start(environment: Record<string, string>): Promise<Started> {
       print: () => {},
       complain: (text) => complaints.push(text),
     },
-    { all } as unknown as Roles,
+    async () => ({ all }) as unknown as Roles,
     '0.0.0',
   );
   const problems = complaints.join('\n').split('\n').slice(1);
