@@ -4,7 +4,7 @@ import { createKeys } from '../../src/queue/redis/shards.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { PATIENCE_MS, sleep } from '../support/clock.ts';
 import { createEventMaker, deliveredAgain } from '../support/events.ts';
-import { describeRedis, type RedisClusterServers, startRedisCluster } from '../support/redis.ts';
+import { describeRedis, type RedisServers, startRedisCluster } from '../support/redis.ts';
 import { consumeInto, createTestStores, type TestStores } from '../support/redis-store.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
@@ -18,7 +18,7 @@ async function mastersSeenBy(admin: Redis): Promise<number[]> {
 }
 
 describeRedis('Redis Cluster', () => {
-  let cluster: RedisClusterServers;
+  let cluster: RedisServers;
   let stores: TestStores;
   let store: Store;
   beforeAll(async () => {
@@ -84,7 +84,7 @@ describeRedis('Redis Cluster', () => {
 });
 
 /** Nodes that announce a proxy, so that clients reach them through it alone. */
-async function behindProxies({ nodes }: RedisClusterServers): Promise<TcpProxy[]> {
+async function behindProxies({ nodes }: RedisServers): Promise<TcpProxy[]> {
   const proxies = await Promise.all(nodes.map(({ port }) => startTcpProxy(port)));
   const admins = nodes.map(({ port }) => new Redis(port));
   await Promise.all(admins.map((admin, at) => admin.config('SET', 'cluster-announce-port', String(proxies[at]?.port))));
@@ -100,7 +100,7 @@ async function behindProxies({ nodes }: RedisClusterServers): Promise<TcpProxy[]
 }
 
 describeRedis('Redis Cluster whose connections die without ending', () => {
-  let cluster: RedisClusterServers;
+  let cluster: RedisServers;
   let proxies: TcpProxy[];
   let stores: TestStores;
   beforeEach(async () => {
