@@ -209,7 +209,7 @@ const startTable = markdown(
   ],
 );
 
-const { metafile, outputFiles } = await build({ ...edgeBundle, write: false, sourcemap: false, metafile: true });
+const { metafile, outputFiles } = await build({ ...edgeBundle, write: false, metafile: true });
 const text = outputFiles?.[0]?.contents ?? new Uint8Array();
 const parts = new Map<string, number>();
 for (const { inputs } of Object.values(metafile?.outputs ?? {})) {

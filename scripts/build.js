@@ -1,7 +1,8 @@
 // Bundles src/ into dist/: what `sallyport` runs.
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
-import { bundle, edgeBundle } from './bundle.js';
+import { bundle, edgeBundle, gmailBundle } from './bundle.js';
+import { bundledPackages, licenceTexts } from './bundled.js';
 
 const dist = new URL('../dist/', import.meta.url);
 
@@ -9,5 +10,8 @@ const dist = new URL('../dist/', import.meta.url);
 for (const name of await readdir(dist).catch(() => [])) {
   if (name !== 'types') await rm(new URL(name, dist), { recursive: true, force: true });
 }
-await build(bundle);
-await build(edgeBundle);
+const metafiles = [];
+for (const options of [gmailBundle, bundle, edgeBundle]) {
+  metafiles.push((await build({ ...options, metafile: true })).metafile);
+}
+await writeFile(new URL('THIRD-PARTY-LICENSES.txt', dist), await licenceTexts(await bundledPackages(metafiles)));

@@ -19,7 +19,10 @@ async function restart() {
 let restarting = Promise.resolve();
 const watching = await context({
   ...bundle,
+  sourcemap: 'linked',
+  sourcesContent: false,
   plugins: [
+    ...bundle.plugins,
     {
       name: 'restart',
       setup(build) {

@@ -17,7 +17,7 @@ describe('the bundle of the edge', () => {
   let text: string;
   let metafile: Metafile;
   beforeAll(async () => {
-    const result = await build({ ...edgeBundle, write: false, sourcemap: false, metafile: true });
+    const result = await build({ ...edgeBundle, write: false, metafile: true });
     text = result.outputFiles?.[0]?.text ?? '';
     metafile = result.metafile as Metafile;
   });

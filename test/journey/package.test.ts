@@ -1,17 +1,25 @@
 import { spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { generateKeyPairSync } from 'node:crypto';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { edgeBundle, gmailBundle } from '../../scripts/bundle.js';
+import { bundledPackages } from '../../scripts/bundled.js';
 
 const root = join(import.meta.dirname, '..', '..');
 /** What a clone has that packing reads. */
 const sources = [
   'bin',
+  'docs',
   'scripts',
   'src',
+  'ARCHITECTURE.md',
+  'CHANGELOG.md',
   'LICENSE',
   'README.md',
+  'SECURITY.md',
   'package.json',
   'tsconfig.json',
   'tsconfig.types.json',
@@ -49,6 +57,7 @@ async function succeed(command: string, args: readonly string[], folder: string)
 }
 
 let folder: string;
+let tarball: string;
 /** A project that has installed the tarball and its dependencies, and nothing else. */
 let project: string;
 
@@ -58,12 +67,11 @@ async function pack(): Promise<string> {
   for (const name of sources) await cp(join(root, name), join(clone, name), { recursive: true });
   await symlink(join(root, 'node_modules'), join(clone, 'node_modules'));
   await succeed('npm', ['pack', '--pack-destination', folder], clone);
-  const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz'));
-  return join(folder, tarball ?? 'no tarball');
+  return join(folder, (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? 'no tarball');
 }
 
 /** Installs without a network: what a registry would deliver is in the checkout's own node_modules. */
-async function install(tarball: string): Promise<void> {
+async function install(): Promise<void> {
   const installed = join(project, 'node_modules', 'sallyport');
   await mkdir(installed, { recursive: true });
   await succeed('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1'], folder);
@@ -83,7 +91,8 @@ beforeAll(async () => {
   project = join(folder, 'project');
   await mkdir(project);
   await writeFile(join(project, 'package.json'), '{ "type": "module" }');
-  await install(await pack());
+  tarball = await pack();
+  await install();
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -243,11 +252,71 @@ test('the installed command runs, and loads a configuration that imports the lib
   expect(token).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
 });
 
-test('the package holds the command, the bundle and the declarations, and no sources', async () => {
+test('Google’s client for Gmail works without the package that it is of', async () => {
+  const path = join(folder, 'service.json');
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  await writeFile(
+    path,
+    JSON.stringify({
+      type: 'service_account',
+      client_email: 'reader@project.iam.gserviceaccount.com',
+      private_key: privateKey.export({ format: 'pem', type: 'pkcs8' }),
+    }),
+  );
+  const seen: string[] = [];
+  const google: typeof fetch = async (input, init) => {
+    const { url, headers } = new Request(input, { ...init, body: null });
+    seen.push(`${url} ${headers.get('authorization')}`);
+    return Response.json(url.endsWith('/token') ? { access_token: 'a-token', expires_in: 3600 } : { historyId: '42' });
+  };
+  const file = join(project, 'node_modules', 'sallyport', 'dist', 'googleapis-gmail.js');
+  const { auth, gmail } = (await import(file)) as typeof import('googleapis/build/src/apis/gmail/index.js');
+  const scopes = ['https://www.googleapis.com/auth/gmail.modify'];
+  const transporterOptions = { fetchImplementation: google };
+  const client = await new auth.GoogleAuth({
+    keyFile: path,
+    scopes,
+    clientOptions: { transporterOptions },
+  }).getClient();
+  const options = { version: 'v1', auth: client, fetchImplementation: google };
+  const { data } = await gmail(options as Parameters<typeof gmail>[0]).users.getProfile({ userId: 'me' });
+  expect(data).toEqual({ historyId: '42' });
+  expect(seen.at(-1)).toBe('https://gmail.googleapis.com/gmail/v1/users/me/profile Bearer a-token');
+});
+
+/** What `npm pack` may put in, of the folders that hold files of names we do not choose one by one. */
+const CONTENTS = [
+  /^(?:LICENSE|(?:ARCHITECTURE|CHANGELOG|README|SECURITY)\.md|package\.json|wrangler\.toml)$/,
+  /^bin\/sallyport\.js$/,
+  /^dist\/(?:cli|edge|googleapis-gmail|index|testing|THIRD-PARTY-LICENSES)\.(?:js|txt)$/,
+  /^dist\/[\w.-]+-[0-9A-Z]{8}\.js$/,
+  /^dist\/types\/(?:[\w.-]+\/)*[\w.-]+\.d\.ts$/,
+  /^docs\/(?:decisions\/)?[\w-]+\.md$/,
+];
+
+/** Bytes of the tarball. */
+const MOST = 1_000_000;
+
+test('the package holds the command, the bundle, the declarations and the guides, and nothing else', async () => {
   const installed = join(project, 'node_modules', 'sallyport');
-  expect((await readdir(installed)).sort()).toEqual([
-    ...['LICENSE', 'README.md', 'bin', 'dist', 'package.json', 'wrangler.toml'],
-  ]);
-  const files = await readdir(join(installed, 'dist'), { recursive: true });
-  expect(files.filter((name) => /(?<!\.d)\.ts$/.test(name))).toEqual([]);
+  const files = (await readdir(installed, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(installed, join(entry.parentPath, entry.name)));
+  expect(files.filter((name) => !CONTENTS.some((pattern) => pattern.test(name)))).toEqual([]);
+  const unused = CONTENTS.filter((pattern) => !files.some((name) => pattern.test(name)));
+  expect(unused).toEqual([]);
+  expect((await stat(tarball)).size).toBeLessThan(MOST);
+});
+
+test('the licence of every package in the bundles is in the package', async () => {
+  const text = await readFile(join(project, 'node_modules', 'sallyport', 'dist', 'THIRD-PARTY-LICENSES.txt'), 'utf8');
+  const options = { write: false, metafile: true, absWorkingDir: root } as const;
+  const results = await Promise.all([gmailBundle, edgeBundle].map((bundle) => build({ ...bundle, ...options })));
+  const packages = await bundledPackages(results.flatMap(({ metafile }) => metafile ?? []));
+  expect(packages.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['googleapis', 'google-auth-library', 'zod']),
+  );
+  const names = packages.map(({ name, version, license }) => `\n${name} ${version} (${license})\n`);
+  expect(names.filter((name) => !text.includes(name))).toEqual([]);
+  expect(text).toContain('Apache License\n');
 });

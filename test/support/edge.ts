@@ -31,7 +31,6 @@ async function bundleOf(entry: string): Promise<string> {
     ...edgeBundle,
     entryPoints: [entry],
     write: false,
-    sourcemap: false,
   });
   return outputFiles?.[0]?.text ?? '';
 }
