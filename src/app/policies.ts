@@ -1,12 +1,12 @@
 import type { ChannelModule } from '../channels/module.ts';
 import type { Config } from '../config/schema.ts';
 import type { InboundEvent } from '../core/event.ts';
+import type { Identifier } from '../core/identity.ts';
 import type { ReviewPolicy } from '../core/review.ts';
 import { type Candidate, type Choice, choose } from '../workers/agents/definition.ts';
 import { builtInOf } from '../workers/agents/settings.ts';
 import type { BudgetPolicy } from '../workers/budget/budget.ts';
 import type { ReviewDeps } from '../workers/review/hold-reply.ts';
-import type { Runtime } from './runtime.node.ts';
 
 /** Who may answer, as the configuration lists them; the built-in agent is the last resort. */
 export function agentChoice({ agent, agents, tenants }: Config): Choice<Candidate> {
@@ -66,7 +66,13 @@ export const configuredReview =
     tenants[tenant]?.review ?? nobody;
 
 /** What holding a reply takes. */
-export const reviewing = ({ config, identifier }: Runtime): Pick<ReviewDeps, 'identifier' | 'reviewPolicy'> => ({
+export const reviewing = ({
+  config,
+  identifier,
+}: {
+  readonly config: Config;
+  readonly identifier: Identifier;
+}): Pick<ReviewDeps, 'identifier' | 'reviewPolicy'> => ({
   identifier,
   reviewPolicy: configuredReview(config),
 });

@@ -1,14 +1,16 @@
+import { readFile } from 'node:fs/promises';
 import type { Plugs } from '../channels/module.node.ts';
 import { plugs as allPlugs } from '../channels/registry.node.ts';
+import { namesOf } from '../channels/registry.ts';
 import type { Config } from '../config/schema.ts';
 import type { RecordAudit } from '../core/audit/entry.ts';
 import { nodeCrypto as crypto } from '../core/crypto/crypto.node.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
 import { SallyportError } from '../core/errors.ts';
 import { createIdentifier, type Identifier } from '../core/identity.ts';
-import type { Logger } from '../core/logger.ts';
 import { type Clients, createClients } from '../net/clients.ts';
 import { createAudit } from '../ops/audit.ts';
+import { budgetFigures } from '../ops/budget-figures.ts';
 import { recordConfiguration } from '../ops/configuration-changes.ts';
 import { createLog, type Log } from '../ops/log.ts';
 import { createMetrics, type Metrics } from '../ops/metrics.ts';
@@ -16,7 +18,8 @@ import { operatorChecks } from '../ops/probes.ts';
 import { type Check, type ReadyMonitor, watchReadiness } from '../ops/ready.ts';
 import { type RefusalTallies, startRefusalTallies } from '../ops/refusal-tallies.ts';
 import { probeSubscriptions, sourceFigures } from '../ops/subscriptions.ts';
-import { probeWorkers } from '../ops/worker-beat.ts';
+import { probeWorkers, workerFigures } from '../ops/worker-beat.ts';
+import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
 import type { Store } from '../queue/store.ts';
 import { createLogScrubber, createVouch } from '../scrub/log-scrub.ts';
 import type { Scrub } from '../scrub/scrub.ts';
@@ -25,6 +28,7 @@ import { createSealer, type Sealer } from '../scrub/seal.ts';
 import { openTls, type Tls } from '../server/http/tls.node.ts';
 import { settingDigests } from './configuration.node.ts';
 import { modelCheck } from './model.node.ts';
+import { configuredPolicy } from './policies.ts';
 import { guardStore, openStore } from './store.node.ts';
 
 /** What every role is made of. */
@@ -64,8 +68,21 @@ export async function openRuntime(
   const { scrub, log } = openLog(config, crypto, id, isPretty);
   const identifier = createIdentifier(crypto, id);
   const tls = config.server.tls === undefined ? null : await openTls(config.server.tls, { logger: log });
-  const opened = await openStore(config, identifier, log);
-  const audit = openAudit(opened, scrub, log);
+  const metrics = createMetrics({
+    figures: {
+      stats: () => store.jobs.stats(),
+      parked: () => store.jobs.parked(),
+      workers: () => workerFigures(kept),
+      budgets: () => budgetFigures({ ...spending, tenants: kept.tenants, ledger: store.ledger }),
+      sources: () => sourceFigures({ ...kept, silentAfterMs: config.keeper.silentAfter }),
+    },
+    about: { role, version: await ownVersion() },
+    hasCheckpoints: role !== 'ingress' && config.audit.checkpoints !== undefined,
+    clock: Date.now,
+  });
+  const { meter } = metrics;
+  const opened = await openStore(config, identifier, log, meter.storeFailed);
+  const audit = createAudit({ store: opened.audit, scrub, clock: Date.now, logger: log, meter });
   const kept = { records: opened.records, tenants: Object.keys(config.tenants), clock: Date.now };
   const refusals = startRefusalTallies({ ...kept, audit, logger: log });
   const { store, probe } = guardStore(opened, {
@@ -80,8 +97,13 @@ export async function openRuntime(
         acquire: opened.lease.acquire,
       }),
   });
-  const sources = () => sourceFigures({ ...kept, silentAfterMs: config.keeper.silentAfter });
-  const metrics = createMetrics({ stats: () => store.jobs.stats(), sources, clock: Date.now });
+  const policyOf = configuredPolicy(config);
+  const channelNames = namesOf(plugs.modules);
+  const spending = {
+    configured: (tenant: string) => policyOf(tenant).limits,
+    overrides: createBudgetOverrides(opened.records),
+    channelsOf: (tenant: string) => channelNames.filter((name) => Object.hasOwn(config.tenants[tenant] ?? {}, name)),
+  };
   const drain = new AbortController();
   const clients = createClients({ proxy: config.outbound.proxy });
   await probe().catch((error: unknown) => {
@@ -97,15 +119,18 @@ export async function openRuntime(
   if (tls !== null) checks.push({ name: 'tls', isOptional: true, probe: tls.probe });
   const ready = watchReadiness(checks, () => drain.signal.aborted);
   await ready.refresh();
-  const countingScrub = countFindings(scrub, metrics.meter);
+  const countingScrub = countFindings(scrub, meter);
   const sealing = { scrub, countingScrub, sealer: createSealer(crypto, seal) };
   const opening = { clients, store, audit, refusals, ready, drain, tls, plugs };
   return { config, crypto, identifier, log, metrics, ...sealing, ...opening };
 }
 
-/** The one way into the audit. */
-const openAudit = ({ audit: store }: Store, scrub: Scrub, logger: Logger): RecordAudit =>
-  createAudit({ store, scrub, clock: Date.now, logger });
+/** The release, of the package's manifest: it is beside the bundle's folder, or above the source's. */
+async function ownVersion(): Promise<string> {
+  const read = (path: string) => readFile(new URL(path, import.meta.url), 'utf8');
+  const manifest = await read('../package.json').catch(() => read('../../package.json'));
+  return (JSON.parse(manifest) as { version: string }).version;
+}
 
 /** The scrubber, and the log that nothing passes without it. `idKey` is `SALLYPORT_ID_KEY`. */
 function openLog(

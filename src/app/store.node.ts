@@ -10,8 +10,13 @@ import { warningsOf } from '../queue/redis/client/url.ts';
 import { defaultLimits, type Store, type StoreLimits } from '../queue/store.ts';
 import { createTrust } from '../server/http/forwarded.node.ts';
 
-/** Opens the driver that the configuration chooses; the other one is never loaded. */
-export async function openStore(config: Config, identifier: Identifier, logger: Logger): Promise<Store> {
+/** Opens the driver that the configuration chooses; the other one is never loaded. `onFailure`: a request was not served. */
+export async function openStore(
+  config: Config,
+  identifier: Identifier,
+  logger: Logger,
+  onFailure: (kind: string) => void = () => {},
+): Promise<Store> {
   const { store, maxAge: maxAgeMs, retention: retentionMs, audit, tenants } = config;
   const leaseMs = config.worker.lease;
   // Twice a lease: by then a worker that took the wake has shown itself.
@@ -31,7 +36,7 @@ export async function openStore(config: Config, identifier: Identifier, logger: 
   if (store.redisUrl === undefined) {
     const { openEmbeddedStore } = await import('../queue/embedded/open.ts');
     const path = join(resolve(store.dataDir), 'sallyport.db');
-    return openEmbeddedStore({ path, limits, idCheck, logger }).catch((error: unknown) => {
+    return openEmbeddedStore({ path, limits, idCheck, logger, onFailure }).catch((error: unknown) => {
       if (codeOf(error) !== 'ERR_STORE_UNAVAILABLE') throw error;
       throw new SallyportError('ERR_STORE_UNAVAILABLE', `SALLYPORT_DATA_DIR: ${(error as Error).message}`, {
         cause: error,
@@ -49,6 +54,7 @@ export async function openStore(config: Config, identifier: Identifier, logger: 
     limits,
     idCheck,
     logger,
+    onFailure,
     relay: { claimMs: leaseMs / 2 },
   });
 }

@@ -128,7 +128,7 @@ const preparing =
     prepareFound(found, { scrub, sealer, meter, tally });
 
 /** Signed checkpoints of the audit, where they are configured. */
-function startCheckpointsOf({ clients, config, store, log: logger }: Runtime): Leader | null {
+function startCheckpointsOf({ clients, config, store, metrics, log: logger }: Runtime): Leader | null {
   const { key, checkpoints: target, every: everyMs } = config.audit;
   if (key === undefined || target === undefined) return null;
   return startCheckpoints({
@@ -140,6 +140,7 @@ function startCheckpointsOf({ clients, config, store, log: logger }: Runtime): L
     everyMs,
     clock: Date.now,
     logger,
+    meter: metrics.meter,
   });
 }
 

@@ -97,6 +97,8 @@ export interface Received {
   readonly respond?: Respond;
   /** How long the sender waits for what `respond` makes, in ms. Absent: it is answered at once. */
   readonly waitMs?: number;
+  /** Why the sender says that it sends this again; absent for a first try, and of senders that do not say. */
+  readonly retry?: Reason | undefined;
 }
 
 /**

@@ -7,6 +7,8 @@ export interface Meter {
   delivery(channel: ChannelName, outcome: string, reason: string): void;
   /** Seconds from the first byte of the request to our answer. */
   acked(channel: ChannelName, seconds: number): void;
+  /** A proven delivery that its sender marked as sent again. `reason` is a bounded word. */
+  senderRetried(channel: ChannelName, reason: string): void;
   ran(agent: string, outcome: string, seconds: number): void;
   replied(channel: ChannelName, outcome: string): void;
   scrubbed(rule: string, count: number): void;
@@ -22,11 +24,20 @@ export interface Meter {
   refused(surface: string, reason: string): void;
   /** A batch of the edge: `accepted`, `full` or `rejected` (some of its events were), or a code without `ERR_`, in lower case. */
   relayed(outcome: string): void;
+  /** The store did not serve a request. `reason` is a bounded word: `oom`, `timeout`, `connection` … */
+  storeFailed(reason: string): void;
+  /** Entries went into the audit, or did not. */
+  audited(outcome: 'written' | 'failed', entries: number): void;
+  /** A tenant's chain was looked at for a checkpoint. `replaced`: it does not continue the last one. */
+  checkpointed(outcome: 'written' | 'unchanged' | 'failed' | 'replaced'): void;
+  /** All chains were looked at, and none failed. */
+  checkpointsDone(): void;
 }
 
 export const silentMeter: Meter = {
   delivery() {},
   acked() {},
+  senderRetried() {},
   ran() {},
   replied() {},
   scrubbed() {},
@@ -36,4 +47,8 @@ export const silentMeter: Meter = {
   guardrailActed() {},
   refused() {},
   relayed() {},
+  storeFailed() {},
+  audited() {},
+  checkpointed() {},
+  checkpointsDone() {},
 };

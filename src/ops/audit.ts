@@ -2,6 +2,7 @@ import type { AuditNote, RecordAudit } from '../core/audit/entry.ts';
 import type { Clock } from '../core/clock.ts';
 import { codeOf } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import type { Meter } from '../core/meter.ts';
 import { capRecord, type RecordLimits } from '../core/text/cap.ts';
 import type { Audit } from '../queue/audit.ts';
 
@@ -10,13 +11,14 @@ export interface AuditDeps {
   readonly scrub: <T>(value: T, options?: { readonly identifiers?: readonly string[] }) => { readonly value: T };
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly meter: Meter;
 }
 
 /** Of a name that is not ours: a token's subject, a channel's id of a person. */
 const MAX_NAME_CHARS = 256;
 
 /** The one way into the audit: whatever rooms have to tell is cleaned here, gets its time and is durable afterwards. */
-export function createAudit({ store, scrub, clock, logger }: AuditDeps): RecordAudit {
+export function createAudit({ store, scrub, clock, logger, meter }: AuditDeps): RecordAudit {
   const clean = createCleaner(scrub);
   return async (tenant, notes) => {
     if (notes.length === 0) return;
@@ -26,7 +28,9 @@ export function createAudit({ store, scrub, clock, logger }: AuditDeps): RecordA
         tenant,
         notes.map((note) => ({ ...clean(note), at })),
       );
+      meter.audited('written', notes.length);
     } catch (error) {
+      meter.audited('failed', notes.length);
       logger.error({ tenant, entries: notes.length, code: codeOf(error) }, 'audit.unwritten');
       throw error;
     }

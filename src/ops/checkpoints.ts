@@ -3,6 +3,7 @@ import { type Checkpoint, checkpointText } from '../core/audit/checkpoint.ts';
 import type { Clock } from '../core/clock.ts';
 import { codeOf } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import type { Meter } from '../core/meter.ts';
 import type { Audit } from '../queue/audit.ts';
 import { type Leader, startLeader } from '../queue/leader.node.ts';
 import type { Lease } from '../queue/lease.ts';
@@ -17,6 +18,7 @@ export function startCheckpoints({
   everyMs,
   clock,
   logger,
+  meter,
 }: {
   readonly audit: Pick<Audit, 'head'>;
   /** `Lease.acquire` */
@@ -29,6 +31,7 @@ export function startCheckpoints({
   readonly everyMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly meter: Meter;
 }): Leader {
   const written = new Map<string, ChainHead>();
 
@@ -36,12 +39,19 @@ export function startCheckpoints({
     const head = await audit.head(tenant);
     signal.throwIfAborted();
     const last = written.get(tenant) ?? EMPTY;
-    if (head.seq === last.seq && head.hash === last.hash) return;
+    if (head.seq === last.seq && head.hash === last.hash) {
+      meter.checkpointed('unchanged');
+      return;
+    }
     // Chains only grow. What is signed from here on disagrees with what was signed before, and verifying says so.
-    if (head.seq <= last.seq) logger.error({ tenant, seq: head.seq, lastSeq: last.seq }, 'audit.chain-replaced');
+    if (head.seq <= last.seq) {
+      meter.checkpointed('replaced');
+      logger.error({ tenant, seq: head.seq, lastSeq: last.seq }, 'audit.chain-replaced');
+    }
     if (head.seq > 0) {
       const checkpoint = { tenant, ...head, at: new Date(clock()).toISOString() };
       await write({ ...checkpoint, signature: sign(checkpointText(checkpoint)) }, signal);
+      meter.checkpointed('written');
     }
     written.set(tenant, head);
   }
@@ -52,7 +62,11 @@ export function startCheckpoints({
     everyMs,
     async turn(signal) {
       for (const tenant of tenants) await writeOne(tenant, signal);
+      meter.checkpointsDone();
     },
-    onError: (error) => logger.error({ code: codeOf(error), error }, 'audit.checkpoint-failed'),
+    onError(error) {
+      meter.checkpointed('failed');
+      logger.error({ code: codeOf(error), error }, 'audit.checkpoint-failed');
+    },
   });
 }

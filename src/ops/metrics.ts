@@ -1,12 +1,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../core/clock.ts';
-import { type ChannelName, eventStates } from '../core/event.ts';
+import type { ChannelName } from '../core/event.ts';
 import type { Meter } from '../core/meter.ts';
-import type { QueueStats } from '../queue/jobs.ts';
-import { registerSourceGauges, type SourceFigures } from './source-gauges.ts';
+import { type MetricName, metricTable } from './metric-table.ts';
+import { registerStoreGauges, type StoreFigures } from './store-gauges.ts';
 
 /** Seconds. The senders' deadlines are 3 s (Slack, Graph), 5 s and 15 s (Teams), 10 s (Pub/Sub). */
-const ACK_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10];
+const ACK_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15];
 /** Seconds. A run may take minutes. */
 const RUN_BUCKETS = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300];
 
@@ -18,107 +18,65 @@ export interface Metrics {
 }
 
 export function createMetrics({
-  stats,
-  sources,
+  figures,
+  about,
+  hasCheckpoints = false,
   clock,
 }: {
-  /** Null in a process that has no store to ask. */
-  readonly stats: (() => Promise<QueueStats>) | null;
-  /** What is known of the sources that are kept; null where none are. */
-  readonly sources: (() => Promise<ReadonlyMap<ChannelName, SourceFigures>>) | null;
+  /** What there is to ask of the store; nothing in a process that has none. */
+  readonly figures: Partial<StoreFigures>;
+  /** What the process is; absent where nothing shows it. */
+  readonly about?: { readonly role: string; readonly version: string };
+  /** Whether the process may sign checkpoints of the audit. */
+  readonly hasCheckpoints?: boolean;
   readonly clock: Clock;
 }): Metrics {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
   collectDefaultMetrics({ register: registry });
-  const deliveries = new Counter({
-    name: 'sallyport_deliveries_total',
-    help: 'Events and refused items by what became of them',
-    labelNames: ['channel', 'outcome', 'reason'],
-    registers,
-  });
-  const acks = new Histogram({
-    name: 'sallyport_ack_seconds',
-    help: 'From the arrival of a delivery to the answer',
-    labelNames: ['channel'],
-    buckets: ACK_BUCKETS,
-    registers,
-  });
-  const runs = new Counter({
-    name: 'sallyport_runs_total',
-    help: 'Attempts by agent and outcome',
-    labelNames: ['agent', 'outcome'],
-    registers,
-  });
-  const runSeconds = new Histogram({
-    name: 'sallyport_run_seconds',
-    help: 'Duration of an attempt',
-    labelNames: ['agent'],
-    buckets: RUN_BUCKETS,
-    registers,
-  });
-  const replies = new Counter({
-    name: 'sallyport_replies_total',
-    help: 'Replies by what became of them',
-    labelNames: ['channel', 'outcome'],
-    registers,
-  });
-  const findings = new Counter({
-    name: 'sallyport_scrub_findings_total',
-    help: 'Secrets removed, by rule',
-    labelNames: ['rule'],
-    registers,
-  });
+  const described = <N extends MetricName>(name: N) => {
+    const { help, labels } = metricTable[name];
+    return { name, help, labelNames: labels as readonly (typeof metricTable)[N]['labels'][number][], registers };
+  };
+  const counter = <N extends MetricName>(name: N) => new Counter(described(name));
+  const histogram = <N extends MetricName>(name: N, buckets: number[]) =>
+    new Histogram({ ...described(name), buckets });
+  const deliveries = counter('sallyport_deliveries_total');
+  const acks = histogram('sallyport_ack_seconds', ACK_BUCKETS);
+  const retries = counter('sallyport_sender_retries_total');
+  const runs = counter('sallyport_runs_total');
+  const runSeconds = histogram('sallyport_run_seconds', RUN_BUCKETS);
+  const replies = counter('sallyport_replies_total');
+  const findings = counter('sallyport_scrub_findings_total');
   const deliveryCount = remembered((...labels: [string, string, string]) => deliveries.labels(...labels));
   const ackTime = remembered((channel: string) => acks.labels(channel));
-  const spent = new Counter({
-    name: 'sallyport_budget_spent_micros',
-    help: 'Micro-dollars spent by this process, once for each scope whose money is counted',
-    labelNames: ['scope'],
-    registers,
-  });
-  const refused = new Counter({
-    name: 'sallyport_budget_refused_total',
-    help: 'Runs stopped by a limit, by its scope',
-    labelNames: ['scope'],
-    registers,
-  });
-  const toolCalls = new Counter({
-    name: 'sallyport_tool_calls_total',
-    help: 'Calls of tools a model asked for, by what became of them',
-    labelNames: ['tool', 'outcome'],
-    registers,
-  });
-  const guardrails = new Counter({
-    name: 'sallyport_guardrail_actions_total',
-    help: 'What guardrails changed or blocked',
-    labelNames: ['guardrail', 'stage', 'verdict'],
-    registers,
-  });
-  const refusals = new Counter({
-    name: 'sallyport_refusals_total',
-    help: 'Callers that were refused, by what they called and why',
-    labelNames: ['surface', 'reason'],
-    registers,
-  });
-  const relayed = new Counter({
-    name: 'sallyport_relay_batches_total',
-    help: 'Batches that came from the edge, by what became of them',
-    labelNames: ['outcome'],
-    registers,
-  });
+  const spent = counter('sallyport_budget_spent_micros');
+  const budgetRefusals = counter('sallyport_budget_refused_total');
+  const toolCalls = counter('sallyport_tool_calls_total');
+  const guardrails = counter('sallyport_guardrail_actions_total');
+  const refusals = counter('sallyport_refusals_total');
+  const relayed = counter('sallyport_relay_batches_total');
+  const storeErrors = counter('sallyport_store_errors_total');
+  const auditEntries = counter('sallyport_audit_entries_total');
+  const checkpoints = counter('sallyport_audit_checkpoints_total');
   const lastEventAt = new Map<ChannelName, number>();
   new Gauge({
-    name: 'sallyport_last_event_seconds',
-    help: 'Seconds since the last authentic delivery of a channel reached this process',
-    labelNames: ['channel'],
-    registers,
+    ...described('sallyport_last_event_seconds'),
     collect() {
       for (const [channel, at] of lastEventAt) this.set({ channel }, (clock() - at) / 1000);
     },
   });
-  if (stats !== null) registerQueueGauges(registers, stats);
-  if (sources !== null) registerSourceGauges(registers, sources);
+  let checkpointedAt = clock();
+  new Gauge({
+    ...described('sallyport_audit_checkpoint_age_seconds'),
+    collect() {
+      if (hasCheckpoints) this.set((clock() - checkpointedAt) / 1000);
+      else this.remove();
+    },
+  });
+  const info = new Gauge(described('sallyport_info'));
+  if (about !== undefined) info.set(about, 1);
+  registerStoreGauges(registers, figures);
   return {
     contentType: registry.contentType,
     render: () => registry.metrics(),
@@ -128,6 +86,7 @@ export function createMetrics({
         if (outcome !== 'rejected' && outcome !== 'unavailable') lastEventAt.set(channel, clock());
       },
       acked: (channel, seconds) => ackTime(channel).observe(seconds),
+      senderRetried: (channel, reason) => retries.inc({ channel, reason }),
       ran(agent, outcome, seconds) {
         runs.inc({ agent, outcome });
         runSeconds.observe({ agent }, seconds);
@@ -135,58 +94,19 @@ export function createMetrics({
       replied: (channel, outcome) => replies.inc({ channel, outcome }),
       scrubbed: (rule, count) => findings.inc({ rule }, count),
       budgetSpent: (scope, micros) => spent.inc({ scope }, micros),
-      budgetRefused: (scope) => refused.inc({ scope }),
+      budgetRefused: (scope) => budgetRefusals.inc({ scope }),
       toolCalled: (tool, outcome) => toolCalls.inc({ tool, outcome }),
       refused: (surface, reason) => refusals.inc({ surface, reason }),
       relayed: (outcome) => relayed.inc({ outcome }),
       guardrailActed: (guardrail, stage, verdict) => guardrails.inc({ guardrail, stage, verdict }),
-    },
-  };
-}
-
-/** Asked of the store once per scrape. A store that is away leaves the gauges absent: stale figures would soothe. */
-function registerQueueGauges(registers: Registry[], stats: () => Promise<QueueStats>): void {
-  let asked: Promise<QueueStats | null> | undefined;
-  const ask = (): Promise<QueueStats | null> => {
-    asked ??= stats()
-      .catch(() => null)
-      .finally(() => {
-        asked = undefined;
-      });
-    return asked;
-  };
-  const single = (name: string, help: string, read: (now: QueueStats) => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      async collect() {
-        const now = await ask();
-        if (now === null) this.remove();
-        else this.set(read(now));
+      storeFailed: (reason) => storeErrors.inc({ reason }),
+      audited: (outcome, entries) => auditEntries.inc({ outcome }, entries),
+      checkpointed: (outcome) => checkpoints.inc({ outcome }),
+      checkpointsDone() {
+        checkpointedAt = clock();
       },
-    });
-  single(
-    'sallyport_queue_oldest_seconds',
-    'Age of the oldest event that waits for its first attempt',
-    ({ oldestMs }) => oldestMs / 1000,
-  );
-  single(
-    'sallyport_redis_memory_ratio',
-    'Used share of the maxmemory of Redis; 0 where there is no limit',
-    ({ memoryRatio = 0 }) => memoryRatio,
-  );
-  new Gauge({
-    name: 'sallyport_queue_events',
-    help: 'Events by state',
-    labelNames: ['state'],
-    registers,
-    async collect() {
-      this.reset();
-      const now = await ask();
-      for (const state of now === null ? [] : eventStates) this.set({ state }, now?.states[state] ?? 0);
     },
-  });
+  };
 }
 
 /** Finds a metric's child by its labels once: the library hashes them anew at every call. Labels are bounded words. */

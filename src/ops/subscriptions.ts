@@ -4,7 +4,7 @@ import type { ChannelName } from '../core/event.ts';
 import { alarmsOf, isLapsed } from '../core/kept-source.ts';
 import { createKeeperReports, type StoredReport } from '../queue/records/keeper-reports.ts';
 import type { Records } from '../queue/records.ts';
-import type { SourceFigures } from './source-gauges.ts';
+import type { SourceFigures } from './store-gauges.ts';
 
 /**
  * A readiness probe: every source that is kept still sends, as far as the keeper knew when it last looked.

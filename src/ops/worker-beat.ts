@@ -4,6 +4,7 @@ import { SallyportError } from '../core/errors.ts';
 import type { Consumer } from '../queue/jobs.ts';
 import { createCollection } from '../queue/records/collection.ts';
 import type { Records } from '../queue/records.ts';
+import type { WorkerFigures } from './store-gauges.ts';
 
 /** Not a tenant's records: tenants cannot have an underscore in their name. */
 const SYSTEM = '_system';
@@ -66,6 +67,24 @@ export function startWorkerBeat(
   };
 }
 
+/** For the metrics: workers that were heard of lately, by whether they take work. */
+export async function workerFigures({
+  records,
+  clock,
+}: {
+  readonly records: Records;
+  readonly clock: Clock;
+}): Promise<WorkerFigures> {
+  const living = await livingWorkers(records, clock());
+  const stalled = living.filter(({ isStalled }) => isStalled === true).length;
+  return { working: living.length - stalled, stalled };
+}
+
+async function livingWorkers(records: Records, now: number) {
+  const { records: beats } = await beatsIn(records).list(SYSTEM);
+  return [...beats.values()].filter(({ at }) => now - at <= GONE_MS);
+}
+
 /** A readiness probe: some worker has been heard of lately, and takes work. @throws SallyportError ERR_WORKER_SILENT, ERR_WORKER_STALLED */
 export async function probeWorkers({
   records,
@@ -74,8 +93,7 @@ export async function probeWorkers({
   readonly records: Records;
   readonly clock: Clock;
 }): Promise<void> {
-  const { records: beats } = await beatsIn(records).list(SYSTEM);
-  const living = [...beats.values()].filter(({ at }) => clock() - at <= GONE_MS);
+  const living = await livingWorkers(records, clock());
   if (living.length === 0) throw new SallyportError('ERR_WORKER_SILENT', 'no worker has been heard of');
   if (living.every(({ isStalled }) => isStalled === true)) {
     throw new SallyportError('ERR_WORKER_STALLED', 'events wait, and no worker takes any');

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../core/errors.ts';
 import type { EventRecord, EventState } from '../core/event.ts';
 import type { ConversationRef } from './lease.ts';
 
@@ -24,12 +25,33 @@ export interface QueueStats {
   readonly oldestMs: number;
   /** Used share of the store's memory limit, 0 to 1; absent where there is no limit. */
   readonly memoryRatio?: number;
+  /** Conversations whose time has come and that no worker has been given. */
+  readonly due: number;
+  /**
+   * Time in ms since the first of them came due; 0 when none is. On Redis without those whose wake a relay has still to
+   * fetch: these count as due and have no time of their own.
+   */
+  readonly dueMs: number;
+  /** Events that the store parked by itself and that are not in the audit yet. */
+  readonly auditPending: number;
+}
+
+/** Events that `Jobs.parked` reads at most: about 10 ms of Redis or of the process, in parts. */
+export const PARKED_AT_MOST = 10_000;
+
+/** Parked events of all tenants by the reason. */
+export interface ParkedEvents {
+  readonly byCode: ReadonlyMap<ErrorCode, number>;
+  /** Events beyond those that were read. */
+  readonly uncounted: number;
 }
 
 /** Hands due conversations to workers: relay, executor and sweep behind one door. */
 export interface Jobs {
   consume(options: ConsumeOptions): Consumer;
   stats(): Promise<QueueStats>;
+  /** Reads up to `atMost` events (default `PARKED_AT_MOST`): ask seldom. @throws SallyportError ERR_STORE_UNAVAILABLE */
+  parked(atMost?: number): Promise<ParkedEvents>;
   /**
    * Resolves with the record once nothing more happens by itself (done, ignored, parked, expired, conflict, review), or null after
    * `timeoutMs`. A held reply is in the record: nobody may be shown it.

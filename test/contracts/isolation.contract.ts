@@ -202,6 +202,7 @@ const cases: Cases = {
   jobs: {
     consume: 'no tenant: it hands out conversations of all tenants, each with its own; see "work" below',
     stats: 'no tenant: figures of the whole installation',
+    parked: 'no tenant: figures of the whole installation',
     async awaitResult({ store, acme }) {
       for (const each of [acme.done, acme.parked, acme.held]) {
         expect(await store.jobs.awaitResult('globex', each.id, 1)).toBeNull();

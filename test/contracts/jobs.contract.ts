@@ -6,7 +6,7 @@ import type { Store } from '../../src/queue/store.ts';
 import { PATIENCE_MS, sleep } from '../support/clock.ts';
 import { altered, conversationNamed, conversationOf, createEventMaker, runEnding } from '../support/events.ts';
 import { within } from '../support/until.ts';
-import { acceptOne, finishHead, recordOf, type StoreHarness, takeHead } from './harness.ts';
+import { acceptOne, finishHead, parkOne, recordOf, type StoreHarness, takeHead } from './harness.ts';
 
 const done: Outcome = { kind: 'done', run: runEnding('replied') };
 const event = createEventMaker(Date.now);
@@ -415,6 +415,38 @@ export function jobsContract(name: string, harness: StoreHarness): void {
       await store.lease.finish((await takeHead(store, conversationOf(untried))).lease, released, false);
       expect(await recordOf(store, untried)).toMatchObject({ state: 'queued', attempts: 0 });
       expect((await store.jobs.stats()).oldestMs).toBeGreaterThanOrEqual(60_000);
+    });
+
+    it('counts what is due until a worker has taken it, and says for how long it has been due', async () => {
+      await acceptMany(2, { conversation: conversationNamed('a') });
+      await acceptMany(1, { conversation: conversationNamed('b'), tenant: 'globex' });
+      expect(await store.jobs.stats()).toMatchObject({ due: 2, auditPending: 0 });
+      const handed: ConversationRef[] = [];
+      const consumer = consume(async (ref) => void handed.push(ref));
+      await eventually(() => expect(handed.length).toBeGreaterThanOrEqual(2));
+      await consumer.close(1_000);
+      // Nobody has taken them, so that they come due again.
+      await eventually(async () => expect((await store.jobs.stats()).dueMs).toBeGreaterThan(0));
+      expect(await store.jobs.stats()).toMatchObject({ due: 2 });
+      consumeAll();
+      await eventually(() => expect(ran).toHaveLength(3));
+      await eventually(async () => expect(await store.jobs.stats()).toMatchObject({ due: 0, dueMs: 0 }));
+    });
+
+    it('counts parked events by the reason, over all tenants, and no more than it is told to read', async () => {
+      expect(await store.jobs.parked()).toEqual({ byCode: new Map(), uncounted: 0 });
+      const first = await parkOne(store, event());
+      await parkOne(store, event({ tenant: 'globex' }));
+      const byHand = await acceptOne(store, event());
+      await store.events.park('acme', byHand.id);
+      const byCode = async () => Object.fromEntries((await store.jobs.parked()).byCode);
+      expect(await byCode()).toEqual({ ERR_AGENT_FAILED: 2, ERR_PARKED_BY_OPERATOR: 1 });
+      for (const atMost of [1, 2, 3]) {
+        const { byCode: read, uncounted } = await store.jobs.parked(atMost);
+        expect([[...read.values()].reduce((sum, count) => sum + count, 0), uncounted]).toEqual([atMost, 3 - atMost]);
+      }
+      await store.events.redrive('acme', first.id);
+      expect(await byCode()).toEqual({ ERR_AGENT_FAILED: 1, ERR_PARKED_BY_OPERATOR: 1 });
     });
   });
 }

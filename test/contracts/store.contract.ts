@@ -39,7 +39,7 @@ const suites = {
     park: eventsContract,
   },
   reviews: { decide: reviewsContract, sweep: reviewsContract },
-  jobs: { consume: jobsContract, stats: jobsContract, awaitResult: jobsContract },
+  jobs: { consume: jobsContract, stats: jobsContract, parked: jobsContract, awaitResult: jobsContract },
   lease: { take: leaseContract, extend: leaseContract, finish: leaseContract, acquire: leaseContract },
   journal: { record: journalContract, replay: journalContract, now: journalContract },
   callbacks: { accept: callbacksContract },

@@ -8,6 +8,7 @@ import { consumeInto, createTestStores } from '../support/redis-store.ts';
 import { until } from '../support/until.ts';
 
 const event = createEventMaker(Date.now);
+const note = { actor: 'system', action: 'run.finished', subject: 'e', data: {} } as const;
 
 describeRedis('a Redis that may lose events', () => {
   const stores = createTestStores();
@@ -51,6 +52,24 @@ describeRedis('a Redis that may lose events', () => {
     const { memoryRatio } = await store.jobs.stats();
     expect(memoryRatio).toBeGreaterThan(0);
     expect(memoryRatio).toBeLessThan(1);
+  });
+
+  it('that is full is told of with the kind of failure, and so is one that has gone', async () => {
+    server = await startRedis({ args: ['--maxmemory', '64mb'] });
+    const kinds: string[] = [];
+    const store = await stores.open(server.url, { onFailure: (kind) => kinds.push(kind) });
+    await store.inbox.accept([event()]);
+    expect(kinds).toEqual([]);
+    const admin = new Redis(server.port);
+    await admin.config('SET', 'maxmemory', '1');
+    await expect(store.audit.append('acme', [{ ...note, at: 1 }])).rejects.toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+    });
+    expect(new Set(kinds)).toEqual(new Set(['oom']));
+    admin.disconnect();
+    await server.stop();
+    await expect(store.jobs.stats()).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+    expect(kinds.at(-1)).toMatch(/^(connection|timeout)$/);
   });
 
   it('that is nearly full refuses events and still lets workers finish what it has', async () => {

@@ -66,7 +66,7 @@ test('metrics: every character of the bearer token', async () => {
   const app: App = new Hono();
   mountOps({
     ready: { current: () => ({ status: 'ok' }) } as never,
-    metrics: createMetrics({ stats: null, sources: null, clock: Date.now }),
+    metrics: createMetrics({ figures: {}, clock: Date.now }),
     metricsToken: token,
     crypto: nodeCrypto,
     tokenRefused: async () => {},

@@ -6,6 +6,7 @@ import { verifyChain } from '../../src/core/audit/verify.ts';
 import { freshKeyPair, signerOf, verifierOf } from '../../src/core/crypto/ed25519.node.ts';
 import { sha256 } from '../../src/core/crypto/sha256.node.ts';
 import { silentLogger } from '../../src/core/logger.ts';
+import { silentMeter } from '../../src/core/meter.ts';
 import { startCheckpoints } from '../../src/ops/checkpoints.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { defaultLimits } from '../../src/queue/store.ts';
@@ -32,6 +33,7 @@ async function open() {
       everyMs,
       clock: Date.now,
       logger: silentLogger,
+      meter: silentMeter,
     });
   const lines = async (): Promise<Checkpoint[]> =>
     (await readFile(file, 'utf8').catch(() => ''))
@@ -107,6 +109,8 @@ test('go on when a store was emptied, which is told once', async () => {
   const { store } = await open();
   const told: unknown[] = [];
   const signed: [number, string][] = [];
+  const outcomes: string[] = [];
+  const turns: string[] = [];
   const headOf = (seq: number, digit: string): ChainHead => ({ seq, hash: digit.repeat(64) });
   const heads = [headOf(3, 'a'), EMPTY, EMPTY, headOf(1, 'b'), headOf(3, 'c'), headOf(3, 'c')];
   let asked = 0;
@@ -119,6 +123,11 @@ test('go on when a store was emptied, which is told once', async () => {
     everyMs: 10,
     clock: Date.now,
     logger: { ...silentLogger, error: (line, event) => void told.push([event, line]) },
+    meter: {
+      ...silentMeter,
+      checkpointed: (outcome) => void outcomes.push(outcome),
+      checkpointsDone: () => void turns.push('done'),
+    },
   });
   await vi.waitFor(() => expect(asked).toBeGreaterThan(heads.length), { timeout: PATIENCE_MS });
   await one.close();
@@ -127,6 +136,8 @@ test('go on when a store was emptied, which is told once', async () => {
     [1, 'b'],
     [3, 'c'],
   ]);
+  expect(outcomes.filter((outcome) => outcome !== 'unchanged')).toEqual(['written', 'replaced', 'written', 'written']);
+  expect(turns.length).toBeGreaterThanOrEqual(heads.length);
   expect(told).toEqual([['audit.chain-replaced', { tenant: 'acme', seq: 0, lastSeq: 3 }]]);
   await store.close();
 });
@@ -142,6 +153,7 @@ test('closing does not wait for a store that does not answer', async () => {
     everyMs: 1_000,
     clock: Date.now,
     logger: silentLogger,
+    meter: silentMeter,
   }).close();
   await expect(closed).resolves.toBeUndefined();
 });

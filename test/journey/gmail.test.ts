@@ -13,6 +13,7 @@ import { until } from '../support/until.ts';
 
 /** The built product as an operator starts it, with Pub/Sub in front of it and Gmail behind it. */
 const KEY = Buffer.alloc(32, 7).toString('base64');
+const METRICS_TOKEN = 'a-token-for-metrics-only';
 
 let folder: string;
 
@@ -42,6 +43,7 @@ describe('in production', () => {
       GMAIL_MAILBOXES: MAILBOX,
       GOOGLE_JWKS_URL: google.jwksUrl,
       GMAIL_BASE_URL: gmail.url,
+      SALLYPORT_METRICS_TOKEN: METRICS_TOKEN,
       // Never shown to a local server, nor even read for one.
       GOOGLE_APPLICATION_CREDENTIALS: join(folder, 'no-such-file.json'),
     };
@@ -63,6 +65,19 @@ describe('in production', () => {
     expect([response.status, response.headers.get('x-sallyport-outcome')]).toEqual([204, 'accepted']);
     await until('the mail is answered', () => gmail.sent.length > 0);
     expect(gmail.sent).toMatchObject([{ threadId: mail.threadId, text: 'echo: Hello\r\n\r\nhow are you?' }]);
+  });
+
+  test('an attempt of Pub/Sub that is not its first is counted as a retry', async () => {
+    const push = (deliveryAttempt: number) =>
+      gmailPush({ subscription: SUBSCRIPTION, mailbox: MAILBOX, historyId: '1', at: Date.now(), deliveryAttempt });
+    for (const attempt of [1, 2, 3]) {
+      const { headers, body } = withToken(push(attempt), tokenAt(Date.now()));
+      await fetch(`${gate.url}/hooks/gmail`, { method: 'POST', headers, body: new Uint8Array(body) });
+    }
+    const metrics = await fetch(`${gate.url}/metrics`, { headers: { authorization: `Bearer ${METRICS_TOKEN}` } });
+    expect(await metrics.text()).toContain(
+      'sallyport_sender_retries_total{channel="gmail",reason="delivery_attempt"} 2\n',
+    );
   });
 
   test('doctor says that the mailboxes can be read', async () => {

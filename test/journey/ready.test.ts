@@ -45,7 +45,7 @@ function watch(checks: readonly Check[], isDraining = () => false) {
   const monitor = watchReadiness(checks, isDraining);
   monitors.push(monitor);
   const app: App = new Hono();
-  const metrics = createMetrics({ stats: null, sources: null, clock: Date.now });
+  const metrics = createMetrics({ figures: {}, clock: Date.now });
   mountOps({ ready: monitor, metrics, metricsToken: undefined, crypto: nodeCrypto, tokenRefused: async () => {} })(app);
   const ask = async () => {
     const response = await app.request('http://gate.test/ready');
@@ -132,7 +132,7 @@ test('the names of the operator’s checks are shown with the token of the metri
   monitors.push(monitor);
   await monitor.refresh();
   const app: App = new Hono();
-  const metrics = createMetrics({ stats: null, sources: null, clock: Date.now });
+  const metrics = createMetrics({ figures: {}, clock: Date.now });
   const refused: unknown[] = [];
   const tokenRefused = async (one: unknown): Promise<void> => void refused.push(one);
   mountOps({ ready: monitor, metrics, metricsToken: 'a-token-for-metrics-only', crypto: nodeCrypto, tokenRefused })(
@@ -153,7 +153,7 @@ test('the names of the operator’s checks are shown with the token of the metri
 test('liveness asks nothing: it answers while every check hangs', async () => {
   const monitor = watchReadiness([{ ...dependency(), probe: () => new Promise(() => {}) }], () => false);
   monitors.push(monitor);
-  const metrics = createMetrics({ stats: null, sources: null, clock: Date.now });
+  const metrics = createMetrics({ figures: {}, clock: Date.now });
   const app: App = new Hono();
   mountOps({ ready: monitor, metrics, metricsToken: undefined, crypto: nodeCrypto, tokenRefused: async () => {} })(app);
   void monitor.refresh();

@@ -5,6 +5,7 @@ import { verifyChain } from '../../src/core/audit/verify.ts';
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
 import { sha256 } from '../../src/core/crypto/sha256.node.ts';
 import { silentLogger } from '../../src/core/logger.ts';
+import { silentMeter } from '../../src/core/meter.ts';
 import { createAudit } from '../../src/ops/audit.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { createScrubber } from '../../src/scrub/scrubber.ts';
@@ -13,7 +14,7 @@ const scrub = createScrubber({ crypto: nodeCrypto, key: new Uint8Array(32).fill(
 
 /** The product's way into the audit, over a store of a test. */
 export const auditOver = (store: Pick<Store, 'audit'>, clock: () => number = Date.now): RecordAudit =>
-  createAudit({ store: store.audit, scrub, clock, logger: silentLogger });
+  createAudit({ store: store.audit, scrub, clock, logger: silentLogger, meter: silentMeter });
 
 /** A tenant's whole chain, which must verify. */
 export async function wholeChain(store: Pick<Store, 'audit'>, tenant = 'default'): Promise<AuditEntry[]> {

@@ -75,7 +75,7 @@ export function openGmailWorker({ store, url, clock, timeoutMs = 5_000, override
     read,
     push(historyId, taken) {
       pushes += 1;
-      const push = { mailbox: MAILBOX, historyId, messageId: String(pushes), publishedAt: clock.now() };
+      const push = { mailbox: MAILBOX, historyId, messageId: String(pushes), publishedAt: clock.now(), isRetry: false };
       const [event] = prepared([pushEvent(push, SUBSCRIPTION, 1000, clock.now(), { identifier, tenant: TENANT })]);
       if (event === undefined) throw new Error('the push was quarantined');
       return read(event, taken);

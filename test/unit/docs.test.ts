@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { generated } from '../../scripts/api.ts';
 import { withTables } from '../../scripts/configuration.ts';
+import { edgeMetrics, withMetrics } from '../../scripts/metrics.ts';
 import { allVariables } from '../../src/config/environment.ts';
 import { errorCodes } from '../../src/core/errors.ts';
 import { scopeMeanings } from '../../src/core/scope.ts';
@@ -44,6 +45,14 @@ test('every setting is documented', () => {
 test('the tables of the configuration are those that `npm run docs:configuration` writes', () => {
   const text = read('docs/configuration.md');
   expect(text, 'docs/configuration.md is stale: run `npm run docs:configuration`').toBe(withTables(text));
+});
+
+test('the tables of the metrics are those that `npm run docs:metrics` writes', () => {
+  const text = read('docs/metrics.md');
+  expect(text, 'docs/metrics.md is stale: run `npm run docs:metrics`').toBe(withMetrics(text));
+  const names = [...read('src/app/edge/metrics.ts').matchAll(/'(sallyport_\w+)'/g)].map(([, name]) => name);
+  expect(names.length).toBeGreaterThan(5);
+  expect(edgeMetrics.map(({ name }) => name).toSorted()).toEqual(names.toSorted());
 });
 
 test('docs/api.md and the types of the API are those that `npm run docs:api` writes', async () => {

@@ -59,7 +59,12 @@ export function createGmailChannel(deps: GmailChannelDeps): Channel {
     const push = parse(delivery, context);
     if (typeof push === 'string') return { events: [], refused: [{ outcome: outcomeOf(push), reason: push }] };
     const { tenant, receivedAt } = delivery;
-    return { events: [pushEvent(push, subscription, windowMs, receivedAt, { identifier, tenant })], refused: [] };
+    const retry = push.isRetry ? 'delivery_attempt' : undefined;
+    return {
+      events: [pushEvent(push, subscription, windowMs, receivedAt, { identifier, tenant })],
+      refused: [],
+      retry,
+    };
   };
   return {
     name: 'gmail',

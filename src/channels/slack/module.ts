@@ -7,7 +7,7 @@ import { createInstallationTable, type SlackInstallation } from './installation.
 import { containerOf, type IdentifyDeps, identify } from './receive/identify.ts';
 import { parse } from './receive/parse.ts';
 import { type Match, matchPolicy, type SlackReason } from './receive/relevance.ts';
-import { createVerifier, isSslCheck, readBody } from './receive/verify.ts';
+import { createVerifier, isSslCheck, readBody, retryOf } from './receive/verify.ts';
 import { type SlackConfig, slackSchema, slackWindow } from './settings.ts';
 
 /** Commands and actions are sent once; this outlives their `response_url` (30 minutes). */
@@ -104,6 +104,9 @@ export function createSlackChannel(deps: SlackChannelDeps): Channel {
   const receive = (delivery: Delivery): Received => {
     if (isSslCheck(delivery)) return answered('handshake', '');
     verify(delivery);
+    return { ...receivedOf(delivery), retry: retryOf(delivery.headers) };
+  };
+  const receivedOf = (delivery: Delivery): Received => {
     const parsed = parse(readBody(delivery), { tenant: delivery.tenant, findInstallation, sameApp, allowBots });
     switch (parsed.kind) {
       case 'challenge':

@@ -29,6 +29,8 @@ export interface EmbeddedStoreOptions {
   /** Check value of `SALLYPORT_ID_KEY`. */
   readonly idCheck: string;
   readonly logger: Logger;
+  /** Told of each request that the file or its disk did not serve, with the kind of the fault. */
+  readonly onFailure?: (kind: string) => void;
   readonly clock?: Clock;
   /** How long opening waits for other processes that hold the file, in ms. */
   readonly openWithinMs?: number;
@@ -45,11 +47,11 @@ export interface EmbeddedStoreOptions {
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<Store> {
   const { path, limits, idCheck, logger, clock = Date.now, openWithinMs, pollMs = 50, sweepMs = 5_000 } = options;
   const connection = await openDataFile(path, idCheck, openWithinMs);
-  const writer = createWriter(connection);
+  const writer = createWriter(connection, options.onFailure);
   // For what need not be on disk before it is answered.
   const quickConnection = connect(path);
   makeQuick(quickConnection);
-  const quick = { connection: quickConnection, writer: createWriter(quickConnection) };
+  const quick = { connection: quickConnection, writer: createWriter(quickConnection, options.onFailure) };
   const parts: StoreParts = {
     connection,
     writer,

@@ -26,14 +26,14 @@ import { createAgreement, createKeys, createShards, type Shards } from './shards
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<Store> {
   makeStringsFast();
-  const { limits, logger, clock } = options;
+  const { limits, logger, clock, onFailure } = options;
   const connections = openConnections(options.url, logger);
   const keys = createKeys(options.prefix ?? 'sp', options.shards);
   const agreement = createAgreement(connections.swift, keys.meta, options.shards, options.idCheck);
-  const shards = createShards({ client: connections.swift, keys, agreement, clock });
+  const shards = createShards({ client: connections.swift, keys, agreement, clock, onFailure });
   let patient: Shards | undefined;
   const patientShards = (): Shards => {
-    patient ??= createShards({ client: connections.patient(), keys, agreement, clock });
+    patient ??= createShards({ client: connections.patient(), keys, agreement, clock, onFailure });
     return patient;
   };
 

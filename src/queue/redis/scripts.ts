@@ -30,6 +30,7 @@ import lockoutRead from './scripts/lockout-read.lua';
 import meta from './scripts/meta.lua';
 import now from './scripts/now.lua';
 import park from './scripts/park.lua';
+import parked from './scripts/parked.lua';
 import redrive from './scripts/redrive.lua';
 import resolve from './scripts/resolve.lua';
 import stats from './scripts/stats.lua';
@@ -74,6 +75,7 @@ export const scripts = {
   meta: script(meta),
   now: script(shard, now),
   park: script(shard, line, park),
+  parked: script(shard, parked),
   redrive: script(shard, redrive),
   resolve: script(shard, resolve),
   stats: script(shard, stats),

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { ConversationRef } from '../lease.ts';
-import { type Client, unavailable } from './client/connection.ts';
+import { type Client, failureKindOf, unavailable } from './client/connection.ts';
 import { runScript, type Script, type ScriptArgument, scripts } from './scripts.ts';
 
 /** Runs scripts on the shard of a tenant over one connection. */
@@ -19,11 +19,14 @@ export function createShards({
   keys,
   agreement,
   clock,
+  onFailure,
 }: {
   readonly client: Client;
   readonly keys: Keys;
   readonly agreement: Agreement;
   readonly clock: Clock | undefined;
+  /** Told of each script that Redis did not run, with the kind of the failure. */
+  readonly onFailure?: ((kind: string) => void) | undefined;
 }): Shards {
   return {
     keys,
@@ -34,6 +37,7 @@ export function createShards({
         await agreement.ensure();
         return await runScript(client, script, tag, args);
       } catch (error) {
+        if (!(error instanceof SallyportError)) onFailure?.(failureKindOf(error));
         throw unavailable(error);
       }
     },

@@ -78,6 +78,7 @@ export async function receive(
   // Where each item has a proof of its own, proving many is what the origin is asked to do.
   if (isLarge && channel.isProofInBody === true) return forwarded(await originAnswer(passOn, delivery));
   const received = await channel.receive(delivery);
+  if (received.retry !== undefined) deps.meter.senderRetried(channel.name, received.retry);
   if (passOn !== undefined && received.events.length > 0) {
     if (received.waitMs !== undefined) return awaitOrigin(passOn, delivery, received);
     if (isLarge) return forwarded(await originAnswer(passOn, delivery));

@@ -89,3 +89,15 @@ test('an accept that fails in the middle leaves nothing: no mark, record, place 
   }
   expect(ran).toEqual(again.map(({ id }) => id));
 });
+
+test('a fault of the file is told of by its kind, and a fault of a statement is not', async () => {
+  const { connection } = await openWriter();
+  const kinds: string[] = [];
+  const writer = createWriter(connection, (kind) => kinds.push(kind));
+  const insert = connection.query('INSERT INTO kin VALUES (?, ?)');
+  await expect(writer.write(() => insert.run(1, 99))).rejects.toThrow();
+  expect(kinds).toEqual([]);
+  connection.pragma('query_only = ON');
+  await expect(writer.write(() => insert.run(1, 1))).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+  expect(kinds).toEqual(['readonly']);
+});

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SallyportError } from '../../../src/core/errors.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
+import { silentMeter } from '../../../src/core/meter.ts';
 import { startCheckpoints } from '../../../src/ops/checkpoints.ts';
 import { type Leader, startLeader } from '../../../src/queue/leader.node.ts';
 import type { Lease } from '../../../src/queue/lease.ts';
@@ -203,6 +204,7 @@ describe('a lost lease', () => {
         everyMs: 3_600_000,
         clock: () => 0,
         logger: silentLogger,
+        meter: silentMeter,
       }),
     'of the keeper': (acquire, work) =>
       startKeeper({

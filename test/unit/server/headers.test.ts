@@ -14,7 +14,7 @@ import { exchange, rawRequest } from '../../support/raw-http.ts';
 const METRICS_TOKEN = 'a-token-for-metrics-only';
 const ops = mountOps({
   ready: { current: () => ({ status: 'failed', checks: {} }), refresh: async () => {}, stop: () => {} },
-  metrics: createMetrics({ stats: null, sources: null, clock: Date.now }),
+  metrics: createMetrics({ figures: {}, clock: Date.now }),
   metricsToken: METRICS_TOKEN,
   crypto: nodeCrypto,
   tokenRefused: async () => {},

@@ -15,6 +15,8 @@ export interface Push {
   readonly messageId: string;
   /** Epoch milliseconds, as Pub/Sub says; undefined when it says nothing readable. */
   readonly publishedAt: number | undefined;
+  /** Pub/Sub counts its attempts, which it does only where the subscription has a dead-letter policy, and this is not the first. */
+  readonly isRetry: boolean;
 }
 
 export interface ParseContext {
@@ -32,6 +34,7 @@ interface Notification {
   readonly subscription: string | null | undefined;
   readonly messageId: string | null | undefined;
   readonly publishTime: string | null | undefined;
+  readonly isRetry: boolean;
   readonly data: () => JsonValue | undefined;
 }
 
@@ -45,14 +48,14 @@ export function parse(delivery: Delivery, { subscription, mailboxes }: ParseCont
   if (notification.subscription !== subscription) {
     throw new SallyportError('ERR_TOKEN_SENDER', 'the push belongs to another subscription');
   }
-  const { messageId, publishTime } = notification;
+  const { messageId, publishTime, isRetry } = notification;
   if (typeof messageId !== 'string' || !MESSAGE_ID.test(messageId)) return 'bad_message_id';
   const data: PushData | undefined = pushDataSchema.safeParse(notification.data()).data;
   if (data === undefined) return 'bad_data';
   // Mail addresses of Gmail's mailboxes do not tell letters' cases apart.
   const mailbox = data.emailAddress.toLowerCase();
   if (!mailboxes.has(mailbox)) return 'unknown_mailbox';
-  return { mailbox, historyId: data.historyId, messageId, publishedAt: epochOf(publishTime) };
+  return { mailbox, historyId: data.historyId, messageId, publishedAt: epochOf(publishTime), isRetry };
 }
 
 function readNotification({ headers, body }: Delivery): Notification | undefined {
@@ -64,6 +67,7 @@ function readNotification({ headers, body }: Delivery): Notification | undefined
       subscription: envelope.subscription,
       messageId: message.messageId ?? message.message_id,
       publishTime: message.publishTime ?? message.publish_time,
+      isRetry: (envelope.deliveryAttempt ?? 1) > 1,
       data: () => decodeData(message.data),
     };
   }
@@ -75,6 +79,8 @@ function readNotification({ headers, body }: Delivery): Notification | undefined
     subscription,
     messageId: headers.get('x-goog-pubsub-message-id'),
     publishTime: headers.get('x-goog-pubsub-publish-time'),
+    // No header is documented for the count.
+    isRetry: false,
     data: () => value,
   };
 }
@@ -118,7 +124,11 @@ const pushed = z.looseObject({
 });
 
 /** A body in Pub/Sub's own wrapping. */
-const envelopeSchema = z.looseObject({ message: pushed, subscription: z.string().nullish() });
+const envelopeSchema = z.looseObject({
+  message: pushed,
+  subscription: z.string().nullish(),
+  deliveryAttempt: z.number().nullish().catch(null),
+});
 /** A uint64 in decimal. */
 const HISTORY_ID = /^[0-9]{1,20}$/;
 

@@ -60,6 +60,21 @@ function readHeaders(headers: DeliveryHeaders): { timestamp: string; signature: 
 const refusal = (code: ErrorCode): SallyportError =>
   new SallyportError(code, 'the request does not carry a valid, fresh Slack signature');
 
+/** Why Slack sends a delivery again (docs.slack.dev/apis/events-api, "Errors"). */
+const RETRY_REASONS: ReadonlySet<string> = new Set([
+  ...['http_timeout', 'too_many_redirects', 'connection_failed', 'ssl_error', 'http_error', 'unknown_error'],
+]);
+
+/**
+ * Undefined for a first try. Only for a metric: the signature does not cover these headers, and a retry is never treated
+ * differently.
+ */
+export function retryOf(headers: DeliveryHeaders): string | undefined {
+  if (headers.get('x-slack-retry-num') === null) return undefined;
+  const reason = headers.get('x-slack-retry-reason') ?? '';
+  return RETRY_REASONS.has(reason) ? reason : 'other';
+}
+
 /** A form's fields, or the JSON that is the body or sits in the form's `payload` field. */
 export type SlackBody =
   | { readonly kind: 'json'; readonly value: JsonValue }

@@ -96,6 +96,10 @@ const UNAVAILABLE =
 
 const codeOfSql = (error: unknown): string => (error instanceof Database.SqliteError ? error.code : '');
 
+/** The kind of a failure as a label of a metric: `busy`, `full`, `ioerr` …; null for what is not the file's fault. */
+export const failureKindOf = (error: unknown): string | null =>
+  UNAVAILABLE.exec(codeOfSql(error))?.[1]?.toLowerCase() ?? null;
+
 export const isBusy = (error: unknown): boolean => /^SQLITE_(BUSY|LOCKED)/.test(codeOfSql(error));
 
 export const isNoDatabase = (error: unknown): boolean => codeOfSql(error) === 'SQLITE_NOTADB';

@@ -1,5 +1,5 @@
 import { SallyportError } from '../../../core/errors.ts';
-import { type Connection, isBusy, unavailable } from './connection.ts';
+import { type Connection, failureKindOf, isBusy, unavailable } from './connection.ts';
 
 /** Reads and writes of this process, in the order they were asked for. */
 export interface Writer {
@@ -30,7 +30,8 @@ const BUSY_RETRY_MS = 5;
 /** Works in one transaction: about 15 ms of standing still, after which the process breathes. */
 const MAX_BATCH = 256;
 
-export function createWriter(connection: Connection): Writer {
+/** `onFailure` is told of each work that failed for a fault of the file or its disk, with the kind of the fault. */
+export function createWriter(connection: Connection, onFailure: (kind: string) => void = () => {}): Writer {
   const begin = connection.query('BEGIN IMMEDIATE');
   const commit = connection.query('COMMIT');
   const rollback = connection.query('ROLLBACK');
@@ -40,6 +41,12 @@ export function createWriter(connection: Connection): Writer {
   let waiting: Waiting[] = [];
   let scheduled = false;
   let closed = false;
+
+  function failed(error: unknown): unknown {
+    const kind = failureKindOf(error);
+    if (kind !== null) onFailure(kind);
+    return unavailable(error);
+  }
 
   /** One work inside the open transaction; returns what settles its promise. */
   function attempt({ work, resolve, reject }: Waiting): () => void {
@@ -53,7 +60,7 @@ export function createWriter(connection: Connection): Writer {
       if (!connection.inTransaction) throw error;
       undo.run();
       keep.run();
-      return () => reject(unavailable(error));
+      return () => reject(failed(error));
     }
   }
 
@@ -89,7 +96,7 @@ export function createWriter(connection: Connection): Writer {
   }
 
   function rejectAll(batch: readonly Waiting[], error: unknown): void {
-    for (const each of batch) each.reject(unavailable(error));
+    for (const each of batch) each.reject(failed(error));
   }
 
   function schedule(delayMs = 0): void {
@@ -119,7 +126,7 @@ export function createWriter(connection: Connection): Writer {
       try {
         return work();
       } catch (error) {
-        throw unavailable(error);
+        throw failed(error);
       }
     },
     async close() {

@@ -1,7 +1,7 @@
-import { codeOf } from '../../../core/errors.ts';
+import { codeOf, type ErrorCode } from '../../../core/errors.ts';
 import type { EventRecord, EventState } from '../../../core/event.ts';
 import type { Logger } from '../../../core/logger.ts';
-import type { ConsumeOptions, Consumer, Jobs } from '../../jobs.ts';
+import { type ConsumeOptions, type Consumer, type Jobs, PARKED_AT_MOST } from '../../jobs.ts';
 import type { ConversationRef } from '../../lease.ts';
 import { isAtRest } from '../../model/transitions.ts';
 import type { Signal, StoreParts } from '../store-parts.ts';
@@ -32,6 +32,7 @@ export function createJobs(parts: StoreParts, timing: JobsTiming): ClosableJobs 
       return consumer;
     },
     stats: createStats(parts),
+    parked: createParked(parts),
     awaitResult: createAwaitResult(parts),
     async close() {
       await Promise.all([...consumers].map((consumer) => consumer.close(0)));
@@ -46,11 +47,44 @@ function createStats({ connection, writer, clock }: StoreParts): Jobs['stats'] {
   const oldest = connection.query<{ at: number | null }>(
     `SELECT min(eligible_at) AS at FROM events WHERE state = 'queued' AND attempts = 0`,
   );
+  const due = connection.query<{ due: number; at: number | null }>(
+    'SELECT count(*) AS due, min(wake_at) AS at FROM conversations WHERE wake_at <= ?',
+  );
   return async () =>
     writer.read(() => {
       const now = clock();
       const states = Object.fromEntries(tallies.all().map(({ state, events }) => [state, events]));
-      return { states, oldestMs: Math.max(0, now - (oldest.get()?.at ?? now)) };
+      const waiting = due.get(now);
+      return {
+        states,
+        oldestMs: Math.max(0, now - (oldest.get()?.at ?? now)),
+        due: waiting?.due ?? 0,
+        dueMs: now - (waiting?.at ?? now),
+        // An event is parked and its entry written in one transaction.
+        auditPending: 0,
+      };
+    });
+}
+
+function createParked({ connection, writer }: StoreParts): Jobs['parked'] {
+  const totals = connection.query<{ tenant: string; events: number }>(
+    `SELECT tenant, events FROM tallies WHERE state = 'parked' AND events > 0`,
+  );
+  const codes = connection.query<{ code: ErrorCode; events: number }>(
+    `SELECT failure AS code, count(*) AS events FROM
+       (SELECT failure FROM events WHERE tenant = ? AND state = 'parked' LIMIT ?) GROUP BY failure`,
+  );
+  return async (atMost = PARKED_AT_MOST) =>
+    writer.read(() => {
+      const byCode = new Map<ErrorCode, number>();
+      let left = atMost;
+      let uncounted = 0;
+      for (const { tenant, events } of totals.all()) {
+        for (const one of codes.all(tenant, left)) byCode.set(one.code, (byCode.get(one.code) ?? 0) + one.events);
+        uncounted += Math.max(0, events - left);
+        left = Math.max(0, left - events);
+      }
+      return { byCode, uncounted };
     });
 }
 

@@ -292,6 +292,20 @@ function reasonOf(error: unknown): string {
   return code ?? 'connection';
 }
 
+/** Redis' own error codes that operators can do something about. */
+const REPORTED: ReadonlySet<string> = new Set([
+  ...['BUSY', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'MISCONF', 'NOAUTH', 'NOPERM', 'NOREPLICAS', 'OOM', 'READONLY'],
+  ...['TRYAGAIN', 'WRONGPASS'],
+]);
+
+/** The kind of a failure as a label of a metric: a code of Redis in lower case, `timeout`, `connection` or `other`. */
+export function failureKindOf(error: unknown): string {
+  const reason = reasonOf(error);
+  if (REPORTED.has(reason)) return reason.toLowerCase();
+  if (reason === 'timeout') return reason;
+  return reason === 'connection' || (/^E[A-Z]/.test(reason) && reason !== 'ERR') ? 'connection' : 'other';
+}
+
 /** Rejects as a timeout after `ms` unless the promise settles before. */
 export function withDeadline<T>(promise: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -22,6 +22,8 @@ export interface RedisStoreOptions {
   /** Tests only. Absent: Redis' own clock, which all processes share. */
   readonly clock?: Clock;
   readonly logger: Logger;
+  /** Told of each request that Redis did not serve, with the kind of the failure. */
+  readonly onFailure?: ((kind: string) => void) | undefined;
   readonly relay?: Partial<RelayTuning>;
 }
 

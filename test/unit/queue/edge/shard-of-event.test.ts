@@ -156,7 +156,7 @@ const gmail = fc.oneof(
     .tuple(boxes, numbers)
     .map(([mailbox, n]) => [
       pushEvent(
-        { mailbox, historyId: n, messageId: `${mailbox}${n}`, publishedAt: undefined },
+        { mailbox, historyId: n, messageId: `${mailbox}${n}`, publishedAt: undefined, isRetry: false },
         'sub',
         windowMs,
         at,
