@@ -82,7 +82,7 @@ function createAssistants(
   const { countingScrub: scrub, crypto, config } = runtime;
   const { llm, maxSteps, maxInput } = config.agent;
   const { maxOutputTokens } = llm;
-  const modelNamed = openModels(config.agent, runtime.clients);
+  const modelNamed = openModels(config.agent, runtime.clients, runtime.tracing.tracer);
   const toolboxOf = openToolboxes(runtime);
   const bounds = { maxSteps, maxInput, maxOutputTokens };
   return ({ name, instructions, tools, delegates, budget: limits, review, model, guardrails: given }) => {
@@ -143,6 +143,7 @@ function openToolboxes({
   countingScrub: scrub,
   metrics,
   log: logger,
+  tracing: { tracer },
 }: Runtime): ReturnType<typeof createToolboxes> {
   // Public hosts only: the text that a model reads decides which addresses its tools call.
   const { fetch } = clients.openTool();
@@ -158,6 +159,7 @@ function openToolboxes({
     scrub,
     meter: metrics.meter,
     logger,
+    tracer,
   });
 }
 

@@ -19,6 +19,7 @@ export function guardrailsOf({
   countingScrub,
   metrics,
   log,
+  tracing: { tracer },
 }: Runtime): (own: readonly Guardrail[]) => Guardrails {
   const { meter } = metrics;
   const { services, linkHosts, maxReplyChars, secrets, promptLeak } = config.guardrails;
@@ -30,7 +31,7 @@ export function guardrailsOf({
   );
   // Each service has a deadline of its own; nothing else waits for anybody.
   const timeoutMs = Math.max(10_000, ...services.map(({ timeout }) => timeout + 1_000));
-  return (own) => createGuardrails([...own, ...standard], { meter, logger: log, timeoutMs });
+  return (own) => createGuardrails([...own, ...standard], { meter, logger: log, timeoutMs, tracer });
 }
 
 function openService(

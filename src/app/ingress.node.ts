@@ -68,6 +68,12 @@ export async function startIngress(runtime: Runtime): Promise<Listening & { read
     sourceOf,
     failures,
     tally: runtime.refusals.note,
+    tracer: runtime.tracing.tracer,
+    traceOf: (c: AppContext) => {
+      const { socket, headers } = incomingOf(c);
+      const { traceparent } = headers;
+      return typeof traceparent === 'string' && isTrusted(socket.remoteAddress ?? '') ? traceparent : undefined;
+    },
     tellUnmapped: createTellUnmapped({ clock: Date.now, logger: log }),
     isDraining: () => drain.signal.aborted,
     newRequestId,

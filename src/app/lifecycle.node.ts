@@ -9,6 +9,9 @@ export interface Stoppable {
 /** What remains of the grace period for closing the store and writing the log, in ms. */
 const CLOSING_MS = 1_000;
 
+/** How long sending what is left of traces may take, in ms: less than `CLOSING_MS`, as it begins after all else has stopped. */
+const TRACES_MS = 750;
+
 /** How long abandoned requests may take to end, in ms. */
 const CUTTING_MS = 250;
 
@@ -23,7 +26,7 @@ const ECHO_MS = 250;
  * the store, write the log. A second signal, or the end of the grace period, ends the process at once.
  */
 export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable[]): Promise<void> {
-  const { clients, log, config, drain, ready, refusals, store, tls } = runtime;
+  const { clients, log, config, drain, ready, refusals, store, tls, tracing } = runtime;
   crashInto(log);
   await new Promise<void>((resolve) => {
     let stoppingSince = 0;
@@ -49,9 +52,11 @@ export async function runUntilSignal(runtime: Runtime, parts: readonly Stoppable
   await Promise.all(parts.map((part) => part.close(graceMs)));
   ready.stop();
   tls?.stop();
+  const traced = tracing.close(TRACES_MS);
   await clients.close(CUTTING_MS);
   await refusals.close();
   await store.close();
+  await traced;
   log.info({}, 'process.stopped');
   log.flush();
 }

@@ -2,6 +2,7 @@ import type { Check as Examination } from '../channels/module.node.ts';
 import type { Config } from '../config/schema.ts';
 import { defined } from '../core/defined.ts';
 import { SallyportError } from '../core/errors.ts';
+import { noTracer, type Tracer } from '../core/tracer.ts';
 import type { Clients } from '../net/clients.ts';
 import { examineModel, type ModelEndpoint, probeModel } from '../ops/model-endpoint.ts';
 import type { Check } from '../ops/ready.ts';
@@ -10,14 +11,18 @@ import type { AgentConfig } from '../workers/agents/settings.ts';
 import { createPrices, type PriceOf } from '../workers/budget/prices.ts';
 
 /** The models of the configured endpoint by name. The AI SDK is loaded with the first call. */
-export function openModels({ llm }: AgentConfig, clients: Clients): (model: string | undefined) => AskModel {
+export function openModels(
+  { llm }: AgentConfig,
+  clients: Clients,
+  tracer: Tracer = noTracer,
+): (model: string | undefined) => AskModel {
   const { baseUrl, apiKey, timeout, maxTokensField: field } = llm;
   const maxTokensField = field === 'auto' ? undefined : field;
   const open = async () => {
     if (baseUrl === undefined) throw missing('LLM_BASE_URL');
     const { openModels: openEndpoint } = await import('../workers/agents/assistant/ask-model.ts');
     const { fetch } = clients.open('model', [baseUrl], { timeoutMs: timeout });
-    return openEndpoint({ baseUrl, apiKey, maxTokensField, fetch });
+    return openEndpoint({ baseUrl, apiKey, maxTokensField, fetch, tracer });
   };
   let opened: ReturnType<typeof open> | undefined;
   return (model = llm.model) =>

@@ -20,14 +20,14 @@ import type { LoadedHalves, WorkerHandle } from './worker.node.ts';
 export const roles: Roles = {
   async ingress(settings, io) {
     collectSooner();
-    const runtime = await open(openRuntime(settings.config, 'ingress', false), settings, io);
+    const runtime = await open(openRuntime(settings.config, 'ingress', false, io), settings, io);
     const { startIngress } = await import('./ingress.node.ts');
     const listening = await startIngress(runtime);
     runtime.log.info({ role: 'ingress', port: listening.port }, 'process.listening');
     await runUntilSignal(runtime, [listening]);
   },
   async worker(settings, io) {
-    const runtime = await open(openRuntime(settings.config, 'worker', false), settings, io);
+    const runtime = await open(openRuntime(settings.config, 'worker', false, io), settings, io);
     const startWorker = await loadWorker(runtime);
     const { startWorkerOps } = await import('./health.node.ts');
     const worker = startWorker();
@@ -36,7 +36,7 @@ export const roles: Roles = {
     await runUntilSignal(runtime, ops === null ? [worker] : [worker, ops]);
   },
   async all(settings, io) {
-    await runBoth(await open(openRuntime(settings.config, 'all', false), settings, io), () => {});
+    await runBoth(await open(openRuntime(settings.config, 'all', false, io), settings, io), () => {});
   },
   async dev(settings, io, keys) {
     const runtime = await open(openDevRuntime(settings.config, keys, io), settings, io);
@@ -116,10 +116,10 @@ export async function loadHalves({ config, plugs }: Pick<Runtime, 'config' | 'pl
 async function openDevRuntime(config: Config, keys: DevKeys, io: Io): Promise<Runtime> {
   const { configured, own } = keys;
   try {
-    return await openRuntime({ ...config, keys: configured }, 'dev', true);
+    return await openRuntime({ ...config, keys: configured }, 'dev', true, io);
   } catch (error) {
     if (own === null || codeOf(error) !== 'ERR_STORE_MISMATCH') throw error;
-    const runtime = await openRuntime({ ...config, keys: own }, 'dev', true);
+    const runtime = await openRuntime({ ...config, keys: own }, 'dev', true, io);
     const isSealKept = isSame(configured.seal?.[0], own.seal?.[0]);
     const settings = isSealKept ? 'SALLYPORT_ID_KEY' : 'SALLYPORT_ID_KEY, SALLYPORT_SEAL_KEY';
     const another =

@@ -3,6 +3,7 @@ import type { Plugs } from '../channels/module.node.ts';
 import { plugs as allPlugs } from '../channels/registry.node.ts';
 import { namesOf } from '../channels/registry.ts';
 import type { Config } from '../config/schema.ts';
+import type { Environment } from '../config/variables.ts';
 import type { RecordAudit } from '../core/audit/entry.ts';
 import { nodeCrypto as crypto } from '../core/crypto/crypto.node.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
@@ -18,6 +19,8 @@ import { operatorChecks } from '../ops/probes.ts';
 import { type Check, type ReadyMonitor, watchReadiness } from '../ops/ready.ts';
 import { type RefusalTallies, startRefusalTallies } from '../ops/refusal-tallies.ts';
 import { probeSubscriptions, sourceFigures } from '../ops/subscriptions.ts';
+import type { Tracing } from '../ops/tracing/driver.ts';
+import { openTracing } from '../ops/tracing/open.ts';
 import { probeWorkers, workerFigures } from '../ops/worker-beat.ts';
 import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
 import type { Store } from '../queue/store.ts';
@@ -38,6 +41,8 @@ export interface Runtime {
   readonly identifier: Identifier;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Closed when all else has stopped. */
+  readonly tracing: Tracing;
   /** For what is shown, logged or compared. */
   readonly scrub: Scrub;
   /** For what comes in, is read, or goes out: its findings are in the metrics. */
@@ -56,16 +61,20 @@ export interface Runtime {
   readonly plugs: Plugs;
 }
 
-/** `role`: whose configuration it is; `plugs`: the channels there are. @throws SallyportError ERR_STORE_UNSAFE or ERR_STORE_MISMATCH: the process must not start. */
+/**
+ * `role`: whose configuration it is; `plugs`: the channels there are; `environment`: where a collector of traces is named.
+ * @throws SallyportError ERR_STORE_UNSAFE, ERR_STORE_MISMATCH or ERR_CONFIG_INVALID: the process must not start.
+ */
 export async function openRuntime(
   config: Config,
   role: string,
   isPretty: boolean,
-  plugs: Plugs = allPlugs,
+  { plugs = allPlugs, environment = {} }: { readonly plugs?: Plugs; readonly environment?: Environment } = {},
 ): Promise<Runtime> {
   const { id, seal } = config.keys;
   if (id === undefined || seal === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'keys are missing');
   const { scrub, log } = openLog(config, crypto, id, isPretty);
+  const tracing = await openTracing(environment, { role, scrub: (text) => scrub(text).value, logger: log });
   const identifier = createIdentifier(crypto, id);
   const tls = config.server.tls === undefined ? null : await openTls(config.server.tls, { logger: log });
   const metrics = createMetrics({
@@ -105,7 +114,7 @@ export async function openRuntime(
     channelsOf: (tenant: string) => channelNames.filter((name) => Object.hasOwn(config.tenants[tenant] ?? {}, name)),
   };
   const drain = new AbortController();
-  const clients = createClients({ proxy: config.outbound.proxy });
+  const clients = createClients({ proxy: config.outbound.proxy, tracer: tracing.tracer });
   await probe().catch((error: unknown) => {
     if (!(error instanceof SallyportError) || error.code !== 'ERR_STORE_UNAVAILABLE') throw error;
     // Deliveries are answered 503 until it is there: senders retry, and nothing is lost.
@@ -122,7 +131,7 @@ export async function openRuntime(
   const countingScrub = countFindings(scrub, meter);
   const sealing = { scrub, countingScrub, sealer: createSealer(crypto, seal) };
   const opening = { clients, store, audit, refusals, ready, drain, tls, plugs };
-  return { config, crypto, identifier, log, metrics, ...sealing, ...opening };
+  return { config, crypto, identifier, log, metrics, tracing, ...sealing, ...opening };
 }
 
 /** The release, of the package's manifest: it is beside the bundle's folder, or above the source's. */

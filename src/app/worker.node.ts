@@ -55,6 +55,7 @@ export function startWorker(runtime: Runtime, halves: LoadedHalves): WorkerHandl
     ...reviewing(runtime),
     shutdown: shutdown.signal,
     logger: log,
+    tracer: runtime.tracing.tracer,
     isStopping: () => drain.signal.aborted,
   };
   let taken = 0;

@@ -64,6 +64,8 @@ export interface InboundEvent {
   readonly payload: JsonValue;
   /** Capabilities that are still needed (a `response_url`), encrypted and bound to tenant and event. */
   readonly sealed: Readonly<Record<string, string>>;
+  /** The span that accepted it (W3C Trace Context, made here): its runs go on with that trace. Absent: nothing was traced. */
+  readonly traceparent?: string;
   /** Epoch ms at which everything in it that a person said or that names them was removed. */
   readonly erasedAt?: number;
 }

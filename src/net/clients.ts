@@ -1,4 +1,6 @@
 import { defined } from '../core/defined.ts';
+import { parseUrl } from '../core/text/url.ts';
+import { noTracer, type Tracer } from '../core/tracer.ts';
 import { allowEntry } from './guard/check-url.ts';
 import { blocked, failed } from './guard/reasons.ts';
 import { isRedirect, type Method } from './guard/redirect.ts';
@@ -66,14 +68,26 @@ export interface ClientsOptions {
   readonly ca?: readonly string[];
   /** Default: the machine's own way of looking up names. */
   readonly resolve?: Resolve;
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer;
 }
 
 /** One of these for a process: whoever makes another must close it. */
-export function createClients({ proxy, resolve = createDnsResolve(), ...common }: ClientsOptions = {}): Clients {
+export function createClients({
+  proxy,
+  resolve = createDnsResolve(),
+  tracer = noTracer,
+  ...common
+}: ClientsOptions = {}): Clients {
   const opened: GuardedFetch[] = [];
   let isClosed = false;
-  const open = (options: Omit<GuardedFetchOptions, 'resolve'>): Client => {
-    const request = loadedWithFirstUse({ resolve, ...common, ...options }, () => isClosed);
+  const open = (
+    options: Omit<GuardedFetchOptions, 'resolve'>,
+    purpose: Purpose | 'tool',
+    urls: readonly string[] = [],
+  ): Client => {
+    const loading = loadedWithFirstUse({ resolve, ...common, ...options }, () => isClosed);
+    const request = traced(loading, tracer, purpose, urls);
     opened.push(request);
     return { request, fetch: asFetch(request) };
   };
@@ -81,9 +95,9 @@ export function createClients({ proxy, resolve = createDnsResolve(), ...common }
     open(purpose, urls, limits = {}) {
       const allow = urls.map(allowEntry).filter((entry) => entry !== null);
       const way = proxy !== undefined && isProxied.has(purpose) ? { proxy } : {};
-      return open({ allow, maxBytes: maxBytes[purpose], ...way, ...limits });
+      return open({ allow, maxBytes: maxBytes[purpose], ...way, ...limits }, purpose, urls);
     },
-    openTool: (isListed) => open(isListed === undefined ? {} : { isListed }),
+    openTool: (isListed) => open(isListed === undefined ? {} : { isListed }, 'tool'),
     async close(graceMs) {
       isClosed = true;
       await Promise.all(opened.map((client) => client.close(graceMs)));
@@ -101,6 +115,28 @@ function loadedWithFirstUse(options: GuardedFetchOptions, isClosed: () => boolea
     return (await loading)(...args);
   };
   return Object.assign(request, { close: async (graceMs?: number) => (await loading)?.close(graceMs) });
+}
+
+/**
+ * The client with a span for each request that is made within one. It names a host only if that is one of `urls`: what a
+ * tool or a sender chose may hold anything.
+ */
+function traced(request: GuardedFetch, tracer: Tracer, purpose: string, urls: readonly string[]): GuardedFetch {
+  const hosts = new Set(urls.map((url) => parseUrl(url)?.hostname));
+  const send = (...[url, init]: Parameters<GuardedFetch>): ReturnType<GuardedFetch> => {
+    const span = tracer.current();
+    if (span.traceparent === undefined) return request(url, init);
+    const host = parseUrl(url)?.hostname;
+    const facts = { purpose, method: init?.method ?? 'GET', host: hosts.has(host) ? host : undefined };
+    return span.part('http', facts, async (part) => {
+      const response = await request(url, init);
+      const { status } = response;
+      // The convention's word for what a client got: its status.
+      part.note({ status, code: status >= 400 ? String(status) : undefined });
+      return response;
+    });
+  };
+  return Object.assign(send, { close: request.close });
 }
 
 /** What the first request would load. A worker loads it before its first run. */

@@ -1,6 +1,7 @@
 import type { RecordAudit } from '../core/audit/entry.ts';
 import type { EventRecord } from '../core/event.ts';
-import type { ConversationRef, Outcome, Taken } from '../queue/lease.ts';
+import { type BeginOptions, noTracer, type Span, type SpanFacts, type Tracer } from '../core/tracer.ts';
+import type { ConversationRef, HeldLease, Outcome, Taken } from '../queue/lease.ts';
 import { type AttemptDeps, attempt } from './attempt/attempt.ts';
 import { auditAttempt } from './attempt/audit-attempt.ts';
 import { createTrail } from './audit-trail.ts';
@@ -15,6 +16,8 @@ export interface RunDeps extends AttemptDeps {
   /** True once the process takes no more work. */
   readonly isStopping: () => boolean;
   readonly audit: RecordAudit;
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer;
 }
 
 /**
@@ -23,18 +26,37 @@ export interface RunDeps extends AttemptDeps {
  * @throws SallyportError ERR_STORE_UNAVAILABLE; the conversation is woken again by the sweep.
  */
 export async function run(conversation: ConversationRef, deps: RunDeps): Promise<void> {
+  const { tracer = noTracer } = deps;
   let taken: Taken = await deps.lease.take(conversation);
   for (let heads = 1; taken.kind === 'head'; heads += 1) {
     const { record, lease } = taken;
-    const trail = createTrail();
-    const outcome = await attempt(record, lease, trail, deps);
-    await auditAttempt(record, lease, outcome, trail, deps.audit);
-    taken = await deps.lease.finish(lease, outcome, heads < HEADS_PER_WAKE && !deps.isStopping());
-    report(record, outcome, taken.kind === 'stale', deps);
+    taken = await tracer.begin('run', factsOf(record, lease), placeOf(record), async (span) => {
+      const trail = createTrail();
+      const outcome = await attempt(record, lease, trail, deps, span);
+      await auditAttempt(record, lease, outcome, trail, deps.audit);
+      const next = await deps.lease.finish(lease, outcome, heads < HEADS_PER_WAKE && !deps.isStopping());
+      report(record, outcome, next.kind === 'stale', span, deps);
+      return next;
+    });
   }
 }
 
-function report(record: EventRecord, outcome: Outcome, isStale: boolean, { logger, meter }: RunDeps): void {
+const factsOf = ({ event, generation, attempts }: EventRecord, { run }: HeldLease): SpanFacts => ({
+  tenant: event.tenant,
+  channel: event.channel,
+  eventId: event.id,
+  generation,
+  attempt: attempts,
+  run,
+});
+
+/** Every attempt goes on with the delivery's trace. A redrive is another occasion, maybe days later: it only refers to it. */
+const placeOf = ({ event: { traceparent }, generation }: EventRecord): BeginOptions => ({
+  ...(generation === 1 ? { from: traceparent } : { link: traceparent }),
+  isAmbient: true,
+});
+
+function report(record: EventRecord, outcome: Outcome, isStale: boolean, span: Span, { logger, meter }: RunDeps): void {
   const { event, generation, attempts } = record;
   const { run: ended } = outcome;
   const { agent = NOBODY } = ended;
@@ -53,6 +75,15 @@ function report(record: EventRecord, outcome: Outcome, isStale: boolean, { logge
     waitedMs: ended.startedAt - event.receivedAt,
     ms,
   };
+  const { usage } = ended;
+  span.note({
+    agent: ended.agent,
+    outcome: line.outcome,
+    code: ended.code,
+    inputTokens: usage.inputTokens,
+    outputTokens: usage.outputTokens,
+    costMicros: usage.usdMicros,
+  });
   if (outcome.kind === 'parked' || outcome.kind === 'retry' || isStale) logger.warn(line, 'attempt.finished');
   else logger.info(line, 'attempt.finished');
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import { codeOf, type ErrorCode, isFailedProof, reasonOf, SallyportError, statusOf } from '../../core/errors.ts';
 import type { ChannelName } from '../../core/event.ts';
 import type { Logger } from '../../core/logger.ts';
+import { noTracer, type Span, type Tracer } from '../../core/tracer.ts';
 import type { BodyLimits } from '../http/body.ts';
 import { type AppContext, unknownRoute } from '../http/context.ts';
 import { problem, toResponse } from '../http/respond.ts';
@@ -30,6 +31,10 @@ export interface DeliverDeps extends ReceiveDeps {
   readonly tellUnmapped?: (channel: ChannelName, sender: string) => void;
   /** Counts what is kept out, for the tenant's audit. */
   readonly tally: TallyRefusal;
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer;
+  /** The trace that a proxy of ours began around the request, if it is known to be one. */
+  readonly traceOf?: (c: AppContext) => string | undefined;
   readonly isDraining: () => boolean;
   readonly newRequestId: () => string;
   readonly clock: Clock;
@@ -37,10 +42,11 @@ export interface DeliverDeps extends ReceiveDeps {
 }
 
 /** A delivery on its way to its answer. */
-export interface Journey {
+interface Journey {
   readonly requestId: string;
   readonly channel: Channel;
   readonly head: DeliveryHead;
+  readonly span: Span;
 }
 
 /** Serves `/hooks/…`: method, route, journey, answer; one log line and one metric per item. */
@@ -60,12 +66,20 @@ export function createHookHandler(deps: HookDeps): (c: AppContext) => Promise<Re
 }
 
 /** Takes a delivery through both doors and answers it. Never throws. */
-export async function deliver(c: AppContext, journey: Journey, deps: DeliverDeps): Promise<Response> {
+export function deliver(c: AppContext, given: Omit<Journey, 'span'>, deps: DeliverDeps): Promise<Response> {
+  const { tracer = noTracer, traceOf } = deps;
+  const facts = { tenant: given.head.tenant, channel: given.channel.name };
+  // A sender's own `traceparent` proves nothing: it would choose what is traced.
+  const options = { link: traceOf?.(c) };
+  return tracer.begin('delivery', facts, options, (span) => deliverTraced(c, { ...given, span }, deps));
+}
+
+async function deliverTraced(c: AppContext, journey: Journey, deps: DeliverDeps): Promise<Response> {
   const { channel, head } = journey;
   try {
     if (deps.isDraining()) throw new SallyportError('ERR_SHUTTING_DOWN', 'the process is stopping');
     const readBody = (maxBytes: number) => deps.readBody(c, { maxBytes, timeoutMs: deps.bodyTimeoutMs });
-    const receipt = await receive(head, readBody, channel, deps);
+    const receipt = await receive(head, readBody, channel, deps, journey.span);
     if (!receipt.isUnproven) return acknowledged(c, journey, receipt, null, deps);
     const { outcome = 'ignored', reason = 'empty' } = receipt.items[0] ?? {};
     const counted = countUnproven(c, journey, reason === '' ? outcome : reason, deps);
@@ -165,12 +179,15 @@ interface Ending {
 }
 
 /** The line is written out field by field, because there is one for every delivery: spreading parts together costs more. */
-function finished(c: AppContext, { requestId, channel, head }: Journey, ending: Ending, deps: DeliverDeps): void {
+function finished(c: AppContext, { requestId, channel, head, span }: Journey, ending: Ending, deps: DeliverDeps): void {
   const { outcome, status, code, items, counted } = ending;
   const ms = deps.clock() - head.receivedAt;
   deps.meter.acked(channel.name, ms / 1000);
   // They come in floods: the first of a source is logged, and the others once a minute, all together.
-  if (counted !== null && !counted.isFirst) return;
+  if (counted !== null && !counted.isFirst) {
+    span.drop();
+    return;
+  }
   const isBatch = items.length > 1;
   const only = isBatch ? undefined : items[0];
   const quarantined = items.filter((one) => one.outcome === 'quarantined').length;
@@ -188,6 +205,8 @@ function finished(c: AppContext, { requestId, channel, head }: Journey, ending: 
     eventId: only?.eventId,
     ms,
   };
+  const { tenant, eventId } = line;
+  span.note({ tenant, outcome, status, code, items: items.length, eventId: eventId ?? items[0]?.eventId });
   // The address is what an operator blocks.
   const isForgery = outcome === 'rejected' || quarantined > 0;
   if (isForgery) deps.logger.warn({ ...line, source: deps.sourceOf(c) }, `delivery.${outcome}`);

@@ -10,6 +10,7 @@ import type {
 import { SallyportError } from '../../core/errors.ts';
 import type { EventRecord, InboundEvent } from '../../core/event.ts';
 import type { Meter } from '../../core/meter.ts';
+import { inTrace, noSpan, type Span } from '../../core/tracer.ts';
 import type { Accepted, Inbox } from '../../queue/inbox.ts';
 import type { Jobs } from '../../queue/jobs.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
@@ -68,6 +69,7 @@ export async function receive(
   readBody: (limit: number) => Promise<Uint8Array>,
   channel: Channel,
   deps: ReceiveDeps,
+  span: Span = noSpan,
 ): Promise<Receipt> {
   const proof = await channel.authenticate?.(head);
   const { tenant, url, headers, receivedAt } = head;
@@ -84,7 +86,8 @@ export async function receive(
     if (isLarge) return forwarded(await originAnswer(passOn, delivery));
   }
   const { events, refused } = prepare(received, deps);
-  const accepted = events.length === 0 ? [] : await deps.inbox.accept(events);
+  const accept = (part: Span): Promise<Accepted[]> => deps.inbox.accept(inTrace(events, part));
+  const accepted = events.length === 0 ? [] : await span.part('accept', { items: events.length }, accept);
   if (accepted.some(({ outcome }) => outcome === 'full')) {
     // What the batch did get in is a duplicate when the sender comes back.
     throw new SallyportError('ERR_QUEUE_FULL', 'too many events of this tenant are waiting');

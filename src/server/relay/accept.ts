@@ -2,6 +2,7 @@ import type { InboundEvent } from '../../core/event.ts';
 import { identifiersOf } from '../../core/identity.ts';
 import type { Meter } from '../../core/meter.ts';
 import { MAX_RELAY_COPIES, type RelayOutcome, type RelayReason, type RelayResult } from '../../core/relay.ts';
+import { inTrace, type Span } from '../../core/tracer.ts';
 import { type Accepted, type Inbox, ONE_STEP } from '../../queue/inbox.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import { type Envelope, judge, type Sound } from './batch.ts';
@@ -27,7 +28,12 @@ interface Outcome {
  * it reports as taken over is durable.
  * @throws SallyportError ERR_STORE_UNAVAILABLE: what was accepted by then is `accepted` again when it is sent again
  */
-export async function acceptBatch({ tenant, events }: Envelope, now: number, deps: AcceptDeps): Promise<Outcome> {
+export async function acceptBatch(
+  { tenant, events }: Envelope,
+  now: number,
+  deps: AcceptDeps,
+  span: Span,
+): Promise<Outcome> {
   const results = new Array<RelayResult>(events.length);
   const sound: Placed[] = [];
   const ids = new Set<string>();
@@ -59,7 +65,9 @@ export async function acceptBatch({ tenant, events }: Envelope, now: number, dep
   const limited = new Set<string>();
   for (const step of stepsOf(sound)) {
     const open = step.filter(({ event }) => !isFull && !limited.has(event.channel));
-    const accepted = open.length === 0 ? [] : await deps.inbox.accept(open.flatMap(({ copies }) => copies));
+    const taken = open.flatMap(({ copies }) => copies);
+    const accept = (part: Span): Promise<Accepted[]> => deps.inbox.accept(inTrace(taken, part));
+    const accepted = taken.length === 0 ? [] : await span.part('accept', { items: taken.length }, accept);
     let next = 0;
     for (const item of step) {
       let one: Accepted = { outcome: 'full' };

@@ -18,6 +18,7 @@ import {
   signRelayAnswer,
   verifyRelayRequest,
 } from '../../core/relay.ts';
+import { noTracer, type Span, type Tracer } from '../../core/tracer.ts';
 import type { RelayAttempts } from '../../queue/records/relay-attempts.ts';
 import type { BodyLimits } from '../http/body.ts';
 import type { App, AppContext } from '../http/context.ts';
@@ -38,6 +39,8 @@ export interface RelayDeps extends AcceptDeps {
   readonly sourceOf: (c: AppContext) => string;
   readonly failures: SourceLimiter;
   readonly tally: TallyRefusal;
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer;
   readonly isDraining: () => boolean;
   readonly newRequestId: () => string;
   readonly meter: Meter;
@@ -72,7 +75,9 @@ async function relay(c: AppContext, deps: RelayDeps): Promise<Response> {
   } catch (error) {
     return unproven(c, error, head, journey, deps);
   }
-  return proven(body, { ...journey, nonce: head.nonce, keyId }, deps);
+  const { tracer = noTracer } = deps;
+  const { nonce } = head;
+  return tracer.begin('relay', {}, {}, (span) => proven(body, { ...journey, nonce, keyId, span }, deps));
 }
 
 /** Nothing is signed here: a signature would prove an answer to somebody who has proved nothing. */
@@ -103,11 +108,12 @@ interface Proven extends Journey {
   readonly nonce: string;
   /** Of the key that signed it. */
   readonly keyId: string;
+  readonly span: Span;
 }
 
 /** From here on every answer is signed, so that the edge can tell it from anybody else's. */
 async function proven(body: Uint8Array, journey: Proven, deps: RelayDeps): Promise<Response> {
-  const { requestId, receivedAt, keyId } = journey;
+  const { requestId, receivedAt, keyId, span } = journey;
   let envelope: Envelope | undefined;
   const line = () => ({
     ...{ requestId, key: keyId, tenant: envelope?.tenant, shard: envelope?.shard },
@@ -119,15 +125,18 @@ async function proven(body: Uint8Array, journey: Proven, deps: RelayDeps): Promi
     envelope = readEnvelope(body, receivedAt);
     const { tenant } = envelope;
     if (!deps.tenants.includes(tenant)) throw new SallyportError('ERR_NOT_FOUND', 'the tenant is not configured');
+    span.note({ tenant, items: envelope.events.length });
     if (!(await deps.attempts.claim(envelope))) throw new SallyportError('ERR_RELAY_REPLAYED', '');
-    const { results, retryAfterMs } = await acceptBatch(envelope, deps.clock(), deps);
+    const { results, retryAfterMs } = await acceptBatch(envelope, deps.clock(), deps, span);
     const counts: Partial<Record<RelayOutcome, number>> = {};
     for (const { outcome, reason } of results) {
       counts[outcome] = (counts[outcome] ?? 0) + 1;
       if (reason !== undefined) deps.tally(tenant, { action: 'delivery.quarantined', subject: RELAY, reason });
     }
     const isFull = counts.full !== undefined;
-    deps.meter.relayed(isFull ? 'full' : counts.rejected === undefined ? 'accepted' : 'rejected');
+    const outcome = isFull ? 'full' : counts.rejected === undefined ? 'accepted' : 'rejected';
+    deps.meter.relayed(outcome);
+    span.note({ outcome, status: 200 });
     if (counts.rejected === undefined) deps.logger.info({ ...line(), ...counts }, 'relay.accepted');
     else deps.logger.warn({ ...line(), ...counts }, 'relay.accepted');
     const answer: RelayAnswer = { v: 1, results };
@@ -137,6 +146,7 @@ async function proven(body: Uint8Array, journey: Proven, deps: RelayDeps): Promi
   } catch (error) {
     const code = codeOf(error);
     deps.meter.relayed(reasonOf(code));
+    span.note({ code, status: statusOf(code) });
     if (code === 'ERR_RELAY_REPLAYED' && envelope !== undefined) {
       deps.tally(envelope.tenant, { action: 'delivery.quarantined', subject: RELAY, reason: reasonOf(code) });
     }

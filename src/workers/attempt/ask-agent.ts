@@ -12,6 +12,7 @@ import {
 import { identifiersOf } from '../../core/identity.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import { capRecord, capText, type RecordLimits } from '../../core/text/cap.ts';
+import { inTrace, noSpan, type Span } from '../../core/tracer.ts';
 import type { Inbox } from '../../queue/inbox.ts';
 import { ASKER_STEP } from '../../queue/journal.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
@@ -50,12 +51,15 @@ export async function askAgent(
     steps,
     trail,
     signal,
+    span,
   }: {
     readonly record: EventRecord;
     readonly steps: Steps;
     readonly trail: Trail;
     /** The lease's and the shutdown's. */
     readonly signal: AbortSignal;
+    /** Of the attempt. */
+    readonly span: Span;
   },
   {
     agentFor,
@@ -86,6 +90,7 @@ export async function askAgent(
     scrub,
     inbox,
     prepare,
+    span,
   });
   const prepared: PreparedTask = await preparing.finally(reading.release);
   if (prepared.kind === 'ignored') return { kind: 'ignored', usage: noUsage };
@@ -107,7 +112,11 @@ export async function askAgent(
   const context = { signal: linked.signal, budget: budget.run, steps, trail };
   const task: Task = { event, generation: record.generation, attempt: record.attempts };
   const work = async (): Promise<AgentOutcome> => {
-    const outcome = await agent.run(task, context);
+    const outcome = await span.part('agent', { agent: agent.name }, async (part) => {
+      const answered = await agent.run(task, context);
+      part.note({ outcome: answered.kind });
+      return answered;
+    });
     if (outcome.kind !== 'reply') return outcome;
     const reply = await finishReply(outcome, agent, event, context, { scrub, guardrailsWith });
     if (agent.remembers) await noteTurn(event, steps);
@@ -201,6 +210,7 @@ export async function prepareTask(
     scrub,
     inbox,
     prepare,
+    span = noSpan,
   }: {
     /** Null for channels whose deliveries hold all there is to know. */
     readonly reader: Reader | null;
@@ -208,10 +218,12 @@ export async function prepareTask(
     readonly inbox: Inbox;
     /** Cleans and seals events; the same step deliveries pass. */
     readonly prepare: (events: readonly ParsedEvent[]) => readonly InboundEvent[];
+    /** Whose trace the found events go on with. */
+    readonly span?: Span;
   },
 ): Promise<PreparedTask> {
   if (reader === null) return { kind: 'task', event };
-  const read = await reader.read(event, { signal, eligibleAt, accept: createAcceptFound({ inbox, prepare }) });
+  const read = await reader.read(event, { signal, eligibleAt, accept: createAcceptFound({ inbox, prepare, span }) });
   if (read.kind !== 'task') return read;
   const identifiers = [...identifiersOf(event), ...identifiersOf(read.content)];
   const { value } = scrub(capped(read.content), { identifiers });
@@ -230,13 +242,16 @@ export const createAcceptFound =
   ({
     inbox,
     prepare,
+    span = noSpan,
   }: {
     readonly inbox: Inbox;
     /** Cleans and seals events; the same step deliveries pass. */
     readonly prepare: (events: readonly ParsedEvent[]) => readonly InboundEvent[];
+    /** Whose trace the events go on with. Absent: their runs begin traces of their own. */
+    readonly span?: Span;
   }) =>
   async (found: readonly ParsedEvent[]): Promise<void> => {
-    const outcomes = await inbox.accept(prepare(found));
+    const outcomes = await inbox.accept(inTrace(prepare(found), span));
     if (outcomes.some(({ outcome }) => outcome === 'full' || outcome === 'limited')) {
       throw new SallyportError('ERR_QUEUE_FULL', 'too many events of this tenant are waiting, or came lately');
     }

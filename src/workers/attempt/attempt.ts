@@ -9,6 +9,7 @@ import { linkSignals, withinTime } from '../../core/linked-signal.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
 import type { ReviewPolicy } from '../../core/review.ts';
+import { noSpan, type Span } from '../../core/tracer.ts';
 import type { Inbox } from '../../queue/inbox.ts';
 import { type Journal, REPLY_STEP } from '../../queue/journal.ts';
 import type { HeldLease, Lease, Outcome } from '../../queue/lease.ts';
@@ -60,7 +61,13 @@ export interface AttemptDeps {
 }
 
 /** One attempt at an event: agent, then reply once. Never throws: what went wrong is the outcome. */
-export async function attempt(record: EventRecord, held: HeldLease, trail: Trail, deps: AttemptDeps): Promise<Outcome> {
+export async function attempt(
+  record: EventRecord,
+  held: HeldLease,
+  trail: Trail,
+  deps: AttemptDeps,
+  span: Span = noSpan,
+): Promise<Outcome> {
   const startedAt = deps.clock();
   const heartbeat = startHeartbeat(deps.lease, held, deps.leaseMs);
   const { signal, release } = linkSignals([heartbeat.signal, deps.shutdown]);
@@ -74,7 +81,7 @@ export async function attempt(record: EventRecord, held: HeldLease, trail: Trail
   let asked: Pick<Run, 'usage' | 'agent'> = { usage: noUsage };
   try {
     const steps = await openSteps({ journal: deps.journal, lease: held, clock: deps.clock });
-    const ask = () => askAgent({ record, steps, trail, signal }, deps);
+    const ask = () => askAgent({ record, steps, trail, signal, span }, deps);
     const answer =
       approved(approvedReply(record, deps)) ??
       recorded(steps, record) ??
@@ -91,7 +98,11 @@ export async function attempt(record: EventRecord, held: HeldLease, trail: Trail
       return holdReply({ record, text, requester: answer.requester }, ended, deps);
     }
     const task = { record, lease: held, step: REPLY_STEP, text, earlier: steps.earlier, signal } as const;
-    const reply = await replyOnce(task, replying());
+    const reply = await span.part('reply', { channel }, async (part) => {
+      const sent = await replyOnce(task, replying());
+      part.note({ outcome: sent.state });
+      return sent;
+    });
     deps.meter.replied(channel, reply.state);
     await rememberTurn(record, text, steps, { ...deps, isOurs: () => deps.lease.extend(held) });
     return { kind: 'done', run: { ...ended, finishedAt: deps.clock(), outcome: 'replied', reply } };

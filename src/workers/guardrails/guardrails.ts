@@ -2,6 +2,7 @@ import { SallyportError } from '../../core/errors.ts';
 import { withinTime } from '../../core/linked-signal.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
+import { noTracer, type Tracer } from '../../core/tracer.ts';
 import type { Trail } from '../audit-trail.ts';
 import type { Guardrail, GuardrailSubject, Verdict } from './guardrail.ts';
 
@@ -29,9 +30,11 @@ export function createGuardrails(
     readonly logger: Logger;
     /** For one check, in ms. Default 10 s. */
     readonly timeoutMs?: number;
+    /** Absent: nothing is traced. */
+    readonly tracer?: Tracer;
   },
 ): Guardrails {
-  const { meter, logger, timeoutMs = 10_000 } = deps;
+  const { meter, logger, timeoutMs = 10_000, tracer = noTracer } = deps;
 
   async function verdictOf(guardrail: Guardrail, subject: GuardrailSubject): Promise<Verdict> {
     try {
@@ -49,7 +52,12 @@ export function createGuardrails(
       const { stage, tenant, agent, tool } = subject;
       let { text } = subject;
       for (const guardrail of guardrails.filter(({ stages }) => stages.includes(stage))) {
-        const verdict = bounded(await verdictOf(guardrail, { ...subject, text }));
+        const facts = { guardrail: guardrail.name, stage };
+        const verdict = await tracer.current().part('guardrail', facts, async (span) => {
+          const decided = bounded(await verdictOf(guardrail, { ...subject, text }));
+          span.note({ outcome: decided.kind });
+          return decided;
+        });
         if (verdict.kind === 'pass') continue;
         meter.guardrailActed(guardrail.name, stage, verdict.kind);
         const reason = verdict.kind === 'block' ? { reason: verdict.reason } : {};

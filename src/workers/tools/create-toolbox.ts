@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { SallyportError } from '../../core/errors.ts';
 import { isJsonObject, type JsonValue } from '../../core/json/json-text.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
+import { noTracer } from '../../core/tracer.ts';
 import { jsonOf } from './arguments.ts';
 import { makeCall, refusable, repeatLocally } from './make-call.ts';
 import { recordedInput, recordedResult } from './recorded-call.ts';
@@ -20,7 +21,7 @@ export function createToolbox(given: ToolboxDeps): Toolbox {
   // The part of a budget a sub-agent has may end before its run does. Never released: both are aborted when the run ends.
   const { signal } = linkSignals([given.signal, given.budget.signal]);
   const deps = { ...given, signal };
-  const { tools, allowed, steps } = deps;
+  const { tools, allowed, steps, tracer = noTracer } = deps;
   const known = new Map(tools.map((tool) => [tool.name, tool]));
   if (known.size !== tools.length) throw new TypeError('two tools have the same name');
   const counts = createCallCounts(deps.maxCalls ?? MAX_CALLS_OF_A_RUN);
@@ -57,9 +58,13 @@ export function createToolbox(given: ToolboxDeps): Toolbox {
         counts.check(tool, input);
         return makeCall({ tool, step: id, given: input, facts }, deps);
       };
-      const result = await refusable(work).catch((error: unknown) => {
-        reportInterrupted({ ...told, error }, deps);
-        throw error;
+      const result = await tracer.current().part('tool', { tool: told.tool }, async (span) => {
+        const made = await refusable(work).catch((error: unknown) => {
+          reportInterrupted({ ...told, error }, deps);
+          throw error;
+        });
+        span.note(made.kind === 'refused' ? { outcome: 'refused', code: made.code } : { outcome: facts.outcome });
+        return made;
       });
       reportCall({ ...told, result, ms: Math.round(performance.now() - startedAt) }, deps);
       return result;

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '../../core/json/json-text.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Meter } from '../../core/meter.ts';
+import type { Tracer } from '../../core/tracer.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { Trail } from '../audit-trail.ts';
 import type { RunBudget } from '../budget/budget.ts';
@@ -70,4 +71,6 @@ export interface ToolboxDeps {
   readonly maxCalls?: number;
   readonly meter: Meter;
   readonly logger: Logger;
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
 }

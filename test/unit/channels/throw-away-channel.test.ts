@@ -105,7 +105,7 @@ async function openPigeon(posted: unknown[], opened: string[], module = pigeonMo
     modules: [...plugs.modules, module],
     halves: { ...plugs.halves, pigeon: async () => pigeonHalf(posted, opened) },
   };
-  const runtime = await openRuntime(config, 'all', false, extended);
+  const runtime = await openRuntime(config, 'all', false, { plugs: extended });
   const startWorker = await loadWorker(runtime);
   const ingress = await startIngress(runtime);
   const worker = startWorker();

@@ -11,6 +11,7 @@ import {
 } from 'ai';
 import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
+import { noTracer, type Tracer } from '../../../core/tracer.ts';
 import type { WatchableFetch } from '../../../net/clients.ts';
 import { LONGEST_WAIT_MS, retryAfterMs } from '../../../net/retry-after.ts';
 import { type IsUnserved, meteredModel } from '../../budget/metered-model.ts';
@@ -24,10 +25,18 @@ export interface Endpoint {
   readonly fetch: WatchableFetch;
   /** What requests call the limit of an answer; absent: the model's name decides. */
   readonly maxTokensField?: MaxTokensField | undefined;
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer;
 }
 
 /** The models of an OpenAI-compatible endpoint, through the AI SDK; every call is metered. */
-export function openModels({ baseUrl, apiKey, fetch, maxTokensField }: Endpoint): (model: string) => AskModel {
+export function openModels({
+  baseUrl,
+  apiKey,
+  fetch,
+  maxTokensField,
+  tracer = noTracer,
+}: Endpoint): (model: string) => AskModel {
   const settings = {
     name: 'llm',
     baseURL: baseUrl,
@@ -37,7 +46,20 @@ export function openModels({ baseUrl, apiKey, fetch, maxTokensField }: Endpoint)
   return (model) => (question) => {
     const watched = fetch.watch();
     const provider = createOpenAICompatible({ ...settings, fetch: watched.fetch });
-    return ask(provider(model), question, watched.isUnserved);
+    return tracer.current().part('model', { model }, async (span) => {
+      const { usage: before } = question.budget;
+      try {
+        return await ask(provider(model), question, watched.isUnserved);
+      } finally {
+        // What it was charged, also for an answer that never came.
+        const { usage } = question.budget;
+        span.note({
+          inputTokens: usage.inputTokens - before.inputTokens,
+          outputTokens: usage.outputTokens - before.outputTokens,
+          costMicros: usage.usdMicros - before.usdMicros,
+        });
+      }
+    });
   };
 }
 

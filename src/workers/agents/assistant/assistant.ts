@@ -3,6 +3,7 @@ import { SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Meter } from '../../../core/meter.ts';
+import type { Tracer } from '../../../core/tracer.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
 import type { Agent } from '../../agent.ts';
 import type { Guardrails } from '../../guardrails/guardrails.ts';
@@ -106,6 +107,8 @@ export function createToolboxes(deps: {
   readonly scrub: Scrub;
   readonly meter: Meter;
   readonly logger: Logger;
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer;
 }): (equipment: Equipment) => (part: Part) => Toolbox | null {
   return ({ agent, tools, delegates, delegateTools, guardrails }) => {
     const builtIn = new Map(deps.builtIn(agent).map((tool) => [tool.name, tool]));
