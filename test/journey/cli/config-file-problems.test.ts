@@ -4,20 +4,28 @@ import * as fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { codeFrame } from '../../../src/config/code-frame.ts';
 import { ensureBuilt } from '../../support/built.ts';
-import { sallyport } from '../../support/command.ts';
+import { sallyport, sallyportProcess } from '../../support/command.ts';
 import { testFolder } from '../../support/folder.ts';
 
 beforeAll(ensureBuilt);
 
 const lines = (...all: string[]): string => `${all.join('\n')}\n`;
 
-/** Runs a command that needs the configuration, in a folder with these files. */
-async function withFiles(files: Readonly<Record<string, string>>, environment: Record<string, string> = {}) {
+/**
+ * Runs a command that needs the configuration, in a folder with these files. JavaScript is loaded by Node itself, which the
+ * test runner would do in another way; a configuration without a problem (`isRole`) gets as far as the role.
+ */
+async function withFiles(
+  files: Readonly<Record<string, string>>,
+  environment: Record<string, string> = {},
+  isRole = false,
+) {
   const folder = await testFolder();
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
   await mkdir(join(folder, 'lib'));
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-  return sallyport(['all'], { folder, environment });
+  const isJavaScript = Object.keys(files).some((name) => /\.m?js$/.test(name));
+  return (isRole || isJavaScript ? sallyportProcess : sallyport)(['all'], { folder, environment });
 }
 
 const told: readonly (readonly [what: string, files: Readonly<Record<string, string>>, expected: string])[] = [
@@ -200,7 +208,7 @@ test('an unknown tool and an unknown agent are named with those that exist, and 
     LOG_LEVEL: 'silent',
   };
   const file = (settings: object) => ({ 'sallyport.config.json': JSON.stringify({ agents, ...settings }) });
-  const tool = await withFiles(file({ tenants: { default: { slack } } }), environment);
+  const tool = await withFiles(file({ tenants: { default: { slack } } }), environment, true);
   expect([tool.code, tool.out]).toEqual([78, '']);
   expect(tool.err).toMatch(
     /^agent orders: names a tool that does not exist: fetch_ulr \(there are fetch_url, reply, .*and tools made by defineTool\)\n$/,

@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { signSlackRequest, slackJson, slackMessage } from '../../../src/testing/slack/signer.ts';
 import { ensureBuilt } from '../../support/built.ts';
 import { freshKeys } from '../../support/campaign.ts';
-import { sallyport } from '../../support/command.ts';
+import { sallyportProcess } from '../../support/command.ts';
 import { testFolder } from '../../support/folder.ts';
 import { startRole } from '../../support/role.ts';
 import { until } from '../../support/until.ts';
@@ -44,14 +44,14 @@ describe('a command', () => {
   test.each(Object.entries(deaths))('ends with one clean line after %s', async (_, death) => {
     const waiting = 'await new Promise((resolve) => setTimeout(resolve, 1_000));';
     const folder = await folderWith(`${death};\n${waiting}\nexport default {};`);
-    const { code, out, err } = await sallyport(['events', 'list'], { folder });
+    const { code, out, err } = await sallyportProcess(['events', 'list'], { folder });
     expect([code, out]).toEqual([1, '']);
     expectOneCleanLine(err);
   });
 
   test('says in one clean line what an error says that it did not expect', async () => {
     const folder = await folderWith(`export default new Proxy({}, { ownKeys() { throw ${thrown}; } });`);
-    const { code, err } = await sallyport(['events', 'list'], { folder });
+    const { code, err } = await sallyportProcess(['events', 'list'], { folder });
     expect(code).toBe(1);
     expectOneCleanLine(err);
     expect(err).toContain('[secret:github-token#');
@@ -68,7 +68,7 @@ describe('a command', () => {
       SALLYPORT_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       SALLYPORT_TOKEN: 'a-token',
     };
-    const { code, err } = await sallyport(['events', 'list'], { folder, environment });
+    const { code, err } = await sallyportProcess(['events', 'list'], { folder, environment });
     expect(code).toBe(1);
     expectOneCleanLine(err);
   });

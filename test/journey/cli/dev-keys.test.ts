@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { startSlackServer } from '../../../src/testing/slack/server.ts';
 import { sleep } from '../../support/clock.ts';
-import { sallyport } from '../../support/command.ts';
+import { sallyport, sallyportProcess } from '../../support/command.ts';
 import { testFolder } from '../../support/folder.ts';
 import { describeRedis, startRedis } from '../../support/redis.ts';
 import { type RoleProcess, startRole } from '../../support/role.ts';
@@ -64,7 +64,7 @@ test('a production role refuses that store, and says what to do', async () => {
     'SALLYPORT_ID_KEY: is not the key this data file was made with; set that key again (dev keeps its keys in ' +
     'secrets.json beside the file), or set another SALLYPORT_DATA_DIR';
   for (const role of ['ingress', 'worker', 'all']) {
-    const { code, err } = await sallyport([role], { folder, environment });
+    const { code, err } = await sallyportProcess([role], { folder, environment });
     expect([code, err]).toEqual([78, `${message} (ERR_STORE_MISMATCH)\n`]);
   }
   expect((await sallyport(['doctor'], { folder, environment })).out).toContain(`FAIL  store: ${message}\n`);
@@ -127,7 +127,7 @@ describeRedis('on Redis', () => {
     await send(folder, second, '--wait');
     await second.stop();
     const settings = { ...environment, SLACK_SIGNING_SECRET: 'x'.repeat(32), PORT: '0' };
-    const { code, err } = await sallyport(['all'], { folder, environment: settings });
+    const { code, err } = await sallyportProcess(['all'], { folder, environment: settings });
     expect([code, err]).toEqual([
       78,
       'SALLYPORT_ID_KEY: is not the value this Redis was first used with; set that value again, or set another ' +

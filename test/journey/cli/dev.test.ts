@@ -2,7 +2,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { freshKeys } from '../../support/campaign.ts';
-import { sallyport } from '../../support/command.ts';
+import { sallyport, sallyportProcess } from '../../support/command.ts';
 import { testFolder } from '../../support/folder.ts';
 import { freePort } from '../../support/free-port.ts';
 import { type RoleProcess, startRole } from '../../support/role.ts';
@@ -35,7 +35,7 @@ test('README example: dev starts with nothing, and the command it prints shows t
   const banner = await logOf(folder, role);
   expect(banner.match(/graph\.no-credentials/g)).toHaveLength(1);
   for (const url of [`${role.url}/hooks/slack/default`, `${role.url}/events`]) expect(banner).toContain(url);
-  const { code, out, err } = await sallyport(await suggested(folder, role), { folder });
+  const { code, out, err } = await sallyportProcess(await suggested(folder, role), { folder });
   expect([code, err]).toEqual([0, '']);
   expect(out).toMatch(/^200 accepted ev_[0-9A-Z]{26}\necho: hello\n/);
 });
@@ -96,20 +96,20 @@ test('damaged secrets are not replaced: it says so and exits 78', async () => {
   const folder = await testFolder();
   await (await dev(folder)).stop();
   await writeFile(join(folder, '.sallyport', 'secrets.json'), '{ "SLACK_SIGNING_SECRET": 1');
-  const { code, err } = await sallyport(['dev'], { folder, environment: { PORT: '0' } });
+  const { code, err } = await sallyportProcess(['dev'], { folder, environment: { PORT: '0' } });
   expect([code, err]).toEqual([78, expect.stringMatching(/^\S+secrets\.json: is damaged.*\n$/)]);
 });
 
 test('a folder that cannot be made and a port that is taken are told by the setting to change', async () => {
   const folder = await testFolder();
   await writeFile(join(folder, 'file'), '');
-  const noFolder = await sallyport(['dev'], { folder, environment: { SALLYPORT_DATA_DIR: 'file/below' } });
+  const noFolder = await sallyportProcess(['dev'], { folder, environment: { SALLYPORT_DATA_DIR: 'file/below' } });
   expect([noFolder.code, noFolder.err]).toEqual([1, 'SALLYPORT_DATA_DIR: cannot be written (ENOTDIR)\n']);
   const environment = { ...freshKeys(), SALLYPORT_DATA_DIR: 'file/below' };
-  const noStore = await sallyport(['all'], { folder, environment });
+  const noStore = await sallyportProcess(['all'], { folder, environment });
   expect([noStore.code, noStore.err]).toEqual([78, expect.stringMatching(/^SALLYPORT_DATA_DIR: .*\n$/)]);
   const { port } = await dev(folder);
-  const taken = await sallyport(['dev'], { folder, environment: { PORT: String(port), LOG_LEVEL: 'silent' } });
+  const taken = await sallyportProcess(['dev'], { folder, environment: { PORT: String(port), LOG_LEVEL: 'silent' } });
   expect([taken.code, taken.err]).toEqual([1, 'PORT: another process listens there already\n']);
 });
 

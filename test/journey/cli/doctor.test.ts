@@ -8,7 +8,7 @@ import { type SlackServerOptions, startSlackServer } from '../../../src/testing/
 import { startBotConnectorServer } from '../../../src/testing/teams/bot-connector-server.ts';
 import { ensureBuilt } from '../../support/built.ts';
 import { freshKeys } from '../../support/campaign.ts';
-import { sallyport } from '../../support/command.ts';
+import { sallyport, sallyportProcess } from '../../support/command.ts';
 import { testFolder } from '../../support/folder.ts';
 import { freePort } from '../../support/free-port.ts';
 import { describeRedis, startRedis } from '../../support/redis.ts';
@@ -97,7 +97,7 @@ test('README example: what keygen printed into .env is read there, under what th
   const { SLACK_BOT_TOKEN: _, SALLYPORT_SEAL_KEY: __, SALLYPORT_ID_KEY: ___, ...environment } = keys;
   const { out: env } = await sallyport(['keygen'], { folder });
   await writeFile(join(folder, '.env'), `${env}SALLYPORT_DATA_DIR=from-the-file\nPORT=nonsense\n`);
-  const finished = await sallyport(['doctor'], { folder, environment: { ...environment, PORT: '8787' } });
+  const finished = await sallyportProcess(['doctor'], { folder, environment: { ...environment, PORT: '8787' } });
   expect(finished).toMatchObject({ code: 0, out: expect.stringContaining('ok    store: embedded, durable\n') });
   expect(await readdir(folder)).toContain('from-the-file');
 });

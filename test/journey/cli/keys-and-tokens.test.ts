@@ -7,7 +7,7 @@ import { loadEdgeConfig } from '../../../src/config/edge.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { scopes } from '../../../src/core/scope.ts';
 import { freshKeys } from '../../support/campaign.ts';
-import { sallyport } from '../../support/command.ts';
+import { sallyport, sallyportProcess } from '../../support/command.ts';
 import { testFolder } from '../../support/folder.ts';
 import { type RoleProcess, startRole } from '../../support/role.ts';
 
@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 async function token(args: readonly string[], environment: Record<string, string> = {}): Promise<string> {
-  const { code, out, err } = await sallyport(['token', ...args], {
+  const { code, out, err } = await sallyportProcess(['token', ...args], {
     folder,
     environment: { SALLYPORT_JWT_SECRET: JWT_SECRET, ...environment },
   });
@@ -132,7 +132,7 @@ test('the secret may stand in the configuration file', async () => {
 });
 
 const usage = async (args: readonly string[], environment: Record<string, string> = {}) => {
-  const { code, out, err } = await sallyport(['token', ...args], {
+  const { code, out, err } = await sallyportProcess(['token', ...args], {
     folder,
     environment: { SALLYPORT_JWT_SECRET: JWT_SECRET, ...environment },
   });

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { sampleSecrets } from '../../fixtures/secrets.ts';
 import { ensureBuilt } from '../../support/built.ts';
 import { seeded } from '../../support/campaign.ts';
-import { sallyport } from '../../support/command.ts';
+import { sallyport, sallyportProcess } from '../../support/command.ts';
 
 const folder = tmpdir();
 
@@ -22,7 +22,7 @@ test('scrub writes the cleaned text, names what it found by line, and exits 1', 
 
 test('scrub leaves clean text as it is, to the byte, and exits 0', async () => {
   const clean = 'nothing here\r\n\tbut words — naïve ones\n\n';
-  expect(await sallyport(['scrub'], { folder, input: clean })).toMatchObject({ code: 0, out: clean, err: '' });
+  expect(await sallyportProcess(['scrub'], { folder, input: clean })).toMatchObject({ code: 0, out: clean, err: '' });
 });
 
 test('scrub --json prints findings and text for programs', async () => {

@@ -5,7 +5,7 @@ import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createAuthority } from '../../support/authority.ts';
 import { ensureBuilt } from '../../support/built.ts';
 import { freshKeys } from '../../support/campaign.ts';
-import { sallyport } from '../../support/command.ts';
+import { sallyportProcess } from '../../support/command.ts';
 import { testFolder } from '../../support/folder.ts';
 import { describeWith } from '../../support/needs.ts';
 import { startRole } from '../../support/role.ts';
@@ -15,7 +15,7 @@ beforeAll(ensureBuilt);
 const { SLACK_BOT_TOKEN: _, ...keys } = freshKeys();
 
 const doctor = async (environment: Readonly<Record<string, string>>, folder?: string) => {
-  const { code, out } = await sallyport(['doctor'], {
+  const { code, out } = await sallyportProcess(['doctor'], {
     folder: folder ?? (await testFolder()),
     environment: { ...keys, ...environment },
   });
@@ -49,7 +49,7 @@ test.each([
     'SALLYPORT_TLS_CERT: the file cannot be read (ENOENT)\n  SALLYPORT_TLS_KEY: the file cannot be read (ENOENT)',
   ],
 ])('a listener whose certificate is incomplete does not start: %j', async (environment, problem) => {
-  const { code, err } = await sallyport(['ingress'], {
+  const { code, err } = await sallyportProcess(['ingress'], {
     folder: await testFolder(),
     environment: { ...keys, PORT: '0', HOST: '127.0.0.1', ...environment },
   });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { ensureBuilt } from '../../support/built.ts';
 import { endWithParent } from '../../support/children.ts';
-import { sallyport } from '../../support/command.ts';
+import { sallyport, sallyportProcess } from '../../support/command.ts';
 
 const folder = tmpdir();
 
@@ -38,7 +38,7 @@ test('every command has --help, on standard output, and every page names its own
 });
 
 test('without arguments it prints its help and fails as bad usage', async () => {
-  const { code, out, err } = await run();
+  const { code, out, err } = await sallyportProcess([], { folder });
   expect([code, err]).toEqual([2, '']);
   expect(out).toMatch(/^Usage: sallyport/);
 });
@@ -57,7 +57,7 @@ test('a reader that closes the pipe early gets no stack trace', async () => {
 
 test('--version prints the version of the package', async () => {
   const manifest = JSON.parse(await readFile(join(import.meta.dirname, '..', '..', '..', 'package.json'), 'utf8'));
-  expect(await run('--version')).toEqual({ code: 0, out: `${manifest.version}\n`, err: '' });
+  expect(await sallyportProcess(['--version'], { folder })).toEqual({ code: 0, out: `${manifest.version}\n`, err: '' });
 });
 
 test.each([
