@@ -134,7 +134,8 @@ const CONSUMER = 5;
 const ofTrace = ({ spans }: Collector, { traceId }: { readonly traceId: string }): CollectedSpan[] =>
   spans.filter((span) => span.traceId === traceId);
 
-function journey(open: () => Promise<World>): void {
+/** `links`: what a delivery refers to, which is what its sender says, where that is a trusted proxy. */
+function journey(open: () => Promise<World>, links: readonly object[]): void {
   test('one trace leads from a signed delivery to the reply; retries, redrives and duplicates show as what they are', async () => {
     const world = await open();
     const { post, llm, collector, runs, slack, stateOf } = world;
@@ -183,7 +184,7 @@ function journey(open: () => Promise<World>): void {
     const parents = [...named('execute_tool look'), ...named('run slack')];
     expect(guarded).toEqual(new Set(parents.map(({ spanId }) => spanId)));
     const [delivery] = named('delivery slack');
-    expect(delivery).toMatchObject({ links: [], isFailed: false });
+    expect(delivery).toMatchObject({ links, isFailed: false });
     expect(delivery?.attributes).toMatchObject({
       'sallyport.tenant': 'default',
       'sallyport.channel': 'slack',
@@ -249,7 +250,6 @@ function journey(open: () => Promise<World>): void {
     expect(leaks(secrets, places)).toEqual([]);
     const own = {
       prose: PROSE,
-      stranger: STRANGER,
       'model key': 'sk-local-of-the-journey',
       'collector key': 'key-of-the-collector',
     };
@@ -277,14 +277,15 @@ async function stopWhileTheCollectorHangs({ post, slack, collector, llm, roles, 
   }
 }
 
-describe('with the embedded store, in one process', () => journey(() => openWorld(['all'], {})));
+describe('with the embedded store, in one process', () => journey(() => openWorld(['all'], {}), []));
 
 describeRedis('with Redis, over two processes', () =>
   journey(async () => {
     const redis = await startRedis();
     onTestFinished(() => redis.stop());
-    return openWorld(['ingress', 'worker'], { SALLYPORT_REDIS_URL: redis.url });
-  }),
+    const proxy = { SALLYPORT_TRUSTED_PROXIES: '127.0.0.1/32' };
+    return openWorld(['ingress', 'worker'], { SALLYPORT_REDIS_URL: redis.url, ...proxy });
+  }, [{ traceId: STRANGER, spanId: 'e'.repeat(16) }]),
 );
 
 /** The built product in a project that has everything but the optional packages. */

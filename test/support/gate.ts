@@ -13,6 +13,7 @@ import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import type { Rate } from '../../src/core/rate.ts';
 import type { ReviewPolicy } from '../../src/core/review.ts';
+import { noTracer, type Tracer } from '../../src/core/tracer.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
 import { isSamePerson } from '../../src/queue/erasure.ts';
 import type { Lease } from '../../src/queue/lease.ts';
@@ -84,6 +85,8 @@ export interface GateOptions {
   /** Default: nobody is told of a block. */
   readonly blockedNotice?: string;
   readonly review?: Partial<ReviewPolicy>;
+  /** Of deliveries and of runs. */
+  readonly tracer?: Tracer;
   /** Looks at what a reviewer wrote, cleaned. */
   readonly checkReply?: (text: string) => string;
   /** Of the API. */
@@ -164,6 +167,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     scrub,
     meter: silentMeter,
     tally: () => {},
+    tracer: options.tracer ?? noTracer,
     headersOf: (c: AppContext) => c.req.raw.headers,
     readBody: (c: AppContext, bodyLimits: BodyLimits) => readBodyStream(c.req.raw, bodyLimits),
     bodyTimeoutMs: options.bodyTimeoutMs ?? 10_000,
@@ -258,6 +262,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     shutdown: options.shutdown ?? new AbortController().signal,
     logger: options.workerLogger ?? silentLogger,
     ...reviews,
+    tracer: options.tracer ?? noTracer,
     isStopping: options.isStopping ?? (() => false),
     audit,
   };

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import type { Read } from '../../../src/channels/channel.ts';
+import type { Read, ReadContext } from '../../../src/channels/channel.ts';
 import { readMail } from '../../../src/channels/graph/read/mail.ts';
-import type { EventRecord } from '../../../src/core/event.ts';
+import type { EventRecord, InboundEvent } from '../../../src/core/event.ts';
+import { noSpan } from '../../../src/core/tracer.ts';
 import type { Scrub } from '../../../src/scrub/scrub.ts';
 import { prepareTask } from '../../../src/workers/attempt/ask-agent.ts';
 import { scrub } from '../scrub/support.ts';
@@ -66,6 +67,35 @@ test('a record of very many fields is cut as a whole, and its ids stay', async (
   expect(Math.max(...given)).toBeLessThan(1.5 * 1024 * 1024);
   expect(author).toEqual({ id: 'ada@example.org', kind: 'user' });
   expect((payload as Record<string, unknown>)['[cut]']).toBe(true);
+});
+
+test('what a reader finds goes on with the trace of the run that found it', async () => {
+  const accepted: InboundEvent[][] = [];
+  const deps = {
+    reader: {
+      read: async (_: InboundEvent, { accept }: ReadContext) => {
+        await accept([]);
+        return { kind: 'handled' };
+      },
+    },
+    scrub,
+    inbox: {
+      accept: async (events: InboundEvent[]) => {
+        accepted.push(events);
+        return [];
+      },
+    },
+    prepare: () => [event, event],
+    span: { ...noSpan, traceparent: 'of the run' },
+  };
+  const signal = new AbortController().signal;
+  await prepareTask(record, signal, deps as unknown as Parameters<typeof prepareTask>[2]);
+  await prepareTask(record, signal, { ...deps, span: noSpan } as unknown as Parameters<typeof prepareTask>[2]);
+  const traced = { ...event, traceparent: 'of the run' };
+  expect(accepted).toEqual([
+    [traced, traced],
+    [event, event],
+  ]);
 });
 
 test('ids of the event stay where they only repeat a value that was found', async () => {

@@ -17,6 +17,7 @@ import {
   relayKeys,
 } from '../../../support/relay.ts';
 import { message, postSlack } from '../../../support/slack.ts';
+import { stubTracer } from '../../../support/stub-tracer.ts';
 
 let gate: Gate;
 let shard: ReturnType<typeof createRelayShard>;
@@ -74,6 +75,19 @@ describe('a batch of the edge', () => {
     expect((await recordOf(events[1] as InboundEvent))?.event).toEqual(events[1]);
     expect(told).toMatchObject({ batches: ['accepted'], tallies: [] });
     expect(told.deliveries).toEqual(['slack accepted', 'slack accepted', 'graph accepted']);
+  });
+
+  test('goes on in one trace: each event has the span that accepted it', async () => {
+    const tracer = stubTracer();
+    await openWith({ relay: { tracer } });
+    const events = [event(), { ...event(), traceparent: '00-whatever-it-says' }];
+    await postRelay(gate, shard(events));
+    expect(tracer.begun).toEqual([
+      { name: 'relay', facts: { tenant: 'default', items: 2, outcome: 'accepted', status: 200 } },
+      { name: 'accept', facts: { items: 2 } },
+    ]);
+    const records = await Promise.all(events.map(recordOf));
+    expect(records.map((record) => record?.event.traceparent)).toEqual(['span-2', 'span-2']);
   });
 
   test('that is sent again is accepted again, and runs once', async () => {
