@@ -95,6 +95,31 @@ describe('spans', () => {
     expect(collector.headers['x-team']).toBe('a b');
   });
 
+  test('are found by the code that works in them, and by no other, however they overlap', async () => {
+    const { tracer, close } = await open();
+    const here = () => tracer.current().traceparent;
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 2));
+    const run = (rounds: number) =>
+      tracer.begin('run', { channel: 'slack' }, { isAmbient: true }, async (span) => {
+        for (let n = 0; n < rounds; n += 1) {
+          await pause();
+          await tracer.current().part('tool', { tool: 'look' }, async (part) => {
+            await pause();
+            expect(here()).toBe(part.traceparent);
+          });
+          expect(here()).toBe(span.traceparent);
+        }
+      });
+    for (let n = 0; n < 3; n += 1) {
+      await Promise.all([run(1), run(3), run(2)]);
+      expect(here()).toBeUndefined();
+    }
+    await close(5_000);
+    const runs = collector.spans.filter(({ kind }) => kind === 5);
+    const tools = runs.map(({ spanId }) => collector.spans.filter((span) => span.parentSpanId === spanId).length);
+    expect(tools.sort()).toEqual([1, 1, 1, 2, 2, 2, 3, 3, 3]);
+  });
+
   test('are named by codes when the work fails, never by messages', async () => {
     const { tracer, close } = await open();
     const fail = (error: Error) => () => Promise.reject(error);
