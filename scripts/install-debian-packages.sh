@@ -8,8 +8,11 @@ is_installed() {
   dpkg-query --show --showformat='${Status}' "$1" 2>/dev/null | grep -q 'ok installed$'
 }
 
-had_redis=no
-if is_installed redis-server; then had_redis=yes; fi
+# Those whose service was not here before.
+new_services=
+for service in redis-server prometheus; do
+  if ! is_installed "$service"; then new_services="$new_services $service"; fi
+done
 
 # While this file says 101, packages start and restart no service. One that exists is the administrator's.
 policy=/usr/sbin/policy-rc.d
@@ -27,7 +30,8 @@ fi
 apt-get update -qq -o DPkg::Lock::Timeout=120
 apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"
 
-if [ "$had_redis" = no ] && is_installed redis-server; then
-  if command -v systemctl >/dev/null; then systemctl --quiet disable redis-server.service || true; fi
-  if [ "$has_own_policy" = yes ]; then service redis-server stop >/dev/null 2>&1 || true; fi
-fi
+for service in $new_services; do
+  if ! is_installed "$service"; then continue; fi
+  if command -v systemctl >/dev/null; then systemctl --quiet disable "$service.service" || true; fi
+  if [ "$has_own_policy" = yes ]; then service "$service" stop >/dev/null 2>&1 || true; fi
+done
