@@ -22,10 +22,10 @@ export interface Sent {
   readonly answers: ('accepted' | 'duplicate' | 'conflict' | 'refused' | 'unknown')[];
 }
 
+/** Sends a message once and notes the answer in `sent`. Resolves with whether it was acknowledged. */
+export type Deliver = (payload: unknown, sent: Sent) => Promise<boolean>;
+
 export interface LoadPlan {
-  /** Where messages are delivered, without a slash at the end. */
-  readonly targets: readonly { readonly url: string }[];
-  readonly signingSecret: string;
   readonly conversations: number;
   readonly perConversation: number;
   /** Messages a second, over all conversations. */
@@ -37,17 +37,29 @@ export interface LoadPlan {
   readonly history: Sent[];
 }
 
+export interface Targets {
+  /** Where messages are delivered, without a slash at the end; one of them each time. */
+  readonly targets: readonly { readonly url: string }[];
+  readonly signingSecret: string;
+}
+
 /** Pauses before a message is sent again, as Slack's own are, only shorter (ms). */
 const RETRY_MS = 150;
 /** Longer than every target needs to start again on a loaded machine, one after the other (ms). */
 const GIVE_UP_MS = 300_000;
 
+/** `sendMessages` to targets that are always there or soon again, all of one tenant. */
+export async function sendAll(plan: LoadPlan & Targets): Promise<void> {
+  const dispatcher = new Agent({ connections: 64, pipelining: 1 });
+  await sendMessages(plan, (payload, sent) => deliver(payload, plan, dispatcher, sent));
+  await dispatcher.destroy();
+}
+
 /**
  * Sends every conversation's messages one after the other, each again and again until it is acknowledged, so that the
  * order in which a conversation was accepted is known.
  */
-export async function sendAll(plan: LoadPlan): Promise<void> {
-  const dispatcher = new Agent({ connections: 64, pipelining: 1 });
+export async function sendMessages(plan: LoadPlan, deliver: Deliver): Promise<void> {
   const late: Promise<void>[] = [];
   const intervalMs = (plan.conversations / plan.rate) * 1000;
   await Promise.all(
@@ -60,21 +72,20 @@ export async function sendAll(plan: LoadPlan): Promise<void> {
         const payload = slackMessage({ at: Date.now(), text: `${conversation} ${n}`, channel: conversation });
         const sent: Sent = { text: `${conversation} ${n}`, conversation, answers: [] };
         plan.history.push(sent);
-        await until(() => deliver(payload, plan, dispatcher, sent));
-        if (plan.random() < plan.duplicates) late.push(retryLater(payload, plan, dispatcher, sent));
+        await until(() => deliver(payload, sent));
+        if (plan.random() < plan.duplicates) late.push(retryLater(payload, plan, deliver, sent));
       }
     }),
   );
   await Promise.all(late);
-  await dispatcher.destroy();
 }
 
 /** Late retries come this much later at most (ms), so they overtake each other and the messages after them. */
 const LATEST_MS = 1_500;
 
-async function retryLater(payload: unknown, plan: LoadPlan, dispatcher: Agent, sent: Sent): Promise<void> {
+async function retryLater(payload: unknown, plan: LoadPlan, deliver: Deliver, sent: Sent): Promise<void> {
   await sleep(plan.random() * LATEST_MS);
-  await deliver(payload, plan, dispatcher, sent);
+  await deliver(payload, sent);
 }
 
 async function until(deliverOnce: () => Promise<boolean>): Promise<void> {
@@ -85,7 +96,7 @@ async function until(deliverOnce: () => Promise<boolean>): Promise<void> {
   throw new Error('a message was never acknowledged');
 }
 
-async function deliver(payload: unknown, plan: LoadPlan, dispatcher: Agent, sent: Sent): Promise<boolean> {
+async function deliver(payload: unknown, plan: LoadPlan & Targets, dispatcher: Agent, sent: Sent): Promise<boolean> {
   const target = plan.targets[Math.floor(plan.random() * plan.targets.length)];
   if (target === undefined) throw new Error('no target');
   const signed = signSlackRequest(slackJson(payload), { signingSecret: plan.signingSecret, at: Date.now() });
@@ -113,7 +124,7 @@ export const isAcknowledged = ({ answers }: Sent): boolean =>
   answers.some((answer) => answer === 'accepted' || answer === 'duplicate');
 
 /** What is wrong with a history, in words; empty when nothing is. Each acknowledged message has one reply, in order. */
-export function violations(history: readonly Sent[], slack: SlackServer): string[] {
+export function violations(history: readonly Sent[], slack: Pick<SlackServer, 'posts'>): string[] {
   const found: string[] = [];
   const replies = new Map<string, number>();
   for (const post of slack.posts) replies.set(post.text, (replies.get(post.text) ?? 0) + 1);
@@ -132,7 +143,7 @@ export function violations(history: readonly Sent[], slack: SlackServer): string
   return found;
 }
 
-function repliesByConversation(slack: SlackServer): Map<string, number[]> {
+function repliesByConversation(slack: Pick<SlackServer, 'posts'>): Map<string, number[]> {
   const order = new Map<string, number[]>();
   for (const { text } of slack.posts) {
     const [, conversation = '', number = ''] = text.split(' ');

@@ -30,6 +30,16 @@ export async function startRedisCluster(masters = 3, password?: string): Promise
   return local.startRedisCluster({ ...common, ports, password });
 }
 
+/** A primary, two replicas and three Sentinels, in this order. */
+export async function startRedisSentinels(password?: string): Promise<local.RedisServers> {
+  const [primary, ...others] = await Promise.all(Array.from({ length: 6 }, freePort));
+  if (primary === undefined) throw new Error('no port');
+  return local.startRedisSentinels({
+    ...common,
+    ...{ primary, replicas: others.slice(0, 2), sentinels: others.slice(2), password },
+  });
+}
+
 /** A Sentinel of its own quorum that watches the master as `main` and replaces it after a second of silence. */
 export async function startSentinel(masterPort: number): Promise<local.RedisServer> {
   return startRedis({ sentinel: local.sentinelLines({ primary: masterPort, quorum: 1, downAfterMs: 1_000 }) });
