@@ -65,7 +65,7 @@ const errors = {
   ERR_STORE_UNAVAILABLE: { status: 503, title: 'The store is unavailable', retry: true },
   ERR_STORE_UNSAFE: { status: 503, title: 'The store may lose data as it is set up' },
   ERR_STORE_MISMATCH: { status: 503, title: 'The store belongs to another set-up' },
-  ERR_REPLICAS_MISSING: { status: 503, title: 'Too few replicas of the store are connected' },
+  ERR_REPLICAS_MISSING: { status: 503, title: 'Too few replicas of the store are connected', retry: true },
   ERR_CHANNEL_RATE: { status: 503, title: 'Too many events came over the channel', retry: true },
   ERR_QUEUE_FULL: { status: 503, title: 'The queue is full', retry: true },
   /** Of the edge: what only the origin can accept came while it is away. */

@@ -14,6 +14,7 @@ export interface Journal {
   /**
    * Records under the lease, and prolongs the lease to at least `holdMs` from now, so that no other worker can begin
    * before an effect that starts now has ended. False when the lease is lost: do not act.
+   * @throws SallyportError ERR_STORE_UNAVAILABLE; ERR_REPLICAS_MISSING for an intent that too few replicas have: do not act
    */
   record(lease: HeldLease, step: string, entry: Omit<JournalEntry, 'at'>, holdMs: number): Promise<boolean>;
   /** Every step of the event so far. */

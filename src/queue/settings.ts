@@ -32,7 +32,8 @@ export const storeSchema = z
     ),
     minReplicas: setting(integer(0, 10).default(0), {
       env: 'SALLYPORT_MIN_REPLICAS',
-      description: 'replicas that must hold an event before 2xx',
+      description:
+        'replicas that must hold an event before 2xx, and the intent of an effect, such as a reply, before it happens',
     }),
     allowUnsafe: setting(flag.default(false), {
       env: 'SALLYPORT_ALLOW_UNSAFE_REDIS',

@@ -66,6 +66,38 @@ describeRedis('a store that must be replicated', () => {
     await vi.waitFor(async () => expect(await callBack()).toEqual({ kind: 'duplicate' }), { timeout: PATIENCE_MS });
   });
 
+  it('records no intent that only the master has, and may record it again once the replica is back', async () => {
+    const first = event();
+    await store.inbox.accept([first]);
+    const taken = await store.lease.take({ tenant: first.tenant, key: first.conversation.key });
+    if (taken.kind !== 'head') throw new Error(`the event is ${taken.kind}`);
+    const record = (kind: 'intent' | 'refused') =>
+      store.journal.record(taken.lease, 'reply', { kind, value: { text: 'hello' } }, 0);
+    replica.pause();
+    await expect(record('intent')).rejects.toMatchObject(missing);
+    // Nothing was posted; that may be lost with the master.
+    expect(await record('refused')).toBe(true);
+    replica.resume();
+    await vi.waitFor(async () => expect(await record('intent')).toBe(true), { timeout: PATIENCE_MS });
+  });
+
+  it('gives a lease that died with its master to nobody else, not even its token', async () => {
+    const first = event();
+    await store.inbox.accept([first]);
+    const conversation = { tenant: first.tenant, key: first.conversation.key };
+    await replica.kill();
+    const lost = await store.lease.take(conversation);
+    await master.kill();
+    await replica.restart();
+    const admin = new Redis(replica.port);
+    await admin.replicaof('NO', 'ONE');
+    admin.disconnect();
+    const other = await stores.open(replica.url);
+    const next = await other.lease.take(conversation);
+    if (lost.kind !== 'head' || next.kind !== 'head') throw new Error(`${lost.kind}, ${next.kind}`);
+    expect(next.lease.token).not.toBe(lost.lease.token);
+  });
+
   it('refuses when more replicas are demanded than there are', async () => {
     const strict = await stores.open(master.url, { minReplicas: 2 });
     await expect(strict.inbox.accept([event()])).rejects.toMatchObject(missing);

@@ -49,7 +49,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     reviews: createReviews({ shards, events, limits, logger }),
     jobs,
     lease: createLease({ shards: patientShards, limits }),
-    journal: createJournal(patientShards),
+    journal: createJournal(patientShards, { minReplicas: options.minReplicas, replicated: connections.replicated }),
     callbacks: createCallbacks({ shards, events, minReplicas: options.minReplicas }),
     records: createRecords(shards, logger),
     ledger: createLedger({ shards, patientShards, limits }),

@@ -16,6 +16,8 @@ export interface Connections {
   readonly swift: Client;
   /** Outlasts a restart of Redis: a worker has money and a lease at stake. */
   patient(): Client;
+  /** As patient, for commands that wait for replicas: what comes after such a command waits as well. */
+  replicated(): Client;
   /** A new connection that may block for as long as it likes. */
   blocking(): OwnConnection;
   close(): void;
@@ -89,12 +91,17 @@ export function openConnections(url: string, logger: Logger): Connections {
   const pings = setInterval(() => opened.forEach(ping), PING_EVERY_MS);
   pings.unref();
   let patient: Client | undefined;
+  let replicated: Client | undefined;
   return {
     isCluster: target.kind === 'cluster',
     swift: open(swiftOptions),
     patient: () => {
       patient ??= open(patientOptions);
       return patient;
+    },
+    replicated: () => {
+      replicated ??= open(patientOptions);
+      return replicated;
     },
     blocking: () => own(open(blockingOptions), opened),
     close: () => {

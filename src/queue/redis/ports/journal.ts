@@ -5,19 +5,32 @@ import type { Events } from '../../events.ts';
 import type { Journal, JournalEntry } from '../../journal.ts';
 import type { HeldLease } from '../../lease.ts';
 import { callbackJson } from '../../model/transitions.ts';
-import { unavailable, withDeadline } from '../client/connection.ts';
+import { type Client, unavailable, withDeadline } from '../client/connection.ts';
 import { runReplicated } from '../client/replicas.ts';
 import { scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 
-/** Keyed by the event, not by the run: attempts and generations share it. */
-export function createJournal(shards: () => Shards): Journal {
+/**
+ * Keyed by the event, not by the run: attempts and generations share it. An intent counts once `minReplicas` have it: a
+ * primary that dies between the intent and its effect must not leave a replica in its place that knows of neither.
+ */
+export function createJournal(
+  shards: () => Shards,
+  { minReplicas, replicated }: { readonly minReplicas: number; readonly replicated: () => Client },
+): Journal {
   return {
     async record({ conversation, eventId, token }, step, { kind, value }, holdMs) {
       const { keys, run, now } = shards();
       const { tenant, key } = conversation;
       const args = [now(), tenant, key, token, Math.ceil(holdMs), eventId, step, kind, JSON.stringify(value)];
-      return (await run(scripts.extend, keys.tagOf(tenant), args)) === 1;
+      const tag = keys.tagOf(tenant);
+      if (kind !== 'intent' || minReplicas === 0) return (await run(scripts.extend, tag, args)) === 1;
+      const reply = await runReplicated(replicated(), scripts.extend, tag, args, minReplicas).catch(
+        (error: unknown) => {
+          throw unavailable(error);
+        },
+      );
+      return reply === 1;
     },
     async replay({ conversation: { tenant }, eventId }: HeldLease) {
       const { keys, client } = shards();
