@@ -43,6 +43,7 @@ export const roles: Roles = {
     await runBoth(runtime, (port) => banner(runtime, port, io));
   },
   examine: async () => (await import('./doctor.node.ts')).examine,
+  storeCopies: async () => (await import('./store-copies.node.ts')).storeCopies,
 };
 
 async function runBoth(runtime: Runtime, onListening: (port: number) => Promise<void> | void): Promise<void> {

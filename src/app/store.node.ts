@@ -10,6 +10,12 @@ import { warningsOf } from '../queue/redis/client/url.ts';
 import { defaultLimits, type Store, type StoreLimits } from '../queue/store.ts';
 import { createTrust } from '../server/http/forwarded.node.ts';
 
+/** In the data folder. */
+export const DATA_FILE = 'sallyport.db';
+
+/** A process with another id key would see every event as new; the store remembers this digest and refuses it. */
+export const idCheckOf = (identifier: Identifier): string => identifier.digest('id-check', []);
+
 /** Opens the driver that the configuration chooses; the other one is never loaded. `onFailure`: a request was not served. */
 export async function openStore(
   config: Config,
@@ -31,11 +37,10 @@ export async function openStore(
     queueCap: store.queueCap,
     channelRate: config.limits.channelRate,
   };
-  // A process with another id key would see every event as new; the store remembers this digest and refuses it.
-  const idCheck = identifier.digest('id-check', []);
+  const idCheck = idCheckOf(identifier);
   if (store.redisUrl === undefined) {
     const { openEmbeddedStore } = await import('../queue/embedded/open.ts');
-    const path = join(resolve(store.dataDir), 'sallyport.db');
+    const path = join(resolve(store.dataDir), DATA_FILE);
     return openEmbeddedStore({ path, limits, idCheck, logger, onFailure }).catch((error: unknown) => {
       if (codeOf(error) !== 'ERR_STORE_UNAVAILABLE') throw error;
       throw new SallyportError('ERR_STORE_UNAVAILABLE', `SALLYPORT_DATA_DIR: ${(error as Error).message}`, {

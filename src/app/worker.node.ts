@@ -50,6 +50,7 @@ export function startWorker(runtime: Runtime, halves: LoadedHalves): WorkerHandl
     random: Math.random,
     leaseMs: config.worker.lease,
     replyTimeoutMs: config.worker.replyTimeout,
+    restoredAtMs: config.worker.restoredAt,
     openBudget: budgets.open,
     blockedNotice: config.guardrails.blockedNotice || null,
     ...reviewing(runtime),

@@ -10,6 +10,8 @@ type Register = (program: Command, io: Io, roles: () => Promise<Roles>) => void;
 
 const serve = async (): Promise<Register> => (await import('./commands/serve.ts')).registerServe;
 
+const backup = async (): Promise<Register> => (await import('./commands/backup.ts')).registerBackup;
+
 /** Every command in the order of `--help`. A command that is named first is loaded without the others. */
 const commands: Readonly<Record<string, () => Promise<Register>>> = {
   dev: async () => (await import('./commands/dev.ts')).registerDev,
@@ -17,6 +19,8 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   worker: serve,
   all: serve,
   doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
+  backup,
+  restore: backup,
   keygen: async () => (await import('./commands/keygen.ts')).registerKeygen,
   token: async () => (await import('./commands/token.ts')).registerToken,
   events: async () => (await import('./commands/events.ts')).registerEvents,

@@ -23,6 +23,11 @@ export const duration = z
     return z.NEVER;
   });
 
+/** `2026-04-30T22:00:00Z` (RFC 3339); becomes epoch milliseconds. */
+export const instant = z.iso
+  .datetime({ offset: true, error: 'must be a time like 2026-04-30T22:00:00Z' })
+  .transform((text) => Date.parse(text));
+
 /** For what becomes a timer: Node fires one of 0 ms, or of more than 2^31 ms (24.8 days), at once. */
 export const durationBetween = (min: string, max: string) =>
   duration.refine((ms) => ms >= toMs(min) && ms <= toMs(max), { message: `must be from ${min} to ${max}` });

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { setting } from '../core/setting.ts';
-import { duration, durationBetween, integer } from '../core/setting-values.ts';
+import { duration, durationBetween, instant, integer } from '../core/setting-values.ts';
 
 export const concurrency = setting(integer(1, 10_000).default(32), {
   env: 'SALLYPORT_CONCURRENCY',
@@ -21,6 +21,11 @@ export const workerSchema = z
       env: 'SALLYPORT_REPLY_TIMEOUT',
       description:
         "one call that posts a reply, 100ms to 10m. A lost reply is posted again only after this and [the vendor's own delays](replies.md#once), which must be shorter than `SALLYPORT_MAX_AGE`",
+    }),
+    restoredAt: setting(instant.optional(), {
+      env: 'SALLYPORT_RESTORED_AT',
+      description:
+        'when the store was [restored](operations.md#restore) from a backup, as `2026-04-30T22:00:00Z`: of what was received before, the vendor is asked for the reply before it is posted',
     }),
   })
   .prefault({});

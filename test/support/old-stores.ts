@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { SignJWT } from 'jose';
 import Database from 'libsql';
-import { type RedisServer, startRedis } from './redis.ts';
+import { type RedisOptions, type RedisServer, startRedis } from './redis.ts';
 
 /** Stores that a release wrote, in `test/fixtures/stores`; `write-old-stores.ts` says how, docs/testing.md when. */
 export const storesFolder = join(import.meta.dirname, '..', 'fixtures', 'stores');
@@ -128,8 +128,8 @@ const columnsOf = (database: InstanceType<typeof Database>): { table: string; co
   ).map(({ table, column }) => ({ table: `"${table}"`, column: `"${column}"` }));
 
 /** A Redis that has loaded the store. */
-export async function restoreRedis(name: string): Promise<RedisServer> {
-  const redis = await startRedis();
+export async function restoreRedis(name: string, options: RedisOptions = {}): Promise<RedisServer> {
+  const redis = await startRedis(options);
   await redis.kill();
   await rm(join(redis.folder, 'appendonlydir'), { recursive: true });
   unpack(name, redis.folder);
@@ -172,6 +172,7 @@ export async function callGate(url: string, path: string, body?: unknown, method
   const token = await new SignJWT({ tenant: 'default', scope: SCOPES })
     .setProtectedHeader({ alg: 'HS256' })
     .setSubject('ada')
+    .setIssuedAt()
     .setExpirationTime('10m')
     .sign(Buffer.from(storeSettings.SALLYPORT_JWT_SECRET));
   const headers = { authorization: `Bearer ${token}` };

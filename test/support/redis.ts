@@ -8,7 +8,7 @@ import { describeWith } from './needs.ts';
 
 export type { RedisServer, RedisServers } from '../../deploy/local/redis.js';
 
-export type RedisOptions = Pick<local.RedisServerOptions, 'args' | 'sentinel'>;
+export type RedisOptions = Pick<local.RedisServerOptions, 'args' | 'sentinel' | 'password'>;
 
 /** A `describe` for suites that start a redis-server; redis-cli forms clusters. */
 export const describeRedis = describeWith('redis-server', 'redis-cli');

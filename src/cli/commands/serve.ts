@@ -4,6 +4,7 @@ import type { Config } from '../../config/schema.ts';
 import type { DevKeys } from '../dev/secrets.ts';
 import type { Io } from '../io.ts';
 import { loadSettings, type Settings } from '../settings.ts';
+import type { StoreCopies } from './backup.ts';
 
 /** Starts a role and resolves when it has stopped in order. */
 export type StartRole = (settings: Settings, io: Io) => Promise<void>;
@@ -17,6 +18,8 @@ export interface Roles {
   readonly dev: (settings: Settings, io: Io, keys: DevKeys) => Promise<void>;
   /** Loads the doctor's checks. */
   readonly examine: () => Promise<Examine>;
+  /** Loads what copies the embedded store. */
+  readonly storeCopies: () => Promise<StoreCopies>;
 }
 
 const descriptions = {

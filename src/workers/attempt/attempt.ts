@@ -56,6 +56,8 @@ export interface AttemptDeps {
   readonly leaseMs: number;
   /** Longest call that posts a reply, in ms. */
   readonly replyTimeoutMs: number;
+  /** `SALLYPORT_RESTORED_AT`, in epoch ms. */
+  readonly restoredAtMs?: number | undefined;
   /** Aborted when the grace period is nearly over: what still runs is given back. */
   readonly shutdown: AbortSignal;
 }
@@ -77,6 +79,7 @@ export async function attempt(
     replier: deps.replier(tenant, channel),
     timeoutMs: deps.replyTimeoutMs,
     clock: deps.clock,
+    restoredAtMs: deps.restoredAtMs,
   });
   let asked: Pick<Run, 'usage' | 'agent'> = { usage: noUsage };
   try {

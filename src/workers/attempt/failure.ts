@@ -82,6 +82,7 @@ export async function tellRefusal(
     replier,
     timeoutMs,
     clock,
+    restoredAtMs,
     blockedNotice,
     signal,
     logger,
@@ -91,6 +92,7 @@ export async function tellRefusal(
     /** Time limit of the call that posts, in ms. */
     readonly timeoutMs: number;
     readonly clock: Clock;
+    readonly restoredAtMs?: number | undefined;
     /** What is said of a message or reply that a guardrail blocked; null: nothing. */
     readonly blockedNotice: string | null;
     /** The lease's and the shutdown's. */
@@ -104,7 +106,7 @@ export async function tellRefusal(
     const recorded = await journal.replay(lease);
     await replyOnce(
       { record, lease, step: NOTICE_STEP, text, earlier: (step: string) => recorded.get(step), signal },
-      { journal, replier, timeoutMs, clock },
+      { journal, replier, timeoutMs, clock, restoredAtMs },
     );
   } catch (untold) {
     logger.warn({ eventId: record.event.id, code: codeOf(error), error: untold }, 'refusal.untold');

@@ -32,6 +32,14 @@ interface Part {
   readonly value: JsonObject;
 }
 
+/** A message that may have been posted, by calls that began between two times (epoch ms). */
+interface Doubt {
+  readonly sinceMs: number;
+  readonly latestMs: number;
+  /** Longest of these calls, in ms. */
+  readonly limitMs: number;
+}
+
 /** An earlier attempt's call may still have its effect: the attempt ends, and the vendor is asked again in `waitMs`. */
 export class ReplyUnsettled extends SallyportError {
   readonly waitMs: number;
@@ -55,12 +63,15 @@ export async function replyOnce(
     replier,
     timeoutMs,
     clock,
+    restoredAtMs,
   }: {
     readonly journal: Journal;
     readonly replier: Replier;
     /** Time limit of the call that posts, in ms. */
     readonly timeoutMs: number;
     readonly clock: Clock;
+    /** When the store was restored from a backup (epoch ms): what its journal says is older. */
+    readonly restoredAtMs?: number | undefined;
   },
 ): Promise<RunReply> {
   const { lease, text, earlier, signal } = task;
@@ -72,16 +83,26 @@ export async function replyOnce(
   };
 
   /**
-   * Asks the vendor what became of an intent. The time is taken before the vendor looks: only a look that begins when the
-   * intent is settled proves an absence.
+   * What makes a message doubtful: an intent without a result, or a restored store, which knows nothing of what was done
+   * after its backup.
+   */
+  const doubtOf = (known: JournalEntry | undefined): Doubt | undefined => {
+    const limitMs = Math.max(timeoutMs, limitOfIntent(known?.value));
+    const isRestored = restoredAtMs !== undefined && Math.max(event.receivedAt, known?.at ?? 0) <= restoredAtMs;
+    if (isRestored) return { sinceMs: event.receivedAt, latestMs: restoredAtMs, limitMs };
+    return known?.kind === 'intent' ? { sinceMs: known.at, latestMs: known.at, limitMs } : undefined;
+  };
+
+  /**
+   * Asks the vendor what became of a doubtful message. The time is taken before the vendor looks: only a look that begins
+   * when the latest call is settled proves an absence.
    * @throws SallyportError ERR_AMBIGUOUS_EFFECT, ReplyUnsettled, or what the replier threw
    */
-  const wasDelivered = async (intent: JournalEntry, context: ReplyContext): Promise<boolean> => {
-    const ageMs = (await journal.now(lease)) - intent.at;
-    const found = await replier.find(context, intent.at);
+  const wasDelivered = async ({ sinceMs, latestMs, limitMs }: Doubt, context: ReplyContext): Promise<boolean> => {
+    const ageMs = (await journal.now(lease)) - latestMs;
+    const found = await replier.find(context, sinceMs);
     if (found === 'unknown') throw ambiguous();
     if (found === 'delivered') return true;
-    const limitMs = Math.max(timeoutMs, limitOfIntent(intent.value));
     const waitMs = settleMs(limitMs, replier.timing) - ageMs;
     if (waitMs > 0) throw new ReplyUnsettled(waitMs);
     return false;
@@ -122,10 +143,8 @@ export async function replyOnce(
     const context = replyContext(part, event, limited.signal);
     const call = createPostCall({ journal, lease, step: part.step, value: part.value, timeoutMs, clock, signal });
     try {
-      const known = earlier(part.step);
-      if (known?.kind === 'intent' && (await wasDelivered(known, context))) {
-        return await delivered(part);
-      }
+      const doubt = doubtOf(earlier(part.step));
+      if (doubt !== undefined && (await wasDelivered(doubt, context))) return await delivered(part);
       // An intent without a call would be asked about by the next attempt.
       if (signal.aborted) throw leaseLost();
       const { kind } = await sendOrTakeBack(part, context, call);
@@ -227,7 +246,7 @@ interface PendingCall {
 const holdMs = (timeoutMs: number): number => START_MS + timeoutMs * 1.5;
 
 /** The time limit of the call that an intent announced, in ms: another process may have been given another one. */
-const limitOfIntent = (value: JsonValue): number =>
+const limitOfIntent = (value: JsonValue | undefined): number =>
   isJsonObject(value) && typeof value.limitMs === 'number' ? value.limitMs : 0;
 
 /** Records the intent, then lets one call start within `START_MS` of it and last no longer than its time limit. */

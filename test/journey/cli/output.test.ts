@@ -265,7 +265,9 @@ describe('every command', () => {
       { name: ALL, run: async () => `${ALL}\nok    forged` },
       { name: ALL, run: () => Promise.reject(new Error(`${ALL}\nok    forged`)) },
     ];
-    const roles = { ingress: started, worker: started, all: started, dev: started, examine };
+    const facts = { bytes: 1, sha256: ALL, version: 1, madeAt: 0, events: { [ALL]: 1 }, auditEntries: 1 };
+    const storeCopies = async () => ({ copy: async () => facts, check: async () => facts, restore: async () => facts });
+    const roles = { ingress: started, worker: started, all: started, dev: started, examine, storeCopies };
     await runCommandLine(args, io, async () => roles, ALL);
     return said.join('');
   }

@@ -50,6 +50,8 @@ interface Attempt {
   readonly send?: (context: SendContext) => ReturnType<Replier['send']>;
   /** The worker's wall clock, where it is not the store's. */
   readonly wall?: () => number;
+  readonly find?: Replier['find'];
+  readonly restoredAtMs?: number;
 }
 
 /** An event under a lease, and attempts to reply to it. */
@@ -58,7 +60,8 @@ async function open({ channel = 'slack', timing, timeoutMs = 10_000 }: Attempt =
   await store.inbox.accept([event]);
   const { record, lease } = await takeHead(store, conversationOf(event));
   let sent = 0;
-  const attempt = async ({ send = posts, wall = clock.now, timeoutMs: limit = timeoutMs }: Attempt = {}) => {
+  const attempt = async (options: Attempt = {}) => {
+    const { send = posts, wall = clock.now, timeoutMs: limit = timeoutMs, restoredAtMs } = options;
     const steps = await store.journal.replay(lease);
     const replier: Replier = {
       ...(timing && { timing }),
@@ -67,12 +70,12 @@ async function open({ channel = 'slack', timing, timeoutMs = 10_000 }: Attempt =
         sent += 1;
         return result;
       },
-      find: async () => 'absent',
+      find: options.find ?? (async () => 'absent'),
     };
     const task = { record, lease, step: 'reply', text: 'hi', signal: new AbortController().signal } as const;
     return replyOnce(
       { ...task, earlier: (step) => steps.get(step) },
-      { journal: store.journal, replier, timeoutMs: limit, clock: wall },
+      { journal: store.journal, replier, timeoutMs: limit, clock: wall, restoredAtMs },
     );
   };
   const entry = async () => (await store.journal.replay(lease)).get('reply')?.kind;
@@ -119,6 +122,55 @@ describe('a reply that the vendor does not show', () => {
     for (const aheadMs of [-3_600_000, 10_000, 3_600_000]) {
       await expect(attempt({ wall: () => clock.now() + aheadMs })).rejects.toMatchObject({ waitMs: 20_000 });
     }
+  });
+});
+
+describe('after a restore, a reply to what was received before it', () => {
+  const found = async () => 'delivered' as const;
+  const isUnknown = async () => 'unknown' as const;
+
+  it.each(['nothing', 'intent', 'refused'] as const)('is asked about, though the journal has %s', async (kind) => {
+    const { lease, attempt, entry, sent } = await open();
+    if (kind !== 'nothing') await store.journal.record(lease, 'reply', { kind, value: { text: 'hi' } }, 3_600_000);
+    clock.advance(60_000);
+    expect(await attempt({ find: found, restoredAtMs: clock.now() })).toMatchObject({ state: 'delivered' });
+    expect([sent(), await entry()]).toEqual([0, 'result']);
+  });
+
+  it('is looked for since the event was received, and posted once it can have been posted by nobody else', async () => {
+    const { attempt, sent } = await open();
+    const receivedAt = clock.now();
+    clock.advance(3_600_000);
+    const restoredAtMs = clock.now();
+    const asked: number[] = [];
+    const find: Replier['find'] = async (_, sinceMs) => {
+      asked.push(sinceMs);
+      return 'absent';
+    };
+    clock.advance(settleMs(10_000) - 1);
+    await expect(attempt({ find, restoredAtMs })).rejects.toMatchObject({ waitMs: 1 });
+    clock.advance(1);
+    expect(await attempt({ find, restoredAtMs })).toMatchObject({ state: 'delivered' });
+    expect([sent(), asked]).toEqual([1, [receivedAt, receivedAt]]);
+  });
+
+  it('is parked where the vendor cannot be asked', async () => {
+    const { attempt, sent } = await open();
+    clock.advance(60_000);
+    const restored = { find: isUnknown, restoredAtMs: clock.now() };
+    await expect(attempt(restored)).rejects.toMatchObject({ code: 'ERR_AMBIGUOUS_EFFECT' });
+    expect(sent()).toBe(0);
+  });
+
+  it('is not asked about where this store refused it itself, or the event came later', async () => {
+    const { lease, attempt, sent } = await open();
+    const restoredAtMs = clock.now();
+    clock.advance(1);
+    await store.journal.record(lease, 'reply', { kind: 'refused', value: { text: 'hi' } }, 3_600_000);
+    expect(await attempt({ find: isUnknown, restoredAtMs })).toMatchObject({ state: 'delivered' });
+    expect(sent()).toBe(1);
+    const later = await open();
+    expect(await later.attempt({ find: isUnknown, restoredAtMs })).toMatchObject({ state: 'delivered' });
   });
 });
 

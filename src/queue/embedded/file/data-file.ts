@@ -21,12 +21,27 @@ const PAUSES_MS = { first: 10, longest: 250, factor: 1.5 } as const;
  */
 export async function openDataFile(path: string, idCheck: string, withinMs = OPEN_WITHIN_MS): Promise<Connection> {
   createPrivately(path);
+  return openPatiently(path, (connection) => prepare(connection, idCheck), withinMs);
+}
+
+/**
+ * Opens a data file that exists and changes nothing in it, also of an earlier release: for a copy of it.
+ * @throws SallyportError ERR_STORE_UNAVAILABLE, ERR_STORE_MISMATCH
+ */
+export const openDataFileAsIs = (path: string, withinMs = OPEN_WITHIN_MS): Promise<Connection> =>
+  openPatiently(path, (connection) => void versionOf(connection), withinMs);
+
+async function openPatiently(
+  path: string,
+  begin: (connection: Connection) => void,
+  withinMs: number,
+): Promise<Connection> {
   const givesUpAt = performance.now() + withinMs;
   let connection: Connection | undefined;
   for (let pauseMs: number = PAUSES_MS.first; ; pauseMs = Math.min(pauseMs * PAUSES_MS.factor, PAUSES_MS.longest)) {
     try {
       connection ??= connect(path);
-      prepare(connection, idCheck);
+      begin(connection);
       return connection;
     } catch (error) {
       const isOver = performance.now() >= givesUpAt;
@@ -88,7 +103,7 @@ function openingFailure(error: unknown): unknown {
 }
 
 /** "SPLY" in SQLite's `application_id`: tells our file from any other database. */
-const APPLICATION_ID = 0x53_50_4c_59;
+export const APPLICATION_ID = 0x53_50_4c_59;
 
 /**
  * Times are epoch milliseconds. A conversation's row is its wake: `wake_at` always holds when somebody has to look at
@@ -220,6 +235,9 @@ const version5 = `
 /** `migrations[n]` lifts a file from version n to n + 1. Append only: a file in the field is never rewritten by hand. */
 const migrations: readonly string[] = [version1, version2, version3, version4, version5];
 
+/** Version of the files of this release. */
+export const FILE_VERSION = migrations.length;
+
 /**
  * The version of the file, 0 for one that is still empty.
  * @throws SallyportError ERR_STORE_MISMATCH for a file of a newer release or of another program.
@@ -267,7 +285,8 @@ function claimIdentity(connection: Connection, idCheck: string): void {
   }
 }
 
-const storedIdCheck = (connection: Connection): string | undefined =>
+/** The check value of the key that the file was made with; undefined for a file that no process has prepared. */
+export const storedIdCheck = (connection: Connection): string | undefined =>
   connection.query<{ value: string }>(`SELECT value FROM meta WHERE name = 'id_check'`).get()?.value;
 
 /** Whether the file is at this release's version and belongs to the key already, so that opening it changes nothing. */
