@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { generated } from '../../scripts/api.ts';
 import { withTables } from '../../scripts/configuration.ts';
 import { edgeMetrics, withMetrics } from '../../scripts/metrics.ts';
+import { upgradingPage } from '../../scripts/upgrading.ts';
 import { allVariables } from '../../src/config/environment.ts';
 import { errorCodes } from '../../src/core/errors.ts';
 import { scopeMeanings } from '../../src/core/scope.ts';
@@ -58,6 +59,13 @@ test('the tables of the metrics are those that `npm run docs:metrics` writes', (
 test('docs/api.md and the types of the API are those that `npm run docs:api` writes', async () => {
   for (const { file, is, mustBe } of await generated())
     expect(is, `${file} is stale: run \`npm run docs:api\``).toBe(mustBe);
+});
+
+test('docs/upgrading.md is what `npm run docs:upgrading` writes: every change of CHANGELOG.md, and nothing else', () => {
+  const page = read('docs/upgrading.md');
+  expect(page, 'docs/upgrading.md is stale: run `npm run docs:upgrading`').toBe(upgradingPage(read('CHANGELOG.md')));
+  expect(page.match(/^- \*\*/gm)?.length).toBeGreaterThan(20);
+  expect(page).not.toContain('## Added');
 });
 
 test('the README stays short and shows the two commands', () => {
