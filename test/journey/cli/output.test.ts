@@ -178,6 +178,8 @@ const lines: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'check-url': [[`http://${ALL}.example/`], ['-']],
   scrub: [['FILE'], ['FILE', '--json']],
   doctor: [[]],
+  backup: [[ALL], [ALL, '--json']],
+  restore: [[ALL], [ALL, '--json'], [ALL, '--check']],
   token: [['--scope', ALL]],
   'token revoke': [
     ['--sub', 's'],
