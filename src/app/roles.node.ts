@@ -43,6 +43,7 @@ export const roles: Roles = {
     await runBoth(runtime, (port) => banner(runtime, port, io));
   },
   examine: async () => (await import('./doctor.node.ts')).examine,
+  storeCounts: async () => (await import('./support.node.ts')).storeCounts,
   storeCopies: async () => (await import('./store-copies.node.ts')).storeCopies,
 };
 

@@ -123,6 +123,21 @@ export async function callApi(
 export const callApiForText = (io: Io, tenant: string, path: string): Promise<string> =>
   answerOf(io, tenant, 'GET', path);
 
+/** What a gate answers to a plain request, `bearer` being the token of `/metrics`; null where nothing answers. */
+export async function askGate(
+  io: Io,
+  path: string,
+  bearer?: string,
+): Promise<{ readonly status: number; readonly body: string } | null> {
+  const headers = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
+  try {
+    const response = await fetch(`${await apiUrl(io)}${path}`, { headers, signal: AbortSignal.timeout(ANSWER_MS) });
+    return { status: response.status, body: await response.text() };
+  } catch {
+    return null;
+  }
+}
+
 async function answerOf(
   io: Io,
   tenant: string,

@@ -32,6 +32,7 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   users: async () => (await import('./commands/users.ts')).registerUsers,
   edge: async () => (await import('./commands/edge.ts')).registerEdge,
   send: async () => (await import('./commands/send.ts')).registerSend,
+  'support-bundle': async () => (await import('./commands/support-bundle.ts')).registerSupportBundle,
   'check-url': async () => (await import('./commands/check-url.ts')).registerCheckUrl,
 };
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { generated } from '../../scripts/api.ts';
 import { withTables } from '../../scripts/configuration.ts';
 import { edgeMetrics, withMetrics } from '../../scripts/metrics.ts';
@@ -67,6 +67,45 @@ test('docs/upgrading.md is what `npm run docs:upgrading` writes: every change of
   expect(page.match(/^- \*\*/gm)?.length).toBeGreaterThan(20);
   expect(page).not.toContain('## Added');
 });
+
+describe.each([
+  ['docs/questionnaire.md', /^(?=## \d+\. )/m, 25],
+  ['docs/faq.md', /^(?=\*\*)/m, 20],
+] as const)('%s', (page, start, least) => {
+  const answers = read(page).split(start).slice(1);
+
+  test(`has at least ${least} questions, each with an answer`, () => {
+    expect(answers.length).toBeGreaterThanOrEqual(least);
+    const [, end] = page === 'docs/faq.md' ? ['', '**'] : ['', '\n'];
+    for (const answer of answers) {
+      const body = answer.slice(answer.indexOf(end, 2) + end.length).trim();
+      expect(answer.slice(0, answer.indexOf(end, 2)), answer).toMatch(/[?.]$/);
+      expect(body.split(/\s+/).length, answer).toBeGreaterThan(12);
+      if (page === 'docs/questionnaire.md') expect(body, answer).toMatch(/\]\((?!https?:)/);
+    }
+  });
+
+  test('links to files and headings that exist', () => {
+    const links = [...read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
+    expect(links.length).toBeGreaterThan(10);
+    for (const [link, file = '', heading] of links) {
+      const path = file === '' ? page : join('docs', file);
+      expect(existsSync(join(root, path)), link).toBe(true);
+      if (heading !== undefined) expect(headingsOf(read(path)), link).toContain(heading);
+    }
+  });
+});
+
+/** Anchors as GitHub makes them, and those that a page sets itself. */
+const headingsOf = (text: string): string[] => [
+  ...[...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  ),
+  ...[...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = '']) => id),
+];
 
 test('the README stays short and shows the two commands', () => {
   const text = read('README.md');

@@ -5,6 +5,7 @@ import type { DevKeys } from '../dev/secrets.ts';
 import type { Io } from '../io.ts';
 import { loadSettings, type Settings } from '../settings.ts';
 import type { StoreCopies } from './backup.ts';
+import type { StoreCounts } from './support-bundle.ts';
 
 /** Starts a role and resolves when it has stopped in order. */
 export type StartRole = (settings: Settings, io: Io) => Promise<void>;
@@ -20,6 +21,8 @@ export interface Roles {
   readonly examine: () => Promise<Examine>;
   /** Loads what copies the embedded store. */
   readonly storeCopies: () => Promise<StoreCopies>;
+  /** Loads what counts the events of the store. */
+  readonly storeCounts: () => Promise<(config: Config) => Promise<StoreCounts>>;
 }
 
 const descriptions = {

@@ -180,6 +180,7 @@ const lines: Readonly<Record<string, readonly (readonly string[])[]>> = {
   doctor: [[]],
   backup: [[ALL], [ALL, '--json']],
   restore: [[ALL], [ALL, '--json'], [ALL, '--check']],
+  'support-bundle': [['bundle'], ['bundle', '--logs', ALL]],
   token: [['--scope', ALL]],
   'token revoke': [
     ['--sub', 's'],
@@ -269,7 +270,8 @@ describe('every command', () => {
     ];
     const facts = { bytes: 1, sha256: ALL, version: 1, madeAt: 0, events: { [ALL]: 1 }, auditEntries: 1 };
     const storeCopies = async () => ({ copy: async () => facts, check: async () => facts, restore: async () => facts });
-    const roles = { ingress: started, worker: started, all: started, dev: started, examine, storeCopies };
+    const storeCounts = async () => async () => ({ events: { [ALL]: 1 }, parkedByCode: { [ALL]: 1 }, oldestMs: 0 });
+    const roles = { ingress: started, worker: started, all: started, dev: started, examine, storeCopies, storeCounts };
     await runCommandLine(args, io, async () => roles, ALL);
     return said.join('');
   }

@@ -88,7 +88,15 @@ test.each([
   const io: Io = { environment, folder, input, write: say, print: say, complain: say };
   input.write(`${answer}\n`);
   const never = () => Promise.reject(new Error('no role is started here'));
-  const roles = { ingress: never, worker: never, all: never, dev: never, examine: never, storeCopies: never };
+  const roles = {
+    ingress: never,
+    worker: never,
+    all: never,
+    dev: never,
+    examine: never,
+    storeCopies: never,
+    storeCounts: never,
+  };
   expect(await runCommandLine(['reviews', 'approve', id], io, async () => roles, '0')).toBe(code);
   expect(said[0]).toContain(`echo: asked ${answer}`.trim());
   expect(said[1]).toBe('Send this? [y/N]');

@@ -1,0 +1,20 @@
+import type { StoreCounts } from '../cli/commands/support-bundle.ts';
+import type { Config } from '../config/schema.ts';
+import { nodeCrypto } from '../core/crypto/crypto.node.ts';
+import { SallyportError } from '../core/errors.ts';
+import { createIdentifier } from '../core/identity.ts';
+import { silentLogger } from '../core/logger.ts';
+import { openStore } from './store.node.ts';
+
+/** For `sallyport support-bundle`: figures of the store. @throws SallyportError as the store does, or without its key */
+export async function storeCounts(config: Config): Promise<StoreCounts> {
+  const { id } = config.keys;
+  if (id === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'SALLYPORT_ID_KEY: is required');
+  const store = await openStore(config, createIdentifier(nodeCrypto, id), silentLogger);
+  try {
+    const [{ states, oldestMs }, { byCode }] = [await store.jobs.stats(), await store.jobs.parked()];
+    return { events: { ...states }, parkedByCode: Object.fromEntries(byCode), oldestMs };
+  } finally {
+    await store.close();
+  }
+}
