@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { StoreCopies } from '../cli/commands/backup.ts';
+import type { StoreCopies } from '../cli/store-access.ts';
 import { nodeCrypto } from '../core/crypto/crypto.node.ts';
 import { defined } from '../core/defined.ts';
 import { createIdentifier } from '../core/identity.ts';

@@ -1,4 +1,4 @@
-import type { StoreCounts } from '../cli/commands/support-bundle.ts';
+import type { StoreCounts } from '../cli/store-access.ts';
 import type { Config } from '../config/schema.ts';
 import { nodeCrypto } from '../core/crypto/crypto.node.ts';
 import { SallyportError } from '../core/errors.ts';

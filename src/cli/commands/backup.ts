@@ -4,31 +4,8 @@ import type { Config } from '../../config/schema.ts';
 import { readDevSecrets } from '../dev/secrets.ts';
 import { columns, EXIT, Exit, type Io } from '../io.ts';
 import { loadSettings } from '../settings.ts';
+import type { CopyFacts, StoreCopies } from '../store-access.ts';
 import type { Roles } from './serve.ts';
-
-/** What a copy of the embedded data file holds. */
-export interface CopyFacts {
-  readonly bytes: number;
-  readonly sha256: string;
-  readonly version: number;
-  /** Epoch ms. */
-  readonly madeAt: number;
-  /** Number of events by state. */
-  readonly events: Readonly<Record<string, number>>;
-  readonly auditEntries: number;
-}
-
-/** Copies of the embedded store. Each throws an error whose message names the file or setting and a remedy. */
-export interface StoreCopies {
-  readonly copy: (dataDir: string, to: string) => Promise<CopyFacts>;
-  readonly check: (from: string, sha256?: string) => Promise<CopyFacts>;
-  /** `idKeys`: those of which one must be the copy's; none: it is not compared. */
-  readonly restore: (
-    from: string,
-    dataDir: string,
-    expected: { readonly idKeys: readonly Uint8Array[]; readonly sha256?: string },
-  ) => Promise<CopyFacts>;
-}
 
 interface RestoreOptions {
   readonly check?: boolean;

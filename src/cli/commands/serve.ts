@@ -4,8 +4,7 @@ import type { Config } from '../../config/schema.ts';
 import type { DevKeys } from '../dev/secrets.ts';
 import type { Io } from '../io.ts';
 import { loadSettings, type Settings } from '../settings.ts';
-import type { StoreCopies } from './backup.ts';
-import type { StoreCounts } from './support-bundle.ts';
+import type { StoreCopies, StoreCounts } from '../store-access.ts';
 
 /** Starts a role and resolves when it has stopped in order. */
 export type StartRole = (settings: Settings, io: Io) => Promise<void>;

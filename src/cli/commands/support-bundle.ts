@@ -11,17 +11,10 @@ import { askGate } from '../access.ts';
 import { readDevSecrets } from '../dev/secrets.ts';
 import { columns, EXIT, Exit, type Io, inLine } from '../io.ts';
 import { loadSettings, secretOf } from '../settings.ts';
+import type { StoreCounts } from '../store-access.ts';
 import { harmlessSettings } from '../support/harmless.ts';
 import { createRedactor, type Redactor } from '../support/redact.ts';
 import type { Roles } from './serve.ts';
-
-/** What the store says of itself. */
-export interface StoreCounts {
-  readonly events: Readonly<Record<string, number>>;
-  readonly parkedByCode: Readonly<Record<string, number>>;
-  /** Ms that the oldest event has waited for its first attempt. */
-  readonly oldestMs: number;
-}
 
 interface Options {
   readonly logs?: string[];
