@@ -27,8 +27,10 @@ export interface Finished {
 const TIMEOUT_MS = 60_000;
 
 const examine = async () => (await import('../../src/app/doctor.node.ts')).examine;
+const storeCopies = async () => (await import('../../src/app/store-copies.node.ts')).storeCopies;
+const storeCounts = async () => (await import('../../src/app/support.node.ts')).storeCounts;
 const notHere = (): Promise<never> => Promise.reject(new Error('a role needs a process: use sallyportProcess'));
-const roles = { ingress: notHere, worker: notHere, all: notHere, dev: notHere, examine };
+const roles = { ingress: notHere, worker: notHere, all: notHere, dev: notHere, examine, storeCopies, storeCounts };
 
 /**
  * Runs a command to its end in this process, which spares the 0.7 s of processor time that a start costs. Roles cannot be
