@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs Debian packages for the tests; must run as root. No service is started or enabled by it: the tests start their
-# own servers, and Debian's would occupy Redis' port. A service that was there before stays as it is.
+# own servers, and Debian's would occupy the ports of Redis and the web. A service that was there before stays as it is.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 
@@ -8,10 +8,10 @@ is_installed() {
   dpkg-query --show --showformat='${Status}' "$1" 2>/dev/null | grep -q 'ok installed$'
 }
 
-# Those whose service was not here before.
+# Packages whose service Debian enables, and those of them that were not there before.
 new_services=
-for service in redis-server prometheus; do
-  if ! is_installed "$service"; then new_services="$new_services $service"; fi
+for package in redis-server caddy prometheus; do
+  if ! is_installed "$package"; then new_services="$new_services $package"; fi
 done
 
 # While this file says 101, packages start and restart no service. One that exists is the administrator's.
@@ -30,8 +30,8 @@ fi
 apt-get update -qq -o DPkg::Lock::Timeout=120
 apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"
 
-for service in $new_services; do
-  if ! is_installed "$service"; then continue; fi
-  if command -v systemctl >/dev/null; then systemctl --quiet disable "$service.service" || true; fi
-  if [ "$has_own_policy" = yes ]; then service "$service" stop >/dev/null 2>&1 || true; fi
+for package in $new_services; do
+  if ! is_installed "$package"; then continue; fi
+  if command -v systemctl >/dev/null; then systemctl --quiet disable "$package.service" || true; fi
+  if [ "$has_own_policy" = yes ]; then service "$package" stop >/dev/null 2>&1 || true; fi
 done
