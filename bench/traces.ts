@@ -13,11 +13,11 @@ import { type RoleProcess, startRole } from '../test/support/role.ts';
 import { load } from './load.ts';
 import { median } from './median.ts';
 import { cpuSeconds } from './process.ts';
-import { markdown, writeSection } from './report.ts';
+import { markdown } from './report.ts';
 
 // What tracing costs in processor time: ingress events and echo runs of processes that trace 1 % (or another share) and of such
 // that trace nothing. Both are alive and do the same at the same time, in windows of a second or two, so that whatever else the
-// machine does hits both alike; a ratio is taken within a window. `npx tsx bench/traces.ts [windows] [share] [write]`
+// machine does hits both alike; a ratio is taken within a window. `npx tsx bench/traces.ts [windows] [share]`
 const windows = Number(process.argv[2] ?? 12);
 const share = process.argv[3] ?? '0.01';
 const SECRET = randomBytes(16).toString('hex');
@@ -198,4 +198,3 @@ const head = [
 ];
 const table = markdown(head, rows);
 console.log(table);
-if (process.argv[4] === 'write') await writeSection('traces', table);
