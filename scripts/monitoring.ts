@@ -2,7 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { dashboardFile, dashboards, provisioning } from './monitoring/dashboards.ts';
+import { dashboardFile, provisioning } from './monitoring/dashboards.ts';
+import { dashboards } from './monitoring/panels.ts';
 import { rulesFile } from './monitoring/rules.ts';
 
 const ROOT = new URL('../', import.meta.url);

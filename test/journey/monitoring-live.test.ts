@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { edgeMetrics, nodeMetrics } from '../../scripts/metrics.ts';
-import { dashboards } from '../../scripts/monitoring/dashboards.ts';
+import { dashboards } from '../../scripts/monitoring/panels.ts';
 import { alertRules } from '../../scripts/monitoring/rules.ts';
 import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { freshKeys } from '../support/campaign.ts';
