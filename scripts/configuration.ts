@@ -1,5 +1,6 @@
-// Writes the tables of docs/configuration.md from the settings as the code declares them: `npm run docs:configuration`.
-// Between two marks, `<!-- settings: server logLevel -->` and `<!-- /settings -->`, stand those whose path begins so.
+// Writes the tables of docs/configuration.md, and the names that values of the Helm chart may have, from the settings as the
+// code declares them: `npm run docs:configuration`. In the page, between two marks, `<!-- settings: server logLevel -->` and
+// `<!-- /settings -->`, stand those whose path begins so.
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type * as z from 'zod';
@@ -7,6 +8,7 @@ import { type DeclaredSetting, declaredSettings } from '../src/config/declared.t
 import { configSchema } from '../src/config/schema.ts';
 
 const FILE = fileURLToPath(new URL('../docs/configuration.md', import.meta.url));
+const CHART_FILE = fileURLToPath(new URL('../deploy/helm/sallyport/values.schema.json', import.meta.url));
 
 const SECTION = /(<!-- settings: ([^\n]*) -->\n)[\s\S]*?(<!-- \/settings -->)/g;
 
@@ -60,6 +62,42 @@ function defaultOf({ default: said, schema }: DeclaredSetting): string {
   return String(value);
 }
 
+/** Settings that values of the chart must not say: the chart says them itself, or they make a cluster lose what it accepted. */
+const NOT_IN_VALUES: ReadonlySet<string> = new Set([
+  ...['PORT', 'SALLYPORT_WORKER_PORT', 'SALLYPORT_GRACE', 'SALLYPORT_DATA_DIR', 'SALLYPORT_ALLOW_UNSAFE_REDIS'],
+  ...['SALLYPORT_TLS_CERT', 'SALLYPORT_TLS_KEY', 'SALLYPORT_TLS_CLIENT_CA'],
+]);
+
+/** What else a value must be; regular expressions as Go has them, which reads them. */
+const RESTRICTED: Readonly<Record<string, object | undefined>> = {
+  SALLYPORT_CORS_ORIGINS: { description: 'no wildcard', not: { pattern: '\\*' } },
+  SALLYPORT_TRUSTED_PROXIES: { description: 'not everybody', not: { pattern: '/0+\\s*(,|$)' } },
+};
+
+/** The schema of the chart's values with the names of settings and of secrets written anew. */
+export function withSettings(schema: string): string {
+  const parsed = JSON.parse(schema) as { $defs: Record<string, unknown> };
+  const named = declaredSettings(configSchema).flatMap(({ env, path, secret }) =>
+    env === undefined || path[0] === 'edge' || NOT_IN_VALUES.has(env) ? [] : [{ env, isSecret: secret === true }],
+  );
+  const reference = (to: string) => ({ $ref: `#/$defs/${to}` });
+  const only = (properties: object) => ({ type: 'object', additionalProperties: false, properties });
+  parsed.$defs.settings = only(
+    Object.fromEntries(
+      named
+        .filter(({ isSecret }) => !isSecret)
+        .map(({ env }) => {
+          const more = RESTRICTED[env];
+          return [env, more === undefined ? reference('setting') : { allOf: [reference('setting'), more] }];
+        }),
+    ),
+  );
+  const secrets = named.filter(({ isSecret }) => isSecret).map(({ env }) => [env, reference('secret')]);
+  parsed.$defs.secrets = only(Object.fromEntries(secrets));
+  return `${JSON.stringify(parsed, null, 2)}\n`;
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await writeFile(FILE, withTables(await readFile(FILE, 'utf8')));
+  await writeFile(CHART_FILE, withSettings(await readFile(CHART_FILE, 'utf8')));
 }

@@ -58,10 +58,13 @@ const lack = (wanted: readonly Tool[]): string | null => {
   return missing.length === 0 ? null : `${missing.join(', ')}: \`npm run setup\` installs it`;
 };
 
+/** A `describe` for a suite that lacks something, in words with the remedy, or nothing (`null`). */
+export const describeUnless = (needs: string | null): Declare<() => void> =>
+  needs === null ? describe : unmet(describe, needs);
+
 /** A `describe` for a suite that starts these programs. */
 export function describeWith(...wanted: readonly Tool[]): Declare<() => void> {
-  const needs = lack(wanted);
-  return needs === null ? describe : unmet(describe, needs);
+  return describeUnless(lack(wanted));
 }
 
 /** A `test` that starts these programs. */

@@ -31,6 +31,8 @@ export interface RoleOptions {
   readonly port?: number;
   /** Authority of the certificate of a role that speaks HTTPS. */
   readonly ca?: string;
+  /** A program with arguments that starts Node, such as one that shuts it in. */
+  readonly within?: readonly string[];
 }
 
 /** Starts a role and waits until its health page answers. */
@@ -60,9 +62,10 @@ export async function startRole(options: RoleOptions): Promise<RoleProcess> {
   };
 }
 
-function launch({ role, environment, folder }: RoleOptions, port: number): ChildProcess {
+function launch({ role, environment, folder, within = [] }: RoleOptions, port: number): ChildProcess {
   const log = openSync(join(folder, `${role}-${port}.log`), 'a');
-  const child = spawn(process.execPath, [join(root, 'bin', 'sallyport.js'), role], {
+  const [program = process.execPath, ...args] = [...within, process.execPath, join(root, 'bin', 'sallyport.js'), role];
+  const child = spawn(program, args, {
     cwd: folder,
     env: { PATH: process.env.PATH ?? '', HOST: '127.0.0.1', PORT: String(port), ...environment },
     stdio: ['ignore', log, log],

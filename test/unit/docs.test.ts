@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { generated } from '../../scripts/api.ts';
-import { withTables } from '../../scripts/configuration.ts';
+import { withSettings, withTables } from '../../scripts/configuration.ts';
 import { edgeMetrics, withMetrics } from '../../scripts/metrics.ts';
 import { upgradingPage } from '../../scripts/upgrading.ts';
 import { allVariables } from '../../src/config/environment.ts';
@@ -55,6 +56,26 @@ test('the tables of the metrics are those that `npm run docs:metrics` writes', (
   expect(names.length).toBeGreaterThan(5);
   expect(edgeMetrics.map(({ name }) => name).toSorted()).toEqual(names.toSorted());
 });
+
+test('the values of the Helm chart know the settings that `npm run docs:configuration` writes', () => {
+  const file = 'deploy/helm/sallyport/values.schema.json';
+  const text = read(file);
+  expect(text, `${file} is stale: run \`npm run docs:configuration\``).toBe(withSettings(text));
+});
+
+test('every value of the Helm chart is documented with its default, and no other', () => {
+  const defaults = valuesOf(parse(read('deploy/helm/sallyport/values.yaml')));
+  const rows = [...read('docs/kubernetes.md').matchAll(/^\| `([a-zA-Z.]+)` \| `(.+?)` \| .+ \|$/gm)];
+  expect(rows.map(([, name, value]) => [name, value])).toEqual(defaults);
+});
+
+/** Paths of values that are not made of others, each with its default as JSON. */
+function valuesOf(value: unknown, path = ''): [string, string][] {
+  const isBranch = typeof value === 'object' && value !== null && !Array.isArray(value);
+  const children = isBranch ? Object.entries(value) : [];
+  if (children.length === 0) return [[path, JSON.stringify(value)]];
+  return children.flatMap(([name, child]) => valuesOf(child, path === '' ? name : `${path}.${name}`));
+}
 
 test('docs/api.md and the types of the API are those that `npm run docs:api` writes', async () => {
   for (const { file, is, mustBe } of await generated())
