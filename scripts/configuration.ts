@@ -82,7 +82,7 @@ export function withSettings(schema: string): string {
   );
   const reference = (to: string) => ({ $ref: `#/$defs/${to}` });
   const only = (properties: object) => ({ type: 'object', additionalProperties: false, properties });
-  parsed.$defs.settings = only(
+  const settings = only(
     Object.fromEntries(
       named
         .filter(({ isSecret }) => !isSecret)
@@ -92,6 +92,9 @@ export function withSettings(schema: string): string {
         }),
     ),
   );
+  // OpenTelemetry's variables are not settings of ours (docs/traces.md). Those with headers hold tokens.
+  const traces = { patternProperties: { '^OTEL_[A-Z_]+$': reference('setting') } };
+  parsed.$defs.settings = { ...settings, ...traces, propertyNames: { not: { pattern: '^OTEL_.*HEADERS$' } } };
   const secrets = named.filter(({ isSecret }) => isSecret).map(({ env }) => [env, reference('secret')]);
   parsed.$defs.secrets = only(Object.fromEntries(secrets));
   return `${JSON.stringify(parsed, null, 2)}\n`;

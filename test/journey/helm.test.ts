@@ -1,17 +1,16 @@
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import ipaddr from 'ipaddr.js';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { runCommandLine } from '../../src/cli/program.ts';
 import { allVariables } from '../../src/config/environment.ts';
 import { eventStates } from '../../src/core/event.ts';
 import { addressKind } from '../../src/net/guard/address.ts';
-import { createMetrics } from '../../src/ops/metrics.ts';
-import type { QueueStats } from '../../src/queue/jobs.ts';
+import { metricTable } from '../../src/ops/metric-table.ts';
 import { serverSchema } from '../../src/server/settings.ts';
 import { testFolder } from '../support/folder.ts';
+import { endsOf, isReached } from '../support/kubernetes/addresses.ts';
 import { chart, describeHelm, helm, type Rendered, render } from '../support/kubernetes/helm.ts';
-import { isSelected, networkPoliciesOf, ofKind, type Peer, podsOf } from '../support/kubernetes/objects.ts';
+import { isSelected, networkPoliciesOf, ofKind, podsOf } from '../support/kubernetes/objects.ts';
 import { broken, type PolicyName, policies } from '../support/kubernetes/policies.ts';
 import { droppedByKubectl, typeProblems } from '../support/kubernetes/types.ts';
 
@@ -180,6 +179,11 @@ describeHelm('the Helm chart', () => {
       'settings.SALLYPORT_ID_KEY=c2VjcmV0',
       /at '\/settings': .*'SALLYPORT_ID_KEY'.* not allowed/,
     ],
+    [
+      'headers with a token',
+      'settings.OTEL_EXPORTER_OTLP_HEADERS=a',
+      /invalid propertyName 'OTEL_EXPORTER_OTLP_HEADERS'/,
+    ],
     ['a secret as text', 'secrets.SALLYPORT_SEAL_KEY=c2VjcmV0', /at '\/secrets\/SALLYPORT_SEAL_KEY'/],
     [
       'a store that may lose events',
@@ -241,6 +245,7 @@ describeHelm('the Helm chart', () => {
 
   describe('what it says to the product', () => {
     test('each variable is a setting, each secret is a file that is mounted, and commands are roles', async () => {
+      const traces = await readFile(join(root, 'docs', 'traces.md'), 'utf8');
       const help: string[] = [];
       const io = { print: (text: string) => void help.push(text), complain: () => {}, environment: {} };
       const noRoles = async () => Promise.reject(new Error('no role is started'));
@@ -254,6 +259,7 @@ describeHelm('the Helm chart', () => {
             const setting = name.replace(/_FILE$/, '');
             const isFile = name !== setting;
             if (isFile) expect(allVariables.secret).toContain(setting);
+            else if (name.startsWith('OTEL_')) expect(traces).toContain(`\`${name}\``);
             // The other two are not settings: one names the file of settings, one is Node's own.
             else
               expect([...Object.keys(allVariables.paths), 'SALLYPORT_CONFIG', 'NODE_EXTRA_CA_CERTS']).toContain(name);
@@ -306,15 +312,14 @@ describeHelm('the Helm chart', () => {
       expect(podsOf(of('required').objects).map(({ spec }) => spec.terminationGracePeriodSeconds)).toEqual([35, 30]);
     });
 
-    test('workers are counted by a metric that the product has, with a state that it has', async () => {
+    test('workers follow a metric that the product has, with a state that it has', () => {
       const [, worker] = ofKind(of('required').objects, 'HorizontalPodAutoscaler').map(
         ({ spec }) => spec as ScalerSpec,
       );
       const { name, selector } = worker?.metrics[0]?.external?.metric ?? {};
-      const states = Object.fromEntries(eventStates.map((state) => [state, state === 'queued' ? 7 : 0]));
-      const stats = async () => ({ states, oldestMs: 0 }) as QueueStats;
-      const page = await createMetrics({ stats, sources: null, clock: Date.now }).render();
-      expect(page).toContain(`\n${name}{state="${selector?.matchLabels.state}"} 7\n`);
+      expect(name).toBe('sallyport_queue_events');
+      expect(metricTable.sallyport_queue_events.labels).toEqual(['state']);
+      expect(eventStates).toContain(selector?.matchLabels.state);
       expect(ofKind(of('fixed-size').objects, 'HorizontalPodAutoscaler')).toEqual([]);
     });
   });
@@ -364,31 +369,4 @@ interface ScalerSpec {
       };
     };
   }[];
-}
-
-const isWithin = (address: string, cidr: string): boolean => {
-  const [parsed, range] = [ipaddr.parse(address), ipaddr.parseCIDR(cidr)];
-  return parsed.kind() === range[0].kind() && parsed.match(range);
-};
-
-const isReached = (address: string, peers: readonly Peer[]): boolean =>
-  peers.some(
-    ({ ipBlock }) =>
-      ipBlock !== undefined &&
-      isWithin(address, ipBlock.cidr) &&
-      !(ipBlock.except ?? []).some((range) => isWithin(address, range)),
-  );
-
-/** First and last address of a range, and those before and after it. */
-function endsOf(cidr: string): string[] {
-  const [first, bits] = ipaddr.parseCIDR(cidr);
-  const bytes = first.toByteArray();
-  const size = 1n << BigInt(bytes.length * 8 - bits);
-  const start = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-  const top = 1n << BigInt(bytes.length * 8);
-  return [start - 1n, start, start + size - 1n, start + size]
-    .filter((at) => at >= 0n && at < top)
-    .map((at) =>
-      ipaddr.fromByteArray(bytes.map((_, i) => Number((at >> BigInt(8 * (bytes.length - 1 - i))) & 255n))).toString(),
-    );
 }
