@@ -32,7 +32,14 @@ export function createRedactor(values: readonly string[]): Redactor {
     .flatMap((value) => [value, ...value.split(/[\s,/:@=.]+/)])
     .filter((one) => one.length >= MIN_VALUE);
   const hidden = new Set(words.map((word) => word.toLowerCase()));
-  const bare = (word: string): string => word.replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, '').toLowerCase();
+  const bare = (word: string): string => {
+    const characters = [...word];
+    const isIn = (character: string): boolean => /^[\p{L}\p{N}]$/u.test(character);
+    return characters
+      .slice(Math.max(0, characters.findIndex(isIn)), characters.findLastIndex(isIn) + 1)
+      .join('')
+      .toLowerCase();
+  };
   const isShown = (word: string): boolean => PLAIN.test(word) && !hidden.has(bare(word));
   const digest = (name: string): string => `#${createHmac('sha256', key).update(name).digest('hex').slice(0, 8)}`;
   const isWord = (value: string): boolean => WORD.test(value) && !hidden.has(value.toLowerCase());
@@ -65,11 +72,11 @@ export function createRedactor(values: readonly string[]): Redactor {
   function errorOf(error: unknown): object {
     const { code, type, name, stack } = isObject(error) ? error : {};
     const kind = [type, name].find((one) => typeof one === 'string' && /^[A-Z][A-Za-z]{2,40}$/.test(one));
-    const frames = typeof stack === 'string' ? [...stack.matchAll(/([\w.-]{1,60}\.[cm]?[jt]s):(\d+):(\d+)/g)] : [];
+    const frames = typeof stack === 'string' ? stack.split('\n').flatMap((line) => frameOf(line) ?? []) : [];
     return {
       ...(kind !== undefined && { kind }),
       ...(typeof code === 'string' && isWord(code) && { code }),
-      frames: frames.slice(0, 20).map(([, file, row, column]) => `${file}:${row}:${column}`),
+      frames: frames.slice(0, 20),
     };
   }
 
@@ -77,7 +84,7 @@ export function createRedactor(values: readonly string[]): Redactor {
     return page.split('\n').flatMap((line) => {
       const [, name = '', labels = '', value = ''] = /^([a-z_:]+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
       if (name === '' || !WORD.test(value)) return [];
-      const shown = [...labels.matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"/g)].map(([, label = '', held = '']) =>
+      const shown = [...labels.matchAll(/(?:^|,)([a-z_]+)="((?:[^"\\]|\\.)*)"/g)].map(([, label = '', held = '']) =>
         harmlessLabels.has(label) && isWord(held) ? `${label}="${held}"` : `${label}="${digest(held)}"`,
       );
       return [`${name}${shown.length === 0 ? '' : `{${shown.join(',')}}`} ${value}`];
@@ -85,6 +92,13 @@ export function createRedactor(values: readonly string[]): Redactor {
   }
 
   return { text, logLine, metrics, digest };
+}
+
+/** Name of the source file, line and column in a line of a stack, without the folder. */
+function frameOf(line: string): string | null {
+  const [, file = '', row, column] =
+    /^([\w.-]{1,60}):(\d{1,9}):(\d{1,9})\)?$/.exec(line.slice(line.lastIndexOf('/') + 1)) ?? [];
+  return /\.[cm]?[jt]s$/.test(file) ? `${file}:${row}:${column}` : null;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
