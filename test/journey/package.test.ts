@@ -295,7 +295,7 @@ const CONTENTS = [
   /^dist\/(?:cli|edge|googleapis-gmail|index|testing|THIRD-PARTY-LICENSES)\.(?:js|txt)$/,
   /^dist\/[\w.-]+-[0-9A-Z]{8}\.js$/,
   /^dist\/types\/(?:[\w.-]+\/)*[\w.-]+\.d\.ts$/,
-  /^docs\/(?:decisions\/)?[\w-]+\.md$/,
+  /^docs\/(?!releasing|testing)[\w-]+\.md$/,
 ];
 
 /** Bytes of the tarball. */
