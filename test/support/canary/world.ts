@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect, onTestFinished } from 'vitest';
 import { sleep } from '../clock.ts';
-import { sallyport } from '../command.ts';
+import { sallyportProcess } from '../command.ts';
 import { testFolder } from '../folder.ts';
 import { freePort } from '../free-port.ts';
 import type { RedisServer } from '../redis.ts';
@@ -77,7 +77,7 @@ export async function openCanary(options: CanaryOptions): Promise<CanaryWorld> {
   const tokens = new Map<string, string>();
   for (const tenant of tenants) tokens.set(tenant, (await run(['token', '--scope', READS, '--tenant', tenant])).trim());
   async function run(args: readonly string[]): Promise<string> {
-    const { out, err } = await sallyport(args, { folder, environment });
+    const { out, err } = await sallyportProcess(args, { folder, environment });
     return out + err;
   }
   const read = async (path: string, tenant = 'default'): Promise<string> => {
