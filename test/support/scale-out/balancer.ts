@@ -22,7 +22,7 @@ const CHECK_EVERY_MS = 500;
 const ANSWER_MS = 3_000;
 
 /**
- * Deliveries go in turn to the processes that were ready at the last check, and to all while none is: a load balancer that
+ * Deliveries go in turn to the processes that were ready at the last check, and then to the others: a load balancer that
  * knows no healthy target had better ask an unhealthy one. A process that refuses the connection has not seen the
  * delivery, so it goes on to the next; everything else is the sender's to retry.
  */
@@ -60,9 +60,10 @@ export function createBalancer(targets: readonly { readonly url: string }[]): Ba
     },
     async post(path, headers, body) {
       turn += 1;
-      const usable = ready.size > 0 ? targets.filter((target) => ready.has(target)) : targets;
-      for (let n = 0; ; n += 1) {
-        const { url } = usable[(turn + n) % usable.length] ?? { url: '' };
+      const inTurn = targets.map((_, n) => targets[(turn + n) % targets.length] ?? { url: '' });
+      // A process that came back since its last check is better than none.
+      const usable = [...inTurn.filter((one) => ready.has(one)), ...inTurn.filter((one) => !ready.has(one))];
+      for (const [n, { url }] of usable.entries()) {
         try {
           const options = { method: 'POST', headers, body, dispatcher, headersTimeout: ANSWER_MS } as const;
           const answer = await request(`${url}${path}`, options);
@@ -73,6 +74,7 @@ export function createBalancer(targets: readonly { readonly url: string }[]): Ba
           passedOn += 1;
         }
       }
+      throw new Error('there is no process to send to');
     },
     async close() {
       isClosed = true;
