@@ -8,6 +8,7 @@ import { signSlackRequest, slackJson, slackMessage } from '../src/testing/slack/
 import { type RedisServer, startRedis } from '../test/support/redis.ts';
 import { type RoleProcess, startRole } from '../test/support/role.ts';
 import { until } from '../test/support/until.ts';
+import { echoSettings } from './echo-gate.ts';
 import { cpuSeconds } from './process.ts';
 import { markdown, writeSection } from './report.ts';
 
@@ -37,16 +38,7 @@ interface Figures {
 async function measure(textLength: number): Promise<Figures> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-memory-'));
   const [redis, slack] = await Promise.all([startRedis(), startSlackServer()]);
-  const environment = {
-    SALLYPORT_REDIS_URL: redis.url,
-    SALLYPORT_SEAL_KEY: randomBytes(32).toString('base64'),
-    SALLYPORT_ID_KEY: randomBytes(32).toString('base64'),
-    SALLYPORT_AGENT: 'echo',
-    SLACK_SIGNING_SECRET: SECRET,
-    SLACK_BOT_TOKEN: 'xoxb-local-token-for-bench',
-    SLACK_API_URL: slack.url,
-    LOG_LEVEL: 'warn',
-  };
+  const environment = { ...echoSettings(redis.url, slack.url, SECRET), LOG_LEVEL: 'warn' };
   const client = new Redis(redis.port);
   const roles: RoleProcess[] = [];
   try {

@@ -19,7 +19,7 @@ async function costOf(count: number, work: () => Promise<unknown>): Promise<numb
   return (user + system) / count;
 }
 
-/** Nobody listens there: spans are made, wait and are dropped. */
+/** There is no collector at that port: spans are made, queued and dropped. */
 async function openWith(share: string): Promise<Tracer> {
   const environment = {
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',

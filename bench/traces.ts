@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,6 +8,7 @@ import { startCollector } from '../test/support/collector.ts';
 import { freePort } from '../test/support/free-port.ts';
 import { startRedis } from '../test/support/redis.ts';
 import { type RoleProcess, startRole } from '../test/support/role.ts';
+import { echoSettings, startPosts } from './echo-gate.ts';
 import { load } from './load.ts';
 import { median } from './median.ts';
 import { cpuSeconds } from './process.ts';
@@ -25,32 +24,6 @@ const SECRET = randomBytes(16).toString('hex');
 const EVENTS = 1_500;
 /** Echo runs of one turn. */
 const RUNS = 100;
-
-/** Takes replies and counts them; no more, because it shares the cores with what is measured. */
-async function startSlack() {
-  let posts = 0;
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const options = new URLSearchParams(Buffer.concat(chunks).toString());
-      if (options.has('text')) posts += 1;
-      const ts = `1700000000.${String(posts).padStart(6, '0')}`;
-      const body = {
-        ok: true,
-        channel: options.get('channel'),
-        ts,
-        message: { ts },
-        user_id: 'U0BOT',
-        bot_id: 'B0BOT',
-      };
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/`;
-  return { url, posts: () => posts, stop: () => void server.close() };
-}
 
 interface Gate {
   readonly ingress: RoleProcess;
@@ -68,18 +41,15 @@ async function startGate(
   tracing: Readonly<Record<string, string>>,
 ): Promise<Gate & { flooded: RoleProcess }> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-traces-'));
-  const slack = await startSlack();
+  let posts = 0;
+  const slack = await startPosts(() => {
+    posts += 1;
+  });
   const environment = {
     NODE_ENV: 'production',
-    SALLYPORT_REDIS_URL: redis.url,
-    SALLYPORT_SEAL_KEY: randomBytes(32).toString('base64'),
-    SALLYPORT_ID_KEY: randomBytes(32).toString('base64'),
-    SALLYPORT_AGENT: 'echo',
+    ...echoSettings(redis.url, slack.url, SECRET),
     SALLYPORT_QUEUE_CAP: '10000000',
     SALLYPORT_CHANNEL_RATE: '100000000/1m',
-    SLACK_SIGNING_SECRET: SECRET,
-    SLACK_BOT_TOKEN: 'xoxb-local-token-for-bench',
-    SLACK_API_URL: slack.url,
     ...tracing,
   };
   const start = async (role: string, prefix: string) =>
@@ -93,7 +63,7 @@ async function startGate(
   const ingress = await start('ingress', `${name}r`);
   const worker = await start('worker', `${name}r`);
   return {
-    ...{ flooded, ingress, worker, posts: slack.posts },
+    ...{ flooded, ingress, worker, posts: () => posts },
     async stop() {
       await Promise.all([flooded, ingress, worker].map((role) => role.kill()));
       slack.stop();

@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,6 +7,7 @@ import { signSlackRequest, slackJson, slackMessage } from '../src/testing/slack/
 import { freePort } from '../test/support/free-port.ts';
 import { startRedis } from '../test/support/redis.ts';
 import { type RoleProcess, startRole } from '../test/support/role.ts';
+import { echoSettings, startPosts } from './echo-gate.ts';
 import { median } from './median.ts';
 import { cpuSeconds } from './process.ts';
 import { markdown, writeSection } from './report.ts';
@@ -21,44 +20,11 @@ const STEADY = Number(process.argv[4] ?? 1000);
 const STEADY_PER_SECOND = 50;
 const SECRET = randomBytes(16).toString('hex');
 
-interface Posts {
-  readonly url: string;
-  /** Epoch ms at which each text was posted. */
-  readonly at: Map<string, number>;
-  stop(): void;
-}
-
-/** Takes what `chat.postMessage` is sent and notes when; no more, because it shares the cores with what is measured. */
-async function startSlack(): Promise<Posts> {
-  const at = new Map<string, number>();
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const options = new URLSearchParams(Buffer.concat(chunks).toString());
-      const text = options.get('text');
-      if (text !== null) at.set(text.replace(/^echo: /, ''), now());
-      const ts = `1700000000.${String(at.size).padStart(6, '0')}`;
-      const body = {
-        ok: true,
-        channel: options.get('channel'),
-        ts,
-        message: { ts },
-        user_id: 'U0BOT',
-        bot_id: 'B0BOT',
-      };
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/`;
-  return { url, at, stop: () => void server.close() };
-}
-
 const now = (): number => performance.timeOrigin + performance.now();
 
 interface World {
-  readonly posts: Posts;
+  /** Epoch ms at which each text was posted. */
+  readonly at: ReadonlyMap<string, number>;
   readonly ingress: RoleProcess;
   readonly folder: string;
   startWorker(): Promise<RoleProcess>;
@@ -67,21 +33,15 @@ interface World {
 
 async function startWorld(): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-worker-'));
-  const [redis, posts] = await Promise.all([startRedis(), startSlack()]);
-  const environment = {
-    SALLYPORT_REDIS_URL: redis.url,
-    SALLYPORT_SEAL_KEY: randomBytes(32).toString('base64'),
-    SALLYPORT_ID_KEY: randomBytes(32).toString('base64'),
-    SALLYPORT_AGENT: 'echo',
-    SLACK_SIGNING_SECRET: SECRET,
-    SLACK_BOT_TOKEN: 'xoxb-local-token-for-bench',
-    SLACK_API_URL: posts.url,
-  };
+  const at = new Map<string, number>();
+  const onPost = (text: string) => void at.set(text.replace(/^echo: /, ''), now());
+  const [redis, posts] = await Promise.all([startRedis(), startPosts(onPost)]);
+  const environment = echoSettings(redis.url, posts.url, SECRET);
   const roles = [await startRole({ role: 'ingress', environment, folder })];
   const [ingress] = roles;
   if (ingress === undefined) throw new Error('the ingress did not start');
   return {
-    posts,
+    at,
     ingress,
     folder,
     async startWorker() {
@@ -108,9 +68,9 @@ async function send({ ingress }: World, text: string, index: number): Promise<vo
   if (answer.headers.get('x-sallyport-outcome') !== 'accepted') throw new Error(`answered ${answer.status}`);
 }
 
-async function untilPosted({ posts }: World, count: number): Promise<void> {
-  for (let tries = 0; posts.at.size < count; tries += 1) {
-    if (tries > 1200) throw new Error(`only ${posts.at.size} of ${count} replies were posted`);
+async function untilPosted({ at }: World, count: number): Promise<void> {
+  for (let tries = 0; at.size < count; tries += 1) {
+    if (tries > 1200) throw new Error(`only ${at.size} of ${count} replies were posted`);
     await delay(100);
   }
 }
@@ -125,10 +85,10 @@ async function flood(): Promise<{ perSecond: number; cpuMs: number }> {
     const worker = await world.startWorker();
     const pid = worker.child.pid ?? 0;
     await untilPosted(world, FLOOD / 4);
-    const [doneBefore, cpuBefore, from] = [world.posts.at.size, cpuSeconds(pid), now()];
+    const [doneBefore, cpuBefore, from] = [world.at.size, cpuSeconds(pid), now()];
     await untilPosted(world, FLOOD);
     const done = FLOOD - doneBefore;
-    const last = Math.max(...world.posts.at.values());
+    const last = Math.max(...world.at.values());
     return { perSecond: (done / (last - from)) * 1000, cpuMs: ((cpuSeconds(pid) - cpuBefore) / done) * 1000 };
   } finally {
     await world.stop();
@@ -152,7 +112,7 @@ async function steady(): Promise<{ p50: number; p99: number; attempt: number }> 
     }
     await Promise.all(sending);
     await untilPosted(world, STEADY + 1);
-    const took = [...sentAt].map(([text, at]) => (world.posts.at.get(text) ?? Number.NaN) - at);
+    const took = [...sentAt].map(([text, at]) => (world.at.get(text) ?? Number.NaN) - at);
     return { p50: percentile(took, 0.5), p99: percentile(took, 0.99), attempt: percentile(await attempts(world), 0.5) };
   } finally {
     await world.stop();

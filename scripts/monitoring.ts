@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { dashboardFile, provisioning } from './monitoring/dashboards.ts';
 import { dashboards } from './monitoring/panels.ts';
-import { rulesFile } from './monitoring/rules.ts';
+import { rulesFile } from './monitoring/rules-file.ts';
 
 const ROOT = new URL('../', import.meta.url);
 

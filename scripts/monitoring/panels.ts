@@ -190,7 +190,7 @@ const work: Row = {
     },
     {
       title: 'Replies',
-      about: 'Held: a person decides. Ambiguous: nobody knows whether it was posted.',
+      about: 'Held: waits for a review. Ambiguous: it is unknown whether it was posted.',
       unit: 'ops',
       queries: [[`sum by (channel, outcome) (rate(sallyport_replies_total${RATE}))`, '{{channel}} {{outcome}}']],
     },

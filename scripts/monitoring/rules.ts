@@ -9,7 +9,7 @@ export interface AlertRule {
   readonly expr: string;
   /** How long the expression must hold; absent: not at all. */
   readonly for?: string;
-  /** `critical`: somebody is called now. `warning`: to be looked at on the same day. */
+  /** `critical`: pages the operator on call. `warning`: for the same working day. */
   readonly severity: 'critical' | 'warning';
   readonly summary: string;
 }
@@ -374,31 +374,8 @@ const edge: RuleGroup = {
   ],
 };
 
-const ruleGroups: readonly RuleGroup[] = [deliveries, work, money, sources, store, audit, processes, edge];
+export const ruleGroups: readonly RuleGroup[] = [deliveries, work, money, sources, store, audit, processes, edge];
 
-const isAlert = (rule: RecordingRule | AlertRule): rule is AlertRule => 'alert' in rule;
+export const isAlert = (rule: RecordingRule | AlertRule): rule is AlertRule => 'alert' in rule;
 
 export const alertRules: readonly AlertRule[] = ruleGroups.flatMap(({ rules }) => rules.filter(isAlert));
-
-/** Where docs/runbook.md says what to do about an alert. */
-const runbookOf = (alert: string): string => `docs/runbook.md#${alert.toLowerCase()}`;
-
-/** The rules as Prometheus reads them. */
-export function rulesFile(): string {
-  const lines = [
-    '# Recording and alert rules of Sallyport. Written by `npm run docs:monitoring` from scripts/monitoring/rules.ts.',
-    'groups:',
-  ];
-  for (const { name, rules } of ruleGroups) {
-    lines.push(`  - name: ${name}`, '    rules:');
-    for (const rule of rules) {
-      lines.push(isAlert(rule) ? `      - alert: ${rule.alert}` : `      - record: ${rule.record}`, '        expr: |');
-      lines.push(...rule.expr.split('\n').map((line) => `          ${line}`));
-      if (!isAlert(rule)) continue;
-      if (rule.for !== undefined) lines.push(`        for: ${rule.for}`);
-      lines.push('        labels:', `          severity: ${rule.severity}`, '        annotations:');
-      lines.push(`          summary: ${JSON.stringify(rule.summary)}`, `          runbook: ${runbookOf(rule.alert)}`);
-    }
-  }
-  return `${lines.join('\n')}\n`;
-}

@@ -56,14 +56,14 @@ export const configuredPolicy =
     return { onExhausted, limits: { ...limits, ...budget } };
   };
 
-/** A tenant nobody configured says nothing that nobody has seen, and nobody is there to see it. */
-const nobody: ReviewPolicy = { replies: 'always', expires: 1, approvers: [] };
+/** Of an unknown tenant: every reply is held, and there is no approver. */
+const DENY_ALL: ReviewPolicy = { replies: 'always', expires: 1, approvers: [] };
 
 /** Which replies of a tenant wait for a person. */
 export const configuredReview =
   ({ tenants }: Config) =>
   (tenant: string): ReviewPolicy =>
-    tenants[tenant]?.review ?? nobody;
+    tenants[tenant]?.review ?? DENY_ALL;
 
 /** What holding a reply takes. */
 export const reviewing = ({

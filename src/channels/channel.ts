@@ -28,7 +28,7 @@ export interface DeliveryHead {
 /** The same with its body: the exact bytes, because proofs are made over bytes. */
 export interface Delivery extends DeliveryHead {
   readonly body: Uint8Array;
-  /** What `authenticate` found out, for the same channel's `receive`; nobody else looks into it. */
+  /** What `authenticate` found out. Only `receive` of the same channel reads it. */
   readonly proof?: unknown;
 }
 
@@ -233,7 +233,7 @@ export interface PostCall {
 
 export type ReplyResult =
   | { readonly kind: 'delivered' }
-  /** Nothing is posted: the reply is given in the response to the delivery that asked, or to whoever asks for it later. */
+  /** Nothing is posted: the reply is given in the response to the delivery that asked, or to a later request for it. */
   | { readonly kind: 'in_response' }
   /** No credentials for this channel, or the answer is no longer awaited: nothing was attempted. */
   | { readonly kind: 'unsent' }

@@ -67,14 +67,13 @@ export function startWorkerBeat(
   };
 }
 
-/** For the metrics: workers that were heard of lately, by whether they take work. */
-export async function workerFigures({
-  records,
-  clock,
-}: {
+interface Heard {
   readonly records: Records;
   readonly clock: Clock;
-}): Promise<WorkerFigures> {
+}
+
+/** For the metrics: workers that were heard of lately, by whether they take work. */
+export async function workerFigures({ records, clock }: Heard): Promise<WorkerFigures> {
   const living = await livingWorkers(records, clock());
   const stalled = living.filter(({ isStalled }) => isStalled === true).length;
   return { working: living.length - stalled, stalled };
@@ -86,13 +85,7 @@ async function livingWorkers(records: Records, now: number) {
 }
 
 /** A readiness probe: some worker has been heard of lately, and takes work. @throws SallyportError ERR_WORKER_SILENT, ERR_WORKER_STALLED */
-export async function probeWorkers({
-  records,
-  clock,
-}: {
-  readonly records: Records;
-  readonly clock: Clock;
-}): Promise<void> {
+export async function probeWorkers({ records, clock }: Heard): Promise<void> {
   const living = await livingWorkers(records, clock());
   if (living.length === 0) throw new SallyportError('ERR_WORKER_SILENT', 'no worker has been heard of');
   if (living.every(({ isStalled }) => isStalled === true)) {

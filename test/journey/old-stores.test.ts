@@ -1,9 +1,8 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { signCallback, startHttpAgentServer } from '../../src/testing/agents/http-agent-server.ts';
-import { startGmailServer } from '../../src/testing/gmail/server.ts';
-import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
+import { signCallback } from '../../src/testing/agents/http-agent-server.ts';
+import type { SlackServer } from '../../src/testing/slack/server.ts';
 import { signSlackRequest, slackJson } from '../../src/testing/slack/signer.ts';
 import { sallyport } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
@@ -13,6 +12,7 @@ import {
   restoreEmbedded,
   restoreRedis,
   type StoreFacts,
+  startStoreVendors,
   storeSettings,
   storesFolder,
 } from '../support/old-stores.ts';
@@ -28,27 +28,12 @@ const storesOf = (kind: string): string[] =>
 /** Opens the store with today's roles, and has every event come to its end. */
 async function finish(name: string, folder: string, store: Readonly<Record<string, string>>): Promise<void> {
   const facts = await readFacts(name);
-  const slack = await startSlackServer();
-  const { channel, text, threadTs, metadata } = facts.taken;
-  slack.say(channel, text, { metadata, ...(threadTs !== undefined && { thread_ts: threadTs }) });
-  const gmail = await startGmailServer({ clock: Date.now });
-  const agent = await startHttpAgentServer({
-    secret: storeSettings.SALLYPORT_AGENT_SECRET,
-    react: ({ event }) => ({ reply: { text: `answer: ${event.text}` } }),
-  });
-  const environment = {
-    ...storeSettings,
-    ...store,
-    SALLYPORT_LEASE: '2s',
-    SALLYPORT_REPLY_TIMEOUT: '1s',
-    SALLYPORT_AGENT_URL: agent.url,
-    SLACK_API_URL: slack.url,
-    GMAIL_BASE_URL: gmail.url,
-    LOG_LEVEL: 'warn',
-  };
+  const vendors = await startStoreVendors(facts);
+  const { slack, agent } = vendors;
+  const environment = { ...vendors.settings, ...store };
   const ingress = await startRole({ role: 'ingress', environment, folder });
   onTestFinished(async () => {
-    await Promise.all([ingress.kill(), slack.stop(), agent.stop(), gmail.stop()]);
+    await Promise.all([ingress.kill(), vendors.stop()]);
   });
   const get = async <T>(path: string): Promise<T> => {
     const { status, json } = await callGate(ingress.url, path);

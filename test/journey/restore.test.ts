@@ -2,16 +2,20 @@ import { readdirSync, statSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startHttpAgentServer } from '../../src/testing/agents/http-agent-server.ts';
-import { startGmailServer } from '../../src/testing/gmail/server.ts';
-import { startSlackServer } from '../../src/testing/slack/server.ts';
 import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { createAuthority } from '../support/authority.ts';
 import { sallyport } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
 import { freePort } from '../support/free-port.ts';
 import { describeWith } from '../support/needs.ts';
-import { callGate, readFacts, restoreEmbedded, restoreRedis, storeSettings } from '../support/old-stores.ts';
+import {
+  callGate,
+  readFacts,
+  restoreEmbedded,
+  restoreRedis,
+  startStoreVendors,
+  storeSettings,
+} from '../support/old-stores.ts';
 import { startRole } from '../support/role.ts';
 import { rehearsed, runBlock } from '../support/runbook.ts';
 import { until } from '../support/until.ts';
@@ -37,25 +41,10 @@ interface Store {
 
 async function rehearse(store: Store, folder: string): Promise<void> {
   const facts = await readFacts(store.name);
-  const slack = await startSlackServer();
-  const { channel, text, threadTs, metadata } = facts.taken;
-  slack.say(channel, text, { metadata, ...(threadTs !== undefined && { thread_ts: threadTs }) });
-  const gmail = await startGmailServer({ clock: Date.now });
-  const agent = await startHttpAgentServer({
-    secret: storeSettings.SALLYPORT_AGENT_SECRET,
-    react: ({ event }) => ({ reply: { text: `answer: ${event.text}` } }),
-  });
-  onTestFinished(async () => void (await Promise.all([slack.stop(), agent.stop(), gmail.stop()])));
-  const settings = {
-    ...storeSettings,
-    ...store.settings,
-    SALLYPORT_LEASE: '2s',
-    SALLYPORT_REPLY_TIMEOUT: '1s',
-    SALLYPORT_AGENT_URL: agent.url,
-    SLACK_API_URL: slack.url,
-    GMAIL_BASE_URL: gmail.url,
-    LOG_LEVEL: 'warn',
-  };
+  const vendors = await startStoreVendors(facts);
+  const { slack } = vendors;
+  onTestFinished(async () => void (await vendors.stop()));
+  const settings = { ...vendors.settings, ...store.settings };
   const backups = join(folder, 'backups');
   const start = async (role: string, more: Readonly<Record<string, string>> = {}) => {
     const process = await startRole({ role, folder, environment: { ...settings, ...more } });

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { SignJWT } from 'jose';
 import Database from 'libsql';
+import { startHttpAgentServer } from '../../src/testing/agents/http-agent-server.ts';
+import { startGmailServer } from '../../src/testing/gmail/server.ts';
+import { startSlackServer } from '../../src/testing/slack/server.ts';
 import { type RedisOptions, type RedisServer, startRedis } from './redis.ts';
 
 /** Stores that a release wrote, in `test/fixtures/stores`; `write-old-stores.ts` says how, docs/testing.md when. */
@@ -56,6 +59,31 @@ export interface StoreFacts {
 
 export const readFacts = async (name: string): Promise<StoreFacts> =>
   JSON.parse(await readFile(join(storesFolder, `${name}.json`), 'utf8'));
+
+/** The vendors and the agent of a store, as they were when it was written, and the settings that lead to them. */
+export async function startStoreVendors({ taken: { channel, text, threadTs, metadata } }: StoreFacts) {
+  const slack = await startSlackServer();
+  slack.say(channel, text, { metadata, ...(threadTs !== undefined && { thread_ts: threadTs }) });
+  const gmail = await startGmailServer({ clock: Date.now });
+  const agent = await startHttpAgentServer({
+    secret: storeSettings.SALLYPORT_AGENT_SECRET,
+    react: ({ event }) => ({ reply: { text: `answer: ${event.text}` } }),
+  });
+  return {
+    slack,
+    agent,
+    settings: {
+      ...storeSettings,
+      SALLYPORT_LEASE: '2s',
+      SALLYPORT_REPLY_TIMEOUT: '1s',
+      SALLYPORT_AGENT_URL: agent.url,
+      SLACK_API_URL: slack.url,
+      GMAIL_BASE_URL: gmail.url,
+      LOG_LEVEL: 'warn',
+    },
+    stop: () => Promise.all([slack.stop(), agent.stop(), gmail.stop()]),
+  };
+}
 
 /** How long a restored store seems to have been left alone, in ms: longer than a reply that nobody saw stays unsettled. */
 const LEFT_ALONE_MS = 10 * 60_000;
