@@ -64,14 +64,17 @@ function defaultOf({ default: said, schema }: DeclaredSetting): string {
 
 /** Settings that values of the chart must not say: the chart says them itself, or they make a cluster lose what it accepted. */
 const NOT_IN_VALUES: ReadonlySet<string> = new Set([
-  ...['PORT', 'SALLYPORT_WORKER_PORT', 'SALLYPORT_GRACE', 'SALLYPORT_DATA_DIR', 'SALLYPORT_ALLOW_UNSAFE_REDIS'],
+  ...['HOST', 'PORT', 'SALLYPORT_WORKER_PORT', 'SALLYPORT_GRACE', 'SALLYPORT_DATA_DIR', 'SALLYPORT_ALLOW_UNSAFE_REDIS'],
   ...['SALLYPORT_TLS_CERT', 'SALLYPORT_TLS_KEY', 'SALLYPORT_TLS_CLIENT_CA'],
 ]);
 
 /** What else a value must be; regular expressions as Go has them, which reads them. */
 const RESTRICTED: Readonly<Record<string, object | undefined>> = {
   SALLYPORT_CORS_ORIGINS: { description: 'no wildcard', not: { pattern: '\\*' } },
-  SALLYPORT_TRUSTED_PROXIES: { description: 'not everybody', not: { pattern: '/0+\\s*(,|$)' } },
+  SALLYPORT_TRUSTED_PROXIES: {
+    description: 'no network larger than /8, or /16 of IPv6',
+    not: { pattern: '/0*[0-7]\\s*(,|$)|:[^,]*/0*([89]|1[0-5])\\s*(,|$)' },
+  },
 };
 
 /** The schema of the chart's values with the names of settings and of secrets written anew. */

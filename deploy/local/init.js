@@ -28,7 +28,7 @@ Makes, where they are not there yet:
 
 Files have the mode 0600 and folders 0700. A file that is there is never changed.
 
-  --host NAME  a further name of the proxy's certificate, besides localhost
+  --host NAME  a name of the proxy's certificate, besides localhost; the first is the one it serves (DEPLOY_SITE)
   --help       show this text
 `;
 
@@ -192,11 +192,12 @@ function makeCertificate(folder, authority, part, names = []) {
   });
 }
 
-function makeEnvironment(path, state) {
+function makeEnvironment(path, state, site = '') {
   keep(path, () =>
     readFileSync(join(compose, '.env.example'), 'utf8')
       .replace('DEPLOY_UID=\n', `DEPLOY_UID=${uid}\n`)
       .replace('DEPLOY_GID=\n', `DEPLOY_GID=${gid}\n`)
+      .replace('DEPLOY_SITE=\n', `DEPLOY_SITE=${site}\n`)
       .replace('DEPLOY_STATE=\n', state === join(compose, 'state') ? 'DEPLOY_STATE=\n' : `DEPLOY_STATE=${state}\n`),
   );
 }
@@ -226,7 +227,7 @@ function main() {
     makeCertificate(tls, authority, 'proxy', options.host);
     makeFolder(join(tls, 'prometheus'));
     keep(join(tls, 'prometheus', 'ca.crt'), () => readFileSync(authority.cert));
-    makeEnvironment(resolve(options.env ?? join(compose, '.env')), state);
+    makeEnvironment(resolve(options.env ?? join(compose, '.env')), state, options.host?.[0]);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     process.stderr.write(`init: ${error.message}\n`);

@@ -103,7 +103,8 @@ async function run({ isTls, port, folder }: Options): Promise<void> {
   try {
     const variables = parseEnv(readFileSync(join(folder, '.env'), 'utf8')) as Record<string, string>;
     const files = ['compose.yaml', ...(isTls ? ['compose.tls.yaml'] : [])].map((name) => join(compose, name));
-    const file = readCompose(files, { ...variables, DEPLOY_STATE: folder });
+    // Nothing is published here: the port of the redirect is the one that the proxy listens on.
+    const file = readCompose(files, { ...variables, DEPLOY_STATE: folder, DEPLOY_HTTPS_PORT: '8443' });
     const services = Object.fromEntries(
       Object.entries(file.services).map(([name, service]) => [
         name,
@@ -123,6 +124,7 @@ async function run({ isTls, port, folder }: Options): Promise<void> {
     if (!stopping.signal.aborted) {
       say(`ingress: http${isTls ? 's' : ''}://127.0.0.1:${ports['ingress:8787']}`);
       say(`worker: http${isTls ? 's' : ''}://127.0.0.1:${ports['worker:8787']}`);
+      say(`redirect: http://${site}:${ports['proxy:8080']}`);
       say(`authority: ${join(folder, 'tls', 'ca.crt')}`);
       say(`logs: ${logs}`);
       say(`proxy: https://${site}:${ports['proxy:8443']}`);

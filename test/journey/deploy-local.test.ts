@@ -209,7 +209,19 @@ describeWith(
       expect(await ask({ url, ca })).toMatchObject({ status: 401 });
       expect(await ask({ url, ca, headers })).toMatchObject({ status: 200 });
     }
-    expect(await ask({ url: `${urls.proxy}/metrics`, ca, headers })).toMatchObject({ status: 404 });
+    for (const path of ['/metrics', '/metrics/', '/metrics;a'])
+      expect([path, await ask({ url: `${urls.proxy}${path}`, ca, headers })]).toMatchObject([
+        path,
+        { status: 404, body: '' },
+      ]);
+  });
+
+  test('plain HTTP leads to the port of TLS, and to no other host', async () => {
+    const { redirect, proxy } = deployment.urls;
+    const answer = await ask({ url: `${redirect}/x?y=1` });
+    expect([answer.status, answer.headers.location]).toEqual([308, `${proxy}/x?y=1`]);
+    const other = await ask({ url: `${redirect}/x`, headers: { host: 'evil.example' } });
+    expect([other.status, other.headers.location]).toEqual([421, undefined]);
   });
 
   test('the ingress sees the client behind the proxy, and not what the client calls itself', async () => {

@@ -197,6 +197,27 @@ describeHelm('the Helm chart', () => {
     ],
     ['root', 'user=0', /at '\/user'/],
     ['Redis from anywhere', 'redis.peers[0].podSelector=null', /at '\/redis\/peers\/0/],
+    [
+      'trust in half of all addresses',
+      'worker.settings.SALLYPORT_TRUSTED_PROXIES=0.0.0.0/1\\,128.0.0.0/1',
+      /at '\/worker\/settings\/SALLYPORT_TRUSTED_PROXIES'/,
+    ],
+    ['an address that probes cannot reach', 'settings.HOST=127.0.0.1', /'HOST'.* not allowed/],
+    [
+      'Redis in half of all addresses',
+      'redis.peers[2].ipBlock.cidr=128.0.0.0/1',
+      /at '\/redis\/peers\/2\/ipBlock\/cidr'/,
+    ],
+    [
+      'clients of every namespace',
+      'networkPolicy.metrics[0].namespaceSelector.matchExpressions[0].operator=DoesNotExist',
+      /at '\/networkPolicy\/metrics\/0\/namespaceSelector/,
+    ],
+    [
+      'a way to the metadata of a cloud',
+      'networkPolicy.extraEgress[0].to[0].ipBlock.cidr=169.254.169.254/32',
+      /at '\/networkPolicy\/extraEgress\/0\/to\/0\/ipBlock\/cidr'/,
+    ],
     ['Redis at any address', 'redis.peers[1].ipBlock.cidr=0.0.0.0/0', /at '\/redis\/peers\/1\/ipBlock\/cidr'/],
     ['any client', 'networkPolicy.clients=null', /at '\/networkPolicy': missing property 'clients'/],
     [
@@ -241,6 +262,29 @@ describeHelm('the Helm chart', () => {
       'serviceMonitor.enabled=true',
     );
     expect(monitor.err).toContain('secrets.SALLYPORT_METRICS_TOKEN: is required');
+  });
+
+  test('more pods at least than at most are refused, which a cluster would do later', () => {
+    for (const role of ['ingress', 'worker']) {
+      const set = `${role}.autoscaling.minReplicas=99`;
+      const { code, err } = helm('template', 'gate', chart, '--values', sample('required'), '--set', set);
+      expect([code, err]).toEqual([1, expect.stringContaining(`${role}.autoscaling.minReplicas: must not be more`)]);
+    }
+  });
+
+  test('ingress-nginx is told to speak TLS to pods that take nothing else, and the monitor has the name of the alerts', () => {
+    const open = 'publicIngress.enabled=true,publicIngress.host=gate.example.com,publicIngress.tlsSecret=gate';
+    const annotationsOf = (name: string) =>
+      render(['--values', sample(name), '--set', `${open},publicIngress.className=nginx`]).objects.find(
+        ({ kind }) => kind === 'Ingress',
+      )?.metadata.annotations ?? {};
+    const protocol = 'nginx.ingress.kubernetes.io/backend-protocol';
+    expect(annotationsOf('tls')).toMatchObject({ [protocol]: 'HTTPS' });
+    expect(annotationsOf('required')).not.toHaveProperty([protocol]);
+    const monitor = render(['--values', sample('tls')]).objects.find(({ kind }) => kind === 'ServiceMonitor');
+    const { jobLabel, selector } = (monitor as { spec?: Record<string, never> } | undefined)?.spec ?? {};
+    const { matchLabels = {} } = (selector ?? {}) as { matchLabels?: Record<string, string> };
+    expect(matchLabels[String(jobLabel)]).toMatch(/^sallyport/);
   });
 
   describe('what it says to the product', () => {
