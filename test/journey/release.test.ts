@@ -113,11 +113,21 @@ test('the check of a release fails for an advisory about what is bundled, and pa
   expect(output).toContain('advisories: failed');
   expect(output).toContain('node_modules/gtoken (high): https://advisories.example/1');
   expect(output).not.toContain('vitest');
+  // Each line that is named can be pinned: images and actions, and no template that only writes the mark.
+  const marked = [...output.matchAll(/^ {2}(\S+):\d+: set the digest or commit$/gm)].map(([, file]) => file);
+  expect([...new Set(marked)]).toEqual(['.github/workflows/release.yml', 'deploy/compose/compose.yaml']);
 });
 
 test('the workflow of a release runs the checks before it publishes, with provenance', () => {
   const workflow = readFileSync(join(root, '.github', 'workflows', 'release.yml'), 'utf8');
-  expect(workflow).toMatch(/npm ci\n[\s\S]*npm run release:check\n[\s\S]*npm test\n[\s\S]*npm publish --provenance/);
+  expect(workflow).toMatch(
+    /npm ci\n[\s\S]*npm run release:check\n[\s\S]*npm test\n[\s\S]*needs: verify\n[\s\S]*npm publish .*--provenance.*--ignore-scripts/,
+  );
+  // The job that has the identity installs nothing and runs nothing of the checkout.
+  const [, publish = ''] = /\n {2}publish:\n([\s\S]*?)\n {2}draft:\n/.exec(workflow) ?? [];
+  expect(publish).toContain('id-token: write');
+  expect(publish).not.toMatch(/npm (?:ci|run|install|test)|actions\/checkout/);
+  expect(workflow.match(/id-token: write/g)).toHaveLength(1);
   const actions = [...workflow.matchAll(/uses: (.*)/g)].map(([, action = '']) => action);
   expect(actions.length).toBeGreaterThan(0);
   const unpinned = actions.filter(
