@@ -21,9 +21,9 @@ const windows = Number(process.argv[2] ?? 12);
 const share = process.argv[3] ?? '0.01';
 const SECRET = randomBytes(16).toString('hex');
 /** Events of one turn. */
-const EVENTS = 1_500;
+const EVENTS = 8_000;
 /** Echo runs of one turn. */
-const RUNS = 100;
+const RUNS = 400;
 
 interface Gate {
   readonly ingress: RoleProcess;
