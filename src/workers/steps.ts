@@ -11,7 +11,8 @@ export interface Steps {
   /**
    * Records a step under the lease, and holds the lease for at least `holdMs` (0 unless given), so that nobody else
    * begins before an effect that starts now has ended.
-   * @throws SallyportError ERR_LEASE_LOST: do not act; ERR_STORE_UNAVAILABLE
+   * @throws SallyportError ERR_LEASE_LOST: do not act; ERR_STORE_UNAVAILABLE; ERR_REPLICAS_MISSING: an intent that too few
+   * replicas have stands in the journal
    */
   record(
     step: string,

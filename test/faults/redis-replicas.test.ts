@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { HeldLease } from '../../src/queue/lease.ts';
 import type { Store } from '../../src/queue/store.ts';
 import { PATIENCE_MS } from '../support/clock.ts';
 import { createEventMaker, deliveredAgain } from '../support/events.ts';
@@ -79,6 +80,37 @@ describeRedis('a store that must be replicated', () => {
     expect(await record('refused')).toBe(true);
     replica.resume();
     await vi.waitFor(async () => expect(await record('intent')).toBe(true), { timeout: PATIENCE_MS });
+  });
+
+  it('answers each of many intents while no replica does, and says what failed', async () => {
+    const kinds: string[] = [];
+    const counting = await stores.open(master.url, { minReplicas: 1, onFailure: (kind) => kinds.push(kind) });
+    const leases: HeldLease[] = [];
+    for (let n = 0; n < 32; n += 1) {
+      const one = event();
+      await counting.inbox.accept([one]);
+      const taken = await counting.lease.take({ tenant: one.tenant, key: one.conversation.key });
+      if (taken.kind !== 'head') throw new Error(`the event is ${taken.kind}`);
+      leases.push(taken.lease);
+    }
+    const record = () =>
+      Promise.allSettled(
+        leases.map((lease) => counting.journal.record(lease, 'reply', { kind: 'intent', value: { text: 'hello' } }, 0)),
+      );
+    replica.pause();
+    const answers = await record();
+    // One after the other they would wait longer than a command may take.
+    expect(answers.map((one) => (one.status === 'rejected' ? one.reason.code : one.value))).toEqual(
+      leases.map(() => 'ERR_REPLICAS_MISSING'),
+    );
+    expect(kinds).toEqual(leases.map(() => 'noreplicas'));
+    await expect(counting.inbox.accept([event()])).rejects.toMatchObject(missing);
+    expect(kinds).toHaveLength(leases.length + 1);
+    replica.resume();
+    await vi.waitFor(
+      async () => expect(await record()).toEqual(leases.map(() => ({ status: 'fulfilled', value: true }))),
+      { timeout: PATIENCE_MS },
+    );
   });
 
   it('gives a lease that died with its master to nobody else, not even its token', async () => {

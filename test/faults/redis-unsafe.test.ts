@@ -66,6 +66,9 @@ describeRedis('a Redis that may lose events', () => {
       code: 'ERR_STORE_UNAVAILABLE',
     });
     expect(new Set(kinds)).toEqual(new Set(['oom']));
+    kinds.length = 0;
+    await expect(store.inbox.accept([event()])).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+    expect(kinds).toEqual(['oom']);
     admin.disconnect();
     await server.stop();
     await expect(store.jobs.stats()).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });

@@ -4,6 +4,7 @@ import type { EventRecord } from '../../src/core/event.ts';
 import { type LogFields, type Logger, silentLogger } from '../../src/core/logger.ts';
 import { type Meter, silentMeter } from '../../src/core/meter.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
+import type { Journal } from '../../src/queue/journal.ts';
 import type { HeldLease } from '../../src/queue/lease.ts';
 import { defaultLimits, type Store } from '../../src/queue/store.ts';
 import { createScrubber } from '../../src/scrub/scrubber.ts';
@@ -72,6 +73,8 @@ export interface AttemptOptions extends Partial<Pick<ToolboxDeps, 'fetch' | 'max
   readonly allowed?: readonly string[];
   readonly guardrails?: readonly Guardrail[];
   readonly limits?: BudgetLimits;
+  /** In place of the store's own. */
+  readonly journal?: (journal: Journal) => Journal;
 }
 
 const noFetch: typeof globalThis.fetch = async () => {
@@ -98,12 +101,15 @@ export async function openToolRun(folder: string): Promise<ToolRun> {
   return {
     ...notes,
     eventId: event.id,
-    async attempt(tools, { allowed, guardrails = [], limits = countedOnly, ...overrides } = {}) {
+    async attempt(
+      tools,
+      { allowed, guardrails = [], limits = countedOnly, journal = (own: Journal) => own, ...overrides } = {},
+    ) {
       const head = await take();
       const budget = await budgetsOver(store, { limits })({ record: head.record, event, isFree: false });
       opened.push(budget);
       const controller = new AbortController();
-      const steps = await openSteps({ journal: store.journal, lease: head.lease, clock: clock.now });
+      const steps = await openSteps({ journal: journal(store.journal), lease: head.lease, clock: clock.now });
       const trail = createTrail();
       const toolbox = createToolbox({
         tools,

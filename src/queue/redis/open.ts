@@ -4,6 +4,7 @@ import { codeOf } from '../../core/errors.ts';
 import type { Store } from '../store.ts';
 import { type Client, makeStringsFast, openConnections, unavailable } from './client/connection.ts';
 import { defaultRelayTuning, type RedisStoreOptions } from './client/options.ts';
+import { createReplicatedScripts, type ReplicatedScripts } from './client/replicas.ts';
 import { checkDurability, createMemoryGuard } from './client/server-info.ts';
 import { createAudit } from './ports/audit.ts';
 import { createErasure } from './ports/erasure.ts';
@@ -37,6 +38,11 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     return patient;
   };
 
+  let replicated: ReplicatedScripts | undefined;
+  const replicatedScripts = (): ReplicatedScripts => {
+    replicated ??= createReplicatedScripts(connections.replicated(), connections.isCluster, options.minReplicas);
+    return replicated;
+  };
   const memory = createMemoryGuard(connections.swift);
   const inbox = createInbox({ shards, agreement, limits, minReplicas: options.minReplicas, memory });
   const events = createEvents(shards, limits);
@@ -49,7 +55,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     reviews: createReviews({ shards, events, limits, logger }),
     jobs,
     lease: createLease({ shards: patientShards, limits }),
-    journal: createJournal(patientShards, { minReplicas: options.minReplicas, replicated: connections.replicated }),
+    journal: createJournal(patientShards, options.minReplicas > 0 ? replicatedScripts : undefined),
     callbacks: createCallbacks({ shards, events, minReplicas: options.minReplicas }),
     records: createRecords(shards, logger),
     ledger: createLedger({ shards, patientShards, limits }),

@@ -12,6 +12,8 @@ export interface Shards {
   now(): number;
   /** @throws SallyportError ERR_STORE_UNAVAILABLE, ERR_STORE_MISMATCH */
   run(script: Script, tag: string, args: readonly ScriptArgument[]): Promise<unknown>;
+  /** Counts what Redis did not do for a caller of `client`, and returns what to throw. What `run` threw is not counted again. */
+  failed(error: unknown): SallyportError;
 }
 
 export function createShards({
@@ -25,9 +27,14 @@ export function createShards({
   readonly keys: Keys;
   readonly agreement: Agreement;
   readonly clock: Clock | undefined;
-  /** Told of each script that Redis did not run, with the kind of the failure. */
+  /** Told of each request that Redis did not serve, with the kind of the failure. */
   readonly onFailure?: ((kind: string) => void) | undefined;
 }): Shards {
+  const failed = (error: unknown): SallyportError => {
+    const kind = failureKindOf(error);
+    if (kind !== null) onFailure?.(kind);
+    return unavailable(error);
+  };
   return {
     keys,
     client,
@@ -37,10 +44,10 @@ export function createShards({
         await agreement.ensure();
         return await runScript(client, script, tag, args);
       } catch (error) {
-        if (!(error instanceof SallyportError)) onFailure?.(failureKindOf(error));
-        throw unavailable(error);
+        throw failed(error);
       }
     },
+    failed,
   };
 }
 

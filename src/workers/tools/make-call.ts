@@ -1,4 +1,5 @@
 import { defined } from '../../core/defined.ts';
+import { codeOf } from '../../core/errors.ts';
 import type { JsonObject, JsonValue } from '../../core/json/json-text.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import { noteBlocked } from '../audit-trail.ts';
@@ -54,7 +55,13 @@ async function act(
   const { steps, tenant, agent, eventId, trail, signal, fetch } = deps;
   if (tool.effect === 'once') {
     // Half as long again as the call may take: by then its worker has noticed that it is over, alive or not.
-    await recordIntent(steps, call, (tool.timeoutMs ?? TIMEOUT_MS) * 1.5);
+    try {
+      await recordIntent(steps, call, (tool.timeoutMs ?? TIMEOUT_MS) * 1.5);
+    } catch (error) {
+      // It may stand in the journal all the same, and the next attempt would take it for a call that was made.
+      if (codeOf(error) !== 'ERR_LEASE_LOST') await recordNotBegun(steps, call).catch(() => {});
+      throw error;
+    }
     if (signal.aborted) {
       await recordNotBegun(steps, call);
       throw stopped(signal);

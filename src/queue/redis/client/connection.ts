@@ -305,8 +305,12 @@ const REPORTED: ReadonlySet<string> = new Set([
   ...['TRYAGAIN', 'WRONGPASS'],
 ]);
 
-/** The kind of a failure as a label of a metric: a code of Redis in lower case, `timeout`, `connection` or `other`. */
-export function failureKindOf(error: unknown): string {
+/**
+ * The kind of a failure as a label of a metric: a code of Redis in lower case, `timeout`, `connection` or `other`. Null for
+ * errors of ours, which are counted where they arise, except for replicas that are missing: as Redis' own `NOREPLICAS`.
+ */
+export function failureKindOf(error: unknown): string | null {
+  if (error instanceof SallyportError) return error.code === 'ERR_REPLICAS_MISSING' ? 'noreplicas' : null;
   const reason = reasonOf(error);
   if (REPORTED.has(reason)) return reason.toLowerCase();
   if (reason === 'timeout') return reason;

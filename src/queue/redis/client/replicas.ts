@@ -5,15 +5,39 @@ import type { Client } from './connection.ts';
 /** A healthy replica acknowledges within a millisecond or two; a busy host needs more, and the sender waits. */
 const WAIT_MS = 500;
 
+/** A script that writes, and its key and arguments. */
+interface Call {
+  readonly script: Script;
+  readonly key: string;
+  readonly args: readonly ScriptArgument[];
+}
+
 /**
- * Runs a script that writes, and returns its result only when so many replicas have received the write.
+ * Runs scripts that write to one node, and returns their results only when so many replicas have received all of them.
  *
- * Script and WAIT travel in one pipeline, because WAIT speaks only of what its own connection wrote: if the connection
+ * Scripts and WAIT travel in one pipeline, because WAIT speaks only of what its own connection wrote: if the connection
  * breaks in between, ioredis aborts the rest of the pipeline instead of sending a WAIT alone, and in Redis Cluster the
  * pipeline goes to the node that owns the key. The source is sent in full: a script that had to be loaded after
  * NOSCRIPT would run behind the WAIT.
- * @throws SallyportError ERR_REPLICAS_MISSING; the write stands on the master, and the sender's retry is a duplicate
+ * @returns a result or an error for each call, in order. ERR_REPLICAS_MISSING: the write stands on the master, and the
+ * sender's retry is a duplicate
  */
+async function runTogether(client: Client, calls: readonly Call[], minReplicas: number): Promise<readonly unknown[]> {
+  let reply = await scriptsThenWait(client, calls, minReplicas);
+  if (reply.results.some(isMoved)) {
+    // ioredis follows MOVED for a pipeline only if all its commands failed, and WAIT does not. A single command makes
+    // it learn the new owner. Nothing of a slot that has moved was run.
+    await client.exists(calls[0]?.key ?? '');
+    reply = await scriptsThenWait(client, calls, minReplicas);
+  }
+  const { results, replicas } = reply;
+  if (replicas instanceof Error) return results.map((result) => (result instanceof Error ? result : replicas));
+  if (replicas >= minReplicas) return results;
+  const missing = new SallyportError('ERR_REPLICAS_MISSING', 'Too few replicas of Redis acknowledged the write');
+  return results.map((result) => (result instanceof Error ? result : missing));
+}
+
+/** One script of `runTogether`. @throws what Redis answers; SallyportError ERR_REPLICAS_MISSING */
 export async function runReplicated(
   client: Client,
   script: Script,
@@ -21,37 +45,83 @@ export async function runReplicated(
   args: readonly ScriptArgument[],
   minReplicas: number,
 ): Promise<unknown> {
-  let reply = await scriptThenWait(client, script, key, args, minReplicas);
-  if (isMoved(reply.failed)) {
-    // ioredis follows MOVED for a pipeline only if all its commands failed, and WAIT does not. A single command makes
-    // it learn the new owner.
-    await client.exists(key);
-    reply = await scriptThenWait(client, script, key, args, minReplicas);
+  const [result] = await runTogether(client, [{ script, key, args }], minReplicas);
+  if (result instanceof Error) throw result;
+  return result;
+}
+
+/** Scripts over a connection on which nothing else is sent. */
+export interface ReplicatedScripts {
+  /** @throws as `runReplicated` */
+  run(script: Script, key: string, args: readonly ScriptArgument[]): Promise<unknown>;
+}
+
+/** Scripts under one WAIT. Each is a few keys of one conversation. */
+const MAX_TOGETHER = 64;
+
+/**
+ * Redis takes nothing else from a connection that waits. So what is asked for meanwhile goes together under the next WAIT,
+ * and nobody waits for more than two of them, however many ask.
+ */
+export function createReplicatedScripts(client: Client, isCluster: boolean, minReplicas: number): ReplicatedScripts {
+  interface Waiting extends Call {
+    readonly resolve: (result: unknown) => void;
+    readonly reject: (error: unknown) => void;
   }
-  if (reply.failed) throw reply.failed;
-  if (reply.replicas < minReplicas) {
-    throw new SallyportError('ERR_REPLICAS_MISSING', 'Too few replicas of Redis acknowledged the write');
+  /** By what may be in one pipeline: in a Cluster a key of its slot, otherwise everything. */
+  const waiting = new Map<string, Waiting[]>();
+  const busy = new Set<string>();
+
+  async function pump(group: string): Promise<void> {
+    if (busy.has(group)) return;
+    busy.add(group);
+    for (let batch = take(group); batch.length > 0; batch = take(group)) {
+      const results = await runTogether(client, batch, minReplicas).catch((error: unknown) =>
+        batch.map(() => (error instanceof Error ? error : new Error('unknown failure'))),
+      );
+      batch.forEach(({ resolve, reject }, at) => {
+        const result = results[at];
+        if (result instanceof Error) reject(result);
+        else resolve(result);
+      });
+    }
+    busy.delete(group);
   }
-  return reply.result;
+
+  function take(group: string): Waiting[] {
+    const batch = waiting.get(group)?.splice(0, MAX_TOGETHER) ?? [];
+    if (batch.length === 0) waiting.delete(group);
+    return batch;
+  }
+
+  return {
+    run: (script, key, args) =>
+      new Promise((resolve, reject) => {
+        const group = isCluster ? key : '';
+        const queue = waiting.get(group) ?? [];
+        waiting.set(group, queue);
+        queue.push({ script, key, args, resolve, reject });
+        void pump(group);
+      }),
+  };
 }
 
 interface Reply {
-  readonly failed: Error | null;
-  readonly result: unknown;
-  readonly replicas: number;
+  /** For each script what it returned, or why it was not run. */
+  readonly results: readonly unknown[];
+  readonly replicas: number | Error;
 }
 
-async function scriptThenWait(
-  client: Client,
-  { source }: Script,
-  key: string,
-  args: readonly ScriptArgument[],
-  minReplicas: number,
-): Promise<Reply> {
-  const pipeline = client.pipeline().eval(source, 1, key, ...args);
-  const replies = await pipeline.wait(minReplicas, WAIT_MS).exec();
-  const [[scriptError = null, result] = [], [waitError = null, replicas] = []] = replies ?? [];
-  return { failed: scriptError ?? waitError, result, replicas: Number(replicas ?? 0) };
+async function scriptsThenWait(client: Client, calls: readonly Call[], minReplicas: number): Promise<Reply> {
+  const pipeline = client.pipeline();
+  for (const { script, key, args } of calls) pipeline.eval(script.source, 1, key, ...args);
+  const replies = (await pipeline.wait(minReplicas, WAIT_MS).exec()) ?? [];
+  const results = calls.map((_, at) => {
+    const [error = new Error('no answer'), result] = replies[at] ?? [];
+    return error ?? result;
+  });
+  const [waitError = null, replicas] = replies[calls.length] ?? [];
+  return { results, replicas: waitError ?? Number(replicas ?? 0) };
 }
 
-const isMoved = (error: Error | null): boolean => error !== null && /^(MOVED|ASK) /.test(error.message);
+const isMoved = (result: unknown): boolean => result instanceof Error && /^(MOVED|ASK) /.test(result.message);

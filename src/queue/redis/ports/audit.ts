@@ -5,7 +5,6 @@ import { sha256 } from '../../../core/crypto/sha256.node.ts';
 import { type ErrorCode, SallyportError } from '../../../core/errors.ts';
 import type { JsonObject } from '../../../core/json/json-text.ts';
 import { type Audit, unaskedNote } from '../../audit.ts';
-import { unavailable } from '../client/connection.ts';
 import { scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 import { acquireNamed } from './lease.ts';
@@ -91,9 +90,9 @@ export function createAudit({
   }
 
   async function head(tenant: string): Promise<ChainHead> {
-    const { keys, client } = shards;
+    const { keys, client, failed } = shards;
     const text = await client.hget(`${keys.tagOf(tenant)}:audit-heads`, tenant).catch((error: unknown) => {
-      throw unavailable(error);
+      throw failed(error);
     });
     return text === null ? EMPTY : readHead(text);
   }
@@ -167,11 +166,11 @@ const HOLD_MS = 15_000;
  * in the chain, so that it comes twice if a worker dies in between.
  */
 export async function drainAuditDue(shards: Shards, tag: string, audit: Audit): Promise<void> {
-  const { client, run } = shards;
+  const { client, run, failed } = shards;
   const key = `${tag}:audit-due`;
   const read = (): Promise<[settled: string | null, due: string[]]> =>
     Promise.all([client.get(`${tag}:audit-settled`), client.lrange(key, 0, AT_ONCE - 1)]).catch((error: unknown) => {
-      throw unavailable(error);
+      throw failed(error);
     });
   if ((await read())[1].length === 0) return;
   const lease = await acquireNamed(shards, key, HOLD_MS);

@@ -5,7 +5,6 @@ import { ASKER_STEP, TURN_STEP } from '../../journal.ts';
 import { erasedEvent, erasedProgress, isOf, isUnfinished } from '../../model/erase.ts';
 import type { Progress } from '../../model/transitions.ts';
 import { retentionOf, type StoreLimits } from '../../store.ts';
-import { unavailable } from '../client/connection.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 import { readStep } from './journal.ts';
@@ -18,11 +17,11 @@ const LOOK = { events: 100, bytes: 1_048_576 } as const;
 const MAX_TRIES = 20;
 
 export function createErasure(shards: Shards, limits: StoreLimits): Erasure {
-  const { keys, client, run, now } = shards;
+  const { keys, client, run, now, failed } = shards;
 
   async function readRaw(tag: string, id: string): Promise<Readonly<Record<string, string>>> {
     return client.hgetall(`${tag}:event:${id}`).catch((error: unknown) => {
-      throw unavailable(error);
+      throw failed(error);
     });
   }
 

@@ -4,7 +4,6 @@ import type { EffectOutcome, EventFilter, EventPage, Events, Resolved, Transitio
 import { hasMore, replyTextOf } from '../../journal.ts';
 import { deliveredRun } from '../../model/transitions.ts';
 import { retentionOf, type StoreLimits } from '../../store.ts';
-import { unavailable } from '../client/connection.ts';
 import { type Script, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 import { readStep } from './journal.ts';
@@ -14,11 +13,11 @@ import { decodeRecord } from './record.ts';
 const SCAN = 2_000;
 
 export function createEvents(shards: Shards, limits: StoreLimits): Events {
-  const { keys, client, run, now } = shards;
+  const { keys, client, run, now, failed } = shards;
 
   async function get(tenant: string, id: string): Promise<EventRecord | null> {
     const flat = await client.hgetall(`${keys.tagOf(tenant)}:event:${id}`).catch((error: unknown) => {
-      throw unavailable(error);
+      throw failed(error);
     });
     const record = decodeRecord(Object.entries(flat).flat());
     return record?.event.tenant === tenant ? record : null;

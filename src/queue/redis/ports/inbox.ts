@@ -3,7 +3,7 @@ import { SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
 import { type Accepted, type Inbox, ONE_STEP } from '../../inbox.ts';
 import type { StoreLimits } from '../../store.ts';
-import { isTimeout, unavailable, withDeadline } from '../client/connection.ts';
+import { isTimeout, withDeadline } from '../client/connection.ts';
 import { runReplicated } from '../client/replicas.ts';
 import type { MemoryGuard } from '../client/server-info.ts';
 import { runScript, type ScriptArgument, scripts } from '../scripts.ts';
@@ -92,7 +92,7 @@ function createDoor({ shards, agreement, limits, minReplicas, memory }: InboxDep
       const reply = await breaker.guard(() => withDeadline(call(args), DEADLINE_MS));
       return answersOf(reply as string[]);
     } catch (error) {
-      throw unavailable(error);
+      throw shards.failed(error);
     }
   }
   return { ...createBatcher(send, BATCH), close: breaker.close };

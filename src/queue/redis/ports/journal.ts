@@ -5,8 +5,8 @@ import type { Events } from '../../events.ts';
 import type { Journal, JournalEntry } from '../../journal.ts';
 import type { HeldLease } from '../../lease.ts';
 import { callbackJson } from '../../model/transitions.ts';
-import { type Client, unavailable, withDeadline } from '../client/connection.ts';
-import { runReplicated } from '../client/replicas.ts';
+import { withDeadline } from '../client/connection.ts';
+import { type ReplicatedScripts, runReplicated } from '../client/replicas.ts';
 import { scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 
@@ -16,28 +16,29 @@ import type { Shards } from '../shards.ts';
  */
 export function createJournal(
   shards: () => Shards,
-  { minReplicas, replicated }: { readonly minReplicas: number; readonly replicated: () => Client },
+  /** Absent: no replica has to have an intent. */
+  replicated?: () => ReplicatedScripts,
 ): Journal {
   return {
     async record({ conversation, eventId, token }, step, { kind, value }, holdMs) {
-      const { keys, run, now } = shards();
+      const { keys, run, now, failed } = shards();
       const { tenant, key } = conversation;
       const args = [now(), tenant, key, token, Math.ceil(holdMs), eventId, step, kind, JSON.stringify(value)];
       const tag = keys.tagOf(tenant);
-      if (kind !== 'intent' || minReplicas === 0) return (await run(scripts.extend, tag, args)) === 1;
-      const reply = await runReplicated(replicated(), scripts.extend, tag, args, minReplicas).catch(
-        (error: unknown) => {
-          throw unavailable(error);
-        },
-      );
+      if (kind !== 'intent' || replicated === undefined) return (await run(scripts.extend, tag, args)) === 1;
+      const reply = await replicated()
+        .run(scripts.extend, tag, args)
+        .catch((error: unknown) => {
+          throw failed(error);
+        });
       return reply === 1;
     },
     async replay({ conversation: { tenant }, eventId }: HeldLease) {
-      const { keys, client } = shards();
+      const { keys, client, failed } = shards();
       const stored = await client
         .hgetall(`${keys.tagOf(tenant)}:journal:${tenant}:${eventId}`)
         .catch((error: unknown) => {
-          throw unavailable(error);
+          throw failed(error);
         });
       return new Map(Object.entries(stored).map(([step, text]) => [step, decodeEntry(text)]));
     },
@@ -50,13 +51,13 @@ export function createJournal(
 
 /** One step of an event, for who has no lease. */
 export async function readStep(
-  { keys, client }: Shards,
+  { keys, client, failed }: Shards,
   tenant: string,
   eventId: string,
   step: string,
 ): Promise<JournalEntry | undefined> {
   const text = await client.hget(`${keys.tagOf(tenant)}:journal:${tenant}:${eventId}`, step).catch((error: unknown) => {
-    throw unavailable(error);
+    throw failed(error);
   });
   return text === null ? undefined : decodeEntry(text);
 }
@@ -82,7 +83,7 @@ export function createCallbacks({
   readonly events: Events;
   readonly minReplicas: number;
 }): Callbacks {
-  const { keys, client, run, now } = shards;
+  const { keys, client, run, now, failed } = shards;
   return {
     async accept(tenant, id, { generation, step, value }) {
       // Reading the record first proves that it is the tenant's, and tells its conversation; neither ever changes.
@@ -96,7 +97,7 @@ export function createCallbacks({
           ? runReplicated(client, scripts.callBack, tag, args, minReplicas)
           : run(scripts.callBack, tag, args);
       const reply = await withDeadline(work, DEADLINE_MS).catch((error: unknown) => {
-        throw unavailable(error);
+        throw failed(error);
       });
       return calledBack(reply as Reply);
     },

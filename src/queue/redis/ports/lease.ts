@@ -3,7 +3,6 @@ import type { EventRecord, HeldReply } from '../../../core/event.ts';
 import type { ConversationRef, HeldLease, Lease, NamedLease, Outcome, Taken } from '../../lease.ts';
 import { delayAfter } from '../../model/transitions.ts';
 import { retentionOf, type StoreLimits } from '../../store.ts';
-import { unavailable } from '../client/connection.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 import { decodeRecord } from './record.ts';
@@ -88,7 +87,7 @@ function taken(conversation: ConversationRef, answer: unknown): Taken {
 
 /** Leases by name live in the shard that the name's hash chooses. */
 export async function acquireNamed(
-  { keys, client, run }: Shards,
+  { keys, client, run, failed }: Shards,
   name: string,
   ttlMs: number,
 ): Promise<NamedLease | null> {
@@ -100,7 +99,7 @@ export async function acquireNamed(
     const previous = await client.set(`${tag}:lock:${name}`, holder, 'PX', ttlMs, 'NX', 'GET');
     if (previous !== null && previous !== holder) return null;
   } catch (error) {
-    throw unavailable(error);
+    throw failed(error);
   }
   return {
     renew: () => hold(ttlMs),

@@ -10,7 +10,6 @@ import {
   WARN_AT,
 } from '../../ledger.ts';
 import type { StoreLimits } from '../../store.ts';
-import { unavailable } from '../client/connection.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 
@@ -54,7 +53,7 @@ export function createLedger({
     async kill(tenant, on) {
       const key = `${tag}:killed`;
       await (on ? shards.client.sadd(key, tenant) : shards.client.srem(key, tenant)).catch((error: unknown) => {
-        throw unavailable(error);
+        throw shards.failed(error);
       });
     },
     async killed() {

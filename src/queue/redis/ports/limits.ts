@@ -1,6 +1,5 @@
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { type Limits, MAX_LIMIT_KEYS } from '../../limits.ts';
-import { unavailable } from '../client/connection.ts';
 import { type ScriptArgument, scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 
@@ -8,7 +7,7 @@ import type { Shards } from '../shards.ts';
 const CHUNK = 500;
 
 /** All of it lives under one tag: a source is not of one tenant. */
-export function createLimits({ client, keys, run, now }: Shards): Limits {
+export function createLimits({ client, keys, run, now, failed }: Shards): Limits {
   const { limits: tag } = keys;
   const limiters = new Map<string, RateLimiterRedis>();
 
@@ -36,7 +35,7 @@ export function createLimits({ client, keys, run, now }: Shards): Limits {
         return 0;
       } catch (error) {
         if (error instanceof RateLimiterRes) return Math.max(1, error.msBeforeNext);
-        throw unavailable(error);
+        throw failed(error);
       }
     },
     async lockedFor(key) {

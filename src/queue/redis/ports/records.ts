@@ -1,16 +1,15 @@
 import type { JsonValue } from '../../../core/json/json-text.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { createUnreadable, type Records, type StoredRecord } from '../../records.ts';
-import { unavailable } from '../client/connection.ts';
 import { scripts } from '../scripts.ts';
 import type { Shards } from '../shards.ts';
 
 /** Each collection of a tenant is one hash. */
-export function createRecords({ keys, client, run }: Shards, logger: Logger): Records {
+export function createRecords({ keys, client, run, failed }: Shards, logger: Logger): Records {
   const hashOf = (tenant: string, collection: string): string =>
     `${keys.tagOf(tenant)}:records:${collectionKey(tenant, collection)}`;
   const rethrow = (error: unknown): never => {
-    throw unavailable(error);
+    throw failed(error);
   };
   return {
     async get(tenant, collection, name) {

@@ -14,7 +14,7 @@ import {
 } from '../../jobs.ts';
 import { isAtRest } from '../../model/transitions.ts';
 import type { StoreLimits } from '../../store.ts';
-import { BLOCK_SECONDS, type Connections, type OwnConnection, unavailable } from '../client/connection.ts';
+import { BLOCK_SECONDS, type Connections, type OwnConnection } from '../client/connection.ts';
 import type { RelayTuning } from '../client/options.ts';
 import { infoOfMasters, memoryRatioOf } from '../client/server-info.ts';
 import { scripts } from '../scripts.ts';
@@ -92,7 +92,7 @@ export function createJobs({
         const executor = await started;
         if (executor.idle() <= 0) return 0;
         return executor.waiting().catch((error: unknown) => {
-          throw unavailable(error);
+          throw patient.failed(error);
         });
       },
       close: (graceMs) => {
@@ -180,12 +180,12 @@ function listen(connection: OwnConnection, tags: readonly string[], ring: (tag: 
 }
 
 /** Sums over all shards; of memory, the fullest master counts, because it refuses first. */
-async function queueStats({ keys, client, run, now }: Shards): Promise<QueueStats> {
+async function queueStats({ keys, client, run, now, failed }: Shards): Promise<QueueStats> {
   const [perShard, masters] = await Promise.all([
     Promise.all(keys.tags.map((tag) => run(scripts.stats, tag, [now(), ...eventStates]))),
     infoOfMasters(client, 'memory'),
   ]).catch((error: unknown) => {
-    throw unavailable(error);
+    throw failed(error);
   });
   const states: Partial<Record<EventState, number>> = {};
   let [oldestMs, due, dueMs, auditPending] = [0, 0, 0, 0];
@@ -206,13 +206,13 @@ async function queueStats({ keys, client, run, now }: Shards): Promise<QueueStat
 const PARKED_AT_ONCE = 500;
 
 /** Sums over all tenants, a few hundred events at a time so that no call stands in the way of deliveries. */
-async function parkedEvents({ keys, client, run }: Shards, atMost: number): Promise<ParkedEvents> {
+async function parkedEvents({ keys, client, run, failed }: Shards, atMost: number): Promise<ParkedEvents> {
   const byCode = new Map<ErrorCode, number>();
   let left = atMost;
   let uncounted = 0;
   for (const tag of keys.tags) {
     const tenants = await client.hkeys(`${tag}:load`).catch((error: unknown) => {
-      throw unavailable(error);
+      throw failed(error);
     });
     for (const tenant of tenants) {
       for (let [from, total] = [0, 1]; from < total; ) {

@@ -429,6 +429,28 @@ describe('a second attempt', () => {
     expect(inputs).toHaveLength(1);
   });
 
+  test.each(['ERR_REPLICAS_MISSING', 'ERR_STORE_UNAVAILABLE'] as const)(
+    'makes an effect later whose intent is in the journal, but was answered with %s',
+    async (code) => {
+      const { tool, inputs } = spy({ effect: 'once' });
+      const first = await run.attempt([tool], {
+        journal: (journal) => ({
+          ...journal,
+          async record(...entry) {
+            const isRecorded = await journal.record(...entry);
+            if (entry[2].kind === 'intent') throw new SallyportError(code, 'the intent is not safe');
+            return isRecorded;
+          },
+        }),
+      });
+      expect(await codeOf(first.toolbox.call(call('tool:1.0', 'x')))).toBe(code);
+      expect(inputs).toEqual([]);
+      const second = await run.attempt([tool]);
+      expect(await second.toolbox.call(call('tool:1.0', 'x'))).toMatchObject({ kind: 'result' });
+      expect(inputs).toHaveLength(1);
+    },
+  );
+
   test('does not run an effect whose worker has lost its lease', async () => {
     const { tool, inputs } = spy({ effect: 'once' });
     const first = await run.attempt([tool]);
