@@ -14,11 +14,15 @@ import { modelExaminations } from './model.node.ts';
 import { redisWarnings, storeIsDurable, untrustedProxies } from './store.node.ts';
 
 /** What `sallyport doctor` looks at, one entry a line. */
-export const examine: Examine = async (config) => {
+export const examine: Examine = async (config, { withStore = true } = {}) => {
   const clients = createClients({ proxy: config.outbound.proxy });
   return [
-    { name: 'store', run: () => storeIsDurable(config) },
-    { name: 'proxies', run: () => untrustedProxies(config) },
+    ...(withStore
+      ? [
+          { name: 'store', run: () => storeIsDurable(config) },
+          { name: 'proxies', run: () => untrustedProxies(config) },
+        ]
+      : []),
     ...redisWarnings(config).map((text) => ({
       name: 'SALLYPORT_REDIS_URL',
       run: async () => ({ warning: linkWarnings[text] }),

@@ -86,7 +86,6 @@ export async function openRuntime(
       sources: () => sourceFigures({ ...kept, silentAfterMs: config.keeper.silentAfter }),
     },
     about: { role, version: await ownVersion() },
-    hasCheckpoints: role !== 'ingress' && config.audit.checkpoints !== undefined,
     clock: Date.now,
   });
   const { meter } = metrics;

@@ -9,7 +9,11 @@ import type { StoreCopies, StoreCounts } from '../store-access.ts';
 /** Starts a role and resolves when it has stopped in order. */
 export type StartRole = (settings: Settings, io: Io) => Promise<void>;
 /** The doctor's checks of a configuration. */
-export type Examine = (config: Config) => Promise<readonly Check[]> | readonly Check[];
+export type Examine = (
+  config: Config,
+  /** `withStore` false: without what opens the store, which makes or lifts its file. */
+  options?: { readonly withStore?: boolean },
+) => Promise<readonly Check[]> | readonly Check[];
 export interface Roles {
   readonly ingress: StartRole;
   readonly worker: StartRole;
@@ -21,7 +25,7 @@ export interface Roles {
   /** Loads what copies the embedded store. */
   readonly storeCopies: () => Promise<StoreCopies>;
   /** Loads what counts the events of the store. */
-  readonly storeCounts: () => Promise<(config: Config) => Promise<StoreCounts>>;
+  readonly storeCounts: () => Promise<(config: Config) => Promise<StoreCounts | null>>;
 }
 
 const descriptions = {

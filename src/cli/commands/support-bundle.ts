@@ -1,11 +1,12 @@
-import { constants } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { constants, existsSync } from 'node:fs';
+import { open, readFile, stat, unlink } from 'node:fs/promises';
 import { arch, platform, release } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { allVariables, unknownSettings } from '../../config/environment.ts';
 import { readConfigFile } from '../../config/file.node.ts';
 import type { Config } from '../../config/schema.ts';
+import { readSecretFiles } from '../../config/secret-files.node.ts';
 import { isGiven, isRecord, settingAt } from '../../config/variables.ts';
 import { askGate } from '../access.ts';
 import { readDevSecrets } from '../dev/secrets.ts';
@@ -17,7 +18,7 @@ import { createRedactor, type Redactor } from '../support/redact.ts';
 import type { Roles } from './serve.ts';
 
 interface Options {
-  readonly logs?: string[];
+  readonly logs?: readonly string[];
   readonly lines: string;
 }
 
@@ -31,16 +32,22 @@ export function registerSupportBundle(program: Command, io: Io, roles: () => Pro
     .description(
       'write what a bug report needs to a new JSON file: no secrets, no messages, no names (docs/operations.md)',
     )
-    .option('--logs <files...>', 'logs of the gate (JSON lines), of which the last lines are scrubbed and added')
+    .option(
+      '--logs <file>',
+      'a log of the gate (JSON lines), of which the last lines are scrubbed and added; may be repeated',
+      (log: string, others: readonly string[] = []) => [...others, log],
+    )
     .option('--lines <n>', `last lines of each log, 1 to ${MAX_LINES}`, '1000')
     .action(async (file: string, options: Options) => {
       const lines = Number(options.lines);
       if (!(Number.isInteger(lines) && lines >= 1 && lines <= MAX_LINES)) {
         throw new Exit(EXIT.usage, `--lines: must be a whole number from 1 to ${MAX_LINES}`);
       }
+      const path = resolve(io.folder, file);
+      if (existsSync(path)) throw cannotWrite(path, 'EEXIST');
       const bundle = await collect(program.version() ?? '', { ...options, lines }, io, roles);
       for (const [name, part] of Object.entries(bundle)) io.print(columns([name, sizeOf(part)]));
-      await write(resolve(io.folder, file), `${JSON.stringify(bundle, null, 2)}\n`);
+      await write(path, `${JSON.stringify(bundle, null, 2)}\n`);
       io.complain(inLine(`${file}: read it before you send it`));
     });
 }
@@ -54,19 +61,24 @@ const sizeOf = (part: unknown): string =>
 
 /** @throws Exit 1 when the file exists or cannot be written */
 async function write(path: string, text: string): Promise<void> {
+  const failed = ({ code = '' }: NodeJS.ErrnoException): never => {
+    throw cannotWrite(path, code);
+  };
+  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600).catch(failed);
   try {
-    const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await file.writeFile(text);
+    await file.sync();
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'EEXIST' ? 'exists already; choose another name' : `cannot be written (${code})`;
-    throw new Exit(EXIT.failed, inLine(`${path}: ${why}`));
+    await unlink(path).catch(() => {});
+    failed(error as NodeJS.ErrnoException);
+  } finally {
+    await file.close();
   }
+}
+
+function cannotWrite(path: string, code: string): Exit {
+  const why = code === 'EEXIST' ? 'exists already; choose another name' : `cannot be written (${code})`;
+  return new Exit(EXIT.failed, inLine(`${path}: ${why}`));
 }
 
 async function collect(
@@ -77,7 +89,8 @@ async function collect(
 ): Promise<Readonly<Record<string, unknown>>> {
   const dev = (await readDevSecrets(io)) ?? {};
   const file = await readConfigFile(io.folder, io.environment.SALLYPORT_CONFIG).catch(() => undefined);
-  const redactor = createRedactor([...textsOf(io.environment, ''), ...textsOf(dev, ''), ...textsOf(file, '')]);
+  const { environment: secrets } = await readSecretFiles(io.folder, io.environment);
+  const redactor = createRedactor([io.environment, secrets, dev, file].flatMap((one) => textsOf(one, '')));
   const loaded = await loadSettings(io, 'tool', dev).catch((error: unknown) => (error as Error).message);
   const logEntries = await Promise.all(logs.map((log) => logOf(log, lines, io, redactor)));
   const common = {
@@ -89,14 +102,13 @@ async function collect(
   if (typeof loaded === 'string') {
     return {
       ...common,
-      problems: loaded
-        .split('\n')
-        .slice(1)
-        .map((line) => redactor.text(line.trim())),
+      problems: problemsOf(loaded).map(redactor.text),
+      ...(await gateOf(io, redactor)),
       ...ending,
     };
   }
   const { config, withoutEffect } = loaded;
+  const counts = await countsOf(config, roles);
   return {
     ...common,
     store: config.store.redisUrl === undefined ? 'embedded' : 'redis',
@@ -104,14 +116,32 @@ async function collect(
     tenants: tenantsOf(config, redactor),
     withoutEffect: withoutEffect.filter((name) => Object.hasOwn(allVariables.paths, name)),
     unknownSettings: unknownSettings(io.environment).length,
-    doctor: await doctorOf(config, roles, redactor),
-    events: await countsOf(config, roles),
+    doctor: await doctorOf(config, counts !== null, roles, redactor),
+    events: counts ?? 'no store of this release in SALLYPORT_DATA_DIR',
     ...(await gateOf(io, redactor)),
     ...ending,
   };
 }
 
-async function countsOf(config: Config, roles: () => Promise<Roles>): Promise<StoreCounts | string> {
+/** What follows is the kind of the error, and its message. */
+const UNLOADED = ': cannot be loaded';
+
+/** A line of a configuration's source, without its indentation: `> 4 |   server: {` */
+const EXCERPT = /^(?:> ?)?(?:\d{1,9} )?\|/;
+
+/** Without the source that they quote, and without what the language said of it: either names what is in the file. */
+const problemsOf = (message: string): string[] =>
+  message
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== 'configuration is not valid:' && !EXCERPT.test(line))
+    .map((line) => {
+      const [place = '', reason] = line.split(UNLOADED, 2);
+      return reason === undefined ? line : `${place}${UNLOADED}${/^ \([A-Za-z]{1,40}\)/.exec(reason)?.[0] ?? ''}`;
+    });
+
+/** Null: there is none that may be opened without changing anything. */
+async function countsOf(config: Config, roles: () => Promise<Roles>): Promise<StoreCounts | string | null> {
   try {
     return await (await (await roles()).storeCounts())(config);
   } catch {
@@ -120,14 +150,15 @@ async function countsOf(config: Config, roles: () => Promise<Roles>): Promise<St
   }
 }
 
-/** Texts of settings that a bundle must not show. */
-function textsOf(value: unknown, path: string): string[] {
+/** Texts of settings that a bundle must not show. A configuration in TypeScript may hold objects that contain themselves. */
+function textsOf(value: unknown, path: string, seen = new WeakSet<object>()): string[] {
   if (typeof value === 'string') return harmlessSettings.has(placeOf(path)) ? [] : [value];
-  if (typeof value !== 'object' || value === null) return [];
+  if (typeof value !== 'object' || value === null || seen.has(value)) return [];
+  seen.add(value);
   return Object.entries(value).flatMap(([name, child]) => [
     // Names within a file may be those of tenants.
     ...(path.endsWith('tenants') ? [name] : []),
-    ...textsOf(child, path === '' ? name : `${path}.${name}`),
+    ...textsOf(child, path === '' ? name : `${path}.${name}`, seen),
   ]);
 }
 
@@ -155,8 +186,13 @@ const tenantsOf = ({ tenants }: Config, { digest }: Redactor): object =>
     ]),
   );
 
-async function doctorOf(config: Config, roles: () => Promise<Roles>, { text }: Redactor): Promise<object[]> {
-  const checks = await (await (await roles()).examine())(config);
+async function doctorOf(
+  config: Config,
+  withStore: boolean,
+  roles: () => Promise<Roles>,
+  { text }: Redactor,
+): Promise<object[]> {
+  const checks = await (await (await roles()).examine())(config, { withStore });
   const found: object[] = [];
   for (const { name, run } of checks) {
     const said = await run().catch((error: unknown) => ({ failure: error instanceof Error ? error.message : '' }));
@@ -214,11 +250,13 @@ function parsed(text: string): unknown {
 /** @throws Exit 1 for a log that cannot be read or is too large */
 async function logOf(log: string, lines: number, io: Io, { logLine }: Redactor): Promise<object> {
   const path = resolve(io.folder, log);
-  const read = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+  const failed = (error: NodeJS.ErrnoException): never => {
     throw new Exit(EXIT.failed, inLine(`${log}: cannot be read (${error.code})`));
-  });
-  if (read.length > MAX_LOG_BYTES) throw new Exit(EXIT.failed, inLine(`${log}: is larger than 64 MiB; give its end`));
-  const all = read
+  };
+  const found = await stat(path).catch(failed);
+  if (!found.isFile()) throw new Exit(EXIT.failed, inLine(`${log}: is not a file`));
+  if (found.size > MAX_LOG_BYTES) throw new Exit(EXIT.failed, inLine(`${log}: is larger than 64 MiB; give its end`));
+  const all = (await readFile(path).catch(failed))
     .toString('utf8')
     .split('\n')
     .filter((line) => line.trim() !== '');

@@ -1,4 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { nodeCrypto } from '../../core/crypto/crypto.node.ts';
+import { createScrubber } from '../../scrub/scrubber.ts';
 import { correlatedFields, harmlessFields, harmlessLabels } from './harmless.ts';
 
 /** What takes everything out of a bundle that is not known to be harmless. */
@@ -28,6 +30,7 @@ const MIN_VALUE = 3;
 /** @param values texts of the configuration and the environment, of which none may be shown */
 export function createRedactor(values: readonly string[]): Redactor {
   const key = randomBytes(32);
+  const scrub = createScrubber({ crypto: nodeCrypto, key });
   const words = values
     .flatMap((value) => [value, ...value.split(/[\s,/:@=.]+/)])
     .filter((one) => one.length >= MIN_VALUE);
@@ -42,7 +45,8 @@ export function createRedactor(values: readonly string[]): Redactor {
   };
   const isShown = (word: string): boolean => PLAIN.test(word) && !hidden.has(bare(word));
   const digest = (name: string): string => `#${createHmac('sha256', key).update(name).digest('hex').slice(0, 8)}`;
-  const isWord = (value: string): boolean => WORD.test(value) && !hidden.has(value.toLowerCase());
+  const isWord = (value: string): boolean =>
+    WORD.test(value) && !hidden.has(value.toLowerCase()) && scrub(value).value === value;
 
   function text(said: string): string {
     const shown = said.split(/\s+/).map((word) => (isShown(word) ? word : REDACTED));
@@ -59,7 +63,10 @@ export function createRedactor(values: readonly string[]): Redactor {
   function logLine(line: string): object {
     const fields = parseObject(line);
     if (fields === null) return { unreadable: line.length };
-    const { msg, error, ...others } = fields;
+    const { msg, error, ...all } = fields;
+    // A guardrail's reason is a word of an operator's, or of a service.
+    const { reason, ...others } = all;
+    if (reason !== undefined && !String(msg).startsWith('guardrail')) Object.assign(others, { reason });
     const shown = Object.entries(others).map(([name, value]) => [name, fieldOf(name, value)] as const);
     return {
       ...Object.fromEntries(shown.filter(([, value]) => value !== undefined)),

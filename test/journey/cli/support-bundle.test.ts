@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,6 +12,7 @@ import { createRedactor } from '../../../src/cli/support/redact.ts';
 import { declaredSettings } from '../../../src/config/declared.ts';
 import { allVariables } from '../../../src/config/environment.ts';
 import { configSchema } from '../../../src/config/schema.ts';
+import { sallyport } from '../../support/command.ts';
 import { testFolder } from '../../support/folder.ts';
 
 const KEY = Buffer.alloc(32, 7).toString('base64');
@@ -199,6 +200,67 @@ describe('a support bundle', () => {
     const { text } = await bundleOf({ SALLYPORT_ID_KEY: KEY, SALLYPORT_URL: 'http://127.0.0.1:1' }, ['--lines', '1']);
     expect(JSON.parse(text).logs).toEqual([{ lines: 4, last: [{ unreadable: 63 }] }]);
   });
+});
+
+/** A bundle of this folder, with the real checks. */
+async function realBundle(folder: string, environment: Record<string, string> = {}) {
+  const { code, out, err } = await sallyport(['support-bundle', 'bundle.json'], {
+    folder,
+    environment: {
+      SALLYPORT_ID_KEY: KEY,
+      SALLYPORT_SEAL_KEY: KEY,
+      SLACK_SIGNING_SECRET: 'a-signing-secret',
+      ...environment,
+    },
+  });
+  const path = join(folder, 'bundle.json');
+  return { code, said: out + err, path, text: existsSync(path) ? readFileSync(path, 'utf8') : '' };
+}
+
+test('a store that is not there is not made', async () => {
+  const folder = await testFolder();
+  const { code, text } = await realBundle(folder);
+  expect([code, JSON.parse(text).events]).toEqual([0, 'no store of this release in SALLYPORT_DATA_DIR']);
+  expect(JSON.parse(text).doctor.map(({ check }: { check: string }) => check)).not.toContain('store');
+  expect(readdirSync(folder)).toEqual(['bundle.json']);
+});
+
+test.each([
+  ['a syntax error', "export default { tenants: { canary: { slack: { signingSecret: 'x } } } };"],
+  ['an unclosed template', 'const canary = `x;\nexport default {};'],
+  ['what is thrown', "const canary = 1; throw new Error('canary is ' + canary);"],
+])('a configuration with %s is told without its source', async (_, text) => {
+  const folder = await testFolder();
+  await writeFile(join(folder, 'sallyport.config.ts'), text);
+  const bundle = await realBundle(folder);
+  expect(bundle.code).toBe(0);
+  expect(bundle.text).not.toContain('canary');
+  expect(JSON.parse(bundle.text).problems.join(' ')).toMatch(/cannot be loaded/);
+  expect(JSON.parse(bundle.text)).toHaveProperty('gate');
+});
+
+test('a configuration that contains itself is no reason to fail', async () => {
+  const folder = await testFolder();
+  const text = 'const store = { dataDir: "data" }; store.store = store; export default { store };';
+  await writeFile(join(folder, 'sallyport.config.ts'), text);
+  const { code, text: bundle } = await realBundle(folder);
+  expect([code, JSON.parse(bundle).problems.length]).toEqual([0, 1]);
+});
+
+test('what a guardrail says, and what looks like a token, is left out of log lines', () => {
+  const { logLine } = createRedactor([]);
+  const lines = [
+    { msg: 'guardrail.blocked', reason: 'hunter' },
+    {
+      msg: 'delivery.rejected',
+      reason: 'signature_mismatch',
+      scope: ['xoxb', '123456789012', 'abcdefghijklmnop'].join('-'),
+    },
+  ];
+  expect(lines.map((line) => logLine(JSON.stringify(line)))).toEqual([
+    { msg: 'guardrail.blocked' },
+    { msg: 'delivery.rejected', reason: 'signature_mismatch', scope: '[redacted]' },
+  ]);
 });
 
 test('no setting whose value is shown is a secret, and each exists', () => {
