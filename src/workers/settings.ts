@@ -7,6 +7,12 @@ export const concurrency = setting(integer(1, 10_000).default(32), {
   description: 'conversations a worker process runs at a time',
 });
 
+/** How far the clocks of two machines may differ (ms). */
+const CLOCK_SKEW_MS = 5 * 60_000;
+
+/** Replies wait for the time of the restore to be over: one far ahead would hold all of them. */
+const isPast = (at: number): boolean => at <= Date.now() + CLOCK_SKEW_MS;
+
 export const workerSchema = z
   .strictObject({
     lease: setting(durationBetween('1s', '1h').prefault('30s'), {
@@ -22,7 +28,7 @@ export const workerSchema = z
       description:
         "one call that posts a reply, 100ms to 10m. A lost reply is posted again only after this and [the vendor's own delays](replies.md#once), which must be shorter than `SALLYPORT_MAX_AGE`",
     }),
-    restoredAt: setting(instant.optional(), {
+    restoredAt: setting(instant.refine(isPast, 'must not be in the future').optional(), {
       env: 'SALLYPORT_RESTORED_AT',
       description:
         'when the store was [restored](operations.md#restore) from a backup, as `2026-04-30T22:00:00Z`: of what was received before, the vendor is asked for the reply before it is posted',

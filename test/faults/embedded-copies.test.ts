@@ -1,6 +1,8 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   openSync,
   readdirSync,
@@ -16,6 +18,7 @@ import { describe, expect, test } from 'vitest';
 import { checkCopy, copyDataFile, restoreDataFile } from '../../src/queue/embedded/file/copies.ts';
 import { FILE_VERSION } from '../../src/queue/embedded/file/data-file.ts';
 import { acceptAll } from '../contracts/harness.ts';
+import { endWithParent } from '../support/children.ts';
 import { openAt } from '../support/embedded-process.ts';
 import { createEventMaker, deliveredAgain } from '../support/events.ts';
 import { testFolder } from '../support/folder.ts';
@@ -106,6 +109,51 @@ describe('a copy', () => {
 });
 
 describe('restoring', () => {
+  test('refuses a plain copy of a file in use, a folder and a pipe, and leaves nothing behind', async () => {
+    const folder = await testFolder();
+    const path = join(folder, 'data', 'sallyport.db');
+    const store = await openAt(path);
+    await acceptAll(store, [event()]);
+    const plain = join(folder, 'plain.db');
+    copyFileSync(path, plain);
+    const pipe = join(folder, 'pipe');
+    expect(spawnSync('mkfifo', [pipe]).status).toBe(0);
+    const refused = [
+      [plain, /plain\.db: was not made by sallyport backup/],
+      [folder, /: is not a file/],
+      [pipe, /pipe: is not a file/],
+    ] as const;
+    for (const [from, says] of refused) {
+      await expect(checkCopy(from)).rejects.toThrow(says);
+      await expect(restoreDataFile(from, join(folder, 'new', 'sallyport.db'), anyKey)).rejects.toThrow(says);
+    }
+    expect(readdirSync(join(folder, 'new'))).toEqual([]);
+    await store.close();
+    // Closed, it has no log beside it; it is still no backup.
+    copyFileSync(path, plain);
+    await expect(checkCopy(plain)).rejects.toThrow('was not made by sallyport backup');
+  });
+
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('that is stopped by %s removes what it wrote', async (signal) => {
+    const folder = await testFolder();
+    const source = join(folder, 'source');
+    const to = join(folder, 'new', 'sallyport.db');
+    // A gibibyte without a byte on the disk, so that the copy takes a while.
+    writeFileSync(source, '');
+    await truncate(source, 2 ** 30);
+    const module = join(import.meta.dirname, '..', '..', 'src', 'queue', 'embedded', 'file', 'copies.ts');
+    const code = `const { restoreDataFile } = await import(${JSON.stringify(module)});
+      await restoreDataFile(${JSON.stringify(source)}, ${JSON.stringify(to)}, {});`;
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], { stdio: 'ignore' });
+    endWithParent(child);
+    const ended = once(child, 'exit');
+    const partOf = (): string[] => (existsSync(join(folder, 'new')) ? readdirSync(join(folder, 'new')) : []);
+    await expect.poll(() => partOf().length).toBe(1);
+    child.kill(signal);
+    expect(await ended).toEqual([null, signal]);
+    expect(partOf()).toEqual([]);
+  });
+
   test('puts the copy, private, where there was none', async () => {
     const { folder, copy, first, facts } = await copied();
     const target = join(folder, 'new', 'sallyport.db');

@@ -331,3 +331,10 @@ test.each([
 test.each(['http://proxy.example:3128', 'https://user:p%40ss@proxy.example'])('a proxy is taken: %s', (value) => {
   expect(problemsOf({ ...sound, SALLYPORT_HTTPS_PROXY: value })).toEqual([]);
 });
+
+test('a restore may not be ahead of the clock, which would hold every reply', () => {
+  const problemsAt = (ms: number) =>
+    problemsOf({ ...sound, SALLYPORT_RESTORED_AT: new Date(Date.now() + ms).toISOString() });
+  expect(problemsAt(24 * 3_600_000)).toEqual(['SALLYPORT_RESTORED_AT: must not be in the future']);
+  expect(problemsAt(-60_000)).toEqual([]);
+});

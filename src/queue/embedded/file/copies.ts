@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { link, mkdir, mkdtemp, open, rm, unlink } from 'node:fs/promises';
+import { createReadStream, createWriteStream, existsSync, rmSync } from 'node:fs';
+import { link, mkdir, mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -62,12 +62,14 @@ export async function copyDataFile(path: string, to: string): Promise<CopyFacts>
  */
 export async function checkCopy(from: string, sha256?: string): Promise<CopyFacts> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-copy-'));
+  const settled = removeIfStopped(() => rmSync(folder, { recursive: true, force: true }));
   try {
     const part = join(folder, 'copy.db');
     await copyBytes(from, part);
     return await examine(part, from, defined({ sha256 }));
   } finally {
     await rm(folder, { recursive: true, force: true });
+    settled();
   }
 }
 
@@ -96,6 +98,9 @@ const refusal = (code: 'ERR_STORE_MISMATCH' | 'ERR_STORE_UNSAFE' | 'ERR_STORE_UN
 /** Has a file written beside its place, and gives it its name once it is whole and on disk. Removes it otherwise. */
 async function putAside<T>(to: string, write: (part: string) => Promise<T>): Promise<T> {
   const part = join(dirname(to), `.${basename(to)}.${randomBytes(6).toString('hex')}.part`);
+  // SQLite may write beside what it opens.
+  const written = ['', '-wal', '-shm', '-journal'].map((end) => `${part}${end}`);
+  const settled = removeIfStopped(() => removeAll(written));
   try {
     // SQLite fills an empty file and leaves its mode as it is.
     await (await open(part, 'wx', 0o600)).close();
@@ -103,13 +108,35 @@ async function putAside<T>(to: string, write: (part: string) => Promise<T>): Pro
     await sync(part);
     // Unlike a rename, a link never replaces a file.
     await link(part, to);
-    await unlink(part);
+    removeAll(written);
     await sync(dirname(to));
     return result;
   } catch (error) {
-    await unlink(part).catch(() => {});
+    removeAll(written);
     throw writingFailure(to, error);
+  } finally {
+    settled();
   }
+}
+
+const removeAll = (paths: readonly string[]): void => {
+  for (const path of paths) rmSync(path, { force: true });
+};
+
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Has a signal that ends the process remove what it wrote so far. Returns what ends that. */
+function removeIfStopped(remove: () => void): () => void {
+  const release = (): void => {
+    for (const signal of STOPPING) process.off(signal, stop);
+  };
+  function stop(signal: NodeJS.Signals): void {
+    release();
+    remove();
+    process.kill(process.pid, signal);
+  }
+  for (const signal of STOPPING) process.on(signal, stop);
+  return release;
 }
 
 async function sync(path: string): Promise<void> {
@@ -129,15 +156,37 @@ function writingFailure(to: string, error: unknown): unknown {
   return new SallyportError('ERR_STORE_UNAVAILABLE', `${to}: cannot be written (${code})`, { cause: error });
 }
 
+/** Bytes 18 and 19 of the header: the file has a write-ahead log (https://sqlite.org/fileformat2.html, 1.3.3). */
+const WAL_VERSIONS = Buffer.from([2, 2]);
+
 async function copyBytes(from: string, to: string): Promise<void> {
-  await pipeline(createReadStream(from), createWriteStream(to, { mode: 0o600 })).catch((error: unknown) => {
-    const { code, path } = error as NodeJS.ErrnoException;
-    if (path === from) {
-      throw new SallyportError('ERR_STORE_UNAVAILABLE', `${from}: cannot be read (${code})`, { cause: error });
-    }
-    throw error;
+  const unreadable = (error: unknown): never => {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new SallyportError('ERR_STORE_UNAVAILABLE', `${from}: cannot be read (${code})`, { cause: error });
+  };
+  const { isFile, size } = await stat(from).then((found) => ({ isFile: found.isFile(), size: found.size }), unreadable);
+  if (!isFile) throw refusal('ERR_STORE_MISMATCH', `${from}: is not a file; name a copy that sallyport backup made`);
+  const read = createReadStream(from);
+  let failure: unknown;
+  read.once('error', (error) => {
+    failure = error;
   });
+  await pipeline(read, createWriteStream(to, { mode: 0o600 })).catch((error: unknown) => {
+    throw failure === undefined ? error : unreadable(failure);
+  });
+  if (size < 20) return;
+  const copied = await open(to, 'r');
+  try {
+    const { buffer } = await copied.read(Buffer.alloc(2), 0, 2, 18);
+    if (buffer.equals(WAL_VERSIONS)) throw refusal('ERR_STORE_MISMATCH', plainCopy(from));
+  } finally {
+    await copied.close();
+  }
 }
+
+/** Of a data file in use: the latest events are in a file beside it. */
+const plainCopy = (name: string): string =>
+  `${name}: was not made by sallyport backup, and may lack what is in its -wal file; open it with a gate where it was`;
 
 /**
  * Reads all of a copy. SQLite keeps no checksum of its pages: `integrity_check` finds damage to the structure and to what is
@@ -161,6 +210,8 @@ async function examine(part: string, name: string, expected: Expected = {}): Pro
       throw refusal('ERR_STORE_MISMATCH', `SALLYPORT_ID_KEY: is not the key that ${name} was made with; ${remedy}`);
     }
     const count = (sql: string): number => connection.query<{ n: number }>(sql).get()?.n ?? 0;
+    const madeAt = count(`SELECT value AS n FROM meta WHERE name = 'copied_at'`);
+    if (madeAt === 0) throw refusal('ERR_STORE_MISMATCH', plainCopy(name));
     const tallies = connection.query<{ state: string; n: number }>(
       'SELECT state, count(*) AS n FROM events GROUP BY state ORDER BY state',
     );
@@ -168,7 +219,7 @@ async function examine(part: string, name: string, expected: Expected = {}): Pro
       bytes,
       sha256,
       version,
-      madeAt: count(`SELECT value AS n FROM meta WHERE name = 'copied_at'`),
+      madeAt,
       events: Object.fromEntries(tallies.all().map(({ state, n }) => [state, n])),
       auditEntries: version < AUDIT_SINCE ? 0 : count('SELECT count(*) AS n FROM audit'),
     };

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SallyportError } from '../../../core/errors.ts';
@@ -30,6 +30,17 @@ export async function openDataFile(path: string, idCheck: string, withinMs = OPE
  */
 export const openDataFileAsIs = (path: string, withinMs = OPEN_WITHIN_MS): Promise<Connection> =>
   openPatiently(path, (connection) => void versionOf(connection), withinMs);
+
+/** Whether there is a data file in the format of this release. @throws SallyportError as `openDataFileAsIs` */
+export async function isDataFileCurrent(path: string): Promise<boolean> {
+  if (!existsSync(path)) return false;
+  const connection = await openDataFileAsIs(path);
+  try {
+    return Number(connection.pragma('user_version')) === FILE_VERSION;
+  } finally {
+    connection.close();
+  }
+}
 
 async function openPatiently(
   path: string,
