@@ -300,9 +300,17 @@ const audit: RuleGroup = {
     {
       alert: 'SallyportAuditCheckpointsStopped',
       // Six times the default of SALLYPORT_AUDIT_EVERY.
-      expr: 'min(sallyport_audit_checkpoint_age_seconds) > 1800',
+      // A new leader that fails has no age yet, and the one before took its own along.
+      expr: [
+        'min(sallyport_audit_checkpoint_age_seconds) > 1800',
+        'or (',
+        '  sum(increase(sallyport_audit_checkpoints_total{outcome="failed"}[30m])) > 0',
+        '  unless min(sallyport_audit_checkpoint_age_seconds)',
+        ')',
+      ].join('\n'),
+      for: '10m',
       severity: 'critical',
-      summary: 'No worker has signed checkpoints of the audit for {{ $value | humanizeDuration }}',
+      summary: 'No worker signs checkpoints of the audit',
     },
     {
       alert: 'SallyportAuditChainReplaced',

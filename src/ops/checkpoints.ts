@@ -44,29 +44,38 @@ export function startCheckpoints({
       return;
     }
     // Chains only grow. What is signed from here on disagrees with what was signed before, and verifying says so.
-    if (head.seq <= last.seq) {
-      meter.checkpointed('replaced');
-      logger.error({ tenant, seq: head.seq, lastSeq: last.seq }, 'audit.chain-replaced');
-    }
+    const isReplaced = head.seq <= last.seq;
+    if (isReplaced) logger.error({ tenant, seq: head.seq, lastSeq: last.seq }, 'audit.chain-replaced');
     if (head.seq > 0) {
       const checkpoint = { tenant, ...head, at: new Date(clock()).toISOString() };
       await write({ ...checkpoint, signature: sign(checkpointText(checkpoint)) }, signal);
-      meter.checkpointed('written');
     }
+    meter.checkpointed(isReplaced ? 'replaced' : 'written');
     written.set(tenant, head);
   }
+
+  const failed = (error: unknown): void => logger.error({ code: codeOf(error), error }, 'audit.checkpoint-failed');
 
   return startLeader({
     acquire,
     name: 'audit-checkpoints',
     everyMs,
     async turn(signal) {
-      for (const tenant of tenants) await writeOne(tenant, signal);
-      meter.checkpointsDone();
+      let isDone = true;
+      for (const tenant of tenants) {
+        try {
+          await writeOne(tenant, signal);
+        } catch (error) {
+          // One chain that cannot be read or kept leaves the others their checkpoints.
+          signal.throwIfAborted();
+          meter.checkpointed('failed');
+          failed(error);
+          isDone = false;
+        }
+      }
+      if (isDone) meter.checkpointsDone();
     },
-    onError(error) {
-      meter.checkpointed('failed');
-      logger.error({ code: codeOf(error), error }, 'audit.checkpoint-failed');
-    },
+    // Of the lease: no chain was looked at.
+    onError: failed,
   });
 }

@@ -196,7 +196,7 @@ export const metricTable = {
   },
   sallyport_audit_checkpoint_age_seconds: {
     type: 'gauge',
-    help: 'Seconds since this process last checked all chains for a checkpoint without failure, or since it started',
+    help: 'Seconds since this process last checked all chains for a checkpoint without failure; absent where it has not led',
     labels: [],
     across: 'min',
   },

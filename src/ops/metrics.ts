@@ -20,15 +20,12 @@ export interface Metrics {
 export function createMetrics({
   figures,
   about,
-  hasCheckpoints = false,
   clock,
 }: {
   /** What there is to ask of the store; nothing in a process that has none. */
   readonly figures: Partial<StoreFigures>;
   /** What the process is; absent where nothing shows it. */
   readonly about?: { readonly role: string; readonly version: string };
-  /** Whether the process may sign checkpoints of the audit. */
-  readonly hasCheckpoints?: boolean;
   readonly clock: Clock;
 }): Metrics {
   const registers = [new Registry()];
@@ -66,12 +63,13 @@ export function createMetrics({
       for (const [channel, at] of lastEventAt) this.set({ channel }, (clock() - at) / 1000);
     },
   });
-  let checkpointedAt = clock();
+  let checkpointedAt: number | undefined;
   new Gauge({
     ...described('sallyport_audit_checkpoint_age_seconds'),
     collect() {
-      if (hasCheckpoints) this.set((clock() - checkpointedAt) / 1000);
-      else this.remove();
+      // A process that has not led yet knows nothing, and must not look like one that has just signed.
+      if (checkpointedAt === undefined) this.remove();
+      else this.set((clock() - checkpointedAt) / 1000);
     },
   });
   const info = new Gauge(described('sallyport_info'));

@@ -5,6 +5,7 @@ import { type Checkpoint, checkpointText } from '../../src/core/audit/checkpoint
 import { verifyChain } from '../../src/core/audit/verify.ts';
 import { freshKeyPair, signerOf, verifierOf } from '../../src/core/crypto/ed25519.node.ts';
 import { sha256 } from '../../src/core/crypto/sha256.node.ts';
+import { SallyportError } from '../../src/core/errors.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import { startCheckpoints } from '../../src/ops/checkpoints.ts';
@@ -139,6 +140,41 @@ test('go on when a store was emptied, which is told once', async () => {
   expect(outcomes.filter((outcome) => outcome !== 'unchanged')).toEqual(['written', 'replaced', 'written', 'written']);
   expect(turns.length).toBeGreaterThanOrEqual(heads.length);
   expect(told).toEqual([['audit.chain-replaced', { tenant: 'acme', seq: 0, lastSeq: 3 }]]);
+  await store.close();
+});
+
+test('one chain that cannot be read leaves the others their checkpoints, and the turn is not done', async () => {
+  const { store } = await open();
+  const [signed, outcomes, told]: [string[], string[], unknown[]] = [[], [], []];
+  let turns = 0;
+  const one = startCheckpoints({
+    audit: {
+      head: async (tenant) => {
+        if (tenant !== 'broken') return { seq: 1, hash: 'a'.repeat(64) };
+        throw new SallyportError('ERR_STORE_UNAVAILABLE', 'away');
+      },
+    },
+    acquire: store.lease.acquire,
+    tenants: ['broken', 'acme'],
+    sign: () => '',
+    write: async ({ tenant }) => void signed.push(tenant),
+    everyMs: 10,
+    clock: Date.now,
+    logger: { ...silentLogger, error: ({ code }, event) => void told.push([event, code]) },
+    meter: {
+      ...silentMeter,
+      checkpointed: (outcome) => void outcomes.push(outcome),
+      checkpointsDone: () => {
+        turns += 1;
+      },
+    },
+  });
+  await vi.waitFor(() => expect(outcomes.length).toBeGreaterThan(3), { timeout: PATIENCE_MS });
+  await one.close();
+  expect(signed).toEqual(['acme']);
+  expect(outcomes.slice(0, 4)).toEqual(['failed', 'written', 'failed', 'unchanged']);
+  expect(told[0]).toEqual(['audit.checkpoint-failed', 'ERR_STORE_UNAVAILABLE']);
+  expect(turns).toBe(0);
   await store.close();
 });
 

@@ -305,12 +305,21 @@ export const alertCases: readonly AlertCase[] = [
   {
     alert: 'SallyportAuditCheckpointsStopped',
     at: '50m',
-    fires: [gauge('sallyport_audit_checkpoint_age_seconds', '0+60x60')],
+    fires: [
+      gauge('sallyport_audit_checkpoint_age_seconds', '0+60x60'),
+      // Each leader since the start has failed.
+      { 'sallyport_audit_checkpoints_total{outcome="failed",instance="a"}': '0x20 1+1x40' },
+    ],
     quiet: [
       // Of two workers one leads; the age of the other only grows.
       {
         ...gauge('sallyport_audit_checkpoint_age_seconds', '0+60x60'),
         'sallyport_audit_checkpoint_age_seconds{instance="b"}': '200x60',
+      },
+      // One failure, and then all is well.
+      {
+        'sallyport_audit_checkpoints_total{outcome="failed",instance="a"}': '0x40 1x20',
+        'sallyport_audit_checkpoint_age_seconds{instance="a"}': '_x42 0x18',
       },
       // None are configured.
       gauge('sallyport_workers', '1x60', ',state="working"'),

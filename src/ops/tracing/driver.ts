@@ -14,7 +14,12 @@ import {
 } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
-import { BatchSpanProcessor, NodeTracerProvider, type SpanExporter } from '@opentelemetry/sdk-trace-node';
+import {
+  BatchSpanProcessor,
+  NodeTracerProvider,
+  type SpanExporter,
+  type SpanProcessor,
+} from '@opentelemetry/sdk-trace-node';
 import { codeOf, type ErrorCode } from '../../core/errors.ts';
 import { withinTime } from '../../core/linked-signal.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -33,18 +38,20 @@ export interface TracingDeps {
   /** What every word passes before it becomes part of a span. */
   readonly scrub: (text: string) => string;
   readonly logger: Logger;
+  /** Spans that may wait for the exporter; absent: 2,048, the SDK's own default. */
+  readonly maxQueueSize?: number | undefined;
 }
 
 /**
  * Traces to the collector that the environment names; the SDK reads `OTEL_*` by itself. Nothing is registered with the
  * API's globals: a library that traces by itself would put into its spans what it is sent.
  */
-export function openDriver({ role, scrub, logger }: TracingDeps): Tracing {
+export function openDriver({ role, scrub, logger, maxQueueSize = MAX_QUEUE }: TracingDeps): Tracing {
   const own = resourceFromAttributes({ 'service.name': 'sallyport', 'sallyport.role': role });
   const named = detectResources({ detectors: [envDetector] });
   const resource = defaultResource().merge(own).merge(named);
   const { exporter, failed } = telling(new OTLPTraceExporter(), logger);
-  const provider = new NodeTracerProvider({ resource, spanProcessors: [new BatchSpanProcessor(exporter)] });
+  const provider = new NodeTracerProvider({ resource, spanProcessors: [bounded(exporter, maxQueueSize, logger)] });
   return {
     tracer: createTracer(provider.getTracer('sallyport'), scrub),
     close: (withinMs) =>
@@ -81,6 +88,45 @@ function telling(
       },
       shutdown: () => exporter.shutdown(),
     },
+  };
+}
+
+/** The SDK's own default. */
+const MAX_QUEUE = 2_048;
+/** Between two lines about spans that were dropped (ms). */
+const TELL_EVERY_MS = 60_000;
+
+/** Spans in batches. The SDK drops those beyond its queue without a word; here they are counted, and told of once a minute. */
+function bounded(exporter: SpanExporter, maxQueueSize: number, logger: Logger): SpanProcessor {
+  let waiting = 0;
+  let dropped = 0;
+  let toldAt = Number.NEGATIVE_INFINITY;
+  const batches = new BatchSpanProcessor(
+    {
+      export(spans, done) {
+        waiting -= spans.length;
+        exporter.export(spans, done);
+      },
+      shutdown: () => exporter.shutdown(),
+    },
+    { maxQueueSize },
+  );
+  return {
+    onStart: (span, context) => batches.onStart(span, context),
+    onEnd(span) {
+      if (waiting < maxQueueSize) {
+        waiting += 1;
+        batches.onEnd(span);
+        return;
+      }
+      dropped += 1;
+      if (performance.now() - toldAt < TELL_EVERY_MS) return;
+      toldAt = performance.now();
+      logger.warn({ count: dropped, setting: 'OTEL_BSP_MAX_QUEUE_SIZE' }, 'traces.dropped');
+      dropped = 0;
+    },
+    forceFlush: () => batches.forceFlush(),
+    shutdown: () => batches.shutdown(),
   };
 }
 

@@ -17,7 +17,7 @@ const PACKAGES = [
  * Traces when the environment names a collector (`OTEL_EXPORTER_OTLP_ENDPOINT`, or that of traces alone); otherwise nothing
  * of OpenTelemetry is loaded. @throws SallyportError ERR_CONFIG_INVALID: packages are missing, or a variable is wrong
  */
-export async function openTracing(environment: Environment, deps: TracingDeps): Promise<Tracing> {
+export async function openTracing(environment: Environment, deps: Omit<TracingDeps, 'maxQueueSize'>): Promise<Tracing> {
   if (!isWanted(environment)) return { tracer: noTracer, close: async () => {} };
   checkVariables(environment);
   const { openDriver } = await import('./driver.ts').catch((error: unknown) => {
@@ -28,7 +28,9 @@ export async function openTracing(environment: Environment, deps: TracingDeps): 
       `needs packages that are not installed; run npm install ${PACKAGES.join(' ')}, or unset it`,
     );
   });
-  return openDriver(deps);
+  // What is no number above 0 has its default, as the SDK has it.
+  const maxQueueSize = Number(environment.OTEL_BSP_MAX_QUEUE_SIZE) || undefined;
+  return openDriver({ ...deps, maxQueueSize });
 }
 
 const ENDPOINTS = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT'];

@@ -227,7 +227,10 @@ describe('a collector that takes nothing', () => {
     await tracing.close(200);
     expect(performance.now() - startedAt - worked).toBeLessThan(1_000);
     expect(worked).toBeLessThan(2_000);
-    expect(lines).toEqual([NOT_EXPORTED.replace('CODE', 'ERR_OUTBOUND_TIMEOUT')]);
+    expect(lines).toEqual([
+      'traces.dropped {"count":1,"setting":"OTEL_BSP_MAX_QUEUE_SIZE"}',
+      NOT_EXPORTED.replace('CODE', 'ERR_OUTBOUND_TIMEOUT'),
+    ]);
   });
 
   test('may be one that is not there', async () => {
@@ -239,4 +242,13 @@ describe('a collector that takes nothing', () => {
     expect(lines[0]).toMatch(/^traces\.not-exported \{"code":"ERR_OUTBOUND_(FAILED|TIMEOUT)"/);
     collector = await startCollector();
   });
+});
+
+test('spans beyond the queue are dropped, which the log says once', async () => {
+  const { tracer, close } = await open({ OTEL_BSP_MAX_QUEUE_SIZE: '600' });
+  await Promise.all(Array.from({ length: 2_000 }, () => tracer.begin('run', {}, {}, async () => {})));
+  expect(lines).toEqual(['traces.dropped {"count":1,"setting":"OTEL_BSP_MAX_QUEUE_SIZE"}']);
+  await close(5_000);
+  expect(collector.spans.length).toBeLessThan(2_000);
+  expect(collector.spans.length).toBeGreaterThanOrEqual(600);
 });
