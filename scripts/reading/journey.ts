@@ -2,9 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { SourceMap, type SourceMapPayload } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { startLlmServer } from '../../src/testing/agents/llm-server.ts';
@@ -96,7 +95,7 @@ async function oneJourney(root: string, afterMs: number): Promise<string[]> {
     const { status } = await fetch(`${url}/hooks/slack/default`, { ...signed, body: new Uint8Array(signed.body) });
     if (status !== 200) throw new Error(`the gate answered ${status}`);
     await until('the reply is posted', () => slack.calls.includes(POST), { everyMs: 2 });
-    return await sourcesOf(await calledIn(gate), root);
+    return await sourcesOf(await calledIn(gate));
   } finally {
     gate.kill('SIGKILL');
     await Promise.all([redis.stop(), slack.stop(), model.stop()]);
@@ -111,19 +110,17 @@ async function calledIn(gate: ChildProcess): Promise<readonly Called[]> {
   return (await within('the gate to count its calls', PERIOD_MS * 10, answer))[0];
 }
 
-/** By the source maps of the bundle. Helpers of the bundler come from no source. */
-async function sourcesOf(called: readonly Called[], root: string): Promise<string[]> {
+/** The bundler writes the name of its source file above each part of a script. Its own helpers come first, and have none. */
+const PART = /^\/\/ (src\/\S+)$/gm;
+
+async function sourcesOf(called: readonly Called[]): Promise<string[]> {
   const files = new Set<string>();
   for (const { url, offsets } of called) {
-    const script = fileURLToPath(url);
-    const text = await readFile(script, 'utf8');
-    const map = new SourceMap(JSON.parse(await readFile(`${script}.map`, 'utf8')) as SourceMapPayload);
+    const parts = [...(await readFile(fileURLToPath(url), 'utf8')).matchAll(PART)];
     for (const offset of offsets) {
-      const before = text.slice(0, offset);
-      const line = before.split('\n').length - 1;
-      const entry = map.findEntry(line, offset - (before.lastIndexOf('\n') + 1));
-      if ('originalSource' in entry) files.add(relative(root, fileURLToPath(new URL(entry.originalSource, url))));
+      const part = parts.findLast(({ index }) => index <= offset);
+      if (part?.[1] !== undefined) files.add(part[1]);
     }
   }
-  return [...files].filter((file) => file.startsWith('src/')).sort();
+  return [...files].sort();
 }
