@@ -6,6 +6,8 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { freshKeys } from '../support/campaign.ts';
 import { PATIENCE_MS } from '../support/clock.ts';
+import { sallyportProcess } from '../support/command.ts';
+import { testFolder } from '../support/folder.ts';
 import { type RoleProcess, startRole } from '../support/role.ts';
 
 /** Two tenants share a Slack app, a third one has its own; all of them are in one shard of one store. */
@@ -92,6 +94,28 @@ test('one request URL serves the workspaces of every tenant of the app, and each
     { timeout: PATIENCE_MS, interval: 100 },
   );
   expect(await textsOf('initech')).toEqual([]);
+});
+
+test('two tenants of the app that name one workspace do not start', async () => {
+  const two = await testFolder();
+  const { SLACK_SIGNING_SECRET: _, SLACK_BOT_TOKEN: __, ...keys } = freshKeys();
+  const slack = (signingSecrets: string) => ({ slack: { signingSecrets, teams: ['T0ACME'] } });
+  const start = async (secret: string) => {
+    await writeFile(
+      join(two, 'sallyport.config.json'),
+      JSON.stringify({ tenants: { acme: slack(SHARED), globex: slack(secret) } }),
+    );
+    return sallyportProcess(['ingress'], {
+      folder: two,
+      environment: { ...keys, HOST: '127.0.0.1', PORT: String(gate.port) },
+    });
+  };
+  const { code, err } = await start(SHARED);
+  expect(code).toBe(78);
+  expect(err).toContain('tenants.globex.slack.teams: names a workspace of tenants.acme.slack.teams');
+  expect(err).not.toContain('T0ACME');
+  // With an app of its own the second tenant may name it: this start fails because the port is taken.
+  expect((await start(OWN)).err).toBe('PORT: another process listens there already\n');
 });
 
 test('who has another app reaches no workspace of this one, and the other way round', async () => {

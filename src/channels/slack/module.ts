@@ -56,7 +56,7 @@ function teamsOf(tenants: ReadonlyMap<string, SlackConfig>): SlackInstallation[]
       if (owner !== tenant) {
         throw new SallyportError(
           'ERR_CONFIG_INVALID',
-          `tenants.${tenant}.slack.teams: ${owner} has one of them as well`,
+          `tenants.${tenant}.slack.teams: names a workspace of tenants.${owner}.slack.teams, whose app has the same signing secrets; each workspace of an app belongs to one tenant`,
         );
       }
       owners.set(`${id} ${appOf(slack)}`, tenant);

@@ -94,6 +94,39 @@ describeWith('openssl')('with a certificate', () => {
     expect(await status('/events', 'GET', certified)).toBe(401);
   });
 
+  test('the port of a worker speaks HTTPS alone as well, and asks for no certificate of its monitors', async () => {
+    const folder = await testFolder();
+    const [server, clients] = [createAuthority(), createAuthority('clients')];
+    const { cert, key } = server.issue('gate.test');
+    await writeFile(join(folder, 'tls.crt'), cert);
+    await writeFile(join(folder, 'tls.key'), key);
+    await writeFile(join(folder, 'clients.pem'), clients.cert);
+    const worker = await startRole({
+      role: 'worker',
+      folder,
+      ca: server.cert,
+      environment: {
+        ...keys,
+        SALLYPORT_TLS_CERT: 'tls.crt',
+        SALLYPORT_TLS_KEY: 'tls.key',
+        SALLYPORT_TLS_CLIENT_CA: 'clients.pem',
+        SALLYPORT_METRICS_TOKEN: 'a-token-for-the-metrics',
+      },
+    });
+    onTestFinished(() => worker.kill());
+    const answer = (path: string, headers = {}) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const options = { host: '127.0.0.1', port: worker.port, path, ca: server.cert, agent: false, headers };
+        request(options, (response) => resolve(response.resume().statusCode))
+          .on('error', reject)
+          .end();
+      });
+    expect(await answer('/ready')).toBe(200);
+    expect(await answer('/metrics')).toBe(401);
+    expect(await answer('/metrics', { authorization: 'Bearer a-token-for-the-metrics' })).toBe(200);
+    await expect(fetch(`http://127.0.0.1:${worker.port}/health`)).rejects.toThrow();
+  });
+
   test('doctor fails for a certificate that has expired, and for a pair that does not fit', async () => {
     const folder = await testFolder();
     const authority = createAuthority();

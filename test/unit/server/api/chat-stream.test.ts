@@ -1,8 +1,9 @@
 import { SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Replier } from '../../../../src/channels/channel.ts';
+import type { CallerView, Replier } from '../../../../src/channels/channel.ts';
+import { createChatStreams } from '../../../../src/server/api/chat-stream.ts';
 import { revocationsOver } from '../../../support/authorize.ts';
-import { createFakeClock, type FakeClock } from '../../../support/clock.ts';
+import { createFakeClock, type FakeClock, PATIENCE_MS } from '../../../support/clock.ts';
 import { readEvents } from '../../../support/event-stream.ts';
 import { type Gate, JWT_SECRET, openGate } from '../../../support/gate.ts';
 
@@ -151,6 +152,45 @@ describe('a stream ends', () => {
     expect(await stream.next()).toEqual({ comment: 'still here' });
     await stream.cancel();
   });
+});
+
+test('a stream that is not read is ended once 256 KiB wait in it, and its place is free again', async () => {
+  const id = await say('hello');
+  const record = await gate.store.events.get('default', id);
+  if (record === null) throw new Error('the event is not there');
+  let generation = 0;
+  const streams = createChatStreams({ isDraining: () => false, clock: clock.now });
+  const view = {
+    event: id,
+    conversation: 'c',
+    state: 'running',
+    receivedAt: new Date(0).toISOString(),
+    reply: { text: 'x'.repeat(50_000) },
+  } satisfies CallerView;
+  const openOne = () =>
+    streams({
+      owner: 'ada',
+      // Each look finds the event changed, so that a message is due every 50 ms.
+      look: async () => {
+        generation += 1;
+        return { record: { ...record, generation }, view };
+      },
+      recheck: async () => {},
+      lastEventId: undefined,
+    });
+  const stalled = await Promise.all(Array.from({ length: 10 }, openOne));
+  await expect(openOne()).rejects.toMatchObject({ code: 'ERR_RATE_LIMITED' });
+  await expect
+    .poll(
+      () =>
+        openOne().then(
+          ({ status }) => status,
+          () => 0,
+        ),
+      { timeout: PATIENCE_MS },
+    )
+    .toBe(200);
+  await expect(stalled[0]?.text()).rejects.toMatchObject({ code: 'ERR_BODY_TIMEOUT' });
 });
 
 test('a subject has ten streams, and another one when it has left one', async () => {
