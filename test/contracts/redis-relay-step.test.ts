@@ -46,8 +46,12 @@ describeRedis('the relay', () => {
     const [tag = ''] = keys.tags;
 
     const got: Wake[] = [];
-    const relay = (add: (wakes: readonly Wake[]) => Promise<void>) => {
-      const executor: Executor = { add, waiting: async () => 0, idle: () => 4, close: async () => {} };
+    const relay = (add: (wakes: readonly Wake[]) => Promise<void>, isReplicated = true) => {
+      const replicated = async (wakes: readonly Wake[]) => {
+        await add(wakes);
+        return isReplicated;
+      };
+      const executor: Executor = { add: replicated, waiting: async () => 0, idle: () => 4, close: async () => {} };
       const tuning = { ...defaultRelayTuning, claimMs: CLAIM_MS };
       const step = createRelayStep({ shards, executor, concurrency: 4, limits, tuning });
       return { move: () => step.move(tag), confirm: () => step.confirm() };
@@ -105,6 +109,16 @@ describeRedis('the relay', () => {
     await move();
     expect(got).toHaveLength(1);
     clock.advance(REWAKE_MS);
+    await move();
+    expect(got).toHaveLength(2);
+  });
+
+  it('gives a wake again, soon, that only the master of BullMQ has, unless it was taken', async () => {
+    const { clock, got, relay, take } = await open();
+    const { move } = relay(take, false);
+    await move();
+    await move();
+    clock.advance(CLAIM_MS);
     await move();
     expect(got).toHaveLength(2);
   });

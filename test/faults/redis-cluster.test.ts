@@ -81,6 +81,30 @@ describeRedis('Redis Cluster', () => {
     // A run's end may die with the master before a replica has it, and is then run again: what was accepted may not.
     await vi.waitFor(() => expect(new Set(ran)).toEqual(new Set(acknowledged)), { timeout: 60_000 });
   });
+
+  it('lets a worker wait while no node has its shard, instead of failing its run', async () => {
+    const heads = await Promise.all(
+      eventOfEach().map(async (each) => {
+        await vi.waitFor(() => store.inbox.accept([each]), { timeout: PATIENCE_MS, interval: 100 });
+        const taken = await store.lease.take({ tenant: each.tenant, key: each.conversation.key });
+        if (taken.kind !== 'head') throw new Error(`the answer is ${taken.kind}`);
+        return taken.lease;
+      }),
+    );
+    // The files of the nodes are synced every second.
+    await sleep(2_000);
+    const admin = new Redis(cluster.nodes[0]?.port ?? 0);
+    const [, , ...holders] = (await admin.cluster('SLOTS'))[0] ?? [];
+    admin.disconnect();
+    const victims = cluster.nodes.filter(({ port }) => holders.some(([, holder]) => Number(holder) === port));
+    expect(victims).toHaveLength(2);
+    await Promise.all(victims.map((victim) => victim.kill()));
+    // Ends of runs, leases and intents of replies come in while a failover lasts, which takes 3 to 5 s.
+    const extended = Promise.allSettled(heads.map((lease) => store.lease.extend(lease)));
+    await sleep(5_000);
+    await Promise.all(victims.map((victim) => victim.restart()));
+    expect(await extended).toEqual(heads.map(() => ({ status: 'fulfilled', value: true })));
+  });
 });
 
 /** Nodes that announce a proxy, so that clients reach them through it alone. */

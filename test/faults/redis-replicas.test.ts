@@ -2,10 +2,10 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { HeldLease } from '../../src/queue/lease.ts';
 import type { Store } from '../../src/queue/store.ts';
-import { PATIENCE_MS } from '../support/clock.ts';
+import { PATIENCE_MS, sleep } from '../support/clock.ts';
 import { createEventMaker, deliveredAgain } from '../support/events.ts';
 import { describeRedis, type RedisServer, startRedis } from '../support/redis.ts';
-import { createTestStores, type TestStores } from '../support/redis-store.ts';
+import { consumeInto, createTestStores, type TestStores } from '../support/redis-store.ts';
 
 const event = createEventMaker(Date.now);
 const missing = { code: 'ERR_REPLICAS_MISSING' };
@@ -117,6 +117,10 @@ describeRedis('a store that must be replicated', () => {
     const first = event();
     await store.inbox.accept([first]);
     const conversation = { tenant: first.tenant, key: first.conversation.key };
+    // A replica acknowledges what it has in memory. Before it answers a command, it has written that to its file.
+    const witness = new Redis(replica.port);
+    await witness.ping();
+    witness.disconnect();
     await replica.kill();
     const lost = await store.lease.take(conversation);
     await master.kill();
@@ -128,6 +132,32 @@ describeRedis('a store that must be replicated', () => {
     const next = await other.lease.take(conversation);
     if (lost.kind !== 'head' || next.kind !== 'head') throw new Error(`${lost.kind}, ${next.kind}`);
     expect(next.lease.token).not.toBe(lost.lease.token);
+  });
+
+  it('soon gives a wake again that BullMQ loses with a master whose replica hangs', async () => {
+    const lines = [event(), event(), event()];
+    for (const each of lines) await store.inbox.accept([each]);
+    replica.pause();
+    const worker = await stores.open(
+      master.url,
+      { minReplicas: 1, relay: { claimMs: 5_000 } },
+      { rewakeMs: 3_600_000 },
+    );
+    const ran: string[] = [];
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    consumeInto(worker, ran, { concurrency: 1, onRun: () => released });
+    const admin = new Redis(master.port);
+    const waiting = `{${stores.prefix}:q}:wakes:wait`;
+    await vi.waitFor(async () => expect(await admin.llen(waiting)).toBeGreaterThan(0), { timeout: PATIENCE_MS });
+    // By now the relay has had the time to tell the shard what BullMQ has.
+    await sleep(2_500);
+    await admin.del(waiting);
+    admin.disconnect();
+    release();
+    await vi.waitFor(() => expect(new Set(ran).size).toBeGreaterThanOrEqual(lines.length), { timeout: PATIENCE_MS });
   });
 
   it('refuses when more replicas are demanded than there are', async () => {

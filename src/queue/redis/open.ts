@@ -48,7 +48,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const events = createEvents(shards, limits);
   const tuning = { ...defaultRelayTuning, ...options.relay };
   const audit = createAudit({ shards, patientShards });
-  const jobs = createJobs({ connections, shards, patientShards, events, audit, limits, tuning, logger });
+  const { minReplicas } = options;
+  const jobs = createJobs({ connections, shards, patientShards, events, audit, limits, tuning, minReplicas, logger });
   const store: Store = {
     inbox,
     events,

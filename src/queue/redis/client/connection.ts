@@ -57,6 +57,11 @@ const patientOptions: Options = {
   commandTimeout: 10_000,
   socketTimeout: PATIENT_SILENCE_MS,
 };
+/**
+ * A Cluster's client asks again 100 ms after a node has refused or is gone, and rejects after 16 times by default, before a
+ * failover has ended. So many times outlast `commandTimeout`, which bounds the wait instead.
+ */
+const PATIENT_REDIRECTIONS = 120;
 /** BullMQ requires null. */
 const blockingOptions: Options = { maxRetriesPerRequest: null, socketTimeout: PATIENT_SILENCE_MS };
 
@@ -163,15 +168,16 @@ function connect(target: Target, options: Options): Client {
       db: target.db,
     });
   }
-  const { retryStrategy, enableOfflineQueue = true, ...nodeOptions } = options;
+  const { retryStrategy, enableOfflineQueue = true, maxRetriesPerRequest, ...nodeOptions } = options;
   return new Cluster([first, ...rest], {
     enableOfflineQueue,
     // A replica that took over is found also by connections that send nothing.
     slotsRefreshInterval: 5_000,
     ...defined({ clusterRetryStrategy: retryStrategy }),
+    ...(maxRetriesPerRequest === null && { maxRedirections: PATIENT_REDIRECTIONS }),
     // With TLS the names that nodes announce must be kept: certificates are for names, not for addresses.
     ...(target.tls && { dnsLookup: (host, done) => done(null, host) }),
-    redisOptions: { ...nodeOptions, ...login },
+    redisOptions: { ...nodeOptions, ...defined({ maxRetriesPerRequest }), ...login },
   });
 }
 

@@ -106,6 +106,17 @@ export function createReplicatedScripts(client: Client, isCluster: boolean, minR
   };
 }
 
+/**
+ * How many replicas have what this connection wrote to the node that owns the key. The command before WAIT leads the pipeline
+ * to that node.
+ */
+export async function replicasOfWrites(client: Client, key: string, minReplicas: number): Promise<number> {
+  const [, waited] = (await client.pipeline().exists(key).wait(minReplicas, WAIT_MS).exec()) ?? [];
+  const [error = new Error('no answer'), replicas] = waited ?? [];
+  if (error) throw error;
+  return Number(replicas);
+}
+
 interface Reply {
   /** For each script what it returned, or why it was not run. */
   readonly results: readonly unknown[];

@@ -3,6 +3,7 @@ import type { Logger } from '../../../core/logger.ts';
 import type { ConsumeOptions } from '../../jobs.ts';
 import type { ConversationRef } from '../../lease.ts';
 import { BLOCK_SECONDS, type Client } from '../client/connection.ts';
+import { replicasOfWrites } from '../client/replicas.ts';
 
 /** A conversation to be looked at, under a number that is never used again. */
 export interface Wake {
@@ -16,7 +17,11 @@ export interface Executor {
   waiting(): Promise<number>;
   /** Runs this process could begin at once. */
   idle(): number;
-  add(wakes: readonly Wake[]): Promise<void>;
+  /**
+   * Resolves with whether as many replicas as demanded have them as well. A failover may take what only the master has.
+   * @throws when BullMQ may not have them
+   */
+  add(wakes: readonly Wake[]): Promise<boolean>;
   /** Takes no more and resolves when what runs has ended, or after `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
@@ -48,6 +53,7 @@ const STREAM_LENGTH = 100;
 export async function startExecutor({
   client,
   prefix,
+  minReplicas,
   consume,
   onFree,
   logger,
@@ -56,6 +62,7 @@ export async function startExecutor({
   readonly client: Client;
   /** Hash-tagged, so that all keys of the queue share a slot. */
   readonly prefix: string;
+  readonly minReplicas: number;
   readonly consume: ConsumeOptions;
   /** Called whenever a run has ended and there is room for another wake. */
   readonly onFree: () => void;
@@ -73,7 +80,7 @@ export async function startExecutor({
         await consume.run({ tenant: data.tenant, key: data.key });
       } catch (error) {
         // The conversation's due time brings it back; BullMQ has nothing to retry.
-        logger.warn({ error: error instanceof Error ? error.name : typeof error }, 'jobs.run_rejected');
+        logger.warn({ error }, 'jobs.run_rejected');
       } finally {
         running -= 1;
         onFree();
@@ -101,6 +108,7 @@ export async function startExecutor({
         },
       }));
       await queue.addBulk(jobs);
+      return minReplicas === 0 || (await replicasOfWrites(client, queue.keys.wait ?? '', minReplicas)) >= minReplicas;
     },
     close: async (graceMs) => {
       const ended = worker.close().then(() => queue.close());

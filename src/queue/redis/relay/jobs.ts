@@ -14,7 +14,7 @@ import {
 } from '../../jobs.ts';
 import { isAtRest } from '../../model/transitions.ts';
 import type { StoreLimits } from '../../store.ts';
-import { BLOCK_SECONDS, type Connections, type OwnConnection } from '../client/connection.ts';
+import { BLOCK_SECONDS, type Connections, type OwnConnection, unavailable } from '../client/connection.ts';
 import type { RelayTuning } from '../client/options.ts';
 import { infoOfMasters, memoryRatioOf } from '../client/server-info.ts';
 import { scripts } from '../scripts.ts';
@@ -30,6 +30,7 @@ export function createJobs({
   audit,
   limits,
   tuning,
+  minReplicas,
   logger,
 }: {
   readonly connections: Connections;
@@ -41,6 +42,7 @@ export function createJobs({
   readonly audit: Audit;
   readonly limits: StoreLimits;
   readonly tuning: RelayTuning;
+  readonly minReplicas: number;
   readonly logger: Logger;
 }): Jobs & { close(): Promise<void> } {
   const startConsumer = (options: ConsumeOptions): Consumer => {
@@ -53,7 +55,8 @@ export function createJobs({
     const started = (async () => {
       const { client } = connection;
       const onFree = (): void => relay?.freed();
-      const executor = await startExecutor({ client, prefix: patient.keys.executor, consume: options, onFree, logger });
+      const { executor: prefix } = patient.keys;
+      const executor = await startExecutor({ client, prefix, minReplicas, consume: options, onFree, logger });
       relay = startRelay({
         shards: patient,
         executor,
@@ -66,7 +69,7 @@ export function createJobs({
       return executor;
     })();
     started.catch((error: unknown) => {
-      logger.error({ error: error instanceof Error ? error.name : typeof error }, 'jobs.start_failed');
+      logger.error({ error: unavailable(error) }, 'jobs.start_failed');
     });
 
     const close = async (graceMs: number): Promise<void> => {

@@ -1,6 +1,7 @@
 import type { Logger } from '../../../core/logger.ts';
 import type { Audit } from '../../audit.ts';
 import type { StoreLimits } from '../../store.ts';
+import { unavailable } from '../client/connection.ts';
 import type { RelayTuning } from '../client/options.ts';
 import { drainAuditDue } from '../ports/audit.ts';
 import { sweepReviews } from '../ports/reviews.ts';
@@ -85,7 +86,7 @@ export function startRelay({
   async function loop(): Promise<void> {
     while (!isStopped) {
       const restMs = await turn().catch((error: unknown) => {
-        logger.warn({ error: error instanceof Error ? error.name : typeof error }, 'relay.turn_failed');
+        logger.warn({ error: unavailable(error) }, 'relay.turn_failed');
         return FAILED_PAUSE_MS;
       });
       if (pending.size === 0 && !isStopped) await rest.for(restMs);
@@ -189,9 +190,10 @@ export function createRelayStep(deps: RelayStepDeps): RelayStep {
       const [claimEnds, dueMs, hasMore, ...flat] = await claim(tag, await room.left());
       const wakes = wakesOf(flat);
       if (wakes.length > 0) {
-        await executor.add(wakes);
+        const isSafe = await executor.add(wakes);
         room.took(wakes.length);
-        handed.set(tag, { claimEnds, lines: wakes.map(({ conversation }) => lineOf(conversation)) });
+        // What a failover may take is not confirmed: its claims end then, and it is given again if it has not been taken.
+        if (isSafe) handed.set(tag, { claimEnds, lines: wakes.map(({ conversation }) => lineOf(conversation)) });
       }
       const mayRest = dueMs < 0 ? tuning.idleMs : dueMs;
       // Nothing may end for long; the executor has not begun all it was given yet.
