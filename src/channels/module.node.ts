@@ -6,6 +6,7 @@ import type { Scrub } from '../scrub/scrub.ts';
 import type { Sealer } from '../scrub/seal.ts';
 import type { KeeperTask, ReadContext, Reader, Replier } from './channel.ts';
 import type { ChannelModule, ModuleDeps } from './module.ts';
+import type { Onboarding } from './onboarding.node.ts';
 import type { Sample } from './sample.node.ts';
 
 /** What a worker gives a channel of one tenant. */
@@ -58,4 +59,6 @@ export interface NodeHalf<Settings = unknown> {
   check?(settings: Settings, deps: ModuleDeps<Settings>): Check;
   /** Loads what plays the vendor for `send` and `dev`. */
   sample(): Promise<Sample>;
+  /** Loads what describes the channel to a vendor and to `init`. Absent: there is nothing to set up. */
+  onboarding?(): Promise<Onboarding>;
 }

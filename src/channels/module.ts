@@ -53,6 +53,30 @@ export interface HookPath {
   readonly path: string;
 }
 
+/** An option of `sallyport manifest` that one channel has. */
+export interface ManifestOption {
+  /** As Commander reads it: `--app-id <id>`. */
+  readonly flags: string;
+  readonly description: string;
+}
+
+/** What commands can make to set a channel up. */
+export interface OnboardingOffer {
+  /** The vendor takes a manifest of the app. Absent: there is none. */
+  readonly manifest?: {
+    readonly description: string;
+    readonly options: readonly ManifestOption[];
+    /** It is no text, so a file has to be named for it. */
+    readonly isBinary?: boolean;
+    /** The vendor has a link that opens its form with the manifest filled in. */
+    readonly hasLink?: boolean;
+  };
+  /** The vendor has commands that make what the channel needs. */
+  readonly hasSetup?: boolean;
+  /** Names of the agents that `init` can write for this channel and no other. */
+  readonly agents?: readonly string[];
+}
+
 /**
  * A channel as the process plugs it in: the half that every runtime can run. The other half is `NodeHalf`. A channel is
  * complete with its folder and a line in `registry.ts` and in `registry.node.ts`.
@@ -86,6 +110,8 @@ export interface ChannelModule<Settings = unknown> {
    * Absent: the conversation itself.
    */
   containerOf?(event: Omit<InboundEvent, 'sealed'>): string;
+  /** How it can be set up at the vendor (`NodeHalf.onboarding`). Absent: there is nothing to set up. */
+  readonly onboarding?: OnboardingOffer;
   /** Something of the vendor's has to be kept alive (`OpenChannel.task`). */
   readonly isKept?: boolean;
   /** Why settings that are not parsed yet need `SALLYPORT_PUBLIC_URL`; null where they do not. Absent: they never do. */

@@ -1,8 +1,11 @@
+import { allVariables } from '../config/environment.ts';
 import { readConfigFile } from '../config/file.node.ts';
 import { loadConfig, type Role } from '../config/load.ts';
 import { ConfigFileError } from '../config/load-failure.node.ts';
 import type { Config } from '../config/schema.ts';
 import { readSecretFiles } from '../config/secret-files.node.ts';
+import { isGiven, isRecord, settingAt } from '../config/variables.ts';
+import type { ChannelName } from '../core/event.ts';
 import { readDevSecrets } from './dev/secrets.ts';
 import { oneLine } from './error-line.ts';
 import { EXIT, Exit, type Io } from './io.ts';
@@ -18,12 +21,7 @@ export interface Settings {
  * @throws Exit 78 with every problem, one a line.
  */
 export async function loadSettings(io: Io, role: Role, defaults: Io['environment'] = {}): Promise<Settings> {
-  const file = await readConfigFile(io.folder, io.environment.SALLYPORT_CONFIG).catch((error: unknown) => {
-    throw new Exit(
-      EXIT.config,
-      error instanceof ConfigFileError ? explained(error) : 'the configuration file is unreadable',
-    );
-  });
+  const file = await readFile(io);
   const secrets = await readSecretFiles(io.folder, io.environment);
   const loaded = loadConfig(file, secrets.environment, role, defaults);
   if (loaded.ok && secrets.problems.length === 0) return loaded;
@@ -32,6 +30,40 @@ export async function loadSettings(io: Io, role: Role, defaults: Io['environment
   const others = loaded.ok ? [] : loaded.problems.filter((problem) => !isTold(problem));
   const problems = [...secrets.problems.map(({ message }) => message), ...others];
   throw new Exit(EXIT.config, ['configuration is not valid:', ...problems].join('\n  '));
+}
+
+/** The value of the configuration file, unchecked; undefined where there is none. @throws Exit 78 when it cannot be read */
+const readFile = (io: Io): Promise<unknown> =>
+  readConfigFile(io.folder, io.environment.SALLYPORT_CONFIG).catch((error: unknown) => {
+    throw new Exit(
+      EXIT.config,
+      error instanceof ConfigFileError ? explained(error) : 'the configuration file is unreadable',
+    );
+  });
+
+/**
+ * What file and environment say of one channel, for commands that help before the configuration is complete: no value has
+ * been checked, and no secret file is read.
+ * @throws Exit 78 when the configuration file cannot be read
+ */
+export async function givenSettings(
+  io: Io,
+  tenant: string,
+  channel: ChannelName,
+): Promise<{ readonly settings: Readonly<Record<string, unknown>>; readonly publicUrl: string | undefined }> {
+  const file = await readFile(io);
+  const { environment } = io;
+  const inFile = settingAt(file, ['tenants', tenant, channel]);
+  const named = Object.entries(allVariables.paths).filter(
+    ([name, path]) =>
+      isGiven(name, environment, allVariables) && path.slice(0, -1).join('.') === `tenants.${tenant}.${channel}`,
+  );
+  const fromEnvironment = Object.fromEntries(named.map(([name, path]) => [path.at(-1), environment[name]]));
+  const publicUrl = environment.SALLYPORT_PUBLIC_URL || settingAt(file, ['server', 'publicUrl']);
+  return {
+    settings: { ...(isRecord(inFile) ? inFile : {}), ...fromEnvironment },
+    publicUrl: typeof publicUrl === 'string' ? publicUrl : undefined,
+  };
 }
 
 /**

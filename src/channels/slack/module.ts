@@ -19,6 +19,14 @@ export const slackModule = {
   settings: slackSchema,
   window: slackWindow,
   hooks: [{ label: 'Slack request URL', path: '' }],
+  onboarding: {
+    manifest: {
+      description: 'the app manifest, as JSON, and the link that makes the app',
+      options: [{ flags: '--command <command...>', description: 'slash commands of the app, e.g. /ask' }],
+      hasLink: true,
+    },
+    agents: ['bolt'],
+  },
   /** Where several tenants share an app, its one request URL need not name any of them. */
   sharedBy: (tenants) => [...tenants].find(([, { teams }]) => teams !== undefined)?.[0] ?? null,
   containerOf,

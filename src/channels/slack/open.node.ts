@@ -35,6 +35,7 @@ export const slackNode: NodeHalf<SlackConfig> = {
     run: async () => (botToken === undefined ? null : tokenIsAccepted(apiUrl, botToken, openFetch([apiUrl]))),
   }),
   sample: async () => (await import('./sample.node.ts')).slackSample,
+  onboarding: async () => (await import('./onboarding.node.ts')).slackOnboarding,
 };
 
 /** Also the clock: Slack's `Date` header against ours. */

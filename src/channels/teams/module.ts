@@ -32,6 +32,16 @@ export const teamsModule = {
     { label: 'Teams bot', path: '' },
     { label: 'Teams outgoing', path: 'outgoing' },
   ],
+  onboarding: {
+    manifest: {
+      description: 'the app package: a zip with manifest and icons',
+      options: [
+        { flags: '--app-id <id>', description: "the bot's Microsoft App ID (default: TEAMS_APP_ID)" },
+        { flags: '--app-version <x.y.z>', description: 'a higher one for every upload (default: 1.0.0)' },
+      ],
+      isBinary: true,
+    },
+  },
   withoutEffect({ appId, appPassword }) {
     const ofBot = ['appPassword', 'tenantId', 'issuer', 'openIdUrl', 'activityTypes', 'mentionsOnly'];
     const ofPosts = ['tokenUrl', 'tokenScope', 'serviceHosts'];

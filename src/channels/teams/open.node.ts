@@ -38,6 +38,7 @@ export const teamsNode: NodeHalf<TeamsConfig> = {
     },
   }),
   sample: async () => (await import('./sample.node.ts')).teamsSample,
+  onboarding: async () => (await import('./onboarding.node.ts')).teamsOnboarding,
 };
 
 /** What a bot gets its own token with; null without a password: then it only listens. */

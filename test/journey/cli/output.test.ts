@@ -170,6 +170,15 @@ const lines: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['ID', '--url', 'URL', '--json'],
   ],
   'edge check': [[], ['--vars', ALL]],
+  'manifest slack': [
+    ['--url', 'https://gate.example', '--name', ALL],
+    ['--url', ALL],
+    ['--url', 'https://gate.example', '--link'],
+  ],
+  'manifest teams': [
+    ['--url', 'https://gate.example', '--name', ALL, '--out', 'app.zip'],
+    ['--url', 'https://gate.example', '--out', ALL],
+  ],
   'send slack': [['--wait']],
   'send graph': [['--wait']],
   'send gmail': [['--wait']],
