@@ -44,6 +44,11 @@ export interface LlmServerOptions {
   readonly answer?: (request: LlmRequest, n: number) => LlmAnswer | Promise<LlmAnswer>;
   /** Refuses other keys with 401. */
   readonly apiKey?: string;
+  /**
+   * Models that refuse `max_tokens` and parameters of sampling with 400, as OpenAI's models with reasoning do. Default: by
+   * the names of those, o1 and later and gpt-5 and later.
+   */
+  readonly isReasoning?: (model: string) => boolean;
   readonly port?: number;
 }
 
@@ -74,6 +79,8 @@ export async function startLlmServer(options: LlmServerOptions = {}): Promise<Ll
     if (request.method !== 'POST' || request.url !== '/v1/chat/completions') return problem(response, 404, 'not_found');
     const asked = JSON.parse(body) as LlmRequest;
     requests.push(asked);
+    const refusal = (options.isReasoning ?? isNamedReasoning)(asked.model) ? refusalOf(asked) : null;
+    if (refusal !== null) return void response.writeHead(400, { 'content-type': 'application/json' }).end(refusal);
     const answer = scripted.shift() ?? (await (options.answer ?? sayBack)(asked, requests.length));
     if (answer.delayMs !== undefined) await delay(answer.delayMs);
     if (answer.fault === 'hang') return;
@@ -99,6 +106,28 @@ export async function startLlmServer(options: LlmServerOptions = {}): Promise<Ll
       }),
   };
 }
+
+const isNamedReasoning = (model: string): boolean =>
+  /(?:^|[/:])(?:o[1-9]\d?|gpt-(?:[5-9]|[1-9]\d))(?:$|[-.:@])/i.test(model);
+
+/** What OpenAI says of the first parameter that a model with reasoning does not take; null when it takes all. */
+function refusalOf(request: LlmRequest): string | null {
+  if (request.max_tokens !== undefined) {
+    const message =
+      "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
+    return refused('max_tokens', 'unsupported_parameter', message);
+  }
+  for (const param of ['temperature', 'top_p', 'presence_penalty', 'frequency_penalty']) {
+    const value: unknown = Reflect.get(request, param);
+    if (value === undefined || value === (param.endsWith('penalty') ? 0 : 1)) continue;
+    const message = `Unsupported value: '${param}' does not support ${value} with this model. Only the default value is supported.`;
+    return refused(param, 'unsupported_value', message);
+  }
+  return null;
+}
+
+const refused = (param: string, code: string, message: string): string =>
+  JSON.stringify({ error: { message, type: 'invalid_request_error', param, code } });
 
 const sayBack = ({ messages }: LlmRequest): LlmAnswer => ({ text: String(messages.at(-1)?.content ?? '') });
 

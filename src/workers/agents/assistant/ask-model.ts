@@ -16,6 +16,7 @@ import type { WatchableFetch } from '../../../net/clients.ts';
 import { LONGEST_WAIT_MS, retryAfterMs } from '../../../net/retry-after.ts';
 import { type IsUnserved, meteredModel } from '../../budget/metered-model.ts';
 import type { ToolDescription } from '../../tools/toolbox.ts';
+import { createLimitNaming, type MaxTokensField } from './limit-field.ts';
 import type { AskModel, Message, Question, Said } from './model.ts';
 
 export interface Endpoint {
@@ -37,15 +38,16 @@ export function openModels({
   maxTokensField,
   tracer = noTracer,
 }: Endpoint): (model: string) => AskModel {
+  const naming = createLimitNaming(maxTokensField);
   const settings = {
     name: 'llm',
     baseURL: baseUrl,
     ...defined({ apiKey }),
-    transformRequestBody: (body: Record<string, unknown>) => nameLimit(body, maxTokensField),
+    transformRequestBody: naming.nameLimit,
   };
   return (model) => (question) => {
     const watched = fetch.watch();
-    const provider = createOpenAICompatible({ ...settings, fetch: watched.fetch });
+    const provider = createOpenAICompatible({ ...settings, fetch: naming.overFetch(watched.fetch) });
     return tracer.current().part('model', { model }, async (span) => {
       const { usage: before } = question.budget;
       try {
@@ -123,27 +125,6 @@ function toModelMessage(message: Message): ModelMessage {
         })),
       };
   }
-}
-
-/** What a request may call the limit of an answer. Both bound all tokens that are paid for, those of reasoning included. */
-type MaxTokensField = 'max_tokens' | 'max_completion_tokens';
-
-/**
- * OpenAI's o-series and GPT-5 and later, also as a fine-tuned model (`ft:`). They answer 400 (`unsupported_parameter`) to
- * `max_tokens` (platform.openai.com, "Create chat completion"); most other servers know no other name.
- */
-const COMPLETION = /^(?:ft:)?(?:o[1-9]\d?|gpt-(?:[5-9]|[1-9]\d))(?:$|[-.:@])/;
-
-/** By the model's name, without the provider that a router has before it (`openai/gpt-5-mini`). */
-const maxTokensFieldOf = (model: string): MaxTokensField =>
-  COMPLETION.test(model.slice(model.lastIndexOf('/') + 1).toLowerCase()) ? 'max_completion_tokens' : 'max_tokens';
-
-/** The body of a request with its limit under the name that its model takes. `field` decides for every model. */
-function nameLimit(
-  { max_tokens: limit, ...body }: Readonly<Record<string, unknown>>,
-  field: MaxTokensField | undefined,
-): Record<string, unknown> {
-  return limit === undefined ? body : { ...body, [field ?? maxTokensFieldOf(String(body.model))]: limit };
 }
 
 /** 4xx that say "later" and not "never": too early (RFC 8470), timeout, conflict, rate. */
