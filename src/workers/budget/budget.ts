@@ -11,11 +11,15 @@ export interface ModelCall {
   readonly input: string;
   /** Tokens of what is sent besides text, at most. */
   readonly attachedTokens?: number;
-  /** The call must be made with this limit. */
+  /** The call must be made with this limit, or with that of the `HeldCall` where `minOutputTokens` is given. */
   readonly maxOutputTokens: number;
+  /** What the budget cannot pay in full may be reserved with a lower limit, down to this one. Absent: in full or not at all. */
+  readonly minOutputTokens?: number;
 }
 
 export interface HeldCall {
+  /** The limit that was reserved, with which the call must be made. */
+  readonly maxOutputTokens: number;
   /**
    * Says what the vendor reported. Nothing reported: the worst case. More than the worst case stops the run. Only the
    * first word counts. Never throws: when the ledger is away the worst case stays.

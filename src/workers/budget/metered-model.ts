@@ -1,64 +1,85 @@
-import { APICallError, type LanguageModelMiddleware, wrapLanguageModel } from 'ai';
+import { APICallError, type LanguageModel } from 'ai';
 import { defined } from '../../core/defined.ts';
 import { SallyportError } from '../../core/errors.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import type { HeldCall, ModelCall, RunBudget, TokenUse } from './budget.ts';
 
-type Model = Parameters<typeof wrapLanguageModel>[0]['model'];
-type MeteredModel = ReturnType<typeof wrapLanguageModel>;
-type GenerateOptions = Parameters<NonNullable<LanguageModelMiddleware['wrapGenerate']>>[0];
-type StreamOptions = Parameters<NonNullable<LanguageModelMiddleware['wrapStream']>>[0];
-type Usage = Awaited<ReturnType<GenerateOptions['doGenerate']>>['usage'];
-type Parts = Awaited<ReturnType<StreamOptions['doStream']>>['stream'];
+/** A model of the AI SDK, of either version of its interface. */
+export type SdkModel = Exclude<LanguageModel, string>;
+type Model = Extract<SdkModel, { readonly specificationVersion: 'v3' }>;
+type OlderModel = Extract<SdkModel, { readonly specificationVersion: 'v2' }>;
+type CallOptions = Parameters<Model['doGenerate']>[0];
+type Generated = Awaited<ReturnType<Model['doGenerate']>>;
+type Parts = Awaited<ReturnType<Model['doStream']>>['stream'];
+type OlderGenerated = Awaited<ReturnType<OlderModel['doGenerate']>>;
 
 /** Longest answer where the caller names none: about 3,000 words. */
 const MAX_OUTPUT_TOKENS = 4_096;
+
+/** Shortest answer that is worth a call: a sentence. A budget that cannot pay it refuses the call. */
+const MIN_OUTPUT_TOKENS = 16;
 
 /** Whether a call that failed with this error certainly cost nothing. */
 export type IsUnserved = (error: unknown) => boolean;
 
 /**
  * The model, with every call reserved before it is made and settled by what the vendor reports. Its output is always
- * limited, and the calls end with the run. A retry by the SDK is another call. `isUnserved` is asked about each failure;
- * by default, where nobody watches the model's connection, only an answer 4xx costs nothing.
+ * limited, by what the budget can still pay where that is less, and the calls end with the run. A retry by the SDK is
+ * another call. `isUnserved` is asked about each failure; by default, where nobody watches the model's connection, only an
+ * answer 4xx costs nothing.
  */
-export function meteredModel(model: Model, budget: RunBudget, isUnserved: IsUnserved = isRefusal): MeteredModel {
-  const reserve = (params: CallOptions, modelId: string): Promise<HeldCall> =>
-    budget.reserveCall({
-      ...describeInput(params),
-      model: modelId,
-      maxOutputTokens: params.maxOutputTokens ?? MAX_OUTPUT_TOKENS,
-    });
+export function meteredModel(given: SdkModel, budget: RunBudget, isUnserved: IsUnserved = isRefusal): SdkModel {
+  // The versions differ in the form of figures and reasons, which are read below, and not in how they are called.
+  const model = given as Model;
 
-  const middleware: LanguageModelMiddleware = {
-    specificationVersion: 'v3',
-    transformParams: async ({ params }) => ({
-      ...params,
-      maxOutputTokens: params.maxOutputTokens ?? MAX_OUTPUT_TOKENS,
-    }),
-    async wrapGenerate({ params, model }) {
-      const call = await reserve(params, model.modelId);
-      const { signal: abortSignal, release } = linkSignals([budget.signal, params.abortSignal]);
-      const result = await orSettle(call, isUnserved, () => model.doGenerate({ ...params, abortSignal })).finally(
-        release,
-      );
-      await call.settle(tokensOf(result.usage));
-      budget.signal.throwIfAborted();
-      return result;
+  /** Reserves a call with an answer of `least` tokens or more; what it is made with is what was reserved. */
+  async function reserve(params: CallOptions, least: number) {
+    const wanted = params.maxOutputTokens ?? MAX_OUTPUT_TOKENS;
+    const bounds = { maxOutputTokens: wanted, minOutputTokens: Math.min(least, wanted) };
+    const held = await budget.reserveCall({ ...describeInput(params), model: model.modelId, ...bounds });
+    const { maxOutputTokens } = held;
+    const { signal: abortSignal, release } = linkSignals([budget.signal, params.abortSignal]);
+    const isLowered = maxOutputTokens < wanted;
+    return { held, isLowered, release, reserved: { ...params, maxOutputTokens, abortSignal } };
+  }
+
+  async function generate(params: CallOptions, least: number): Promise<Generated> {
+    const { held, isLowered, reserved, release } = await reserve(params, least);
+    const result = await orSettle(held, isUnserved, () => model.doGenerate(reserved)).finally(release);
+    await held.settle(tokensOf(result.usage));
+    budget.signal.throwIfAborted();
+    // A model with reasoning may use a lowered limit up before it says anything. No answer is worse than a refusal.
+    return isLowered && isEmpty(result) ? generate(params, Number.POSITIVE_INFINITY) : result;
+  }
+
+  const metered: Model = {
+    specificationVersion: model.specificationVersion,
+    provider: model.provider,
+    modelId: model.modelId,
+    get supportedUrls() {
+      return model.supportedUrls;
     },
-    async wrapStream({ params, model }) {
-      const call = await reserve(params, model.modelId);
-      const { signal: abortSignal, release } = linkSignals([budget.signal, params.abortSignal]);
+    doGenerate: (params) => generate(params, MIN_OUTPUT_TOKENS),
+    async doStream(params) {
+      const { held, reserved, release } = await reserve(params, MIN_OUTPUT_TOKENS);
       try {
-        const result = await orSettle(call, isUnserved, () => model.doStream({ ...params, abortSignal }));
-        return { ...result, stream: settledAtEnd(result.stream, call, budget, release) };
+        const result = await orSettle(held, isUnserved, () => model.doStream(reserved));
+        return { ...result, stream: settledAtEnd(result.stream, held, budget, release) };
       } catch (error) {
         release();
         throw error;
       }
     },
   };
-  return wrapLanguageModel({ model, middleware });
+  return metered;
+}
+
+/** Its limit was reached before it said anything or asked for a tool. */
+function isEmpty({ content, finishReason }: Generated | OlderGenerated): boolean {
+  const reason = typeof finishReason === 'string' ? finishReason : finishReason.unified;
+  const isSaying = ({ type, ...part }: (typeof content)[number]): boolean =>
+    type === 'tool-call' || ('text' in part && type === 'text' && part.text.trim() !== '');
+  return reason === 'length' && !content.some(isSaying);
 }
 
 /** A request the vendor answered with 4xx was not served. Whether any other failure cost something is not known. */
@@ -109,16 +130,20 @@ function settledAtEnd(stream: Parts, call: HeldCall, budget: RunBudget, onEnd: (
 }
 
 /** Undefined when the vendor did not say. */
-function tokensOf({ inputTokens, outputTokens }: Usage): TokenUse | undefined {
-  if (inputTokens.total === undefined || outputTokens.total === undefined) return undefined;
-  return {
-    input: inputTokens.total,
-    output: outputTokens.total,
-    ...defined({ cacheRead: inputTokens.cacheRead, cacheWrite: inputTokens.cacheWrite }),
-  };
+function tokensOf(usage: Generated['usage'] | OlderGenerated['usage']): TokenUse | undefined {
+  const { inputTokens, outputTokens } = usage;
+  const [input, output] = [inputTokens, outputTokens].map((tokens) =>
+    typeof tokens === 'object' ? tokens.total : tokens,
+  );
+  if (input === undefined || output === undefined) return undefined;
+  const { cacheRead, cacheWrite } =
+    typeof inputTokens === 'object' ? inputTokens : { cacheRead: cachedTokens(usage), cacheWrite: undefined };
+  return { input, output, ...defined({ cacheRead, cacheWrite }) };
 }
 
-type CallOptions = Parameters<NonNullable<LanguageModelMiddleware['wrapGenerate']>>[0]['params'];
+const cachedTokens = (usage: object): number | undefined =>
+  'cachedInputTokens' in usage && typeof usage.cachedInputTokens === 'number' ? usage.cachedInputTokens : undefined;
+
 type Message = CallOptions['prompt'][number];
 type Part = Exclude<Message['content'], string>[number];
 

@@ -27,15 +27,32 @@ export interface PurseDeps {
 /** Between two questions while waiting, in ms. */
 const ASK_AGAIN_MS = 100;
 
+/** How often less is asked for before the refusal stands: others may have been faster each time. */
+const LESS_TIMES = 5;
+
+/** The largest worst case that may be reserved, or the least there is where not even that may be. */
+export type ChooseWorst = (fits: (worst: Usage) => boolean) => { readonly worst: Usage; readonly isEnough: boolean };
+
+/** What is asked for instead of an amount that does not fit: at once, after a wait, or for the last time. */
+interface Less {
+  readonly amounts: Amounts;
+  readonly next: 'ask' | 'wait' | 'last';
+}
+
 /** Reserves for one run and counts what it used. */
 export interface Purse {
   readonly usage: Usage;
   /** @throws BudgetExhausted, SallyportError ERR_KILLED or ERR_STORE_UNAVAILABLE, or why the run was stopped */
-  reserve(amounts: Amounts, limits: readonly AccountLimit[], ttlMs: number): Promise<Reservation>;
+  reserve(
+    amounts: Amounts,
+    limits: readonly AccountLimit[],
+    ttlMs: number,
+    less?: (canWait: boolean) => Promise<Less>,
+  ): Promise<Reservation>;
   /** Never throws: when the ledger is away the worst case stays. True when the worst case was spent. */
   settle(reservation: Reservation, actual: Amounts): Promise<boolean>;
-  /** Reserves what is part of `Usage`. @throws as `reserve` */
-  hold(worst: Partial<Usage>, limits: readonly AccountLimit[], ttlMs: number): Promise<Held>;
+  /** Reserves what is part of `Usage`; what `choose` finds where that is too much. @throws as `reserve` */
+  hold(worst: Partial<Usage>, limits: readonly AccountLimit[], ttlMs: number, choose?: ChooseWorst): Promise<Held>;
   /** Takes up what an earlier attempt kept. */
   resume(kept: KeptHold, limits: readonly AccountLimit[]): Held;
   /** Spends whatever is still held. */
@@ -97,6 +114,26 @@ export function createPurse(deps: PurseDeps): Purse {
     return held;
   }
 
+  /** What fits now. Waiting is worth while if the reservations of others hold back more than half of an answer. */
+  async function lessOf(choose: ChooseWorst, limits: readonly AccountLimit[], canWait: boolean) {
+    const bounded = limits.filter(({ max }) => max !== 'unlimited');
+    const uses = await ledger.usage(bounded);
+    const fitting = (withReserved: 0 | 1) =>
+      choose((worst) => {
+        const amounts = amountsOf(worst);
+        return bounded.every(({ resource, max }, i) => {
+          const { spent = 0, reserved = 0 } = uses[i] ?? {};
+          const amount = amounts[resource] ?? 0;
+          return amount === 0 || amount + spent + withReserved * reserved <= Number(max);
+        });
+      });
+    const now = fitting(1);
+    const later = fitting(0);
+    const isWorth = later.isEnough && (!now.isEnough || later.worst.outputTokens > 2 * now.worst.outputTokens);
+    const next: Less['next'] = canWait && isWorth ? 'wait' : now.isEnough ? 'ask' : 'last';
+    return { next, worst: now.worst };
+  }
+
   const reserve = createReserve(deps);
   return {
     get usage() {
@@ -104,9 +141,15 @@ export function createPurse(deps: PurseDeps): Purse {
     },
     reserve,
     settle,
-    async hold(given, limits, ttlMs) {
-      const worst = { ...noUsage, ...given };
-      const reservation = await reserve(amountsOf(worst), limits, ttlMs);
+    async hold(given, limits, ttlMs, choose) {
+      let worst: Usage = { ...noUsage, ...given };
+      const less = async (canWait: boolean, by: ChooseWorst): Promise<Less> => {
+        const { next, worst: lower } = await lessOf(by, limits, canWait);
+        if (next !== 'wait') worst = lower;
+        return { next, amounts: amountsOf(worst) };
+      };
+      const lessen = choose === undefined ? undefined : (canWait: boolean) => less(canWait, choose);
+      const reservation = await reserve(amountsOf(worst), limits, ttlMs, lessen);
       const held = holdOf(reservation, worst, limits);
       if (signal.aborted) {
         await held.settle(noUsage);
@@ -122,8 +165,10 @@ export function createPurse(deps: PurseDeps): Purse {
 }
 
 function createReserve({ ledger, tenant, tell, onExhausted, patienceMs, signal }: PurseDeps): Purse['reserve'] {
-  return async (amounts, limits, ttlMs) => {
+  return async (wanted, limits, ttlMs, less) => {
     const giveUpAt = performance.now() + patienceMs;
+    let amounts = wanted;
+    let lessened = 0;
     // Only the last question says whom to tell, so that nobody is told of a refusal that did not last.
     let isLast = false;
     for (;;) {
@@ -135,13 +180,18 @@ function createReserve({ ledger, tenant, tell, onExhausted, patienceMs, signal }
       if (answer.kind === 'reserved') {
         // A process that stood still in between must not begin what was given up already.
         if (performance.now() - askedAt < ttlMs) return answer.reservation;
-      } else if (isLast || isRunCount(answer.limit)) {
-        throw new BudgetExhausted(answer, onExhausted);
-      } else if (answer.mayFree && performance.now() < giveUpAt) {
-        await pause(ASK_AGAIN_MS, signal);
-      } else {
-        isLast = true;
+        continue;
       }
+      if (isLast || isRunCount(answer.limit)) throw new BudgetExhausted(answer, onExhausted);
+      const canWait = performance.now() < giveUpAt;
+      const lower = answer.mayFree && canWait ? null : await less?.(canWait);
+      if (lower === null || lower?.next === 'wait') {
+        await pause(ASK_AGAIN_MS, signal);
+        continue;
+      }
+      amounts = lower?.amounts ?? amounts;
+      lessened += 1;
+      isLast = lower?.next !== 'ask' || lessened === LESS_TIMES;
     }
   };
 }

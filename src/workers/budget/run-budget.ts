@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Limits, limitsOf, narrowest } from '../../core/budget.ts';
 import { toUtf8 } from '../../core/crypto/encoding.ts';
 import { SallyportError } from '../../core/errors.ts';
-import type { EventRecord, InboundEvent, Usage } from '../../core/event.ts';
+import { type EventRecord, type InboundEvent, noUsage, type Usage } from '../../core/event.ts';
 import type { Identifier } from '../../core/identity.ts';
 import { linkSignals } from '../../core/linked-signal.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -11,7 +11,7 @@ import { type AccountLimit, accountLimits, accountOf, type Ledger, type Spender 
 import type { Held, HeldCall, ModelCall, PolicyOf, Price, RunBudget, TokenUse } from './budget.ts';
 import { BudgetExhausted } from './exhausted.ts';
 import type { PriceOf } from './prices.ts';
-import { createPurse, type Purse, readKeptHold } from './purse.ts';
+import { type ChooseWorst, createPurse, type Purse, readKeptHold } from './purse.ts';
 import { startRun } from './run-seconds.ts';
 
 /** The budget of one attempt, as the worker that makes it sees it. */
@@ -114,9 +114,9 @@ function spendable(deps: SpendableDeps): RunBudget {
   const { purse, limits, spender, ending, priceOf, callMs } = deps;
   const { signal } = ending;
 
-  async function hold(worst: Partial<Usage>, forMs = callMs): Promise<Held> {
+  async function hold(worst: Partial<Usage>, forMs = callMs, choose?: ChooseWorst): Promise<Held> {
     if (signal.aborted) return ending.refuse();
-    return purse.hold(worst, limits, forMs);
+    return purse.hold(worst, limits, forMs, choose);
   }
   /** Whatever refuses ends the run, so that an agent cannot catch it and go on. */
   async function orStop<T>(work: Promise<T>): Promise<T> {
@@ -138,7 +138,7 @@ function spendable(deps: SpendableDeps): RunBudget {
       const kept = readKeptHold(value);
       return kept === null ? null : purse.resume(kept, limits);
     },
-    reserveCall: (call) => orStop(holdCall(call, priceOf, hold)),
+    reserveCall: (call) => orStop(holdCall(call, priceOf, (worst, choose) => hold(worst, callMs, choose))),
     slice(name, most) {
       const part = { ...spender, run: `${spender.run}/${name}` };
       const account = accountOf.run(part);
@@ -151,20 +151,42 @@ function spendable(deps: SpendableDeps): RunBudget {
 
 /** Reserves a model call's worst case. @throws SallyportError ERR_PRICE_UNKNOWN, or what `hold` throws */
 async function holdCall(
-  { model, input, attachedTokens = 0, maxOutputTokens }: ModelCall,
+  { model, input, attachedTokens = 0, maxOutputTokens, minOutputTokens }: ModelCall,
   priceOf: PriceOf,
-  hold: (worst: Partial<Usage>) => Promise<Held>,
+  hold: (worst: Usage, choose: ChooseWorst | undefined) => Promise<Held>,
 ): Promise<HeldCall> {
   const price = await priceOf(model);
   if (price === null) throw new SallyportError('ERR_PRICE_UNKNOWN', 'nobody knows what the model costs');
   const inputTokens = inputTokensAtMost(input) + attachedTokens;
-  const usdMicros = price.worst(inputTokens, maxOutputTokens);
-  const held = await hold({ usdMicros, inputTokens, outputTokens: maxOutputTokens, modelCalls: 1 });
+  const worstOf = (outputTokens: number): Usage => ({
+    ...noUsage,
+    usdMicros: price.worst(inputTokens, outputTokens),
+    inputTokens,
+    outputTokens,
+    modelCalls: 1,
+  });
+  const choose = minOutputTokens === undefined ? undefined : longest(worstOf, minOutputTokens, maxOutputTokens);
+  const held = await hold(worstOf(maxOutputTokens), choose);
   return {
+    maxOutputTokens: held.worst.outputTokens,
     settle: (use) => held.settle(use === undefined ? {} : usageOf(use, price)),
     refused: () => held.settle({ usdMicros: 0, inputTokens: 0, outputTokens: 0 }),
   };
 }
+
+/** Finds the longest answer that may be paid, from `min` to `max` tokens. A longer answer never costs less. */
+const longest =
+  (worstOf: (outputTokens: number) => Usage, min: number, max: number): ChooseWorst =>
+  (fits) => {
+    if (!fits(worstOf(min))) return { worst: worstOf(min), isEnough: false };
+    let [most, tooMany] = [min, max + 1];
+    while (tooMany - most > 1) {
+      const middle = Math.floor((most + tooMany) / 2);
+      if (fits(worstOf(middle))) most = middle;
+      else tooMany = middle;
+    }
+    return { worst: worstOf(most), isEnough: true };
+  };
 
 /** What the price list cannot make sense of is left out, so that the worst case stands. */
 function usageOf(use: TokenUse, price: Price): Partial<Usage> {

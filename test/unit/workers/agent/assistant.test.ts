@@ -51,6 +51,21 @@ describe('a message', () => {
     expect(world.llm.requests[0]?.tools).toBeUndefined();
   });
 
+  test('gets a short answer from a budget that cannot pay a long one, and the next one a refusal', async () => {
+    // What is sent comes to about 1,800 tokens; an answer of 500 would cost 1,000 micro-dollars more.
+    const limits: BudgetLimits = { tenant: { usdMicros: { day: 2_500 } } };
+    await open({ gate: { budget: { limits } } });
+    world.llm.script({ text: 'In short: yes.', usage: { input: 2_000, output: 10 } });
+    expect(await world.write('hello')).toMatchObject({ state: 'done', runs: [{ usage: { usdMicros: 2_020 } }] });
+    const limit = world.llm.requests[0]?.max_tokens ?? 0;
+    expect(limit).toBeGreaterThanOrEqual(16);
+    expect(limit).toBeLessThan(500);
+    const refused = await world.write('and now?');
+    expect(refused).toMatchObject({ state: 'parked', failure: { code: 'ERR_BUDGET_EXHAUSTED' } });
+    expect(world.told).toEqual(['In short: yes.', expect.stringContaining('is used up')]);
+    expect(world.llm.requests).toHaveLength(1);
+  });
+
   test('answered with more than any reply holds, and with arguments no tool takes, is cut before it is scrubbed', async () => {
     const { tool, ran } = counting();
     await open({ tools: [tool] });

@@ -111,8 +111,90 @@ describe('a call', () => {
     expect(run.usage.modelCalls).toBe(2);
   });
 
-  test('is not made when the worst case does not fit, however cheap it would have been', async () => {
+  test.each<[string, BudgetLimits, BudgetLimits]>([
+    // What is sent and the allowance for what a vendor adds come to more than 1,024 tokens, and to less than 1,500.
+    ['money', { tenant: { usdMicros: { day: 2_000 } } }, { tenant: { usdMicros: { day: 1_050 } } }],
+    ['tokens', { run: { tokens: { run: 1_700 } } }, { run: { tokens: { run: 1_050 } } }],
+  ])('is limited to an answer that the rest of the %s can pay, and not made without it', async (_, some, none) => {
+    const { run } = await open(some);
+    const model = fakeModel(({ maxOutputTokens = 0 }) => ({ input: 100, output: maxOutputTokens }));
+    expect((await generateText({ model: meteredModel(model, run), prompt: 'hi', maxOutputTokens: 800 })).text).toBe(
+      'hello',
+    );
+    const limit = model.doGenerateCalls[0]?.maxOutputTokens ?? 0;
+    expect(limit).toBeGreaterThanOrEqual(16);
+    expect(limit).toBeLessThan(800);
+    expect(run.usage).toMatchObject({ outputTokens: limit, modelCalls: 1 });
+    expect(budget.stopped).toBeUndefined();
+    await budget.close();
+
+    await open(none);
+    const other = fakeModel(() => ({ input: 1, output: 1 }));
+    const refused = generateText({ model: meteredModel(other, budget.run), prompt: 'hi', maxOutputTokens: 800 });
+    await expect(refused).rejects.toMatchObject({ code: 'ERR_BUDGET_EXHAUSTED', refusal: { isNews: true } });
+    expect(other.doGenerateCalls).toHaveLength(0);
+  });
+
+  test('is limited to the last token that can be paid, and never reserves more than is left', async () => {
+    let during = { spent: 0, reserved: 0 };
     const { run } = await open({ tenant: { usdMicros: { day: 2_000 } } });
+    const model = fakeModel(async () => {
+      during = await world.spentToday();
+      return { input: 1, output: 1 };
+    });
+    await generateText({ model: meteredModel(model, run), prompt: 'hi' });
+    // A token of an answer costs 2 micro-dollars.
+    expect([1_999, 2_000]).toContain(during.reserved);
+  });
+
+  test('of a stream is limited like any other', async () => {
+    const { run } = await open({ tenant: { usdMicros: { day: 2_000 } } });
+    const model = fakeModel(({ maxOutputTokens = 0 }) => ({ input: 1, output: maxOutputTokens }));
+    await streamText({ model: meteredModel(model, run), prompt: 'hi' }).text;
+    expect(model.doStreamCalls[0]?.maxOutputTokens).toBeLessThan(500);
+    expect(run.usage.outputTokens).toBe(model.doStreamCalls[0]?.maxOutputTokens);
+  });
+
+  test('whose lowered limit left no room for an answer is refused, so that nobody is left without a word', async () => {
+    const { run } = await open({ tenant: { usdMicros: { day: 2_000 } } });
+    const model = fakeModel(() => ({ input: 1, output: 1 }));
+    const { doGenerate } = model;
+    model.doGenerate = async (options) => ({
+      ...(await doGenerate(options)),
+      content: [{ type: 'reasoning', text: 'Let me think' }],
+      finishReason: { unified: 'length', raw: undefined },
+    });
+    const refused = generateText({ model: meteredModel(model, run), prompt: 'hi' });
+    await expect(refused).rejects.toMatchObject({ code: 'ERR_BUDGET_EXHAUSTED', refusal: { isNews: true } });
+    expect(run.usage.modelCalls).toBe(1);
+  });
+
+  test('waits for what others have reserved rather than take a much shorter answer', async () => {
+    const limits = { tenant: { usdMicros: { day: 12_000 } } };
+    const other = await budgetsOver(world.store, { limits })(world.spending());
+    const held = await other.run.reserve({ usdMicros: 10_500 });
+    const { run } = await open(limits, { patienceMs: 60_000 });
+    const model = fakeModel(() => ({ input: 1, output: 1 }));
+    const asking = generateText({ model: meteredModel(model, run), prompt: 'hi', maxOutputTokens: 5_400 });
+    await held.settle({ usdMicros: 1_000 });
+    await asking;
+    expect(model.doGenerateCalls[0]?.maxOutputTokens).toBeGreaterThan(4_000);
+    await other.close();
+  });
+
+  test('takes the shorter answer when nothing is given back in time', async () => {
+    const limits = { tenant: { usdMicros: { day: 12_000 } } };
+    const other = await budgetsOver(world.store, { limits })(world.spending());
+    await other.run.reserve({ usdMicros: 10_500 });
+    const { run } = await open(limits, { patienceMs: 1 });
+    const model = fakeModel(() => ({ input: 1, output: 1 }));
+    await generateText({ model: meteredModel(model, run), prompt: 'hi', maxOutputTokens: 5_400 });
+    expect(model.doGenerateCalls[0]?.maxOutputTokens).toBeLessThan(300);
+    await other.close();
+  });
+
+  test('is not made when the worst case does not fit, however cheap it would have been', async () => {
+    const { run } = await open({ tenant: { usdMicros: { day: 1_050 } } });
     const model = fakeModel(() => ({ input: 1, output: 1 }));
     await expect(
       generateText({ model: meteredModel(model, run), prompt: 'hi', maxOutputTokens: 500 }),
