@@ -6,19 +6,25 @@ import type { Meter } from '../core/meter.ts';
 import { capRecord, type RecordLimits } from '../core/text/cap.ts';
 import type { Audit } from '../queue/audit.ts';
 
-export interface AuditDeps {
-  readonly store: Pick<Audit, 'append'>;
-  readonly scrub: <T>(value: T, options?: { readonly identifiers?: readonly string[] }) => { readonly value: T };
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly meter: Meter;
-}
+type ScrubRecord = <T>(value: T, options?: { readonly identifiers?: readonly string[] }) => { readonly value: T };
 
 /** Of a name that is not ours: a token's subject, a channel's id of a person. */
 const MAX_NAME_CHARS = 256;
 
 /** The one way into the audit: whatever rooms have to tell is cleaned here, gets its time and is durable afterwards. */
-export function createAudit({ store, scrub, clock, logger, meter }: AuditDeps): RecordAudit {
+export function createAudit({
+  store,
+  scrub,
+  clock,
+  logger,
+  meter,
+}: {
+  readonly store: Pick<Audit, 'append'>;
+  readonly scrub: ScrubRecord;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly meter: Meter;
+}): RecordAudit {
   const clean = createCleaner(scrub);
   return async (tenant, notes) => {
     if (notes.length === 0) return;
@@ -49,7 +55,7 @@ const MAX_KNOWN = 2_000;
 const VARYING = /(?<!\\)"ev_[0-9A-Z]{26}"|(?<=[^\\]"argumentsSha256":)"[0-9a-f]{64}"|(?<=[^\\]":)\d{1,15}(?=[,}])/g;
 
 /** Scrubs what was not scrubbed before: doing so for each run would take as long as all the rest of its entry. */
-function createCleaner(scrub: AuditDeps['scrub']): (note: AuditNote) => AuditNote {
+function createCleaner(scrub: ScrubRecord): (note: AuditNote) => AuditNote {
   const known = new Set<string>();
   return ({ actor, action, subject, data }) => {
     const names = { actor: actor.slice(0, MAX_NAME_CHARS), subject: subject.slice(0, MAX_NAME_CHARS) };

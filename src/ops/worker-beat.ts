@@ -67,13 +67,14 @@ export function startWorkerBeat(
   };
 }
 
-interface Heard {
+/** For the metrics: workers that were heard of lately, by whether they take work. */
+export async function workerFigures({
+  records,
+  clock,
+}: {
   readonly records: Records;
   readonly clock: Clock;
-}
-
-/** For the metrics: workers that were heard of lately, by whether they take work. */
-export async function workerFigures({ records, clock }: Heard): Promise<WorkerFigures> {
+}): Promise<WorkerFigures> {
   const living = await livingWorkers(records, clock());
   const stalled = living.filter(({ isStalled }) => isStalled === true).length;
   return { working: living.length - stalled, stalled };
@@ -85,7 +86,13 @@ async function livingWorkers(records: Records, now: number) {
 }
 
 /** A readiness probe: some worker has been heard of lately, and takes work. @throws SallyportError ERR_WORKER_SILENT, ERR_WORKER_STALLED */
-export async function probeWorkers({ records, clock }: Heard): Promise<void> {
+export async function probeWorkers({
+  records,
+  clock,
+}: {
+  readonly records: Records;
+  readonly clock: Clock;
+}): Promise<void> {
   const living = await livingWorkers(records, clock());
   if (living.length === 0) throw new SallyportError('ERR_WORKER_SILENT', 'no worker has been heard of');
   if (living.every(({ isStalled }) => isStalled === true)) {

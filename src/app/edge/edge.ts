@@ -24,18 +24,6 @@ import { createPassOn } from './pass-on.ts';
 import { mountEdgeRoutes, sourceOf } from './routes.ts';
 import type { ShardMethods } from './shard-object.ts';
 
-/** What the runtime gives the edge. */
-export interface EdgeRuntime {
-  readonly clock: () => number;
-  readonly keepAlive: KeepAlive;
-  /** The object of a shard. */
-  readonly shard: (name: string) => {
-    readonly [Name in keyof ShardMethods]: (
-      ...call: Parameters<ShardMethods[Name]>
-    ) => Promise<ReturnType<ShardMethods[Name]>>;
-  };
-}
-
 /** A configuration that is good, with what is made of its keys once. */
 export interface OpenEdge {
   readonly config: EdgeConfig;
@@ -62,7 +50,23 @@ export function openConfig(file: unknown, bindings: object): OpenEdge | { readon
  * The gate's front on Workers: proof, relevance, identity, scrub and seal are the origin's own code, and the inbox is the
  * tenants' shards. Only the origin knows the agents, so it decides which events no agent answers.
  */
-export function createEdgeApp({ config, scrub, log }: OpenEdge, { clock, keepAlive, shard }: EdgeRuntime): App {
+export function createEdgeApp(
+  { config, scrub, log }: OpenEdge,
+  {
+    clock,
+    keepAlive,
+    shard,
+  }: {
+    readonly clock: () => number;
+    readonly keepAlive: KeepAlive;
+    /** The object of a shard. */
+    readonly shard: (name: string) => {
+      readonly [Name in keyof ShardMethods]: (
+        ...call: Parameters<ShardMethods[Name]>
+      ) => Promise<ReturnType<ShardMethods[Name]>>;
+    };
+  },
+): App {
   const { keys, edge, server, metricsToken } = config;
   const identifier = createIdentifier(crypto, keys.id ?? new Uint8Array());
   const newRequestId = createRequestIds(crypto.random(6));

@@ -15,18 +15,6 @@ export interface ShardStub {
   accept(tenant: string, shard: string, entries: readonly Entry[]): Promise<readonly Judged[]>;
 }
 
-export interface EdgeInboxOptions {
-  readonly identifier: Identifier;
-  /** Shards of a tenant. Marks and order live in them, so it changes only after they have been drained. */
-  readonly shards: number;
-  /** What holds the event's conversation at its vendor: the same for all events of a conversation and for all twins. */
-  readonly containerOf: (event: InboundEvent) => string;
-  /** A fresh stub each time: one that has failed stays broken. */
-  readonly shardOf: (name: string) => ShardStub;
-  /** Time limit of one call in ms. */
-  readonly deadlineMs?: number;
-}
-
 /** Below the 2 s within which an inbox has to say that its store is away (ms). */
 const DEADLINE_MS = 1_500;
 
@@ -46,7 +34,7 @@ const NUMBER_CHARS = 8;
 export const shardNameOf = (
   { tenant, channel }: InboundEvent,
   container: string,
-  { identifier, shards }: Pick<EdgeInboxOptions, 'identifier' | 'shards'>,
+  { identifier, shards }: { readonly identifier: Identifier; readonly shards: number },
 ): string => {
   const bytes = fromBase64(identifier.digest('shard', [tenant, channel, container]).slice(0, NUMBER_CHARS));
   const number = (bytes ?? new Uint8Array()).reduce((sum, byte) => sum * 256 + byte, 0);
@@ -57,7 +45,17 @@ export const shardNameOf = (
  * The inner door at the edge: events are accepted by the shards of their conversations, one call to each shard. An event is
  * judged again by the origin, to which the shard forwards it; `limited` is the origin's answer alone.
  */
-export function createEdgeInbox(options: EdgeInboxOptions): Inbox {
+export function createEdgeInbox(options: {
+  readonly identifier: Identifier;
+  /** Shards of a tenant. Marks and order live in them, so it changes only after they have been drained. */
+  readonly shards: number;
+  /** What holds the event's conversation at its vendor: the same for all events of a conversation and for all twins. */
+  readonly containerOf: (event: InboundEvent) => string;
+  /** A fresh stub each time: one that has failed stays broken. */
+  readonly shardOf: (name: string) => ShardStub;
+  /** Time limit of one call in ms. */
+  readonly deadlineMs?: number;
+}): Inbox {
   const { containerOf, shardOf, deadlineMs = DEADLINE_MS } = options;
 
   async function call({ tenant, name, entries }: Group): Promise<readonly Judged[]> {

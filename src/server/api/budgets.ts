@@ -21,19 +21,6 @@ import type { App } from '../http/context.ts';
 import { type Endpoint, json } from './endpoint.ts';
 import { count, instant } from './shapes.ts';
 
-export interface BudgetRoutesDeps {
-  readonly ledger: Ledger;
-  readonly overrides: BudgetOverrides;
-  readonly endpoint: Endpoint;
-  /** What the configuration allows a tenant. */
-  readonly configured: (tenant: string) => BudgetLimits;
-  readonly channelsOf: (tenant: string) => readonly ChannelName[];
-  /** Nobody else uses this installation, so what is everybody's is the tenant's. */
-  readonly isAlone: (tenant: string) => boolean;
-  readonly audit: RecordAudit;
-  readonly logger: Logger;
-}
-
 const killBody = z.strictObject({ on: z.boolean().describe('true: no call of a model or a tool is made any more') });
 
 const limitShape = z.object({
@@ -58,7 +45,18 @@ const limitsBody = z
 
 /** `/budgets`: what a tenant may use and has used, and its kill switch. Every call sees and changes only its own tenant. */
 export const mountBudgets =
-  (deps: BudgetRoutesDeps) =>
+  (deps: {
+    readonly ledger: Ledger;
+    readonly overrides: BudgetOverrides;
+    readonly endpoint: Endpoint;
+    /** What the configuration allows a tenant. */
+    readonly configured: (tenant: string) => BudgetLimits;
+    readonly channelsOf: (tenant: string) => readonly ChannelName[];
+    /** Nobody else uses this installation, so what is everybody's is the tenant's. */
+    readonly isAlone: (tenant: string) => boolean;
+    readonly audit: RecordAudit;
+    readonly logger: Logger;
+  }) =>
   (app: App): void => {
     const { ledger, overrides, endpoint, isAlone, audit, logger } = deps;
 
@@ -117,7 +115,7 @@ export const mountBudgets =
 
 async function view(
   tenant: string,
-  { ledger, overrides, configured, channelsOf, isAlone }: BudgetRoutesDeps,
+  { ledger, overrides, configured, channelsOf, isAlone }: Parameters<typeof mountBudgets>[0],
 ): Promise<z.input<typeof budgetsShape>> {
   const set = await overrides.read(tenant);
   const sources = { tenant, configured: configured(tenant), set, channels: channelsOf(tenant) };

@@ -10,15 +10,6 @@ import { idempotencyKeyOf } from './idempotency.ts';
 import { notFound } from './request.ts';
 import { eventParams, failure, instant } from './shapes.ts';
 
-export interface ChatRoutesDeps extends Omit<DeliverDeps, 'isRelevant'> {
-  readonly endpoint: Endpoint;
-  readonly events: Events;
-  /** The channel of a tenant; null for one that is not configured. */
-  readonly channel: (tenant: string) => Channel | null;
-  /** The body of a message, as the channel checks it. */
-  readonly message: z.ZodType;
-}
-
 const shownShape = z
   .object({
     event: z.string(),
@@ -35,7 +26,16 @@ const shownShape = z
  * in the event's state: a caller who was told of no event would have nothing to ask for.
  */
 export const mountChat =
-  (deps: ChatRoutesDeps) =>
+  (
+    deps: Omit<DeliverDeps, 'isRelevant'> & {
+      readonly endpoint: Endpoint;
+      readonly events: Events;
+      /** The channel of a tenant; null for one that is not configured. */
+      readonly channel: (tenant: string) => Channel | null;
+      /** The body of a message, as the channel checks it. */
+      readonly message: z.ZodType;
+    },
+  ) =>
   (app: App): void => {
     const { endpoint, events } = deps;
     const openStream = createChatStreams(deps);

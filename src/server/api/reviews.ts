@@ -218,10 +218,6 @@ type Plan =
   | { readonly kind: 'reject'; readonly reason?: string }
   | { readonly kind: 'edit'; readonly text: string; readonly digest: string };
 
-interface DecidingDeps extends ReviewRoutesDeps {
-  readonly tellRefusal: TellOnce;
-}
-
 /**
  * Reads what was asked, checks who asks, puts the decision into the audit, and makes it: the audit may name a decision
  * twice, or one that a `review.refused` after it takes back, but lacks none.
@@ -233,7 +229,7 @@ async function decided(
     params: { id },
     body,
   }: Asked<{ readonly id: string }, unknown, { readonly digest?: string | undefined }>,
-  deps: DecidingDeps,
+  deps: ReviewRoutesDeps & { readonly tellRefusal: TellOnce },
   planOf: (record: HeldRecord) => Promise<Plan>,
 ) {
   const { events, reviews, clock, logger } = deps;
@@ -277,7 +273,7 @@ async function checkDecidable(
   { event, state, review }: HeldRecord,
   seen: string,
   at: number,
-  { reviews }: DecidingDeps,
+  { reviews }: { readonly reviews: Reviews },
 ): Promise<void> {
   if (state !== 'review') throw refusalOf.wrong_state();
   if (at >= review.expiresAt) {
@@ -299,7 +295,7 @@ const DECIDED = { approve: 'review.approved', edit: 'review.edited', reject: 're
 async function checkDecider(
   by: string,
   record: HeldRecord,
-  { reviewPolicy, tellRefusal }: DecidingDeps,
+  { reviewPolicy, tellRefusal }: Pick<ReviewRoutesDeps, 'reviewPolicy'> & { readonly tellRefusal: TellOnce },
 ): Promise<void> {
   const { tenant, id } = record.event;
   try {

@@ -21,14 +21,6 @@ const DEADLINE_MS = 1_800;
  */
 const BATCH = { items: ONE_STEP.events, size: ONE_STEP.size };
 
-interface InboxDeps {
-  readonly shards: Shards;
-  readonly agreement: Agreement;
-  readonly limits: StoreLimits;
-  readonly minReplicas: number;
-  readonly memory: MemoryGuard;
-}
-
 interface Item {
   readonly event: InboundEvent;
   readonly json: string;
@@ -37,7 +29,13 @@ interface Item {
 type Door = Batcher<Item, Accepted> & { close(): void };
 
 /** One door per shard, so that a shard whose master hangs does not hold up the others. */
-export function createInbox(deps: InboxDeps): Inbox & { close(): void } {
+export function createInbox(deps: {
+  readonly shards: Shards;
+  readonly agreement: Agreement;
+  readonly limits: StoreLimits;
+  readonly minReplicas: number;
+  readonly memory: MemoryGuard;
+}): Inbox & { close(): void } {
   const doors = new Map(deps.shards.keys.tags.map((tag) => [tag, createDoor(deps, tag)]));
   const accept = (event: InboundEvent): Promise<Accepted> => {
     const door = doors.get(deps.shards.keys.tagOf(event.tenant)) as Door;
@@ -71,7 +69,10 @@ export function createInbox(deps: InboxDeps): Inbox & { close(): void } {
   };
 }
 
-function createDoor({ shards, agreement, limits, minReplicas, memory }: InboxDeps, tag: string): Door {
+function createDoor(
+  { shards, agreement, limits, minReplicas, memory }: Parameters<typeof createInbox>[0],
+  tag: string,
+): Door {
   const { client } = shards;
   const breaker = createBreaker(() => client.exists(tag));
   const call = async (args: readonly ScriptArgument[]): Promise<unknown> => {
