@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   ingress: serve,
   worker: serve,
   all: serve,
+  init: async () => (await import('./onboarding/init.ts')).registerInit,
   manifest: async () => (await import('./onboarding/manifest.ts')).registerManifest,
   doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
   backup,

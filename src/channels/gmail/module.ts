@@ -15,6 +15,7 @@ export const gmailModule = {
   window: gmailWindow,
   isHint: true,
   hooks: [{ label: 'Gmail push', path: '' }],
+  onboarding: {},
   isKept: true,
   withoutEffect: ({ mailboxes }) => (mailboxes.length === 0 ? ['topic'] : []),
   containerOf,

@@ -46,6 +46,7 @@ export const gmailNode: NodeHalf<GmailConfig> = {
     run: () => examineGmail(openClient(gmail, openFetch), gmail.mailboxes, AbortSignal.timeout(CALL_MS)),
   }),
   sample: async () => (await import('./sample.node.ts')).gmailSample,
+  onboarding: async () => (await import('./onboarding.node.ts')).gmailOnboarding,
 };
 
 /**

@@ -25,6 +25,7 @@ export const graphModule = {
   isHint: true,
   isBatch: true,
   hooks: [{ label: 'Graph', path: '' }],
+  onboarding: {},
   isKept: true,
   publicUrlFor(graph) {
     const list = typeof graph === 'object' && graph !== null ? Reflect.get(graph, 'subscriptions') : undefined;

@@ -60,6 +60,7 @@ export const graphNode: NodeHalf<GraphConfig> = {
     },
   }),
   sample: async () => (await import('./sample.node.ts')).graphSample,
+  onboarding: async () => (await import('./onboarding.node.ts')).graphOnboarding,
 };
 
 /** The subscriptions a tenant's configuration wants kept, by nonce. */

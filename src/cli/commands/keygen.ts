@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Argument, type Command } from 'commander';
-import { freshKeyPair } from '../../core/crypto/ed25519.node.ts';
-import { freshSecrets } from '../dev/secrets.ts';
+import { freshProductionSecrets } from '../dev/secrets.ts';
 import type { Io } from '../io.ts';
 
 export function registerKeygen(program: Command, io: Io): void {
@@ -14,15 +13,14 @@ export function registerKeygen(program: Command, io: Io): void {
     .action((isFor?: 'relay') => {
       // Each time a new one, as a rotation needs a second key.
       if (isFor === 'relay') return io.print(`SALLYPORT_RELAY_KEY=${randomBytes(32).toString('base64')}`);
-      const { SALLYPORT_SEAL_KEY, SALLYPORT_ID_KEY, SALLYPORT_JWT_SECRET } = freshSecrets();
-      const SALLYPORT_METRICS_TOKEN = randomBytes(24).toString('base64url');
-      const { privateKey: SALLYPORT_AUDIT_KEY, publicKey: SALLYPORT_AUDIT_PUBLIC_KEY } = freshKeyPair();
+      const { SALLYPORT_JWT_SECRET, SALLYPORT_AUDIT_KEY, SALLYPORT_AUDIT_PUBLIC_KEY, ...others } =
+        freshProductionSecrets();
       const audit = { SALLYPORT_AUDIT_KEY, SALLYPORT_AUDIT_PUBLIC_KEY };
       const isSet = (name: string): boolean =>
         [name, `${name}_FILE`].some((one) => (io.environment[one] ?? '').trim() !== '');
+      const { SALLYPORT_METRICS_TOKEN, ...sealing } = others;
       const keys = {
-        SALLYPORT_SEAL_KEY,
-        SALLYPORT_ID_KEY,
+        ...sealing,
         // Tokens of an identity provider need no secret of ours, and exclude one.
         ...(isSet('SALLYPORT_JWT_JWKS_URL') ? {} : { SALLYPORT_JWT_SECRET }),
         SALLYPORT_METRICS_TOKEN,

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import type { Config } from '../../config/schema.ts';
 import type { Environment } from '../../config/variables.ts';
+import { freshKeyPair } from '../../core/crypto/ed25519.node.ts';
 import { EXIT, Exit } from '../io.ts';
 
 const FILE = 'secrets.json';
@@ -22,12 +23,27 @@ export type DevSecrets = z.output<typeof shape>;
 const key = (): string => randomBytes(32).toString('base64');
 
 /** Fresh secrets by variable name. A Slack signing secret is 32 hexadecimal characters. */
-export const freshSecrets = (): DevSecrets => ({
+const freshSecrets = (): DevSecrets => ({
   SLACK_SIGNING_SECRET: randomBytes(16).toString('hex'),
   SALLYPORT_SEAL_KEY: key(),
   SALLYPORT_ID_KEY: key(),
   SALLYPORT_JWT_SECRET: key(),
 });
+
+/** What a gate in production keeps in `.env`, fresh, by variable name. The last two are a pair. */
+export function freshProductionSecrets() {
+  const { SALLYPORT_SEAL_KEY, SALLYPORT_ID_KEY, SALLYPORT_JWT_SECRET } = freshSecrets();
+  const SALLYPORT_METRICS_TOKEN = randomBytes(24).toString('base64url');
+  const { privateKey: SALLYPORT_AUDIT_KEY, publicKey: SALLYPORT_AUDIT_PUBLIC_KEY } = freshKeyPair();
+  return {
+    SALLYPORT_SEAL_KEY,
+    SALLYPORT_ID_KEY,
+    SALLYPORT_JWT_SECRET,
+    SALLYPORT_METRICS_TOKEN,
+    SALLYPORT_AUDIT_KEY,
+    SALLYPORT_AUDIT_PUBLIC_KEY,
+  };
+}
 
 const folderOf = (io: { environment: Environment; folder: string }): string =>
   resolve(io.folder, io.environment.SALLYPORT_DATA_DIR || '.sallyport');

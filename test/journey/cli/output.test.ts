@@ -170,6 +170,11 @@ const lines: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['ID', '--url', 'URL', '--json'],
   ],
   'edge check': [[], ['--vars', ALL]],
+  init: [
+    ['--yes', '--dir', 'started'],
+    ['--yes', '--dir', `started-${ALL}`],
+    ['--channel', ALL],
+  ],
   'manifest slack': [
     ['--url', 'https://gate.example', '--name', ALL],
     ['--url', ALL],
