@@ -1,6 +1,9 @@
+import type { ChannelModule } from '../channels/module.ts';
 import { namesOf } from '../channels/registry.ts';
 import { defined } from '../core/defined.ts';
 import { codeOf } from '../core/errors.ts';
+import { createRemedyOf, type RemedyTables } from '../core/remedies.ts';
+import { networkRemedies } from '../net/remedies.ts';
 import { isSamePerson, type Person } from '../queue/erasure.ts';
 import { startLeader } from '../queue/leader.node.ts';
 import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
@@ -24,9 +27,19 @@ import type { App } from '../server/http/context.ts';
 import type { ApiGuard } from '../server/limits/api-guard.ts';
 import { isGuardrail } from '../workers/agents/definition.ts';
 import { createMemory } from '../workers/agents/memory/memory.ts';
+import { agentRemedies, guardrailRemedies, modelRemedies } from '../workers/remedies.ts';
 import { openAuthorize, openRevocations } from './api-tokens.ts';
 import { configuredPolicy, configuredReview } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
+
+/** What to do about failures of these channels and of everything else that a worker asks. */
+export const remedyTables = (modules: readonly ChannelModule[]): RemedyTables => ({
+  channels: Object.fromEntries(modules.map(({ name, remedies = {} }) => [name, remedies])),
+  model: modelRemedies,
+  agent: agentRemedies,
+  guardrail: guardrailRemedies,
+  network: networkRemedies,
+});
 
 /** The API: every route behind a token. `doors`: what a caller's delivery passes; `channel` finds where it goes. */
 export function controlRoutes(
@@ -46,7 +59,14 @@ export function controlRoutes(
   const channelNames = namesOf(plugs.modules);
   const policyOf = configuredPolicy(config);
   return [
-    mountEvents({ events: store.events, endpoint, audit, tellRead, channelNames }),
+    mountEvents({
+      events: store.events,
+      endpoint,
+      audit,
+      tellRead,
+      channelNames,
+      remedyOf: createRemedyOf(remedyTables(plugs.modules)),
+    }),
     ...plugs.modules.flatMap(({ name, callers }) => {
       if (callers === undefined) return [];
       const { message } = callers;

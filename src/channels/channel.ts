@@ -237,8 +237,8 @@ export type ReplyResult =
   | { readonly kind: 'in_response' }
   /** No credentials for this channel, or the answer is no longer awaited: nothing was attempted. */
   | { readonly kind: 'unsent' }
-  /** The vendor may or may not have it. */
-  | { readonly kind: 'ambiguous' };
+  /** The vendor may or may not have it. `why` as in `CallOutcome`. */
+  | { readonly kind: 'ambiguous'; readonly why?: string };
 
 /** Time limit of calls to a vendor other than the one that posts, in ms. */
 export const VENDOR_CALL_MS = 10_000;

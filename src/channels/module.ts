@@ -4,6 +4,7 @@ import type { Crypto } from '../core/crypto/crypto.ts';
 import type { ChannelName, InboundEvent } from '../core/event.ts';
 import type { Identifier } from '../core/identity.ts';
 import type { KeepAlive } from '../core/keep-alive.ts';
+import type { Remedies } from '../core/remedies.ts';
 import type { VendorTiming } from '../core/reply-timing.ts';
 import type { Channel } from './channel.ts';
 import type { ReadMarkdown } from './shared/markdown/tree.ts';
@@ -95,6 +96,8 @@ export interface ChannelModule<Settings = unknown> {
   /** One delivery may hold many items, so its body may be larger. */
   readonly isBatch?: boolean;
   readonly hooks: readonly HookPath[];
+  /** By the vendor's own word for a failed reply or read. Absent: nothing is known of any. */
+  readonly remedies?: Remedies;
   /** Names of the kinds of delivery that `sallyport send` makes. */
   readonly samples: readonly string[];
   /** Deliveries of `sallyport send` can name the conversation they belong to. */

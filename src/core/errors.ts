@@ -182,19 +182,29 @@ export interface ErrorDetail {
   readonly errors?: readonly FieldError[];
   /** Of ERR_FORBIDDEN: the scope the token lacks. */
   readonly scope?: string;
+  /** The other side's own word for the failure, such as `not_in_channel`. Kept only when `isReasonWord` holds. */
+  readonly reason?: string;
+  /** HTTP status of the other side's answer. */
+  readonly status?: number;
   /** Of ERR_UNAUTHENTICATED: a token was given and does not count (RFC 6750, 3.1). */
   readonly isTokenInvalid?: boolean;
 }
+
+/** A machine's word: no white space, no quotes, so no sentence and no part of a document fits. */
+const REASON_WORD = /^[A-Za-z0-9_.:-]{1,64}$/;
+
+/** Whether a value of another side may be kept as the reason of a failure. */
+const isReasonWord = (value: unknown): value is string => typeof value === 'string' && REASON_WORD.test(value);
 
 export class SallyportError extends Error {
   override readonly name = 'SallyportError';
   readonly code: ErrorCode;
   readonly detail: Omit<ErrorDetail, 'cause'>;
 
-  constructor(code: ErrorCode, message: string, { cause, ...detail }: ErrorDetail = {}) {
+  constructor(code: ErrorCode, message: string, { cause, reason, ...detail }: ErrorDetail = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.detail = detail;
+    this.detail = isReasonWord(reason) ? { ...detail, reason } : detail;
   }
 
   get retryAfterMs(): number | undefined {

@@ -132,6 +132,9 @@ export interface Run {
   readonly agent?: string;
   readonly reply?: RunReply;
   readonly code?: ErrorCode;
+  /** Of an attempt that failed: the other side's code for it, and the HTTP status of its answer (`core/failure`). */
+  readonly cause?: string;
+  readonly status?: number;
 }
 
 /** What a person decided about a held reply. */

@@ -1,4 +1,5 @@
 import { defined } from '../core/defined.ts';
+import type { ErrorDetail } from '../core/errors.ts';
 import { OutboundError, type OutboundReason } from './guard/reasons.ts';
 import { retryAfterMs } from './retry-after.ts';
 
@@ -37,6 +38,16 @@ export function failureOfAnswer(
   }
   return { kind: provesRefusal(status) ? 'rejected' : 'ambiguous', why };
 }
+
+/** What an error keeps of a failure. */
+export const detailOf = (failure: CallFailure): ErrorDetail => {
+  const status = /^(?:token_)?http_(\d{3})$/.exec(failure.why)?.[1];
+  return {
+    reason: failure.why,
+    ...(status !== undefined && { status: Number(status) }),
+    ...(failure.kind === 'unavailable' && defined({ retryAfterMs: failure.retryAfterMs })),
+  };
+};
 
 /** Failures before the first byte of a request left. */
 const beforeSending: ReadonlySet<string> = new Set<OutboundReason>([

@@ -74,7 +74,7 @@ async function ask({
   try {
     return await withinTime(TIMEOUT_MS, undefined, async (signal) => {
       const response = await fetch(tokenUrl, { method: 'POST', body, redirect: 'manual', signal });
-      if (response.status !== 200) return settle(failureOfAnswer(response, passing));
+      if (response.status !== 200) return settle(failureOfAnswer(response, passing), wordOf(await response.text()));
       const parsed = granted.safeParse(await response.json());
       return parsed.success ? { kind: 'ok', value: parsed.data } : { kind: 'unavailable', why: 'token_malformed' };
     });
@@ -83,8 +83,33 @@ async function ask({
   }
 }
 
+const refusal = z.looseObject({
+  error: z
+    .string()
+    .regex(/^[a-z_]{1,56}$/)
+    .optional()
+    .catch(undefined),
+  error_codes: z
+    .tuple([z.int().min(1).max(99_999_999)], z.unknown())
+    .optional()
+    .catch(undefined),
+});
+
+/** The issuer's own word for a refusal: Entra's number, or the error of RFC 6749, 5.2. */
+function wordOf(body: string): string | undefined {
+  let answer: z.infer<typeof refusal> | undefined;
+  try {
+    answer = refusal.safeParse(JSON.parse(body)).data;
+  } catch {
+    return undefined;
+  }
+  const number = answer?.error_codes?.[0];
+  if (number !== undefined) return `AADSTS${number}`;
+  return answer?.error === undefined ? undefined : `token_${answer.error}`;
+}
+
 /** After a failure that proves nothing a token may be requested again: asking has no effect. */
-function settle(failure: CallFailure): CallFailure {
-  const why = `token_${failure.why}`;
+function settle(failure: CallFailure, word?: string): CallFailure {
+  const why = word ?? `token_${failure.why}`;
   return failure.kind === 'ambiguous' ? { kind: 'unavailable', why } : { ...failure, why };
 }

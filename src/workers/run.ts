@@ -72,6 +72,7 @@ function report(record: EventRecord, outcome: Outcome, isStale: boolean, span: S
     outcome: isStale ? 'stale' : outcome.kind,
     reply: ended.reply?.state,
     code: ended.code,
+    cause: ended.cause,
     waitedMs: ended.startedAt - event.receivedAt,
     ms,
   };

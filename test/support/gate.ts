@@ -1,10 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { remedyTables } from '../../src/app/control.node.ts';
 import type { Channel, Reader, Replier } from '../../src/channels/channel.ts';
 import { createChatChannel } from '../../src/channels/chat/channel.ts';
 import { messageSchema } from '../../src/channels/chat/message.ts';
-import { channelNames } from '../../src/channels/registry.ts';
+import { channelModules, channelNames } from '../../src/channels/registry.ts';
 import { createSlackChannel, type SlackChannelDeps } from '../../src/channels/slack/module.ts';
 import { matchPolicy } from '../../src/channels/slack/receive/relevance.ts';
 import { nodeCrypto } from '../../src/core/crypto/crypto.node.ts';
@@ -12,6 +13,7 @@ import { createIdentifier } from '../../src/core/identity.ts';
 import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { silentMeter } from '../../src/core/meter.ts';
 import type { Rate } from '../../src/core/rate.ts';
+import { createRemedyOf } from '../../src/core/remedies.ts';
 import type { ReviewPolicy } from '../../src/core/review.ts';
 import { noTracer, type Tracer } from '../../src/core/tracer.ts';
 import { openEmbeddedStore } from '../../src/queue/embedded/open.ts';
@@ -190,7 +192,14 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
       ...(options.mount ?? []),
       ...(keysOf ? [mountCallbacks({ ...front, crypto: nodeCrypto, callbacks: store.callbacks, keysOf })] : []),
       acrossOrigins(options.corsOrigins ?? [], [
-        mountEvents({ events: store.events, endpoint, audit, tellRead, channelNames }),
+        mountEvents({
+          events: store.events,
+          endpoint,
+          audit,
+          tellRead,
+          channelNames,
+          remedyOf: createRemedyOf(remedyTables(channelModules)),
+        }),
         mountChat({
           ...{ ...doors, endpoint, events: store.events },
           channel: (tenant) => (tenant === 'unknown' ? null : chat),

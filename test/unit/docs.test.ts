@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { generated } from '../../scripts/api.ts';
 import { withSettings, withTables } from '../../scripts/configuration.ts';
+import { withErrors } from '../../scripts/errors.ts';
 import { edgeMetrics, withMetrics } from '../../scripts/metrics.ts';
 import { upgradingPage } from '../../scripts/upgrading.ts';
 import { allVariables } from '../../src/config/environment.ts';
@@ -47,6 +48,11 @@ test('every setting is documented', () => {
 test('the tables of the configuration are those that `npm run docs:configuration` writes', () => {
   const text = read('docs/configuration.md');
   expect(text, 'docs/configuration.md is stale: run `npm run docs:configuration`').toBe(withTables(text));
+});
+
+test('the tables of codes, causes and remedies are those that `npm run docs:errors` writes', () => {
+  const text = read('docs/errors.md');
+  expect(text, 'docs/errors.md is stale: run `npm run docs:errors`').toBe(withErrors(text));
 });
 
 test('the tables of the metrics are those that `npm run docs:metrics` writes', () => {

@@ -6,6 +6,7 @@ import type { ChannelModule } from '../module.ts';
 import { containerOf, pushEvent } from './receive/identify.ts';
 import { type GmailReason, parse } from './receive/parse.ts';
 import { createPushVerifier, type PushVerifierDeps } from './receive/verify.ts';
+import { gmailRemedies } from './remedies.ts';
 import { type GmailConfig, gmailSchema, gmailWindow } from './settings.ts';
 
 export const gmailModule = {
@@ -14,6 +15,7 @@ export const gmailModule = {
   settings: gmailSchema,
   window: gmailWindow,
   isHint: true,
+  remedies: gmailRemedies,
   hooks: [{ label: 'Gmail push', path: '' }],
   onboarding: {},
   isKept: true,

@@ -14,6 +14,7 @@ import {
   createPublisherVerifier,
   type VerifyPublisher,
 } from './receive/verify.ts';
+import { graphRemedies } from './remedies.ts';
 import { type GraphConfig, graphSchema, graphTiming, graphWindow } from './settings.ts';
 
 export const graphModule = {
@@ -24,6 +25,7 @@ export const graphModule = {
   timing: graphTiming,
   isHint: true,
   isBatch: true,
+  remedies: graphRemedies,
   hooks: [{ label: 'Graph', path: '' }],
   onboarding: {},
   isKept: true,

@@ -8,6 +8,7 @@ import { containerOf, type IdentifyDeps, identify } from './receive/identify.ts'
 import { parse } from './receive/parse.ts';
 import { type Match, matchPolicy, type SlackReason } from './receive/relevance.ts';
 import { createVerifier, isSslCheck, readBody, retryOf } from './receive/verify.ts';
+import { slackRemedies } from './remedies.ts';
 import { type SlackConfig, slackSchema, slackWindow } from './settings.ts';
 
 /** Commands and actions are sent once; this outlives their `response_url` (30 minutes). */
@@ -18,6 +19,7 @@ export const slackModule = {
   samples: ['slack'],
   settings: slackSchema,
   window: slackWindow,
+  remedies: slackRemedies,
   hooks: [{ label: 'Slack request URL', path: '' }],
   onboarding: {
     manifest: {

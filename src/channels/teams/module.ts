@@ -18,6 +18,7 @@ import { containerOf, type IdentifyDeps, identify } from './receive/identify.ts'
 import { checkEnvelope, parse, parseBody, readActivity, readWebhook } from './receive/parse.ts';
 import { bindActivity, checkFreshness, createBotVerifier, createWebhookVerifier } from './receive/verify.ts';
 import { waitMsOf } from './receive/wait.ts';
+import { teamsRemedies } from './remedies.ts';
 import { respondTo } from './reply/await-answer.ts';
 import { createServiceHosts, defaultServiceHosts } from './reply/service-hosts.ts';
 import { type TeamsConfig, teamsSchema, teamsWindow } from './settings.ts';
@@ -28,6 +29,7 @@ export const teamsModule = {
   samples: ['teams', 'teams-outgoing'],
   settings: teamsSchema,
   window: teamsWindow,
+  remedies: teamsRemedies,
   hooks: [
     { label: 'Teams bot', path: '' },
     { label: 'Teams outgoing', path: 'outgoing' },

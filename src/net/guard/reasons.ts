@@ -51,7 +51,7 @@ export class OutboundError extends SallyportError {
   readonly reason: OutboundReason;
 
   constructor(code: ErrorCode, reason: OutboundReason) {
-    super(code, textOf(reason));
+    super(code, textOf(reason), { reason });
     this.reason = reason;
   }
 }

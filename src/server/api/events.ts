@@ -11,14 +11,16 @@ import {
   replyStates,
   runOutcomes,
 } from '../../core/event.ts';
+import { failureOf } from '../../core/failure.ts';
 import type { JsonObject } from '../../core/json/json-text.ts';
+import type { RemedyOf } from '../../core/remedies.ts';
 import type { EventFilter, Events, Resolved, Transition } from '../../queue/events.ts';
 import type { App } from '../http/context.ts';
 import type { Caller } from './auth.ts';
 import { type Endpoint, json } from './endpoint.ts';
 import type { TellRead } from './refusals.ts';
 import { notFound, pageQuery } from './request.ts';
-import { count, errorCode, eventParams, failure, instant, nextCursor } from './shapes.ts';
+import { causeFields, count, errorCode, eventParams, instant, nextCursor } from './shapes.ts';
 
 const resolveBody = z.strictObject({
   effect: z.string().min(1).max(200).describe('its step in the journal, such as `reply`'),
@@ -33,6 +35,14 @@ const runShape = z.object({
   agent: z.string().optional(),
   reply: z.object({ text: z.string(), state: z.enum(replyStates) }).optional(),
   code: errorCode.optional(),
+  ...causeFields,
+});
+
+const eventFailure = z.object({
+  code: errorCode,
+  lastCode: errorCode.optional().describe('when no attempt or time is left: the code of the last attempt'),
+  ...causeFields,
+  remedy: z.string().describe('what to do about it'),
 });
 
 const eventShape = z
@@ -49,7 +59,7 @@ const eventShape = z
     conversation: z.string(),
     mentioned: z.boolean(),
     runs: z.array(runShape),
-    failure: failure.optional(),
+    failure: eventFailure.optional(),
     erasedAt: instant.optional().describe('when what its author said was erased'),
   })
   .meta({ id: 'Event', description: 'What was accepted and what became of it; not what its sender wrote.' });
@@ -64,6 +74,7 @@ export const mountEvents =
     audit,
     tellRead,
     channelNames,
+    remedyOf,
   }: {
     readonly events: Events;
     readonly endpoint: Endpoint;
@@ -71,8 +82,11 @@ export const mountEvents =
     readonly tellRead: TellRead;
     /** What `channel` may ask for. */
     readonly channelNames: readonly ChannelName[];
+    readonly remedyOf: RemedyOf;
   }) =>
   (app: App): void => {
+    const eventView = createEventView(remedyOf);
+
     /** Puts what an operator does to an event into the audit, does it, and answers with the changed event. */
     const change = async ({ tenant, subject }: Caller, id: string, { action, from, data, make }: Change) => {
       const before = await events.get(tenant, id);
@@ -82,7 +96,7 @@ export const mountEvents =
       await audit(tenant, [{ ...about, action, data: data(before) }]);
       const transition = await make(tenant);
       try {
-        return json(200, changed(transition));
+        return json(200, eventView(changedRecord(transition)));
       } catch (error) {
         // Another caller, or the event's own run, was faster; the entry says too much.
         await audit(tenant, [{ ...about, action: 'event.refused', data: { code: codeOf(error) } }]);
@@ -206,10 +220,11 @@ const holdsContent = ({ runs }: EventRecord): boolean => runs.some(({ reply }) =
 
 const wrongState = (): SallyportError => new SallyportError('ERR_WRONG_STATE', 'the event is in another state');
 
-function changed(transition: Transition | Resolved): z.input<typeof eventShape> {
+/** @throws SallyportError when the event was not changed */
+function changedRecord(transition: Transition | Resolved): EventRecord {
   switch (transition.kind) {
     case 'ok':
-      return eventView(transition.record);
+      return transition.record;
     case 'not_found':
       throw notFound();
     case 'no_effect':
@@ -239,32 +254,36 @@ function withoutUndefined({ state, channel, cursor, limit }: z.output<ReturnType
 }
 
 /** An event as the API shows it; the shape is public. */
-function eventView(record: EventRecord): z.input<typeof eventShape> {
-  const { event, state, generation, attempts, deliveries, runs, failure: failed } = record;
-  return {
-    id: event.id,
-    tenant: event.tenant,
-    channel: event.channel,
-    kind: event.kind,
-    state,
-    generation,
-    receivedAt: new Date(event.receivedAt).toISOString(),
-    deliveries,
-    attempts,
-    conversation: event.conversation.name,
-    mentioned: event.mentioned,
-    runs: runs.map(runView),
-    ...defined({ failure: failed }),
-    ...(event.erasedAt !== undefined && { erasedAt: new Date(event.erasedAt).toISOString() }),
+const createEventView =
+  (remedyOf: RemedyOf) =>
+  (record: EventRecord): z.input<typeof eventShape> => {
+    const { event, state, generation, attempts, deliveries, runs } = record;
+    const failure = failureOf(record);
+    return {
+      id: event.id,
+      tenant: event.tenant,
+      channel: event.channel,
+      kind: event.kind,
+      state,
+      generation,
+      receivedAt: new Date(event.receivedAt).toISOString(),
+      deliveries,
+      attempts,
+      conversation: event.conversation.name,
+      mentioned: event.mentioned,
+      runs: runs.map(runView),
+      ...(failure !== undefined && { failure: { ...failure, remedy: remedyOf(event.channel, failure) } }),
+      ...(event.erasedAt !== undefined && { erasedAt: new Date(event.erasedAt).toISOString() }),
+    };
   };
-}
 
-function runView({ startedAt, finishedAt, outcome, usage, agent, reply, code }: Run): z.input<typeof runShape> {
+function runView({ startedAt, finishedAt, outcome, usage, ...rest }: Run): z.input<typeof runShape> {
+  const { agent, reply, code, cause, status } = rest;
   return {
     startedAt: new Date(startedAt).toISOString(),
     finishedAt: finishedAt === undefined ? null : new Date(finishedAt).toISOString(),
     outcome,
     usage,
-    ...defined({ agent, reply, code }),
+    ...defined({ agent, reply, code, cause, status }),
   };
 }

@@ -11,6 +11,12 @@ export const count = z.int().min(0);
 export const nextCursor = z.string().nullable().describe('`cursor` of the next page; null after the last');
 export const failure = z.object({ code: errorCode });
 
+/** The other side's word for what went wrong, and the HTTP status of its answer. */
+export const causeFields = {
+  cause: z.string().optional().describe('the code of the other side, such as `not_in_channel` or `http_503`'),
+  status: z.int().optional().describe('the HTTP status of its answer'),
+};
+
 /** The path of whatever belongs to one event. Names of records go into keys of the store, so nothing else is looked for. */
 export const eventParams = z.object({
   id: z

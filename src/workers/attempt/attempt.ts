@@ -118,7 +118,8 @@ export async function attempt(
     if (replyCodes.has(codeOf(error))) deps.meter.replied(channel, replyOutcome(error));
     if (!(error instanceof BudgetExhausted)) logFailure(error, record, asked.agent, deps.logger);
     await tellRefusal(error, record, held, { ...deps, ...replying(), signal });
-    return failureOutcome({ error, attempt: record.attempts, asked, startedAt, finishedAt, random: deps.random });
+    const { random, scrub } = deps;
+    return failureOutcome({ error, attempt: record.attempts, asked, startedAt, finishedAt, random, scrub });
   } finally {
     heartbeat.stop();
     release();

@@ -35,14 +35,14 @@ function notesOf(record: EventRecord, { run: number }: HeldLease, outcome: Outco
 }
 
 function endOf({ event, generation, review }: EventRecord, run: Run): JsonObject {
-  const { outcome, usage, startedAt, finishedAt = startedAt, agent, code, reply } = run;
+  const { outcome, usage, startedAt, finishedAt = startedAt, agent, code, cause, status, reply } = run;
   const { decision } = review ?? {};
   const isApproved = decision?.kind === 'approved' && review?.generation === generation;
   return {
     channel: event.channel,
     user: event.author.id,
     outcome,
-    ...defined({ agent, code }),
+    ...defined({ agent, code, cause, status }),
     ...(reply !== undefined && { reply: reply.state }),
     ...(isApproved && { approvedBy: decision.by }),
     ms: finishedAt - startedAt,

@@ -3,9 +3,11 @@ import type { Clock } from '../../core/clock.ts';
 import { defined } from '../../core/defined.ts';
 import { codeOf, isRetryable, SallyportError } from '../../core/errors.ts';
 import type { EventRecord, Run } from '../../core/event.ts';
+import { causeOf, type FailureCause } from '../../core/failure.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Journal } from '../../queue/journal.ts';
 import type { HeldLease, Outcome } from '../../queue/lease.ts';
+import type { Scrub } from '../../scrub/scrub.ts';
 import { BudgetExhausted, exhaustedNotice } from '../budget/exhausted.ts';
 import { NOTICE_STEP, replyOnce } from './reply-once.ts';
 
@@ -17,12 +19,13 @@ export interface Failed {
   readonly startedAt: number;
   readonly finishedAt: number;
   readonly random: () => number;
+  readonly scrub: Scrub;
 }
 
 /** How an attempt that threw ends. */
-export function failureOutcome({ error, attempt, asked, startedAt, finishedAt, random }: Failed): Outcome {
+export function failureOutcome({ error, attempt, asked, startedAt, finishedAt, random, scrub }: Failed): Outcome {
   const code = codeOf(error);
-  const ended = { startedAt, finishedAt, ...asked, code };
+  const ended = { startedAt, finishedAt, ...asked, code, ...cleanCause(error, scrub) };
   if (error instanceof BudgetExhausted && error.next === 'drop') {
     return { kind: 'done', run: { ...ended, outcome: 'silent' } satisfies Run };
   }
@@ -30,6 +33,12 @@ export function failureOutcome({ error, attempt, asked, startedAt, finishedAt, r
   const retryAfterMs = error instanceof SallyportError ? error.retryAfterMs : undefined;
   const delayMs = backoffMs(attempt, retryAfterMs, random);
   return { kind: 'retry', code, delayMs, run: { ...ended, outcome: 'retry' } satisfies Run };
+}
+
+/** A word that looks like a secret is none that tells the cause. */
+function cleanCause(error: unknown, scrub: Scrub): FailureCause {
+  const { cause, ...rest } = causeOf(error);
+  return cause === undefined || scrub(cause).findings.length > 0 ? rest : { cause, ...rest };
 }
 
 /** First wait in ms. A vendor's hiccup is over sooner than a person gives up. */

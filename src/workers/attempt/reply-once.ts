@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PostCall, Replier, ReplyContext, ReplyResult } from '../../channels/channel.ts';
 import type { Clock } from '../../core/clock.ts';
+import { defined } from '../../core/defined.ts';
 import { codeOf, SallyportError } from '../../core/errors.ts';
 import type { EventRecord, InboundEvent, RunReply } from '../../core/event.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json/json-text.ts';
@@ -134,7 +135,7 @@ export async function replyOnce(
     }
     const hasEffect = result.kind === 'delivered' || result.kind === 'ambiguous';
     if (hasEffect && !call.hasBegun()) throw new Error('the channel posted a reply without its intent');
-    if (result.kind === 'ambiguous') throw unconfirmed();
+    if (result.kind === 'ambiguous') throw unconfirmed(undefined, result.why);
     return result;
   };
 
@@ -209,8 +210,11 @@ function replyContext({ replyId }: Part, event: InboundEvent, signal: AbortSigna
 }
 
 const leaseLost = (): SallyportError => new SallyportError('ERR_LEASE_LOST', 'another worker has the conversation');
-const unconfirmed = (cause?: unknown): SallyportError =>
-  new SallyportError('ERR_REPLY_UNCONFIRMED', 'the vendor did not say whether it took the reply', { cause });
+const unconfirmed = (cause?: unknown, reason?: string): SallyportError =>
+  new SallyportError('ERR_REPLY_UNCONFIRMED', 'the vendor did not say whether it took the reply', {
+    cause,
+    ...defined({ reason }),
+  });
 const ambiguous = (): SallyportError =>
   new SallyportError('ERR_AMBIGUOUS_EFFECT', 'the vendor may or may not have the reply');
 

@@ -14,10 +14,13 @@ export interface Judged extends GuardrailSubject {
   readonly trail: Trail;
 }
 
+/** What guardrails together decided. `error`: what the one threw that could not decide. */
+export type GuardrailsVerdict = Verdict & { readonly error?: unknown };
+
 /** Ordered checks as one. A change feeds the next, a block ends; one that throws or takes too long blocks. */
 export interface Guardrails {
   /** Never throws but for an aborted signal, with its reason. */
-  check(judged: Judged): Promise<Verdict>;
+  check(judged: Judged): Promise<GuardrailsVerdict>;
 }
 
 /** What a reason may look like; anything else is somebody's prose. */
@@ -36,14 +39,15 @@ export function createGuardrails(
 ): Guardrails {
   const { meter, logger, timeoutMs = 10_000, tracer = noTracer } = deps;
 
-  async function verdictOf(guardrail: Guardrail, subject: GuardrailSubject): Promise<Verdict> {
+  async function verdictOf(guardrail: Guardrail, subject: GuardrailSubject): Promise<GuardrailsVerdict> {
     try {
-      return await withinTime(timeoutMs, subject.signal, (signal) => guardrail.check({ ...subject, signal }));
+      const check = (signal: AbortSignal) => guardrail.check({ ...subject, signal });
+      return bounded(await withinTime(timeoutMs, subject.signal, check));
     } catch (error) {
       subject.signal.throwIfAborted();
       const { stage, tenant, agent } = subject;
       logger.error({ tenant, agent, stage, guardrail: guardrail.name, error }, 'guardrail.failed');
-      return { kind: 'block', reason: UNDECIDED };
+      return { kind: 'block', reason: UNDECIDED, error };
     }
   }
 
@@ -54,7 +58,7 @@ export function createGuardrails(
       for (const guardrail of guardrails.filter(({ stages }) => stages.includes(stage))) {
         const facts = { guardrail: guardrail.name, stage };
         const verdict = await tracer.current().part('guardrail', facts, async (span) => {
-          const decided = bounded(await verdictOf(guardrail, { ...subject, text }));
+          const decided = await verdictOf(guardrail, { ...subject, text });
           span.note({ outcome: decided.kind });
           return decided;
         });
@@ -80,12 +84,18 @@ export function createGuardrails(
 const PAST = { change: 'changed', block: 'blocked' } as const;
 
 /** A guardrail somebody wrote without a type checker must not pass by answering nonsense. */
-function bounded(verdict: Verdict): Verdict {
+function bounded(verdict: Verdict): GuardrailsVerdict {
   if (verdict?.kind === 'pass') return verdict;
   if (verdict?.kind === 'change' && typeof verdict.text === 'string') return verdict;
-  const reason = verdict?.kind === 'block' ? String(verdict.reason) : UNDECIDED;
+  if (verdict?.kind !== 'block') return { kind: 'block', reason: UNDECIDED, error: invalidVerdict() };
+  const reason = String(verdict.reason);
   return { kind: 'block', reason: WORD.test(reason) ? reason : 'blocked' };
 }
+
+const invalidVerdict = (): SallyportError =>
+  new SallyportError('ERR_GUARDRAIL_UNAVAILABLE', 'check() must return { kind: pass, change or block }', {
+    reason: 'invalid-verdict',
+  });
 
 /**
  * Passes a text through the guardrails: before every model call with the stage `input` (the text being what the model has
@@ -98,7 +108,10 @@ export async function guardText(guardrails: Guardrails, subject: Judged): Promis
   if (verdict.kind === 'block') {
     const { stage } = subject;
     if (verdict.reason === UNDECIDED) {
-      throw new SallyportError('ERR_GUARDRAIL_UNAVAILABLE', `a guardrail could not decide about the ${stage}`);
+      const { error: cause } = verdict;
+      throw new SallyportError('ERR_GUARDRAIL_UNAVAILABLE', `a guardrail could not decide about the ${stage}`, {
+        cause,
+      });
     }
     throw new SallyportError('ERR_GUARDRAIL_BLOCKED', `a guardrail blocked the ${stage}`);
   }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { defined } from '../../core/defined.ts';
-import { SallyportError } from '../../core/errors.ts';
+import { type ErrorDetail, SallyportError } from '../../core/errors.ts';
 import type { GuardedFetch, GuardedResponse } from '../../net/guarded-fetch.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { Guardrail, GuardrailStage, GuardrailSubject, Verdict } from './guardrail.ts';
@@ -98,9 +98,10 @@ const ask = (
 
 /** @throws SallyportError ERR_GUARDRAIL_UNAVAILABLE for everything that is no verdict */
 function read(response: GuardedResponse): Verdict {
-  if (response.status !== 200) throw noVerdict();
+  const { status } = response;
+  if (status !== 200) throw noVerdict({ reason: `http_${status}`, status });
   const answer = answerSchema.safeParse(parsed(response)).data;
-  if (answer === undefined) throw noVerdict();
+  if (answer === undefined) throw noVerdict({ reason: 'invalid-verdict' });
   if (answer.verdict === 'block') return { kind: 'block', reason: answer.reason ?? 'blocked' };
   return answer.verdict === 'change' ? { kind: 'change', text: answer.text } : { kind: 'pass' };
 }
@@ -113,8 +114,8 @@ function parsed(response: GuardedResponse): unknown {
   }
 }
 
-const noVerdict = (): SallyportError =>
-  new SallyportError('ERR_GUARDRAIL_UNAVAILABLE', 'the guardrail gave no verdict');
+const noVerdict = (detail: ErrorDetail): SallyportError =>
+  new SallyportError('ERR_GUARDRAIL_UNAVAILABLE', 'the guardrail gave no verdict', detail);
 
 /** What is known of one tenant. */
 interface VerdictCache {

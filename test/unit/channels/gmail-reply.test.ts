@@ -125,7 +125,7 @@ describe('a reply', () => {
       faults = { 'messages.send': kind };
       const context = contextOf(deliver(), 'ev_0REPLY', kind === 'timeout' ? 100 : 5_000);
       const result = await replier().send({ text: 'x' }, context);
-      expect(result).toEqual({ kind: 'ambiguous' });
+      expect(result).toMatchObject({ kind: 'ambiguous' });
       expect(server.calls.filter(({ method }) => method === 'messages.send')).toHaveLength(1);
     },
   );

@@ -1,5 +1,5 @@
 import { defined } from '../../../core/defined.ts';
-import { SallyportError } from '../../../core/errors.ts';
+import { type ErrorDetail, SallyportError } from '../../../core/errors.ts';
 import { failureOfThrown } from '../../../net/call-outcome.ts';
 import { retryAfterMs } from '../../../net/retry-after.ts';
 
@@ -8,7 +8,7 @@ export class GmailFailure extends Error {
   override readonly name = 'GmailFailure';
   /** The HTTP status; null when no answer came. */
   readonly status: number | null;
-  /** Google's word for it, e.g. `rateLimitExceeded`; of a bounded set in practice, and never shown to anybody. */
+  /** Google's word for it, e.g. `rateLimitExceeded` or `invalid_grant`, or the network's; empty when there was none. */
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
 
@@ -27,8 +27,19 @@ export class GmailFailure extends Error {
 interface ErrorAnswer {
   readonly status?: unknown;
   readonly headers?: { get?: (name: string) => string | null };
-  readonly data?: { readonly error?: { readonly errors?: readonly { readonly reason?: unknown }[] } };
+  readonly data?: { readonly error?: ErrorBody };
 }
+
+/** Of Gmail; of Google's token endpoint it is a word. */
+type ErrorBody = string | { readonly errors?: readonly { readonly reason?: unknown }[]; readonly status?: unknown };
+
+/** Google's reasons are words in camel case, and those of its token endpoint in snake case. */
+const REASON = /^[A-Za-z_]{1,64}$/;
+
+const reasonIn = (body: ErrorBody | undefined): string => {
+  const word = typeof body === 'string' ? body : (body?.errors?.[0]?.reason ?? body?.status);
+  return typeof word === 'string' && REASON.test(word) ? word : '';
+};
 
 /**
  * What the client library threw, without what it holds: its errors carry the request with its token, and the text of
@@ -37,11 +48,11 @@ interface ErrorAnswer {
 export function toFailure(error: unknown): GmailFailure {
   const answer = (error as { readonly response?: ErrorAnswer } | null)?.response;
   if (typeof answer?.status !== 'number') {
-    return new GmailFailure(null, '', undefined, failureOfThrown(error).kind === 'ambiguous');
+    const { kind, why } = failureOfThrown(error);
+    return new GmailFailure(null, why === 'Error' ? '' : why, undefined, kind === 'ambiguous');
   }
-  const reason = answer.data?.error?.errors?.[0]?.reason;
   const waitMs = retryAfterMs(answer.headers?.get?.('retry-after'));
-  return new GmailFailure(answer.status, typeof reason === 'string' ? reason : '', waitMs);
+  return new GmailFailure(answer.status, reasonIn(answer.data?.error), waitMs);
 }
 
 /** Reasons of a 403 that pass (developers.google.com/workspace/gmail/api/guides/handle-errors). */
@@ -65,8 +76,15 @@ export function isPassing({ status, reason }: GmailFailure): boolean {
 export function sourceError(error: unknown): unknown {
   if (!(error instanceof GmailFailure)) return error;
   if (!isPassing(error)) {
-    return new SallyportError('ERR_SOURCE_REJECTED', 'Gmail refuses: credentials, scopes or the request are wrong');
+    const text = 'Gmail refuses: credentials, scopes or the request are wrong';
+    return new SallyportError('ERR_SOURCE_REJECTED', text, detailOfFailure(error));
   }
-  const detail = defined({ retryAfterMs: error.retryAfterMs });
-  return new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Gmail cannot answer now', detail);
+  return new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Gmail cannot answer now', detailOfFailure(error));
 }
+
+/** What an error keeps of a failed call. */
+export const detailOfFailure = ({ status, reason, retryAfterMs }: GmailFailure): ErrorDetail => ({
+  ...(reason !== '' ? { reason } : status !== null && { reason: `http_${status}` }),
+  ...(status !== null && { status }),
+  ...defined({ retryAfterMs }),
+});

@@ -5,7 +5,7 @@ import { provesRefusal } from '../../../net/call-outcome.ts';
 import type { Scrub } from '../../../scrub/scrub.ts';
 import type { Replier, ReplyContext } from '../../channel.ts';
 import type { GmailClient } from '../api/client.ts';
-import { GmailFailure, isPassing } from '../api/failure.ts';
+import { detailOfFailure, GmailFailure, isPassing } from '../api/failure.ts';
 import { addressOf, headerOf } from '../read/mail-headers.ts';
 import { getMessage, type MailMessage, nullWhenGone } from '../read/messages.ts';
 import { messageDestination } from '../read/read-message.ts';
@@ -37,7 +37,7 @@ export function createGmailReplier({
         await client.call(mailbox, sent, (users, options) => users.messages.send(request, options), call);
         return { kind: 'delivered' };
       } catch (error) {
-        if (isDoubtful(error)) return { kind: 'ambiguous' };
+        if (isDoubtful(error)) return { kind: 'ambiguous', ...defined({ why: whyOf(error) }) };
         return refuseReply(error);
       }
     },
@@ -75,12 +75,15 @@ function answering(original: MailMessage | null, mailbox: string, scrub: Scrub) 
 const isDoubtful = (error: unknown): boolean =>
   !(error instanceof GmailFailure) || (error.status === null ? error.mayHaveHappened : !provesRefusal(error.status));
 
+const whyOf = (error: unknown): string | undefined =>
+  error instanceof GmailFailure ? detailOfFailure(error).reason : undefined;
+
 /** Certainly not sent. @throws always */
 function refuseReply(error: unknown): never {
   if (!(error instanceof GmailFailure))
     throw new SallyportError('ERR_REPLY_REJECTED', 'the answer is not what Gmail documents');
-  if (!isPassing(error)) throw new SallyportError('ERR_REPLY_REJECTED', 'Gmail refuses the reply');
-  const detail = defined({ retryAfterMs: error.retryAfterMs });
+  const detail = detailOfFailure(error);
+  if (!isPassing(error)) throw new SallyportError('ERR_REPLY_REJECTED', 'Gmail refuses the reply', detail);
   throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'Gmail cannot take the reply now', detail);
 }
 

@@ -1,10 +1,11 @@
 import type { Client, Context, Middleware, ResponseType } from '@microsoft/microsoft-graph-client';
 import { defined } from '../../../core/defined.ts';
-import { SallyportError } from '../../../core/errors.ts';
+import { type ErrorDetail, SallyportError } from '../../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json/json-text.ts';
 import { linkSignals } from '../../../core/linked-signal.ts';
 import { trimEndOf } from '../../../core/text/cap.ts';
 import { parseUrl } from '../../../core/text/url.ts';
+import { detailOf } from '../../../net/call-outcome.ts';
 import type { AccessTokens } from '../../../net/client-credentials.ts';
 import { retryAfterMs } from '../../../net/retry-after.ts';
 import { type PostCall, VENDOR_CALL_MS } from '../../channel.ts';
@@ -157,11 +158,10 @@ async function tokenOf(tokens: AccessTokens): Promise<string> {
   const outcome = await tokens.get();
   if (outcome.kind === 'ok') return outcome.value;
   if (outcome.kind === 'rejected') {
-    throw new SallyportError('ERR_SOURCE_REJECTED', 'Entra refuses GRAPH_CLIENT_ID and GRAPH_CLIENT_SECRET');
+    const text = 'Entra refuses GRAPH_CLIENT_ID and GRAPH_CLIENT_SECRET';
+    throw new SallyportError('ERR_SOURCE_REJECTED', text, detailOf(outcome));
   }
-  const wait = outcome.kind === 'unavailable' && outcome.retryAfterMs !== undefined;
-  const detail = wait ? { retryAfterMs: outcome.retryAfterMs } : {};
-  throw new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Entra gave no token', detail);
+  throw new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Entra gave no token', detailOf(outcome));
 }
 
 /** The body as text. @throws Error when it is longer than `maxBytes`, so that a hostile answer cannot fill the memory */
@@ -191,12 +191,23 @@ export const isOk = ({ status }: GraphAnswer): boolean => status >= 200 && statu
 const passing: ReadonlySet<number> = new Set([401, 408, 423, 429]);
 
 /** The error of a reading call that was refused; 404 and 409 mean something to most callers and come before this. */
-function sourceError({ status, retryAfterMs }: GraphAnswer): SallyportError {
+function sourceError(answer: GraphAnswer): SallyportError {
+  const { status } = answer;
   if (passing.has(status) || status >= 500) {
-    const detail = defined({ retryAfterMs });
-    return new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Graph cannot say now', detail);
+    return new SallyportError('ERR_SOURCE_UNAVAILABLE', 'Graph cannot say now', detailOfAnswer(answer));
   }
-  return new SallyportError('ERR_SOURCE_REJECTED', 'Graph refuses: permissions or the request are wrong');
+  const text = 'Graph refuses: permissions or the request are wrong';
+  return new SallyportError('ERR_SOURCE_REJECTED', text, detailOfAnswer(answer));
+}
+
+/** Graph's codes are one word, such as `ErrorAccessDenied`, at times with a part before it (`Request_BadRequest`). */
+const CODE = /^[A-Za-z_.]{1,64}$/;
+
+/** What an error keeps of a refusal: Graph's code for it, its status and how long to wait. */
+export function detailOfAnswer({ status, body, retryAfterMs }: GraphAnswer): ErrorDetail {
+  const code = isJsonObject(body.error) ? body.error.code : undefined;
+  const reason = typeof code === 'string' && CODE.test(code) ? code : `http_${status}`;
+  return { reason, status, ...defined({ retryAfterMs }) };
 }
 
 /** What a reading call threw, as its reader reports it. */

@@ -1,12 +1,12 @@
 import { defined } from '../../../core/defined.ts';
-import { SallyportError } from '../../../core/errors.ts';
+import { type ErrorDetail, SallyportError } from '../../../core/errors.ts';
 import type { JsonObject } from '../../../core/json/json-text.ts';
 import type { Logger } from '../../../core/logger.ts';
-import { failureOfThrown, provesRefusal } from '../../../net/call-outcome.ts';
+import { detailOf, failureOfThrown, provesRefusal } from '../../../net/call-outcome.ts';
 import type { Replier, ReplyContext, ReplyResult, SendContext } from '../../channel.ts';
 import { renderMailHtml } from '../../shared/markdown/html.ts';
 import { cutMarkdown } from '../../shared/markdown/split.ts';
-import { ask, type GraphAnswer, type GraphApi, isOk } from '../api/graph-api.ts';
+import { ask, detailOfAnswer, type GraphAnswer, type GraphApi, isOk } from '../api/graph-api.ts';
 import { REPLY_HEADER, REPLY_PROPERTY } from '../read/mail.ts';
 import { pathOf } from '../read/reader.ts';
 import type { ObjectRef } from '../resource.ts';
@@ -33,7 +33,8 @@ export function createGraphReplier({ api, logger }: { readonly api: GraphApi; re
       const answer = await post(api, mail, bodyOf(text, context.replyId), context);
       if (answer !== null && isOk(answer)) return { kind: 'delivered' };
       const { tenant, eventId } = context;
-      logger.warn({ tenant, eventId, channel: 'graph', status: answer?.status ?? 0 }, 'reply.failed');
+      const why = answer === null ? undefined : detailOfAnswer(answer).reason;
+      logger.warn({ tenant, eventId, channel: 'graph', status: answer?.status ?? 0, why }, 'reply.failed');
       return verdictOn(answer);
     },
     async find(context) {
@@ -63,12 +64,12 @@ async function post(
     return await api({ method: 'POST', path: `${pathOf(mail)}/reply`, body, signal, begin });
   } catch (error) {
     if (!(error instanceof SallyportError)) throw error;
-    if (error.code === 'ERR_SOURCE_REJECTED') throw refused();
-    if (error.code === 'ERR_SOURCE_UNAVAILABLE') throw unavailable(error.retryAfterMs);
+    if (error.code === 'ERR_SOURCE_REJECTED') throw refused(error.detail);
+    if (error.code === 'ERR_SOURCE_UNAVAILABLE') throw unavailable(error.detail);
     if (error.code !== 'ERR_OUTBOUND_FAILED') throw error;
-    const { kind } = failureOfThrown(error);
-    if (kind === 'ambiguous') return null;
-    throw kind === 'rejected' ? refused() : unavailable(undefined);
+    const failure = failureOfThrown(error);
+    if (failure.kind === 'ambiguous') return null;
+    throw failure.kind === 'rejected' ? refused(detailOf(failure)) : unavailable(detailOf(failure));
   }
 }
 
@@ -100,9 +101,9 @@ function contentOf(markdown: string): JsonObject {
 
 function verdictOn(answer: GraphAnswer | null): ReplyResult {
   if (answer === null) return { kind: 'ambiguous' };
-  if (passing.has(answer.status)) throw unavailable(answer.retryAfterMs);
-  if (provesRefusal(answer.status)) throw refused();
-  return { kind: 'ambiguous' };
+  if (passing.has(answer.status)) throw unavailable(detailOfAnswer(answer));
+  if (provesRefusal(answer.status)) throw refused(detailOfAnswer(answer));
+  return { kind: 'ambiguous', ...defined({ why: detailOfAnswer(answer).reason }) };
 }
 
 async function search(api: GraphApi, { mailbox }: MailRef, { replyId, signal }: ReplyContext): Promise<JsonObject[]> {
@@ -116,11 +117,14 @@ async function search(api: GraphApi, { mailbox }: MailRef, { replyId, signal }: 
     const { body } = await ask(api, { method: 'GET', path, query, signal });
     return Array.isArray(body.value) ? body.value : [];
   } catch (error) {
-    throw error instanceof SallyportError && error.code === 'ERR_SOURCE_REJECTED' ? error : unavailable(undefined);
+    throw error instanceof SallyportError && error.code === 'ERR_SOURCE_REJECTED'
+      ? error
+      : unavailable({ cause: error });
   }
 }
 
-const refused = (): SallyportError => new SallyportError('ERR_REPLY_REJECTED', 'Graph refuses the reply');
+const refused = (detail: ErrorDetail): SallyportError =>
+  new SallyportError('ERR_REPLY_REJECTED', 'Graph refuses the reply', detail);
 
-const unavailable = (retryAfterMs: number | undefined): SallyportError =>
-  new SallyportError('ERR_REPLY_UNAVAILABLE', 'Graph did not take the reply', defined({ retryAfterMs }));
+const unavailable = (detail: ErrorDetail): SallyportError =>
+  new SallyportError('ERR_REPLY_UNAVAILABLE', 'Graph did not take the reply', detail);

@@ -106,7 +106,7 @@ const messageArguments = (text: string, { channel, thread }: Destination, replyI
 function report(outcome: CallOutcome<unknown>, { eventId, tenant }: ReplyContext, logger: Logger): ReplyResult {
   if (outcome.kind === 'ok') return { kind: 'delivered' };
   logger.warn({ eventId, tenant, channel: 'slack', outcome: outcome.kind, why: outcome.why }, 'reply.failed');
-  if (outcome.kind === 'ambiguous') return { kind: 'ambiguous' };
+  if (outcome.kind === 'ambiguous') return { kind: 'ambiguous', why: outcome.why };
   throw replyError(outcome);
 }
 

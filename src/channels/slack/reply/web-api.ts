@@ -1,8 +1,13 @@
 import type { webApi } from '@slack/bolt';
-import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import { linkSignals } from '../../../core/linked-signal.ts';
-import { type CallFailure, type CallOutcome, failureOfAnswer, failureOfThrown } from '../../../net/call-outcome.ts';
+import {
+  type CallFailure,
+  type CallOutcome,
+  detailOf,
+  failureOfAnswer,
+  failureOfThrown,
+} from '../../../net/call-outcome.ts';
 import { type PostCall, VENDOR_CALL_MS } from '../../channel.ts';
 
 export interface WebApiCall {
@@ -101,7 +106,5 @@ export function failureOfError(error: unknown): CallFailure {
 /** The error a reply ends in. @returns an error for `unavailable` and `rejected` only. */
 export const replyError = (failure: Exclude<CallFailure, { kind: 'ambiguous' }>): SallyportError =>
   failure.kind === 'rejected'
-    ? new SallyportError('ERR_REPLY_REJECTED', 'Slack refuses the reply')
-    : new SallyportError('ERR_REPLY_UNAVAILABLE', 'Slack did not take the reply', {
-        ...defined({ retryAfterMs: failure.retryAfterMs }),
-      });
+    ? new SallyportError('ERR_REPLY_REJECTED', 'Slack refuses the reply', detailOf(failure))
+    : new SallyportError('ERR_REPLY_UNAVAILABLE', 'Slack did not take the reply', detailOf(failure));

@@ -2,7 +2,13 @@ import type { Clock } from '../../../core/clock.ts';
 import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
-import { type CallFailure, type CallOutcome, failureOfAnswer, failureOfThrown } from '../../../net/call-outcome.ts';
+import {
+  type CallFailure,
+  type CallOutcome,
+  detailOf,
+  failureOfAnswer,
+  failureOfThrown,
+} from '../../../net/call-outcome.ts';
 import { type AccessTokens, type ClientCredentials, createAccessTokens } from '../../../net/client-credentials.ts';
 import type { Sealer } from '../../../scrub/seal.ts';
 import type { Replier, ReplyContext, ReplyMessage, ReplyResult, SendContext, WorkingContext } from '../../channel.ts';
@@ -54,7 +60,7 @@ export function createTeamsReplier(deps: {
       if (outcome.kind === 'ok') return { kind: 'delivered' };
       const { eventId, tenant } = context;
       deps.logger.warn({ eventId, tenant, channel: 'teams', outcome: outcome.kind, why: outcome.why }, 'reply.failed');
-      if (outcome.kind === 'ambiguous') return { kind: 'ambiguous' };
+      if (outcome.kind === 'ambiguous') return { kind: 'ambiguous', why: outcome.why };
       throw replyError(outcome);
     },
 
@@ -193,7 +199,5 @@ const passingStatuses: ReadonlySet<number> = new Set([401, 412, 429]);
 /** The error a reply ends in. */
 const replyError = (failure: Exclude<CallFailure, { kind: 'ambiguous' }>): SallyportError =>
   failure.kind === 'rejected'
-    ? new SallyportError('ERR_REPLY_REJECTED', 'Teams refuses the reply')
-    : new SallyportError('ERR_REPLY_UNAVAILABLE', 'Teams did not take the reply', {
-        ...defined({ retryAfterMs: failure.retryAfterMs }),
-      });
+    ? new SallyportError('ERR_REPLY_REJECTED', 'Teams refuses the reply', detailOf(failure))
+    : new SallyportError('ERR_REPLY_UNAVAILABLE', 'Teams did not take the reply', detailOf(failure));

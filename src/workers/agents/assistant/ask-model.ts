@@ -16,6 +16,7 @@ import type { WatchableFetch } from '../../../net/clients.ts';
 import { LONGEST_WAIT_MS, retryAfterMs } from '../../../net/retry-after.ts';
 import { type IsUnserved, meteredModel } from '../../budget/metered-model.ts';
 import type { ToolDescription } from '../../tools/toolbox.ts';
+import { detailOfEndpoint } from './endpoint-error.ts';
 import { createLimitNaming, type MaxTokensField } from './limit-field.ts';
 import type { AskModel, Message, Question, Said } from './model.ts';
 
@@ -150,9 +151,14 @@ function modelFailure(error: unknown): SallyportError {
   if (cause instanceof SallyportError) return modelFailure(cause);
   if (status === undefined) return unavailable('the model could not be reached');
   const text = `the model's endpoint answered ${status}`;
-  if (status >= 400 && status < 500 && !later.has(status)) return new SallyportError('ERR_MODEL_REJECTED', text);
+  if (status >= 400 && status < 500 && !later.has(status)) {
+    return new SallyportError('ERR_MODEL_REJECTED', text, detailOfEndpoint(error));
+  }
   const waitMs = waitAskedFor(responseHeaders);
-  return new SallyportError('ERR_MODEL_UNAVAILABLE', text, defined({ retryAfterMs: waitMs }));
+  return new SallyportError('ERR_MODEL_UNAVAILABLE', text, {
+    ...detailOfEndpoint(error),
+    ...defined({ retryAfterMs: waitMs }),
+  });
 }
 
 const unavailable = (text: string, cause?: SallyportError): SallyportError =>

@@ -145,9 +145,11 @@ function readAnswer(response: GuardedResponse, now: number): Answered {
   if (status === 200) return { kind: 'answer', answer: parse(response) };
   if (status >= 500 || passing.has(status)) {
     const waitMs = retryAfterMs(response.headers.get('retry-after'), now);
-    throw failed('ERR_AGENT_FAILED', 'the http agent cannot answer now', undefined, waitMs);
+    const detail = { status, reason: `http_${status}`, ...defined({ retryAfterMs: waitMs }) };
+    throw new SallyportError('ERR_AGENT_FAILED', 'the http agent cannot answer now', detail);
   }
-  throw failed('ERR_AGENT_REJECTED', 'the http agent does not take the event');
+  const detail = { status, reason: `http_${status}` };
+  throw new SallyportError('ERR_AGENT_REJECTED', 'the http agent does not take the event', detail);
 }
 
 function parse(response: GuardedResponse): HttpAnswer {
@@ -155,7 +157,9 @@ function parse(response: GuardedResponse): HttpAnswer {
     return httpAnswerSchema.parse(response.json());
   } catch {
     // The cause would quote the answer.
-    throw failed('ERR_AGENT_REJECTED', 'the answer of the http agent is none');
+    throw new SallyportError('ERR_AGENT_REJECTED', 'the answer of the http agent is not valid', {
+      reason: 'invalid-answer',
+    });
   }
 }
 
@@ -180,8 +184,8 @@ function requestError(error: unknown): unknown {
  */
 const isUnserved = ({ status }: GuardedResponse): boolean => provesRefusal(status) || status === 503;
 
-const failed = (code: ErrorCode, message: string, cause?: unknown, waitMs?: number): SallyportError =>
-  new SallyportError(code, message, { cause, ...defined({ retryAfterMs: waitMs }) });
+const failed = (code: ErrorCode, message: string, cause: OutboundError): SallyportError =>
+  new SallyportError(code, message, { cause });
 
 const schema = z.discriminatedUnion('state', [
   /** It said 202. `kept` is the run's reservation (`Held.keep`). */
