@@ -66,7 +66,8 @@ const policyOf = ({ name, budget: limits, review, guardrails }: AgentDefinitionC
 
 async function warnOfPrices({ config, log }: Runtime): Promise<void> {
   for (const model of await unpricedModels(config)) {
-    log.warn({ model, setting: 'LLM_PRICE_INPUT, LLM_PRICE_OUTPUT' }, 'model.price-unknown');
+    if (typeof model === 'string')
+      log.warn({ model, setting: 'LLM_PRICE_INPUT, LLM_PRICE_OUTPUT' }, 'model.price-unknown');
   }
 }
 

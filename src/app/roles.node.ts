@@ -12,6 +12,7 @@ import type { ChannelName } from '../core/event.ts';
 import { trimEndOf } from '../core/text/cap.ts';
 import { loadClient } from '../net/clients.ts';
 import { runUntilSignal } from './lifecycle.node.ts';
+import { needPrices } from './model.node.ts';
 import { openRuntime, type Runtime } from './runtime.node.ts';
 import { redisWarnings } from './store.node.ts';
 import type { LoadedHalves, WorkerHandle } from './worker.node.ts';
@@ -92,10 +93,14 @@ export async function loadWorker(runtime: Runtime): Promise<() => WorkerHandle> 
     import('./worker.node.ts'),
     loadHalves(runtime),
     loadClient(),
-    runtime.config.agent.llm.baseUrl === undefined ? null : import('../workers/agents/assistant/ask-model.ts'),
+    asksModels(runtime.config) ? import('../workers/agents/assistant/ask-model.ts') : null,
+    needPrices(runtime.config),
   ]);
   return () => startWorker(runtime, halves);
 }
+
+const asksModels = ({ agent, agents }: Config): boolean =>
+  agent.llm.baseUrl !== undefined || agents.some(({ model }) => typeof model === 'object');
 
 /** Loads the Node halves of the channels that any tenant sets, and their vendors' libraries. */
 export async function loadHalves({ config, plugs }: Pick<Runtime, 'config' | 'plugs'>): Promise<LoadedHalves> {

@@ -75,6 +75,10 @@ function rules(config: Config): readonly Rule[] {
       ['agent.llm', 'agent.maxSteps', 'agent.maxInput', 'agent.memory', 'guardrails.promptLeak'],
       used.models.length > 0,
     ],
+    [
+      ['agent.llm.baseUrl', 'agent.llm.apiKey', 'agent.llm.maxTokensField'],
+      used.models.length === 0 || used.models.some((one) => typeof one.model !== 'object'),
+    ],
     [['agent.llm.model'], used.models.some((one) => one.model === undefined)],
     [['prices'], used.models.length > 0 || used.hasCode],
     [['budget.global.usd', 'budget.global.tokens', 'budget.global.modelCalls'], used.costs],
@@ -101,7 +105,8 @@ interface Answering {
   /** Agents that ask a model. */
   readonly models: readonly {
     readonly tools: readonly string[];
-    readonly model?: string | undefined;
+    /** Its name, or a model of the AI SDK, which does not ask the endpoint. */
+    readonly model?: string | object | undefined;
     readonly hasOwnHosts: boolean;
   }[];
   /** Whether an agent is code, which may call models by itself. */

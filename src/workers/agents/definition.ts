@@ -3,6 +3,7 @@ import type { ChannelName, InboundEvent } from '../../core/event.ts';
 import type { Agent } from '../agent.ts';
 import type { Guardrail } from '../guardrails/guardrail.ts';
 import type { Tool } from '../tools/tool.ts';
+import type { LanguageModelObject } from './settings.ts';
 
 /** A number, or that number as text, or `unlimited`. */
 type Max = number | string;
@@ -35,8 +36,8 @@ export interface AgentDefinition {
   description?: string;
   /** Whether it answers an event. The first agent of the list that does gets it; absent: it answers everything. */
   match?: ((event: InboundEvent) => boolean) | { channels?: ChannelName[]; mentioned?: boolean };
-  /** The model's name at `LLM_BASE_URL`; absent: `LLM_MODEL`. */
-  model?: string;
+  /** Its name at `LLM_BASE_URL`, or any language model of the AI SDK, e.g. `anthropic('claude-sonnet-4-5')`; absent: `LLM_MODEL`. */
+  model?: string | LanguageModelObject;
   /** What the model is told. Nothing from outside is ever put among it. */
   instructions?: string;
   /** Names of built-in tools, and tools of your own (`defineTool`). */

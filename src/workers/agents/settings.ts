@@ -46,6 +46,28 @@ const named = (method: string, expected: string) =>
 
 const modelName = z.string().regex(/^[\x21-\x7e]{1,200}$/, { message: 'must be the name of a model' });
 
+/** A language model of the AI SDK: `LanguageModelV2` or `LanguageModelV3` of whatever copy of `@ai-sdk/provider` made it. */
+export interface LanguageModelObject {
+  readonly specificationVersion: 'v2' | 'v3';
+  readonly provider: string;
+  readonly modelId: string;
+  doGenerate(options: never): PromiseLike<unknown>;
+  doStream(options: never): PromiseLike<unknown>;
+}
+
+const specifications: ReadonlySet<unknown> = new Set(['v2', 'v3']);
+
+const isLanguageModel = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  specifications.has(Reflect.get(value, 'specificationVersion')) &&
+  ['provider', 'modelId'].every((name) => typeof Reflect.get(value, name) === 'string') &&
+  ['doGenerate', 'doStream'].every((name) => isFunction(Reflect.get(value, name)));
+
+const anyModel = z.union([modelName, z.custom<LanguageModelObject>(isLanguageModel)], {
+  error: 'must be the name of a model, or a language model of the AI SDK (specification v2 or v3)',
+});
+
 /** It becomes part of a header: a line end in it would begin another one. */
 const headerText = secret(1).regex(/^[\x21-\x7e]*$/, { message: 'must be printable ASCII without spaces' });
 
@@ -85,8 +107,8 @@ const definition = (channelNames: readonly string[]) =>
       description: text(1000).optional(),
       /** Whether it answers an event. Of several agents the first that does gets it. */
       match: matchSchema(channelNames).optional(),
-      /** As the endpoint of `agent.llm` knows it; absent: that of `agent.llm`. */
-      model: modelName.optional(),
+      /** As the endpoint of `agent.llm` knows it, or one of the AI SDK; absent: that of `agent.llm`. */
+      model: anyModel.optional(),
       instructions: instructions.optional(),
       /** Names of built-in tools, and tools of your own (`defineTool`). */
       tools: z
@@ -270,9 +292,10 @@ export function builtInOf(agent: AgentConfig, agents: readonly unknown[]): Built
   return agent.llm.baseUrl === undefined ? 'echo' : 'assistant';
 }
 
-/** Of a definition that may be wrong in any way. */
-const asksModel = (one: { readonly [K in 'run' | 'trusted' | 'http']?: unknown } | null | undefined): boolean =>
-  !isFunction(one?.run ?? one?.trusted) && one?.http === undefined;
+/** Of a definition that may be wrong in any way. One with a model of the AI SDK does not ask the endpoint. */
+const asksModel = (
+  one: { readonly [K in 'run' | 'trusted' | 'http' | 'model']?: unknown } | null | undefined,
+): boolean => !isFunction(one?.run ?? one?.trusted) && one?.http === undefined && typeof one?.model !== 'object';
 
 /** Says what an agent with a model cannot do without. Looks at settings that may be wrong in any other way. */
 export function needModel(

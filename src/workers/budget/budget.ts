@@ -7,6 +7,8 @@ import type { BudgetOverrides } from '../../queue/records/budget-overrides.ts';
 /** A call of a model that is about to be made. */
 export interface ModelCall {
   readonly model: string;
+  /** Whose model it is, as the AI SDK names its providers (`anthropic.messages`); absent: that of the configured endpoint. */
+  readonly provider?: string;
   /** Everything that is sent, as text: instructions, messages, schemas of tools. */
   readonly input: string;
   /** Tokens of what is sent besides text, at most. */

@@ -3,11 +3,15 @@ import { defined } from '../../core/defined.ts';
 import { type Price, roundUp, type TokenUse } from './budget.ts';
 
 /**
- * The price of a model by the bundled list, which asks no network. Null when the list does not know it. `baseUrl` picks
- * the vendor where the list knows it; otherwise the model's own vendor stands for whoever serves it.
+ * The price of a model by the bundled list, which asks no network. Null when the list does not know it. `baseUrl` or the
+ * name of the vendor picks the seller where the list knows it; otherwise the model's own vendor stands for whoever serves it.
  */
-export function knownPrice(model: string, baseUrl: string | undefined): Price | null {
-  const provider = baseUrl === undefined ? undefined : findProvider({ providerApiUrl: baseUrl });
+export function knownPrice(
+  model: string,
+  { baseUrl, vendor }: { readonly baseUrl?: string | undefined; readonly vendor?: string },
+): Price | null {
+  const named = vendor === undefined ? undefined : findProvider({ providerId: vendor });
+  const provider = baseUrl === undefined ? named : findProvider({ providerApiUrl: baseUrl });
   const options = defined({ provider });
   const cost = (use: TokenUse): number | null => {
     try {

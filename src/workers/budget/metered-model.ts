@@ -26,9 +26,14 @@ export type IsUnserved = (error: unknown) => boolean;
  * The model, with every call reserved before it is made and settled by what the vendor reports. Its output is always
  * limited, by what the budget can still pay where that is less, and the calls end with the run. A retry by the SDK is
  * another call. `isUnserved` is asked about each failure; by default, where nobody watches the model's connection, only an
- * answer 4xx costs nothing.
+ * answer 4xx costs nothing. `provider` is whose price it has; absent: that of the endpoint.
  */
-export function meteredModel(given: SdkModel, budget: RunBudget, isUnserved: IsUnserved = isRefusal): SdkModel {
+export function meteredModel(
+  given: SdkModel,
+  budget: RunBudget,
+  isUnserved: IsUnserved = isRefusal,
+  provider?: string,
+): SdkModel {
   // The versions differ in the form of figures and reasons, which are read below, and not in how they are called.
   const model = given as Model;
 
@@ -36,7 +41,8 @@ export function meteredModel(given: SdkModel, budget: RunBudget, isUnserved: IsU
   async function reserve(params: CallOptions, least: number) {
     const wanted = params.maxOutputTokens ?? MAX_OUTPUT_TOKENS;
     const bounds = { maxOutputTokens: wanted, minOutputTokens: Math.min(least, wanted) };
-    const held = await budget.reserveCall({ ...describeInput(params), model: model.modelId, ...bounds });
+    const asked = { ...describeInput(params), model: model.modelId, ...defined({ provider }), ...bounds };
+    const held = await budget.reserveCall(asked);
     const { maxOutputTokens } = held;
     const { signal: abortSignal, release } = linkSignals([budget.signal, params.abortSignal]);
     const isLowered = maxOutputTokens < wanted;

@@ -1,7 +1,10 @@
 import { type Price, roundUp } from './budget.ts';
 
-/** Null: nobody knows, so it must not be called. */
-export type PriceOf = (model: string) => Promise<Price | null>;
+/**
+ * Null: nobody knows, so it must not be called. `provider` is the one that the AI SDK names; absent for models of the
+ * configured endpoint.
+ */
+export type PriceOf = (model: string, provider?: string) => Promise<Price | null>;
 
 /** US dollars per million tokens, as vendors list them. That is micro-dollars per token. */
 export interface ListPrice {
@@ -10,7 +13,7 @@ export interface ListPrice {
 }
 
 export interface PriceSettings {
-  /** Holds for every model that has no price of its own. */
+  /** Holds for every model of the endpoint that has no price of its own. */
   readonly standard?: ListPrice | undefined;
   readonly models: Readonly<Record<string, ListPrice>>;
   /** Where the models are called: the same name has other prices elsewhere. */
@@ -19,14 +22,23 @@ export interface PriceSettings {
 
 /** Prices that were configured, and for what was not the list that comes with @pydantic/genai-prices. */
 export function createPrices({ standard, models, baseUrl }: PriceSettings): PriceOf {
-  return async (model) => {
-    const configured = Object.hasOwn(models, model) ? models[model] : standard;
+  return async (model, provider) => {
+    // `anthropic.messages`, `google.vertex.chat`: the vendor, then which of its APIs.
+    const vendor = provider?.split('.')[0];
+    const configured =
+      (vendor === undefined ? undefined : own(models, `${vendor}/${model}`)) ??
+      own(models, model) ??
+      // The price of the endpoint says nothing of what others serve: zero, for a local one, would make them free.
+      (vendor === undefined ? standard : undefined);
     if (configured !== undefined) return listed(configured);
     // 0.8 MB of prices: loaded when the first model without a configured one is called.
     const { knownPrice } = await import('./known-prices.ts');
-    return knownPrice(model, baseUrl);
+    return knownPrice(model, vendor === undefined ? { baseUrl } : { vendor });
   };
 }
+
+const own = (models: PriceSettings['models'], name: string): ListPrice | undefined =>
+  Object.hasOwn(models, name) ? models[name] : undefined;
 
 function listed({ input, output }: ListPrice): Price {
   const worst = (inputTokens: number, outputTokens: number): number =>

@@ -151,11 +151,11 @@ function spendable(deps: SpendableDeps): RunBudget {
 
 /** Reserves a model call's worst case. @throws SallyportError ERR_PRICE_UNKNOWN, or what `hold` throws */
 async function holdCall(
-  { model, input, attachedTokens = 0, maxOutputTokens, minOutputTokens }: ModelCall,
+  { model, provider, input, attachedTokens = 0, maxOutputTokens, minOutputTokens }: ModelCall,
   priceOf: PriceOf,
   hold: (worst: Usage, choose: ChooseWorst | undefined) => Promise<Held>,
 ): Promise<HeldCall> {
-  const price = await priceOf(model);
+  const price = await priceOf(model, provider);
   if (price === null) throw new SallyportError('ERR_PRICE_UNKNOWN', 'nobody knows what the model costs');
   const inputTokens = inputTokensAtMost(input) + attachedTokens;
   const worstOf = (outputTokens: number): Usage => ({

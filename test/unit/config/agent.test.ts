@@ -1,3 +1,5 @@
+import type { LanguageModel } from 'ai';
+import { MockLanguageModelV3 } from 'ai/test';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { fetchUrlTools } from '../../../src/app/agents.node.ts';
@@ -39,6 +41,45 @@ describe('what answers', () => {
   test('is nobody beside the agents of the file, unless a built-in is named', () => {
     expect(answers(model, { agents: [support] })).toBeNull();
     expect(answers({ ...model, SALLYPORT_AGENT: 'assistant' }, { agents: [support] })).toBe('assistant');
+  });
+});
+
+describe('a model of the AI SDK', () => {
+  const sdkModel = new MockLanguageModelV3({ provider: 'acme.chat', modelId: 'big' });
+  type Older = Extract<LanguageModel, { specificationVersion: 'v2' }>;
+  const older: Older = {
+    specificationVersion: 'v2',
+    ...{ provider: 'acme.chat', modelId: 'big', supportedUrls: {} },
+    doGenerate: () => Promise.reject(new Error('not used')),
+    doStream: () => Promise.reject(new Error('not used')),
+  };
+
+  test('stands for an endpoint, in either form of its interface, and is kept as it is', () => {
+    for (const given of [sdkModel, older]) {
+      const agent = defineAgent({ name: 'support', instructions: 'Help.', model: given });
+      expect(problemsOf({}, { agents: [agent] })).toEqual([]);
+      expect(load({}, { agents: [agent] }).agents[0]?.model).toBe(given);
+      expect(Object.isFrozen(given)).toBe(false);
+    }
+    const named = defineAgent({ name: 'other', instructions: 'Help.' });
+    const one = defineAgent({ name: 'support', instructions: 'Help.', model: sdkModel });
+    expect(problemsOf({}, { agents: [one, named] })).toEqual([
+      'LLM_BASE_URL: is required for agents with instructions',
+      'LLM_MODEL: is required for agents with instructions',
+    ]);
+  });
+
+  test('is an error of the compiler and of the start when it is something else', () => {
+    const other = { ...older, specificationVersion: 'v4' } as const;
+    // @ts-expect-error: an interface of another version
+    const newer = defineAgent({ name: 'support', instructions: 'Help.', model: other });
+    // @ts-expect-error: no model
+    const number = defineAgent({ name: 'support', instructions: 'Help.', model: 5 });
+    for (const agent of [newer, number]) {
+      expect(problemsOf({}, { agents: [agent] })).toContain(
+        'agents.0.model: must be the name of a model, or a language model of the AI SDK (specification v2 or v3)',
+      );
+    }
   });
 });
 

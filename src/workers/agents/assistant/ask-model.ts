@@ -3,22 +3,28 @@ import {
   APICallError,
   generateText,
   jsonSchema,
-  type LanguageModel,
+  LoadAPIKeyError,
+  LoadSettingError,
   type ModelMessage,
   ToolChoiceViolationError,
   type ToolSet,
   tool,
+  UnsupportedFunctionalityError,
 } from 'ai';
 import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
+import { linkSignals } from '../../../core/linked-signal.ts';
 import { noTracer, type Tracer } from '../../../core/tracer.ts';
 import type { WatchableFetch } from '../../../net/clients.ts';
 import { LONGEST_WAIT_MS, retryAfterMs } from '../../../net/retry-after.ts';
-import { type IsUnserved, meteredModel } from '../../budget/metered-model.ts';
+import { type IsUnserved, meteredModel, type SdkModel } from '../../budget/metered-model.ts';
 import type { ToolDescription } from '../../tools/toolbox.ts';
 import { detailOfEndpoint } from './endpoint-error.ts';
 import { createLimitNaming, type MaxTokensField } from './limit-field.ts';
 import type { AskModel, Message, Question, Said } from './model.ts';
+
+// The log is JSON, one object a line; the SDK would write its warnings in between.
+globalThis.AI_SDK_LOG_WARNINGS ??= false;
 
 export interface Endpoint {
   readonly baseUrl: string;
@@ -49,36 +55,60 @@ export function openModels({
   return (model) => (question) => {
     const watched = fetch.watch();
     const provider = createOpenAICompatible({ ...settings, fetch: naming.overFetch(watched.fetch) });
-    return tracer.current().part('model', { model }, async (span) => {
-      const { usage: before } = question.budget;
-      try {
-        return await ask(provider(model), question, watched.isUnserved);
-      } finally {
-        // What it was charged, also for an answer that never came.
-        const { usage } = question.budget;
-        span.note({
-          inputTokens: usage.inputTokens - before.inputTokens,
-          outputTokens: usage.outputTokens - before.outputTokens,
-          costMicros: usage.usdMicros - before.usdMicros,
-        });
-      }
-    });
+    return traced(model, question, tracer, () => ask(provider(model), question, { isUnserved: watched.isUnserved }));
   };
 }
 
-async function ask(model: Exclude<LanguageModel, string>, question: Question, isUnserved: IsUnserved): Promise<Said> {
+/** A model of the AI SDK that a configuration made, with a client of its own; every call is metered like any other. */
+export function openSdkModel(
+  model: SdkModel,
+  { timeoutMs, tracer = noTracer }: { readonly timeoutMs: number; readonly tracer?: Tracer },
+): AskModel {
+  const { modelId, provider } = model;
+  return (question) =>
+    traced(modelId, question, tracer, async () => {
+      const { signal: abortSignal, release } = linkSignals([question.signal], { ms: timeoutMs });
+      return ask(model, question, { isUnserved: isUnservedBySdk, provider, abortSignal }).finally(release);
+    });
+}
+
+/** A question as a part of the run's trace, with what it was charged, also for an answer that never came. */
+function traced(model: string, { budget }: Question, tracer: Tracer, asking: () => Promise<Said>): Promise<Said> {
+  return tracer.current().part('model', { model }, async (span) => {
+    const { usage: before } = budget;
+    try {
+      return await asking();
+    } finally {
+      const { usage } = budget;
+      span.note({
+        inputTokens: usage.inputTokens - before.inputTokens,
+        outputTokens: usage.outputTokens - before.outputTokens,
+        costMicros: usage.usdMicros - before.usdMicros,
+      });
+    }
+  });
+}
+
+interface Asking {
+  readonly isUnserved: IsUnserved;
+  /** Whose price the model has; absent: that of the endpoint. */
+  readonly provider?: string;
+  /** Of the question, with the time limit of the call where its client has none. */
+  readonly abortSignal?: AbortSignal;
+}
+
+async function ask(model: SdkModel, question: Question, { isUnserved, provider, abortSignal }: Asking): Promise<Said> {
   const { system, messages, tools, mayCall, maxOutputTokens, budget, signal } = question;
-  if (model.specificationVersion !== 'v3') throw new SallyportError('ERR_INTERNAL', 'a model of another version');
   try {
     const { text, toolCalls } = await generateText({
-      model: meteredModel(model, budget, isUnserved),
+      model: meteredModel(model, budget, isUnserved, provider),
       system,
       messages: messages.map(toModelMessage),
       ...(tools.length > 0 && { tools: toolSet(tools), toolChoice: mayCall ? 'auto' : 'none' }),
       maxOutputTokens,
       // A retry is another attempt: journalled, budgeted, and later.
       maxRetries: 0,
-      abortSignal: signal,
+      abortSignal: abortSignal ?? signal,
       experimental_include: { requestBody: false, responseBody: false },
     });
     return { text, calls: toolCalls.map(({ toolName, input }) => ({ name: toolName, input })) };
@@ -88,6 +118,39 @@ async function ask(model: Exclude<LanguageModel, string>, question: Question, is
     throw modelFailure(error);
   }
 }
+
+/** Codes of a connection that was never made, as Node and undici have them. */
+const notConnected: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/**
+ * Whether a call that a client of the AI SDK made certainly cost nothing, by the SDK's errors: nothing was sent, or a whole
+ * answer other than 2xx came.
+ */
+function isUnservedBySdk(error: unknown): boolean {
+  if (isSetUpWrong(error)) return true;
+  if (!APICallError.isInstance(error)) return false;
+  const { statusCode, responseBody } = error;
+  if (statusCode !== undefined) return statusCode >= 300 && responseBody !== undefined;
+  let at: unknown = error.cause;
+  while (at instanceof Error) {
+    if (notConnected.has(Reflect.get(at, 'code'))) return true;
+    at = at.cause;
+  }
+  return false;
+}
+
+/** The SDK refused to send anything: a key or a setting is missing, or the model takes no such request. */
+const isSetUpWrong = (error: unknown): boolean =>
+  LoadAPIKeyError.isInstance(error) ||
+  LoadSettingError.isInstance(error) ||
+  UnsupportedFunctionalityError.isInstance(error);
 
 /** Without `execute`: whether a call is made is decided by the toolbox, and not by the SDK. */
 const toolSet = (tools: readonly ToolDescription[]): ToolSet =>
@@ -144,6 +207,12 @@ function modelFailure(error: unknown): SallyportError {
   }
   if (ToolChoiceViolationError.isInstance(error)) {
     return new SallyportError('ERR_STEPS_EXHAUSTED', 'the model called a tool when it had to come to an end');
+  }
+  if (isSetUpWrong(error)) {
+    return new SallyportError(
+      'ERR_MODEL_REJECTED',
+      'the model has no API key, lacks a setting or takes no such request',
+    );
   }
   if (!APICallError.isInstance(error)) return unavailable('the model gave no answer that can be read');
   const { statusCode: status, responseHeaders = {}, cause } = error;

@@ -2,7 +2,7 @@ import { APICallError, generateText, jsonSchema, streamText, tool } from 'ai';
 import { MockLanguageModelV3 } from 'ai/test';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BudgetLimits } from '../../../../src/core/budget.ts';
-import { meteredModel } from '../../../../src/workers/budget/metered-model.ts';
+import { meteredModel, type SdkModel } from '../../../../src/workers/budget/metered-model.ts';
 import type { OpenBudget } from '../../../../src/workers/budget/run-budget.ts';
 import { type BudgetOptions, budgetsOver } from '../../../support/budget.ts';
 import { fakeModel, usageOf } from '../../../support/fake-model.ts';
@@ -49,6 +49,37 @@ describe('a call', () => {
     expect((await generateText({ model, prompt: 'hi' })).text).toBe('hello');
     expect(run.usage).toEqual({ usdMicros: 1100, inputTokens: 1000, outputTokens: 50, modelCalls: 1, toolCalls: 0 });
     expect(await world.spentToday()).toEqual({ spent: 1100, reserved: 0 });
+  });
+
+  test('of a model with the older interface is reserved, limited and settled alike', async () => {
+    const { run } = await open({ tenant: { usdMicros: { day: 3_000 } } });
+    let limit = 0;
+    const usage = { inputTokens: 1_000, outputTokens: 50, totalTokens: 1_050, cachedInputTokens: 100 };
+    const older: Extract<SdkModel, { specificationVersion: 'v2' }> = {
+      specificationVersion: 'v2',
+      provider: 'fake.chat',
+      modelId: 'fake',
+      supportedUrls: {},
+      doGenerate: async ({ maxOutputTokens = 0 }) => {
+        limit = maxOutputTokens;
+        return { content: [{ type: 'text', text: 'hello' }], finishReason: 'stop', usage, warnings: [] };
+      },
+      doStream: async () => ({
+        stream: new ReadableStream({
+          start(controller) {
+            controller.enqueue({ type: 'stream-start', warnings: [] });
+            controller.enqueue({ type: 'finish', finishReason: 'stop', usage });
+            controller.close();
+          },
+        }),
+      }),
+    };
+    expect((await generateText({ model: meteredModel(older, run), prompt: 'hi' })).text).toBe('hello');
+    expect(limit).toBeLessThan(1_000);
+    expect(run.usage).toEqual({ usdMicros: 1100, inputTokens: 1000, outputTokens: 50, modelCalls: 1, toolCalls: 0 });
+    expect(await world.spentToday()).toEqual({ spent: 1100, reserved: 0 });
+    await streamText({ model: meteredModel(older, run), prompt: 'hi' }).text;
+    expect(await world.spentToday()).toEqual({ spent: 2200, reserved: 0 });
   });
 
   test('is reserved before the vendor sees it', async () => {

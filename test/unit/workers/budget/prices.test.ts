@@ -31,6 +31,31 @@ describe('prices', () => {
     expect((await elsewhere('openai/gpt-4o-mini'))?.cost(use)).toBe(750_000);
   });
 
+  test.each([
+    ['anthropic.messages', 'claude-sonnet-4-5', 18_000_000],
+    ['amazon-bedrock', 'anthropic.claude-3-haiku-20240307-v1:0', 1_500_000],
+    ['azure.responses', 'gpt-4o-mini', 750_000],
+    ['openai.responses', 'gpt-4o-mini', 750_000],
+    ['google.generative-ai', 'gemini-2.0-flash', 500_000],
+    ['some-gateway.chat', 'gpt-4o-mini', 750_000],
+  ])('a model of %s is looked up there: %s', async (provider, model, micros) => {
+    // A million tokens, in parts that no step of a price is for.
+    const price = await createPrices({ models: {}, baseUrl: 'https://openrouter.ai/api/v1' })(model, provider);
+    expect(1_000 * (price?.cost({ input: 1_000, output: 1_000 }) ?? 0)).toBe(micros);
+  });
+
+  test('a model of another provider has its own configured price, never that of the endpoint', async () => {
+    const [low, high] = [
+      { input: 1, output: 1 },
+      { input: 5, output: 5 },
+    ];
+    const prices = createPrices({ standard: { input: 0, output: 0 }, models: { mine: low, 'azure/mine': high } });
+    expect((await prices('mine', 'azure.responses'))?.cost(use)).toBe(10_000_000);
+    expect((await prices('mine', 'amazon-bedrock'))?.cost(use)).toBe(2_000_000);
+    expect(await prices('other', 'azure.responses')).toBeNull();
+    expect((await prices('other'))?.cost(use)).toBe(0);
+  });
+
   test('free has to be written', async () => {
     const free = await createPrices({ standard: { input: 0, output: 0 }, models: {} })('llama3');
     expect([free?.cost(use), free?.worst(1e6, 1e6)]).toEqual([0, 0]);
