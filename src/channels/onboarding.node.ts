@@ -29,12 +29,20 @@ export interface Manifest {
 /** A step at the vendor. */
 export interface SetupStep {
   readonly title: string;
-  /** Why it is needed: each permission has its reason. */
+  /** Why it is needed, a sentence a line: each permission has its reason. */
   readonly why: readonly string[];
-  /** Lines for a POSIX shell, or for PowerShell. Absent: the step has no command. */
+  /** For a POSIX shell, a line each; later steps may use the variables of earlier ones. Absent: there is no command for it. */
   readonly commands?: readonly string[];
-  readonly shell?: 'PowerShell';
 }
+
+export interface Setup {
+  readonly steps: readonly SetupStep[];
+  /** Variables that the commands themselves append to `.env`. */
+  readonly appended: readonly string[];
+}
+
+/** A value as one word of a POSIX shell. */
+export const shellWord = (value: string): string => `'${value.replaceAll("'", `'\\''`)}'`;
 
 /** A program that can answer in one channel only, and that `init` can write. */
 export interface AgentTemplate {
@@ -56,7 +64,7 @@ export interface Onboarding {
   /** @throws OnboardingError when something is missing */
   manifest?(request: ManifestRequest): Manifest;
   /** @throws OnboardingError when something is wrong */
-  setup?(context: OnboardingContext): readonly SetupStep[];
+  setup?(context: OnboardingContext): Setup;
   /** By the name that `init --agent` takes: those of the module's `onboarding.agents`. */
   readonly agents?: Readonly<Record<string, AgentTemplate>>;
 }

@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   all: serve,
   init: async () => (await import('./onboarding/init.ts')).registerInit,
   manifest: async () => (await import('./onboarding/manifest.ts')).registerManifest,
+  setup: async () => (await import('./onboarding/setup.ts')).registerSetup,
   doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
   backup,
   restore: backup,

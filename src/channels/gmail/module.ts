@@ -17,7 +17,7 @@ export const gmailModule = {
   isHint: true,
   remedies: gmailRemedies,
   hooks: [{ label: 'Gmail push', path: '' }],
-  onboarding: {},
+  onboarding: { hasSetup: true },
   isKept: true,
   withoutEffect: ({ mailboxes }) => (mailboxes.length === 0 ? ['topic'] : []),
   containerOf,

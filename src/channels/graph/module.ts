@@ -27,7 +27,7 @@ export const graphModule = {
   isBatch: true,
   remedies: graphRemedies,
   hooks: [{ label: 'Graph', path: '' }],
-  onboarding: {},
+  onboarding: { hasSetup: true },
   isKept: true,
   publicUrlFor(graph) {
     const list = typeof graph === 'object' && graph !== null ? Reflect.get(graph, 'subscriptions') : undefined;

@@ -35,6 +35,7 @@ export const teamsModule = {
     { label: 'Teams outgoing', path: 'outgoing' },
   ],
   onboarding: {
+    hasSetup: true,
     manifest: {
       description: 'the app package: a zip with manifest and icons',
       options: [

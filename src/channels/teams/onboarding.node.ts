@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { type ManifestRequest, type Onboarding, OnboardingError, readSetting } from '../onboarding.node.ts';
+import { type ManifestRequest, type Onboarding, OnboardingError, readSetting, shellWord } from '../onboarding.node.ts';
 import { appPackage, MANIFEST_VERSION, type TeamsManifest } from './app-package.node.ts';
 import { teamsSchema } from './settings.ts';
 
@@ -55,4 +55,79 @@ export const teamsOnboarding: Onboarding = {
       'before you publish it: put your own website, privacy and terms addresses into manifest.json',
     ],
   }),
+  setup({ tenant, url, settings }) {
+    const appId = readSetting(teamsSchema, 'appId', settings);
+    const hasPassword = settings.appPassword !== undefined;
+    const tenantId = readSetting(teamsSchema, 'tenantId', settings);
+    return {
+      appended: hasPassword ? [] : ['TEAMS_APP_ID', 'TEAMS_APP_PASSWORD', 'TEAMS_TENANT_ID'],
+      steps: [
+        {
+          title: 'Sign in',
+          why: [
+            'Registering an application takes an administrator of Entra; the bot needs a subscription of Azure, where it costs nothing.',
+          ],
+          commands: [
+            'az login',
+            tenantId === undefined
+              ? 'TENANT=$(az account show --query tenantId --output tsv)'
+              : `TENANT=${shellWord(tenantId)}`,
+          ],
+        },
+        {
+          title: appId === undefined ? 'Register the application' : 'Take the application of TEAMS_APP_ID',
+          why: ['The bot signs in as it. It needs no permission of Graph: what is said to the bot is sent to it.'],
+          commands:
+            appId === undefined
+              ? [
+                  'APP=$(az ad app create --display-name sallyport-teams --sign-in-audience AzureADMyOrg --query appId --output tsv)',
+                  'az ad sp create --id "$APP" --output none',
+                ]
+              : [`APP=${shellWord(appId)}`],
+        },
+        ...(hasPassword
+          ? []
+          : [
+              {
+                title: 'Make its secret',
+                why: ['Replies are posted with it. Entra lets it end after a year: note the day.'],
+                commands: [
+                  'umask 077',
+                  `printf 'TEAMS_APP_ID=%s\\nTEAMS_TENANT_ID=%s\\n' "$APP" "$TENANT" >> .env`,
+                  'SECRET=$(az ad app credential reset --id "$APP" --append --display-name sallyport --years 1 --query password --output tsv)',
+                  `printf 'TEAMS_APP_PASSWORD=%s\\n' "$SECRET" >> .env`,
+                ],
+              },
+            ]),
+        {
+          title: 'Make the bot and connect it to Teams',
+          why: [
+            'The bot knows where the gate is: its messaging endpoint. Only one Entra tenant may use it (SingleTenant).',
+            'The name is unique in Azure; the region is where its few data lie.',
+          ],
+          commands: [
+            'BOT="sallyport-$(printf %s "$APP" | cut -c 1-8)"',
+            'az group create --name sallyport --location westeurope --output none',
+            `az bot create --name "$BOT" --resource-group sallyport --app-type SingleTenant --appid "$APP" --tenant-id "$TENANT" --sku F0 --endpoint ${shellWord(`${url}/hooks/teams/${tenant}`)} --output none`,
+            'az bot msteams create --name "$BOT" --resource-group sallyport --output none',
+          ],
+        },
+        {
+          title: 'Make the app and give it to people',
+          why: [
+            'People use a bot through an app. For yourself: Teams → Apps → Manage your apps → Upload an app.',
+            'For the organisation: PowerShell with the module MicrosoftTeams, Connect-MicrosoftTeams, then',
+            'New-TeamsApp -DistributionMethod organization -Path app.zip',
+          ],
+          commands: [
+            `npx sallyport manifest teams --url ${shellWord(url)} --app-id "$APP" --tenant ${tenant} --out app.zip`,
+          ],
+        },
+        {
+          title: 'Start the gate and look',
+          why: ['Write to the bot in Teams; then, in another terminal: npx sallyport doctor, and npx sallyport events'],
+        },
+      ],
+    };
+  },
 };

@@ -184,6 +184,12 @@ const lines: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['--url', 'https://gate.example', '--name', ALL, '--out', 'app.zip'],
     ['--url', 'https://gate.example', '--out', ALL],
   ],
+  'setup graph': [
+    ['--url', 'https://gate.example'],
+    ['--url', ALL],
+  ],
+  'setup gmail': [['--url', 'https://gate.example']],
+  'setup teams': [['--url', 'https://gate.example']],
   'send slack': [['--wait']],
   'send graph': [['--wait']],
   'send gmail': [['--wait']],
