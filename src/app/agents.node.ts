@@ -81,11 +81,11 @@ function createAssistants(
   guardrailsWith: (own: readonly Guardrail[]) => Guardrails,
 ): (settings: AssistantSettings) => Agent {
   const { countingScrub: scrub, crypto, config } = runtime;
-  const { llm, maxSteps, maxInput } = config.agent;
+  const { llm, maxSteps, maxInput, timeZone } = config.agent;
   const { maxOutputTokens } = llm;
   const modelNamed = openModels(config.agent, runtime.clients, runtime.tracing.tracer);
   const toolboxOf = openToolboxes(runtime);
-  const bounds = { maxSteps, maxInput, maxOutputTokens };
+  const bounds = { maxSteps, maxInput, maxOutputTokens, clock: Date.now, timeZone };
   return ({ name, instructions, tools, delegates, budget: limits, review, model, guardrails: given }) => {
     const own = given.filter(isGuardrail);
     const guardrails = guardrailsWith(own);

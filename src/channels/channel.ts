@@ -192,7 +192,10 @@ export type Read =
   /** The channel's own business; there is nothing to answer. */
   | { readonly kind: 'handled' };
 
-export type ReadContent = Pick<InboundEvent, 'text' | 'author' | 'payload' | 'mentioned' | 'destination'>;
+export type ReadContent = Pick<
+  InboundEvent,
+  'text' | 'author' | 'authorName' | 'attachments' | 'payload' | 'mentioned' | 'destination'
+>;
 
 /** A reply on its way out, as Markdown; the channel gives it its own form. */
 export interface ReplyMessage {

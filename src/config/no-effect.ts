@@ -72,7 +72,7 @@ function rules(config: Config): readonly Rule[] {
     [['agent.http'], used.builtIn === 'http'],
     [['agent.instructions', 'agent.tools'], used.builtIn === 'assistant'],
     [
-      ['agent.llm', 'agent.maxSteps', 'agent.maxInput', 'agent.memory', 'guardrails.promptLeak'],
+      ['agent.llm', 'agent.maxSteps', 'agent.maxInput', 'agent.timeZone', 'agent.memory', 'guardrails.promptLeak'],
       used.models.length > 0,
     ],
     [

@@ -32,6 +32,17 @@ export interface Author {
 /** Stands for whoever wrote an event whose content was erased. */
 export const ERASED_AUTHOR: Author = { id: 'erased', kind: 'unknown' };
 
+/** Something that came with a message. All of it is what its sender says. */
+export interface Attachment {
+  readonly name: string;
+  /** Its media type, e.g. `image/png`. */
+  readonly type: string;
+  /** Bytes, where the sender names them. */
+  readonly size?: number;
+  /** What it says, where it is a short text and could be read. */
+  readonly text?: string;
+}
+
 /** One normalised happening, verified, scrubbed and ready to be accepted. It is JSON through and through. */
 export interface InboundEvent {
   /** Version of this record. A release reads its own version and the one before. */
@@ -56,6 +67,10 @@ export interface InboundEvent {
   /** The sender addressed the app by name. A twin delivery that knows it upgrades the record. */
   readonly mentioned: boolean;
   readonly author: Author;
+  /** What the author is called, where the channel knows it. For an agent; never stored. */
+  readonly authorName?: string;
+  /** What came with the message, as far as the channel knows it. For an agent; never stored. */
+  readonly attachments?: readonly Attachment[];
   /** What the agent reads first. Empty when the event carries no text. */
   readonly text: string;
   /** Where a reply goes; its shape belongs to the channel. */

@@ -158,6 +158,8 @@ async function openWorld() {
         maxSteps: 20,
         maxInput: 64 * 1024,
         maxOutputTokens: 500,
+        clock: Date.now,
+        timeZone: 'UTC',
       },
     ),
   });

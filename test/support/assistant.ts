@@ -138,6 +138,8 @@ function assistantOver(store: Store, llm: LlmServer, clock: FakeClock, options: 
       maxSteps,
       maxInput,
       maxOutputTokens: 500,
+      clock: clock.now,
+      timeZone: 'Europe/Berlin',
     },
   );
 }

@@ -29,9 +29,10 @@ const addressed: ReadonlySet<string> = new Set(['app_mention', 'message.im']);
 
 /**
  * Posting, and reading what was posted: `metadata.message:read` shows the id of a reply whose confirmation was lost. The
- * history scopes of `messages` are needed for that too, whichever events are sent.
+ * history scopes of `messages` are needed for that too, whichever events are sent. `files:read` shows the text files that
+ * come with messages.
  */
-const replying: readonly Scope[] = ['chat:write', 'metadata.message:read'];
+const always: readonly Scope[] = ['chat:write', 'metadata.message:read', 'files:read'];
 
 /** Scopes of the event types that are most often listed in `eventTypes`; no scope where the list is empty. */
 const scopesOfEvents: Readonly<Record<string, readonly Scope[]>> = {
@@ -76,7 +77,7 @@ function manifestOf({ tenant, url, settings, name, options }: ManifestRequest) {
   const events = messages.map(([type]) => type).filter((type) => !mentionsOnly || addressed.has(type));
   const scopes = [
     ...messages.map(([, scope]) => scope),
-    ...replying,
+    ...always,
     ...listed.flatMap((type) => scopesOfEvents[type] ?? []),
     ...(commands.length > 0 ? (['commands'] as const) : []),
   ];

@@ -2,6 +2,7 @@ import { defined } from '../../core/defined.ts';
 import { VENDOR_CALL_MS } from '../channel.ts';
 import type { NodeHalf } from '../module.node.ts';
 import { installationsOf } from './module.ts';
+import { createSlackReader, FILES_URLS, MAX_FILE_BYTES } from './read/reader.ts';
 import { createSlackReplier } from './reply/reply.ts';
 import { loadSlackClient } from './reply/web-api.ts';
 import type { SlackConfig } from './settings.ts';
@@ -28,7 +29,11 @@ export const slackNode: NodeHalf<SlackConfig> = {
     };
     const timeoutMs = Math.max(VENDOR_CALL_MS, replyTimeoutMs);
     const fetch = openFetch([apiUrl, ...RESPONSE_URLS], { timeoutMs });
-    return { replier: createSlackReplier({ apiUrl, ...accounts, fetch, sealer, logger }) };
+    const files = openFetch([apiUrl, ...FILES_URLS], { timeoutMs: VENDOR_CALL_MS, maxBytes: MAX_FILE_BYTES });
+    return {
+      reader: createSlackReader({ apiUrl, ...accounts, fetch: files, logger }),
+      replier: createSlackReplier({ apiUrl, ...accounts, fetch, sealer, logger }),
+    };
   },
   check: ({ apiUrl, botToken }, { tenant, openFetch }) => ({
     name: `slack credentials (${tenant})`,

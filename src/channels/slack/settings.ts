@@ -24,6 +24,9 @@ const place = z
   .string()
   .regex(/^[TE][A-Z0-9]{1,30}$/, { message: 'must be ids of workspaces (T…) or organisations (E…)' });
 
+/** Slack's own Web API. */
+export const SLACK_API_URL = 'https://slack.com/api/';
+
 export const slackSchema = z.strictObject({
   // Slack's own are 32 characters.
   signingSecrets: setting(listOf(secret(16)), {
@@ -39,7 +42,7 @@ export const slackSchema = z.strictObject({
     secret: true,
     refines: 'SLACK_SIGNING_SECRET',
   }),
-  apiUrl: setting(httpUrl.default('https://slack.com/api/'), {
+  apiUrl: setting(httpUrl.default(SLACK_API_URL), {
     env: 'SLACK_API_URL',
     description: 'for a local server',
     refines: 'SLACK_SIGNING_SECRET',

@@ -52,6 +52,8 @@ export interface SlackServer {
   readonly calls: readonly string[];
   /** The bearer tokens that came with calls, in order, those that were refused included. */
   readonly tokens: readonly string[];
+  /** Keeps a file as if somebody had uploaded it, for holders of a token; answers how a message names it (`files`). */
+  addFile(file: { readonly name: string; readonly mimetype: string; readonly content: string }): SlackFileInfo;
   /** Makes the next matching request go wrong; several queue up. */
   failNext(fault: SlackFault): void;
   /** Posts as the bot, or as who `more` says, past all faults; answers the `ts`. */
@@ -63,10 +65,22 @@ export interface SlackServer {
   stop(): Promise<void>;
 }
 
+/** A file as a message names it. */
+export interface SlackFileInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly mimetype: string;
+  readonly size: number;
+  readonly mode: 'hosted';
+  readonly url_private: string;
+}
+
 interface World extends Required<Omit<SlackServerOptions, 'token' | 'clock'>> {
   readonly token: string | undefined;
   readonly store: SlackStore;
   readonly posts: SlackPost[];
+  /** Of files, by path. */
+  readonly files: Map<string, { readonly mimetype: string; readonly content: string }>;
 }
 
 /**
@@ -85,6 +99,7 @@ export async function startSlackServer(options: SlackServerOptions = {}): Promis
     ...options,
     store: createSlackStore(options.clock ?? Date.now),
     posts: [],
+    files: new Map(),
   };
   const faults: SlackFault[] = [];
   const calls: string[] = [];
@@ -106,6 +121,13 @@ export async function startSlackServer(options: SlackServerOptions = {}): Promis
     posts: world.posts,
     calls,
     tokens,
+    addFile({ name, mimetype, content }) {
+      const id = `F${String(world.files.size + 1).padStart(8, '0')}`;
+      const path = `/files-pri/${world.teamId}-${id}/${encodeURIComponent(name)}`;
+      world.files.set(path, { mimetype, content });
+      const size = Buffer.byteLength(content);
+      return { id, name, mimetype, size, mode: 'hosted', url_private: origin + path };
+    },
     failNext: (fault) => void faults.push(fault),
     say: (channel, text, more = {}) => world.store.add(channel, { ...author(world), text, ...more }).ts,
     stop: () =>
@@ -124,7 +146,8 @@ async function serve(
   calls: string[],
 ): Promise<void> {
   const path = new URL(request.url ?? '/', 'http://slack.invalid').pathname;
-  const method = path.startsWith('/api/') ? path.slice('/api/'.length) : 'response_url';
+  const isFile = path.startsWith('/files-pri/');
+  const method = path.startsWith('/api/') ? path.slice('/api/'.length) : isFile ? 'file' : 'response_url';
   const body = await readText(request);
   calls.push(method);
   const at = faults.findIndex((one) => one.method === undefined || one.method === method);
@@ -133,10 +156,22 @@ async function serve(
   if (fault?.kind === 'drop' && fault.after === 'nothing') return void request.socket.destroy();
   if (fault?.kind === 'status') return refuse(response, fault.status, fault.retryAfter);
   if (fault?.kind === 'error') return answer(response, { ok: false, error: fault.error });
+  if (isFile) return serveFile(path, request, response, world);
   const result = method === 'response_url' ? respond(path, body, world) : call(method, request, body, world);
   if (fault?.kind === 'drop') return void request.socket.destroy();
   if (fault?.kind === 'garbage') return void response.end(fault.body);
   return typeof result === 'string' ? void response.end(result) : answer(response, result);
+}
+
+/** Who has no token that counts gets Slack's page for signing in, with 200. */
+function serveFile(path: string, request: IncomingMessage, response: ServerResponse, world: World): void {
+  const file = world.files.get(path);
+  const token = request.headers.authorization?.replace(/^Bearer /, '');
+  if (token === undefined || (world.token !== undefined && token !== world.token)) {
+    return void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end('<html>Sign in</html>');
+  }
+  if (file === undefined) return void response.writeHead(404).end();
+  response.writeHead(200, { 'content-type': file.mimetype }).end(file.content);
 }
 
 async function readText(request: IncomingMessage): Promise<string> {

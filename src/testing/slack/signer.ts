@@ -87,6 +87,8 @@ export interface SlackMessageOptions {
   /** Seconds and counter as Slack writes them. Made from the time and a random counter when absent. */
   readonly ts?: string;
   readonly threadTs?: string;
+  /** Files that came with it, as the API names them. */
+  readonly files?: readonly object[];
   /** Sent as the `app_mention` twin of the message. */
   readonly asMention?: boolean;
   /** Epoch milliseconds. */
@@ -108,7 +110,8 @@ export function slackMessage(options: SlackMessageOptions): Record<string, unkno
       user,
       text: options.text,
       ts,
-      ...defined({ thread_ts: options.threadTs }),
+      ...defined({ thread_ts: options.threadTs, files: options.files }),
+      ...(options.files !== undefined && { subtype: 'file_share' }),
       channel,
       event_ts: ts,
       team: teamId,

@@ -203,6 +203,14 @@ const llm = z
   })
   .prefault({});
 
+const isTimeZone = (name: string): boolean => {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+};
+
 /** What a conversation remembers of its own past. */
 const memory = z
   .strictObject({
@@ -240,6 +248,10 @@ export const agentSchema = z
     maxInput: setting(bytes.prefault('64KiB'), {
       description: 'most that is shown to the model of one message or one result of a tool; the rest is cut',
     }),
+    timeZone: setting(
+      z.string().refine(isTimeZone, { message: 'must be a time zone like UTC or Europe/Berlin' }).default('UTC'),
+      { env: 'SALLYPORT_TIME_ZONE', description: 'in which models are told the date and the time' },
+    ),
     memory,
   })
   .prefault({});

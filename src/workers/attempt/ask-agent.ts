@@ -230,11 +230,25 @@ export async function prepareTask(
   return { kind: 'task', event: { ...event, ...value } };
 }
 
+/** Longer names are no names. */
+const MAX_NAME_CHARS = 256;
+/** An agent is told of so many attachments. */
+const MAX_ATTACHMENTS = 20;
+
 /** Ids stay whole. */
 const capped = (content: Partial<ReadContent>): Partial<ReadContent> => ({
   ...content,
   ...(content.text !== undefined && { text: capText(content.text, LIMITS.textChars) }),
   ...(content.payload !== undefined && { payload: capRecord(content.payload, LIMITS) }),
+  ...(content.authorName !== undefined && { authorName: content.authorName.slice(0, MAX_NAME_CHARS) }),
+  ...(content.attachments !== undefined && {
+    attachments: content.attachments.slice(0, MAX_ATTACHMENTS).map(({ name, type, text, ...rest }) => ({
+      ...rest,
+      name: name.slice(0, MAX_NAME_CHARS),
+      type: type.slice(0, MAX_NAME_CHARS),
+      ...(text !== undefined && { text: capText(text, LIMITS.textChars) }),
+    })),
+  }),
 });
 
 /** Accepts what a reader or the keeper found at a vendor. @throws SallyportError ERR_QUEUE_FULL, ERR_STORE_UNAVAILABLE */

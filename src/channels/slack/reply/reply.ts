@@ -7,6 +7,7 @@ import type { Sealer } from '../../../scrub/seal.ts';
 import type { PostCall, Replier, ReplyContext, ReplyMessage, ReplyResult, SendContext } from '../../channel.ts';
 import { splitMarkdown } from '../../shared/markdown/split.ts';
 import { createInstallationTable, type SlackInstallation } from '../installation.ts';
+import { SLACK_API_URL } from '../settings.ts';
 import {
   type BotIds,
   type Destination,
@@ -149,8 +150,6 @@ function createAccounts({ botToken, installations, callWebApi }: AccountDeps): F
 
 /** Where Slack's response URLs lead, GovSlack's included. Whoever could name another host would have us post to it. */
 const hosts: ReadonlySet<string> = new Set(['hooks.slack.com', 'hooks.slack-gov.com']);
-
-const SLACK_API_URL = 'https://slack.com/api/';
 
 interface ResponseUrlPost {
   readonly url: string;

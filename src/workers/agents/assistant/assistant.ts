@@ -1,4 +1,5 @@
 import { toHex } from '../../../core/crypto/encoding.ts';
+import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
 import type { Logger } from '../../../core/logger.ts';
@@ -51,13 +52,11 @@ export function createAssistant(
       const past = ((await deps.memory?.recall(event)) ?? []).flatMap((turn) => messagesOf(turn, event, marking));
       // A redrive goes on where the generation before it ended, and may take as many steps again.
       const maxSteps = deps.maxSteps * generation;
-      const { text, origin } = read(event);
       const part: Part = {
         ...shared,
         instructions,
         past,
-        text,
-        origin,
+        ...read(event),
         stepPrefix: '',
         maxSteps,
         budget,
@@ -71,12 +70,26 @@ export function createAssistant(
 }
 
 /** What the model is shown of an event. One without words (a button) is told by what its sender says of it. */
-function read({ text, payload, author, channel, kind, receivedAt }: InboundEvent): Pick<Part, 'text' | 'origin'> {
+function read(event: InboundEvent): Pick<Part, 'text' | 'origin' | 'attached'> {
+  const { text, payload, author, authorName, attachments = [], channel, kind, receivedAt } = event;
+  const isWordless = text.trim() === '' && attachments.length === 0;
+  const name = defined({ name: authorName });
   return {
-    text: text.trim() === '' ? JSON.stringify(payload) : text,
-    origin: { from: author.id, by: author.kind, channel, kind, at: new Date(receivedAt).toISOString() },
+    text: isWordless ? JSON.stringify(payload) : text,
+    origin: { from: author.id, ...name, by: author.kind, channel, kind, at: new Date(receivedAt).toISOString() },
+    attached: attachments.map((one) => ({
+      origin: {
+        attachment: one.name,
+        type: one.type,
+        ...(one.size !== undefined && { bytes: String(one.size) }),
+        from: author.id,
+      },
+      text: one.text ?? NOT_GIVEN,
+    })),
   };
 }
+
+const NOT_GIVEN = '[You were not given the content of this attachment.]';
 
 const messagesOf = ({ author, asked, said, at }: Turn, { channel }: InboundEvent, marking: Marking): Message[] => [
   { role: 'user', text: marking.frame({ from: author, channel, at: new Date(at).toISOString() }, asked) },

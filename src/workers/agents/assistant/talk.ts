@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { Clock } from '../../../core/clock.ts';
 import { codeOf, SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
 import type { JsonValue } from '../../../core/json/json-text.ts';
@@ -25,6 +26,8 @@ export interface Part {
   readonly text: string;
   /** Where the text is from. */
   readonly origin: Readonly<Record<string, string>>;
+  /** What came with it, each shown as data of its own. */
+  readonly attached?: readonly Pick<Part, 'text' | 'origin'>[];
   readonly stepPrefix: string;
   readonly maxSteps: number;
   readonly steps: Steps;
@@ -46,6 +49,9 @@ export interface TalkDeps {
   /** Bytes of one message or one result of a tool that the model sees at most. */
   readonly maxInput: number;
   readonly maxOutputTokens: number;
+  readonly clock: Clock;
+  /** In which the model is told the date and the time. */
+  readonly timeZone: string;
 }
 
 const WITHHELD = '[withheld: a guardrail blocked this result]';
@@ -62,11 +68,13 @@ export async function talk(part: Part, deps: TalkDeps): Promise<string> {
     const subject = { stage: 'input', tenant: event.tenant, agent, instructions, trail, signal } as const;
     return marking.frame(origin, await guardText(deps.guardrails, { ...subject, text: cut(text, deps.maxInput) }));
   };
-  const { stepPrefix, maxSteps, steps, budget } = part;
+  const { stepPrefix, maxSteps, steps, budget, attached = [] } = part;
+  const shown = [await show(part.origin, part.text)];
+  for (const { origin, text } of attached) shown.push(await show(origin, text));
   return converse({
     ask: deps.ask,
-    system: `${instructions}\n\n${marking.note}`,
-    messages: [...part.past, { role: 'user', text: await show(part.origin, part.text) }],
+    system: `${instructions}\n\n${marking.note}\n\n${timeNote(deps.clock(), deps.timeZone)}`,
+    messages: [...part.past, { role: 'user', text: shown.join('\n') }],
     toolbox: deps.openToolbox(part),
     agent,
     trail,
@@ -87,6 +95,15 @@ export async function talk(part: Part, deps: TalkDeps): Promise<string> {
       }
     },
   });
+}
+
+/** `It is Tuesday 1 December 2026 at 05:48 GMT+01:00 (Europe/Berlin).` */
+function timeNote(now: number, timeZone: string): string {
+  const written = new Intl.DateTimeFormat('en-GB', {
+    ...{ weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' },
+    ...{ hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone, timeZoneName: 'longOffset' },
+  });
+  return `It is ${written.format(now)} (${timeZone}).`;
 }
 
 interface Conversation {

@@ -51,6 +51,20 @@ describe('a message', () => {
     expect(world.llm.requests[0]?.tools).toBeUndefined();
   });
 
+  test('comes with the date and the time, in the zone that was set', async () => {
+    await open();
+    await world.write('what day is it?');
+    const { messages } = world.llm.requests[0] ?? { messages: [] };
+    const now = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeZone: 'Europe/Berlin' });
+    const [system, asked] = messages.map(({ content }) => String(content));
+    // The full style of this language puts a comma after the day of the week in some releases of ICU.
+    expect(system?.split('It is ').at(-1)?.replace(',', '')).toMatch(
+      new RegExp(`^${now.format(world.clock.now()).replace(',', '')} at `),
+    );
+    expect(system).toMatch(/ at \d\d:\d\d GMT[+]0[12]:00 [(]Europe[/]Berlin[)][.]$/);
+    expect(asked).not.toContain('Europe/Berlin');
+  });
+
   test('gets a short answer from a budget that cannot pay a long one, and the next one a refusal', async () => {
     // What is sent comes to about 1,800 tokens; an answer of 500 would cost 1,000 micro-dollars more.
     const limits: BudgetLimits = { tenant: { usdMicros: { day: 2_500 } } };
@@ -200,8 +214,11 @@ describe('an attempt after a worker died', () => {
   });
 });
 
+/** Also without the time of day, which goes on between attempts. */
 const withoutNonce = (request: LlmRequest | undefined): string =>
-  JSON.stringify(request?.messages).replace(/data-[0-9a-f]{32}/g, 'data');
+  JSON.stringify(request?.messages)
+    .replace(/data-[0-9a-f]{32}/g, 'data')
+    .replace(/ at \d\d:\d\d GMT/, ' GMT');
 
 describe('a model that loops', () => {
   const forever = (_: LlmRequest, n: number): LlmAnswer => look(`again ${n}`);
