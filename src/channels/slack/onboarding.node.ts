@@ -140,10 +140,10 @@ export const slackOnboarding: Onboarding = {
       content: JSON.stringify(manifest, null, 2),
       link: `https://api.slack.com/apps?new_app=1&manifest_json=${encodeURIComponent(JSON.stringify(manifest))}`,
       next: [
-        'the gate must be reachable at its URL when the app is made: Slack asks it at once',
-        'install the app to the workspace, and invite it to a channel: /invite @app',
         'SLACK_SIGNING_SECRET: Basic Information → App Credentials → Signing Secret',
-        'SLACK_BOT_TOKEN: OAuth & Permissions → Bot User OAuth Token (xoxb-…)',
+        'SLACK_BOT_TOKEN: OAuth & Permissions → Install to Workspace → Bot User OAuth Token (xoxb-…)',
+        'start the gate with both, and have Slack verify the request URL: Event Subscriptions → Retry',
+        'invite the app to a channel: /invite @app',
         ...unknown.map((type) => `${type}: look up its scope in Slack's reference and add it to the manifest`),
       ],
     };

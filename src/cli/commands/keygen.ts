@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Argument, type Command } from 'commander';
+import { freshKeyPair } from '../../core/crypto/ed25519.node.ts';
 import { freshProductionSecrets } from '../dev/secrets.ts';
 import type { Io } from '../io.ts';
 
@@ -13,8 +14,8 @@ export function registerKeygen(program: Command, io: Io): void {
     .action((isFor?: 'relay') => {
       // Each time a new one, as a rotation needs a second key.
       if (isFor === 'relay') return io.print(`SALLYPORT_RELAY_KEY=${randomBytes(32).toString('base64')}`);
-      const { SALLYPORT_JWT_SECRET, SALLYPORT_AUDIT_KEY, SALLYPORT_AUDIT_PUBLIC_KEY, ...others } =
-        freshProductionSecrets();
+      const { SALLYPORT_JWT_SECRET, ...others } = freshProductionSecrets();
+      const { privateKey: SALLYPORT_AUDIT_KEY, publicKey: SALLYPORT_AUDIT_PUBLIC_KEY } = freshKeyPair();
       const audit = { SALLYPORT_AUDIT_KEY, SALLYPORT_AUDIT_PUBLIC_KEY };
       const isSet = (name: string): boolean =>
         [name, `${name}_FILE`].some((one) => (io.environment[one] ?? '').trim() !== '');

@@ -4,7 +4,6 @@ import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import type { Config } from '../../config/schema.ts';
 import type { Environment } from '../../config/variables.ts';
-import { freshKeyPair } from '../../core/crypto/ed25519.node.ts';
 import { EXIT, Exit } from '../io.ts';
 
 const FILE = 'secrets.json';
@@ -30,19 +29,10 @@ const freshSecrets = (): DevSecrets => ({
   SALLYPORT_JWT_SECRET: key(),
 });
 
-/** What a gate in production keeps in `.env`, fresh, by variable name. The last two are a pair. */
+/** What every gate in production keeps in `.env`, fresh, by variable name. */
 export function freshProductionSecrets() {
-  const { SALLYPORT_SEAL_KEY, SALLYPORT_ID_KEY, SALLYPORT_JWT_SECRET } = freshSecrets();
-  const SALLYPORT_METRICS_TOKEN = randomBytes(24).toString('base64url');
-  const { privateKey: SALLYPORT_AUDIT_KEY, publicKey: SALLYPORT_AUDIT_PUBLIC_KEY } = freshKeyPair();
-  return {
-    SALLYPORT_SEAL_KEY,
-    SALLYPORT_ID_KEY,
-    SALLYPORT_JWT_SECRET,
-    SALLYPORT_METRICS_TOKEN,
-    SALLYPORT_AUDIT_KEY,
-    SALLYPORT_AUDIT_PUBLIC_KEY,
-  };
+  const { SLACK_SIGNING_SECRET: _, ...secrets } = freshSecrets();
+  return { ...secrets, SALLYPORT_METRICS_TOKEN: randomBytes(24).toString('base64url') };
 }
 
 const folderOf = (io: { environment: Environment; folder: string }): string =>
