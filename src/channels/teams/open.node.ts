@@ -2,6 +2,7 @@ import { defined } from '../../core/defined.ts';
 import { createAccessTokens } from '../../net/client-credentials.ts';
 import type { NodeHalf } from '../module.node.ts';
 import type { OpenFetch } from '../module.ts';
+import { teamsReader } from './read/reader.ts';
 import { createTeamsReplier } from './reply/reply.ts';
 import { isLoopback } from './reply/service-hosts.ts';
 import type { TeamsConfig } from './settings.ts';
@@ -24,7 +25,7 @@ export const teamsNode: NodeHalf<TeamsConfig> = {
       clock,
       logger,
     });
-    return { replier };
+    return { reader: teamsReader, replier };
   },
   check: (teams, { tenant, openFetch, clock }) => ({
     name: `teams (${tenant})`,

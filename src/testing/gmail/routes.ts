@@ -7,6 +7,7 @@ export interface GmailCall {
     | 'history.list'
     | 'messages.list'
     | 'messages.get'
+    | 'messages.attachments.get'
     | 'messages.import'
     | 'messages.send'
     | 'threads.get'
@@ -14,6 +15,8 @@ export interface GmailCall {
     | 'stop';
   readonly mailbox: string;
   readonly id: string | undefined;
+  /** Of an attachment of the message. */
+  readonly attachmentId?: string | undefined;
   readonly query: URLSearchParams;
   readonly body: Readonly<Record<string, unknown>>;
 }
@@ -29,6 +32,7 @@ const routes: readonly (readonly [string, RegExp, GmailCall['method']])[] = [
   ['GET', /^history$/, 'history.list'],
   ['GET', /^messages$/, 'messages.list'],
   ['GET', /^messages\/([^/]+)$/, 'messages.get'],
+  ['GET', /^messages\/([^/]+)\/attachments\/([^/]+)$/, 'messages.attachments.get'],
   ['POST', /^messages\/import$/, 'messages.import'],
   ['POST', /^messages\/send$/, 'messages.send'],
   ['GET', /^threads\/([^/]+)$/, 'threads.get'],
@@ -44,7 +48,8 @@ export function routeOf(verb: string, url: URL, body: string): GmailCall | null 
     const match = wanted === verb ? pattern.exec(rest) : null;
     if (match === null) continue;
     const mailbox = decodeURIComponent(user).toLowerCase();
-    return { method, mailbox, id: match[1], query: url.searchParams, body: body === '' ? {} : JSON.parse(body) };
+    const [, id, attachmentId] = match;
+    return { method, mailbox, id, attachmentId, query: url.searchParams, body: body === '' ? {} : JSON.parse(body) };
   }
   return null;
 }
@@ -125,7 +130,7 @@ export function showMail(mail: StoredMail, query: URLSearchParams): object {
       ? mail.headers
       : mail.headers.filter(({ name }) => wanted.includes(name.toLowerCase()));
   const [only] = mail.parts;
-  const bodies = mail.parts.map((part) => showPart(part));
+  const bodies = mail.parts.map(showPart);
   const content =
     mail.parts.length === 1 && only !== undefined
       ? { ...bodies[0], headers: [...headers, ...(only.headers ?? [])] }
@@ -140,9 +145,19 @@ export function showMail(mail: StoredMail, query: URLSearchParams): object {
   };
 }
 
-function showPart({ mimeType, data, filename = '', headers = [] }: StoredMail['parts'][number]): object {
+/** What has a file name is an attachment, whose bytes are asked for by its id. */
+function showPart({ mimeType, data, filename = '', headers = [] }: StoredMail['parts'][number], at: number): object {
   const bytes = Buffer.from(data);
-  return { mimeType, filename, headers, body: { size: bytes.length, data: bytes.toString('base64url') } };
+  const content = filename === '' ? { data: bytes.toString('base64url') } : { attachmentId: `part-${at}` };
+  return { mimeType, filename, headers, body: { size: bytes.length, ...content } };
+}
+
+export function showAttachment(mail: StoredMail, id: string): GmailResult {
+  const part = /^part-(\d+)$/.exec(id)?.[1];
+  const data = part === undefined ? undefined : mail.parts[Number(part)]?.data;
+  if (data === undefined) return notFound;
+  const bytes = Buffer.from(data);
+  return { status: 200, json: { size: bytes.length, data: bytes.toString('base64url') } };
 }
 
 /** What a raw message says, in its plainest part; enough for messages that are made by machines. */

@@ -10,6 +10,7 @@ import {
   parseRaw,
   refusal,
   routeOf,
+  showAttachment,
   showMail,
 } from './routes.ts';
 
@@ -176,6 +177,10 @@ function perform(call: GmailCall, state: State): GmailResult {
     case 'messages.get': {
       const mail = mailbox.find(call.id ?? '');
       return mail === undefined ? notFound : { status: 200, json: showMail(mail, call.query) };
+    }
+    case 'messages.attachments.get': {
+      const mail = mailbox.find(call.id ?? '');
+      return mail === undefined ? notFound : showAttachment(mail, call.attachmentId ?? '');
     }
     case 'threads.get':
       return showThread(

@@ -22,6 +22,7 @@ let store: Store;
 let server: GmailServer;
 let worker: GmailWorker;
 let fault: GmailFault | undefined;
+let faultOf: () => GmailFault | undefined;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sallyport-mail-'));
@@ -33,7 +34,7 @@ beforeAll(async () => {
     logger: silentLogger,
     clock: clock.now,
   });
-  server = await startGmailServer({ clock: clock.now, fault: () => fault });
+  server = await startGmailServer({ clock: clock.now, fault: () => faultOf() });
   worker = openGmailWorker({ store, url: server.url, clock });
   await worker.mailboxes.update(MAILBOX, () => newMailbox(clock.now()));
 });
@@ -44,6 +45,7 @@ afterAll(async () => {
 });
 beforeEach(() => {
   fault = undefined;
+  faultOf = () => fault;
 });
 
 /** What the reader makes of the event behind a message. */
@@ -59,6 +61,58 @@ async function textOf(parts: readonly MailContent[]): Promise<string | undefined
   return result.kind === 'task' ? result.content.text : undefined;
 }
 
+describe('what comes with a message', () => {
+  test('is read where it is a short text, from Gmail, and named where it is not', async () => {
+    const before = server.calls.length;
+    const result = await read({
+      from: 'Ada <ada@example.org>',
+      parts: [
+        { mimeType: 'text/plain', data: 'see these' },
+        { mimeType: 'text/csv', data: 'a,b', filename: 'table.csv' },
+        { mimeType: 'application/pdf', data: '%PDF', filename: 'bill.pdf' },
+        { mimeType: 'text/plain', data: 'x'.repeat(64 * 1024 + 1), filename: 'big.log' },
+      ],
+    });
+    expect(result).toMatchObject({
+      kind: 'task',
+      content: {
+        text: 'Hello\n\nsee these',
+        authorName: 'Ada',
+        attachments: [
+          { name: 'table.csv', type: 'text/csv', size: 3, text: 'a,b' },
+          { name: 'bill.pdf', type: 'application/pdf', size: 4 },
+          { name: 'big.log', type: 'text/plain', size: 65_537 },
+        ],
+      },
+    });
+    expect(JSON.stringify(result).match(/"text":/g)).toHaveLength(3);
+    const asked = server.calls.slice(before).map(({ method }) => method);
+    expect(asked).toEqual(['messages.get', 'messages.attachments.get']);
+  });
+
+  test('is asked for again with the message when Gmail is away', async () => {
+    const parts = [{ mimeType: 'text/plain', data: 'hi', filename: 'a.txt' }];
+    const { id } = server.mailbox(MAILBOX).deliver({ parts });
+    let calls = 0;
+    faultOf = () => {
+      calls += 1;
+      return calls === 2 ? 503 : undefined;
+    };
+    await expect(readId(id)).rejects.toMatchObject({ code: 'ERR_SOURCE_UNAVAILABLE' });
+    expect(await readId(id)).toMatchObject({ content: { attachments: [{ text: 'hi' }] } });
+  });
+
+  test.each([
+    ['Ada Lovelace <ada@example.org>', 'Ada Lovelace'],
+    ['"Lovelace, Ada" <ada@example.org>', 'Lovelace, Ada'],
+    ['<ada@example.org>', undefined],
+    ['ada@example.org', undefined],
+  ])('is told with the name in %s', async (from, name) => {
+    const result = await read({ from });
+    expect(result.kind === 'task' ? result.content.authorName : null).toBe(name);
+  });
+});
+
 describe('a message', () => {
   test('is given to the agent with its subject, its text and who wrote it', async () => {
     const mail = server.mailbox(MAILBOX).deliver({
@@ -72,6 +126,7 @@ describe('a message', () => {
       content: {
         text: 'Invoice 4711\n\nWhere is it?\nAda',
         author: { id: 'ada@example.org', kind: 'user' },
+        authorName: 'Ada <not@this.example>',
         payload: {
           mailbox: MAILBOX,
           messageId: mail.id,

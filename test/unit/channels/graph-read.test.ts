@@ -11,14 +11,15 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 let gate: GraphGate;
-let seen: { text: string; author: string; payload: unknown }[] = [];
+let seen: { text: string; author: string; payload: unknown; authorName: unknown; attachments: unknown }[] = [];
 afterEach(() => gate.stop());
 
 /** Remembers what it was asked and says nothing, so that nothing is answered. */
 const listener: Agent = {
   name: 'listener',
   async run({ event }) {
-    seen.push({ text: event.text, author: event.author.id, payload: event.payload });
+    const { text, authorName, attachments } = event;
+    seen.push({ text, author: event.author.id, payload: event.payload, authorName, attachments });
     return { kind: 'silent', usage: { usdMicros: 0, inputTokens: 0, outputTokens: 0, modelCalls: 0, toolCalls: 0 } };
   },
 };
@@ -46,6 +47,15 @@ describe('mail', () => {
     expect(seen).toMatchObject([{ text: 'Printer\n\nplease help', author: 'a@example.com', payload: { id } }]);
     const fetched = gate.graph.calls.find(({ path }) => path.includes('/messages/'));
     expect(fetched?.headers.get('prefer')).toBe('IdType="ImmutableId", outlook.body-content-type="text"');
+  });
+
+  it('is shown with the name of its sender', async () => {
+    await open();
+    const from = { emailAddress: { address: 'a@example.com', name: 'Ada Lovelace' } };
+    gate.graph.mail('agent@example.com', { text: 'x', fields: { from } });
+    await settle();
+    expect(seen).toMatchObject([{ author: 'a@example.com', authorName: 'Ada Lovelace' }]);
+    expect(JSON.stringify((await gate.events()).map(({ event }) => event))).not.toContain('Lovelace');
   });
 
   it('runs once for everything Graph tells of it: created, updated, overlapping subscriptions, days later', async () => {
@@ -180,11 +190,23 @@ describe('Teams messages', () => {
 
   it('of chats and channels, and replies in channels, are fetched and read', async () => {
     await open({ keep: [`chats/${CHAT}/messages`, 'teams/t1/channels/19:general@thread.tacv2/messages'] });
-    gate.graph.chat(CHAT, { text: 'in a chat', from: 'user-7' });
+    const reference = {
+      id: '1',
+      contentType: 'reference',
+      contentUrl: 'https://x.example/plan.docx',
+      name: 'plan.docx',
+    };
+    const card = { id: '2', contentType: 'messageReference', content: '{}', name: null };
+    const from = { user: { id: 'user-7', displayName: 'Ada Lovelace' } };
+    gate.graph.chat(CHAT, { text: 'in a chat', from: 'user-7', fields: { from, attachments: [reference, card] } });
     const root = gate.graph.post('t1', '19:general@thread.tacv2', { text: 'in a channel' });
     gate.graph.post('t1', '19:general@thread.tacv2', { text: 'below it', replyTo: root });
     await settle();
     expect(seen.map(({ text }) => text).toSorted()).toEqual(['below it', 'in a channel', 'in a chat']);
+    expect(seen.find(({ text }) => text === 'in a chat')).toMatchObject({
+      authorName: 'Ada Lovelace',
+      attachments: [{ name: 'plan.docx', type: 'reference' }],
+    });
     const names = (await gate.events()).map(({ event }) => event.conversation.name);
     expect(new Set(names)).toEqual(new Set([CHAT, `19:general@thread.tacv2:${root}`]));
   });

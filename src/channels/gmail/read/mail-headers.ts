@@ -26,6 +26,13 @@ export function addressOf(value: string): string | undefined {
   return firstAddress(angled ?? value.slice(0, MAX_ADDRESS_CHARS))?.toLowerCase();
 }
 
+/** The name in a From header, as its sender wrote it; undefined when there is none. */
+export function nameIn(value: string): string | undefined {
+  const [before = ''] = value.slice(0, MAX_ADDRESS_CHARS).split(/<[^<>]*>\s*$/);
+  const name = before.trim().replace(/^"|"$/g, '').replaceAll('\\"', '"').trim();
+  return name === '' || before === value ? undefined : name;
+}
+
 function firstAddress(text: string): string | undefined {
   for (let at = text.indexOf('@'); at !== -1; at = text.indexOf('@', at + 1)) {
     let start = at;

@@ -41,7 +41,9 @@ const part = z.object({
   mimeType: z.string().nullish(),
   filename: z.string().nullish(),
   headers: z.array(header).nullish(),
-  body: z.object({ data: z.string().nullish(), size: z.number().nullish() }).nullish(),
+  body: z
+    .object({ data: z.string().nullish(), size: z.number().nullish(), attachmentId: z.string().nullish() })
+    .nullish(),
   get parts() {
     return z.array(part).nullish();
   },
@@ -77,6 +79,22 @@ export async function getMessage(
   return client
     .call(mailbox, message, (users, options) => users.messages.get(params, options), signal)
     .catch(nullWhenGone);
+}
+
+const attachment = z.object({ data: z.string() });
+
+/** An attachment's bytes in base64. Null when it is gone. @throws GmailFailure */
+export async function getAttachment(
+  client: GmailClient,
+  mailbox: string,
+  { messageId, id }: { readonly messageId: string; readonly id: string },
+  signal: AbortSignal,
+): Promise<string | null> {
+  const params = { userId: mailbox, messageId, id };
+  const found = await client
+    .call(mailbox, attachment, (users, options) => users.messages.attachments.get(params, options), signal)
+    .catch(nullWhenGone);
+  return found?.data ?? null;
 }
 
 /** Gmail's answer for what is not there, or not any more. */

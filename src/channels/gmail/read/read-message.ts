@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import type { Clock } from '../../../core/clock.ts';
 import { fromBase64 } from '../../../core/crypto/encoding.ts';
+import { defined } from '../../../core/defined.ts';
+import type { Attachment } from '../../../core/event.ts';
 import type { JsonObject } from '../../../core/json/json-text.ts';
 import { cutBetweenWords } from '../../../core/text/cap.ts';
 import { htmlToText } from '../../../core/text/html.ts';
@@ -9,8 +11,8 @@ import type { GmailClient } from '../api/client.ts';
 import { gmailId } from '../sync/history.ts';
 import type { Mailboxes } from '../sync/mailbox-state.ts';
 import { floorOf } from '../sync/sync.ts';
-import { addressOf, headerOf } from './mail-headers.ts';
-import { getMessage, type MailMessage, type MailPart } from './messages.ts';
+import { addressOf, headerOf, nameIn } from './mail-headers.ts';
+import { getAttachment, getMessage, type MailMessage, type MailPart } from './messages.ts';
 
 /** Which message an event is about, and where its reply goes: what `messageEvent` wrote. */
 export const messageDestination = z.object({ mailbox: z.string(), messageId: gmailId, threadId: gmailId });
@@ -26,7 +28,39 @@ export async function readMessage(
   if (message === null) return ignored('gone');
   const startedAt = (await mailboxes.read(mailbox))?.startedAt ?? 0;
   const reason = whyIgnore(message, mailbox, floorOf(startedAt, clock()));
-  return reason === undefined ? { kind: 'task', content: contentOf(message, mailbox) } : ignored(reason);
+  if (reason !== undefined) return ignored(reason);
+  const attachments = await attachmentsOf(message, mailbox, client, signal);
+  const found = attachments.length > 0 ? { attachments } : {};
+  return { kind: 'task', content: { ...contentOf(message, mailbox), ...found } };
+}
+
+/** Longer texts are not read. */
+const MAX_TEXT_BYTES = 64 * 1024;
+/** Attachments of one message that are read. */
+const MAX_READ = 5;
+
+/** What came with a message; of short texts what they say, from Gmail itself. @throws GmailFailure */
+async function attachmentsOf(
+  { id: messageId, payload }: MailMessage,
+  mailbox: string,
+  client: GmailClient,
+  signal: AbortSignal,
+): Promise<Attachment[]> {
+  const attachments: Attachment[] = [];
+  for (const part of partsOf(payload).filter(isAttachment)) {
+    const { filename, mimeType, body } = part;
+    const isRead = mimeType?.startsWith('text/') && (body?.size ?? 0) <= MAX_TEXT_BYTES;
+    const id = body?.attachmentId;
+    const isFetched = isRead && attachments.length < MAX_READ && id;
+    const data = isFetched ? await getAttachment(client, mailbox, { messageId, id }, signal) : body?.data;
+    const text = isRead && data ? decode({ ...part, body: { data } }) : undefined;
+    attachments.push({
+      name: filename || 'attachment',
+      type: mimeType || 'application/octet-stream',
+      ...defined({ size: body?.size ?? undefined, text }),
+    });
+  }
+  return attachments;
 }
 
 const ignored = (reason: MailReason): Read => ({ kind: 'ignored', reason });
@@ -38,6 +72,7 @@ function contentOf(message: MailMessage, mailbox: string): (Read & { kind: 'task
   return {
     text: [subject, text].filter((part) => part !== '').join('\n\n'),
     author: { id: addressOf(header('From')) ?? 'unknown', kind: 'user' },
+    ...defined({ authorName: nameIn(header('From')) }),
     payload: {
       mailbox,
       messageId: message.id,
@@ -118,9 +153,9 @@ const CUT = '\n[cut]';
 /** Parts that are looked at; hostile mail nests without end. */
 const MAX_PARTS = 200;
 
-/** What a message says: its plain text parts, or else its HTML parts as text. Attachments are not read. */
+/** What a message says: its plain text parts, or else its HTML parts as text. Attachments are no part of it. */
 function textOf(payload: MailPart): string {
-  const parts = spokenParts(payload);
+  const parts = partsOf(payload).filter((part) => part.mimeType?.startsWith('text/') && !isAttachment(part));
   const plain = parts.filter(({ mimeType }) => mimeType === 'text/plain').map(decode);
   const texts = plain.some((text) => text.trim() !== '')
     ? plain
@@ -130,16 +165,16 @@ function textOf(payload: MailPart): string {
 }
 
 /** Breadth does not matter and depth is bounded: a list instead of recursion. */
-function spokenParts(payload: MailPart): MailPart[] {
-  const spoken: MailPart[] = [];
+function partsOf(payload: MailPart): MailPart[] {
+  const found: MailPart[] = [];
   const waiting: MailPart[] = [payload];
   for (let looked = 0; looked < MAX_PARTS; looked += 1) {
     const part = waiting.shift();
     if (part === undefined) break;
     waiting.unshift(...(part.parts ?? []));
-    if (part.mimeType?.startsWith('text/') && !isAttachment(part)) spoken.push(part);
+    found.push(part);
   }
-  return spoken;
+  return found;
 }
 
 const isAttachment = ({ filename, headers }: MailPart): boolean =>

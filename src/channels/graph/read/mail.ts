@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defined } from '../../../core/defined.ts';
 import type { JsonObject } from '../../../core/json/json-text.ts';
 import { htmlToText } from '../../../core/text/html.ts';
 import type { ReadContent } from '../../channel.ts';
@@ -60,6 +61,7 @@ export function readMail(value: JsonObject, own: OwnMailbox): Message | null {
     content: {
       text: [mail.subject ?? '', plain].filter(Boolean).join('\n\n'),
       author: from?.address ? { id: from.address, kind: 'user' } : { id: 'unknown', kind: 'unknown' },
+      ...defined({ authorName: from?.name || undefined }),
       payload: withoutHeaders(value),
     },
   };
@@ -98,7 +100,8 @@ export interface Message {
   readonly createdAt: number | null;
   /** Why nobody should answer it; null when somebody should. A bounded word. */
   readonly irrelevance: string | null;
-  readonly content: Pick<ReadContent, 'text' | 'author' | 'payload'>;
+  readonly content: Pick<ReadContent, 'text' | 'author' | 'payload'> &
+    Partial<Pick<ReadContent, 'authorName' | 'attachments'>>;
 }
 
 /** Graph writes up to seven digits of a second; `Date.parse` reads three of them, which is enough. */

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Clock } from '../../../core/clock.ts';
+import { defined } from '../../../core/defined.ts';
 import { SallyportError } from '../../../core/errors.ts';
 import type { InboundEvent } from '../../../core/event.ts';
 import { isJsonObject, type JsonObject } from '../../../core/json/json-text.ts';
@@ -155,6 +156,10 @@ const chatMessageSchema = z.looseObject({
   from: z.looseObject({ user: identity, application: identity }).nullish(),
   subject: text,
   body: z.looseObject({ contentType: text, content: text }),
+  attachments: z
+    .array(z.looseObject({ name: text, contentType: text }))
+    .nullish()
+    .catch(null),
 });
 type ChatMessage = z.infer<typeof chatMessageSchema>;
 
@@ -164,7 +169,11 @@ function readChatMessage(value: JsonObject): Message | null {
   if (message === undefined) return null;
   const body = message.body.content ?? '';
   const plain = message.body.contentType?.toLowerCase() === 'html' ? htmlToText(body) : body.trim();
-  const user = message.from?.user?.id;
+  const { id: user, displayName } = message.from?.user ?? {};
+  // What has a name is a file; the rest is cards and quoted messages.
+  const attachments = (message.attachments ?? []).flatMap(({ name, contentType }) =>
+    name ? [{ name, type: contentType || 'application/octet-stream' }] : [],
+  );
   return {
     id: message.id ?? undefined,
     createdAt: timeOf(message.createdDateTime),
@@ -172,6 +181,8 @@ function readChatMessage(value: JsonObject): Message | null {
     content: {
       text: [message.subject ?? '', plain].filter(Boolean).join('\n\n'),
       author: user ? { id: user, kind: 'user' } : { id: 'unknown', kind: 'unknown' },
+      ...defined({ authorName: displayName || undefined }),
+      ...(attachments.length > 0 && { attachments }),
       payload: value,
     },
   };
