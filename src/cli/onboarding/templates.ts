@@ -138,7 +138,7 @@ services:
         RUN npm ci --omit=dev
         COPY ${read.join(' ')} ./
         USER node
-        CMD ["npx", "sallyport", "all"]
+        CMD ["node_modules/.bin/sallyport", "all"]
     env_file: .env
     environment:
       SALLYPORT_REDIS_URL: redis://redis:6379

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -10,6 +10,7 @@ import { type Finished, sallyport, sallyportProcess } from '../../support/comman
 import { testFolder } from '../../support/folder.ts';
 import { freePort } from '../../support/free-port.ts';
 import { testWith } from '../../support/needs.ts';
+import { startRedis } from '../../support/redis.ts';
 import { startRole } from '../../support/role.ts';
 import { until } from '../../support/until.ts';
 
@@ -165,6 +166,21 @@ test('--dir makes the folder, and the next steps begin there', async () => {
   const { code, out } = await init(folder, '--yes', '--dir', 'my/gate');
   expect([code, await namesIn(join(folder, 'my', 'gate'))]).toEqual([0, expect.arrayContaining(['.env', 'agent.mjs'])]);
   expect(out).toContain('next:\n  cd my/gate\n');
+});
+
+testWith('redis-server')('the role and the Redis of the compose file answer, with the secrets of .env', async () => {
+  const folder = await newFolder();
+  await init(folder, '--yes');
+  const { services } = parse(await contentOf(folder, 'compose.yaml'));
+  const [role] = /CMD \[".*", "(\w+)"\]/.exec(services.gate.build.dockerfile_inline)?.slice(1) ?? [];
+  const redis = await startRedis({ args: services.redis.command.slice(1) });
+  onTestFinished(() => redis.stop());
+  await appendFile(join(folder, '.env'), 'SLACK_SIGNING_SECRET=the-signing-secret-of-the-app\n');
+  const environment = { SALLYPORT_REDIS_URL: redis.url };
+  const gate = await startRole({ role: role ?? '', folder, environment });
+  onTestFinished(() => gate.kill());
+  const { code, out } = await sallyportProcess(['send', 'slack', '--wait', '--url', gate.url], { folder, environment });
+  expect([code, out]).toEqual([0, expect.stringContaining('\nYou said: hello\n')]);
 });
 
 test.each(['file', 'http', 'bolt'])(
