@@ -53,9 +53,29 @@ export async function serveGraph(
   if (parts[2] === 'mailFolders' && parts.length === 4) {
     return { status: 200, body: { id: folderId(objects.user(parts[1] ?? '').id, parts[3] ?? '') } };
   }
+  if (parts[0] === 'users' && parts[4] === 'attachments') return showAttachments(parts, call, objects);
   const found = objects.find(call.path);
+  if (found !== undefined && parts[0] === 'users') {
+    const { attachments: _, ...body } = found.body;
+    return { status: 200, body };
+  }
   if (found !== undefined) return { status: 200, body: found.body };
   return /\/(messages|getAllMessages)$/i.test(call.path) ? list(call, objects) : graphError(404, 'ErrorItemNotFound');
+}
+
+/** What came with a mail (its `attachments`): all without their content, or one with it. */
+function showAttachments(parts: readonly string[], { query }: GraphCall, objects: GraphObjects): GraphResult {
+  const [, user = '', , messageId = '', , id] = parts;
+  const mail = objects.find(`users/${user}/messages/${encodeURIComponent(messageId)}`);
+  if (mail === undefined) return graphError(404, 'ErrorItemNotFound');
+  const all = (mail.body.attachments ?? []) as readonly Readonly<Record<string, unknown>>[];
+  if (id !== undefined) {
+    const found = all.find((one) => one.id === id);
+    return found === undefined ? graphError(404, 'ErrorItemNotFound') : { status: 200, body: found };
+  }
+  const wanted = query.get('$select')?.split(',');
+  const shown = (one: object) => Object.entries(one).filter(([name]) => wanted?.includes(name) ?? true);
+  return { status: 200, body: { value: all.map((one) => Object.fromEntries(shown(one))) } };
 }
 
 async function serveSubscriptions(call: GraphCall, id: string | undefined, subscriptions: GraphSubscriptions) {

@@ -58,6 +58,50 @@ describe('mail', () => {
     expect(JSON.stringify((await gate.events()).map(({ event }) => event))).not.toContain('Lovelace');
   });
 
+  it('is shown with what came with it, and the content of short texts without their secrets', async () => {
+    await open();
+    const secret = `ghp_${'a1B2c3D4e5F6'.repeat(3)}`;
+    const file = (id: string, name: string, contentType: string, content: string, more = {}) => {
+      const contentBytes = Buffer.from(content).toString('base64');
+      return { id, name, contentType, size: content.length, isInline: false, contentBytes, ...more };
+    };
+    const attachments = [
+      file('a=', 'notes.txt', 'text/plain', `the key is ${secret}`),
+      file('b', 'plan.pdf', 'application/pdf', '%PDF'),
+      file('c', 'big.log', 'text/plain', 'x'.repeat(64 * 1024 + 1)),
+      file('d', 'logo.png', 'image/png', 'PNG', { isInline: true }),
+    ];
+    gate.graph.mail('agent@example.com', { text: 'see these', fields: { hasAttachments: true, attachments } });
+    await settle();
+    expect(seen).toMatchObject([
+      {
+        attachments: [
+          { name: 'notes.txt', type: 'text/plain', text: expect.stringContaining('the key is [secret:') },
+          { name: 'plan.pdf', type: 'application/pdf', size: 4 },
+          { name: 'big.log', type: 'text/plain', size: 65_537 },
+        ],
+      },
+    ]);
+    expect(JSON.stringify(seen)).not.toContain(secret);
+    expect(JSON.stringify(await gate.events())).not.toContain('the key is');
+    expect(gate.graph.calls.filter(({ path }) => path.includes('/attachments/'))).toHaveLength(1);
+  });
+
+  it('whose attachments cannot be read now is tried again', async () => {
+    let isAway = true;
+    const fault = ({ path }: { path: string }) =>
+      isAway && path.includes('/attachments') ? ({ kind: 'status', status: 503 } as const) : undefined;
+    await open({ graph: { fault } });
+    const attachments = [{ id: 'a', name: 'notes.txt', contentType: 'text/plain', size: 2, contentBytes: 'aGk=' }];
+    gate.graph.mail('agent@example.com', { text: 'x', fields: { hasAttachments: true, attachments } });
+    await settle();
+    expect(seen).toEqual([]);
+    isAway = false;
+    gate.clock.advance(60_000);
+    await gate.work();
+    expect(seen).toMatchObject([{ attachments: [{ text: 'hi' }] }]);
+  });
+
   it('runs once for everything Graph tells of it: created, updated, overlapping subscriptions, days later', async () => {
     await open({ keep: [MAILBOX, "users/agent@example.com/mailFolders('inbox')/messages"] });
     const id = gate.graph.mail('agent@example.com', { text: 'once' });

@@ -57,6 +57,7 @@ export function readMail(value: JsonObject, own: OwnMailbox): Message | null {
   return {
     id: mail.id ?? undefined,
     createdAt: timeOf(mail.createdDateTime ?? mail.receivedDateTime),
+    hasAttachments: mail.hasAttachments === true,
     irrelevance: whyIgnore(mail, from?.address?.toLowerCase(), own),
     content: {
       text: [mail.subject ?? '', plain].filter(Boolean).join('\n\n'),
@@ -98,6 +99,8 @@ export interface Message {
   readonly id: string | undefined;
   /** Epoch ms; null where Graph did not say. */
   readonly createdAt: number | null;
+  /** More came with it, which has to be asked for. */
+  readonly hasAttachments?: boolean;
   /** Why nobody should answer it; null when somebody should. A bounded word. */
   readonly irrelevance: string | null;
   readonly content: Pick<ReadContent, 'text' | 'author' | 'payload'> &

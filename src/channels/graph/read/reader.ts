@@ -13,6 +13,7 @@ import { type ObjectDestination, readDestination, refOfDestination } from '../re
 import { isGuid, type ObjectRef, splitPath } from '../resource.ts';
 import type { HandMade, Kept, KeptStore } from '../sync/kept.ts';
 import { MAX_AGE_MS } from '../sync/resync.ts';
+import { readAttachments } from './attachments.ts';
 import { type Message, mailQuery, type OwnMailbox, readMail, timeOf } from './mail.ts';
 
 /**
@@ -85,7 +86,9 @@ export function createGraphReader({
       const start = await startOf(destination, kept, event, { handMade, clock });
       if (message.createdAt !== null && message.createdAt < start) return { kind: 'ignored', reason: 'before_start' };
       if (message.irrelevance !== null) return { kind: 'ignored', reason: message.irrelevance };
-      return { kind: 'task', content: message.content };
+      if (access === null || message.hasAttachments !== true) return { kind: 'task', content: message.content };
+      const attachments = await readAttachments(access.api, pathOf(ref), context.signal);
+      return { kind: 'task', content: { ...message.content, ...(attachments.length > 0 && { attachments }) } };
     },
   };
 }
