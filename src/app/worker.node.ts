@@ -11,6 +11,7 @@ import { startCheckpoints } from '../ops/checkpoints.ts';
 import { startWorkerBeat } from '../ops/worker-beat.ts';
 import type { Leader } from '../queue/leader.node.ts';
 import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
+import { defaultLimits } from '../queue/store.ts';
 import { prepareFound } from '../server/hooks/prepare.ts';
 import { createAcceptFound } from '../workers/attempt/ask-agent.ts';
 import { createPolicies } from '../workers/budget/budget.ts';
@@ -49,6 +50,7 @@ export function startWorker(runtime: Runtime, halves: LoadedHalves): WorkerHandl
     clock: Date.now,
     random: Math.random,
     leaseMs: config.worker.lease,
+    maxAttempts: defaultLimits.maxAttempts,
     replyTimeoutMs: config.worker.replyTimeout,
     restoredAtMs: config.worker.restoredAt,
     openBudget: budgets.open,

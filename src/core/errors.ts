@@ -90,6 +90,8 @@ const errors = {
   ERR_AGENT_TIMEOUT: { status: 503, title: 'The agent took too long', retry: true },
   /** An `http` agent refused the event, or gave an answer that is none. */
   ERR_AGENT_REJECTED: { status: 503, title: 'The agent rejected the event or gave an invalid answer' },
+  /** What the `run` of an agent of the file returned is no outcome; another attempt would return the same. */
+  ERR_AGENT_RESULT_INVALID: { status: 503, title: 'The agent returned something that is not an outcome' },
   /** An `http` agent said it would call back and did not in time. */
   ERR_CALLBACK_OVERDUE: { status: 503, title: 'The agent did not call back in time' },
   /** It asked its model as often as one run may and came to no end. */

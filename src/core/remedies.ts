@@ -114,6 +114,8 @@ export const codeRemedies: Readonly<Record<ErrorCode, string>> = {
   ERR_AGENT_FAILED: 'look at the log line `attempt.failed` for what the agent threw, correct it, then redrive',
   ERR_AGENT_TIMEOUT: 'make the agent faster or raise its time limit, then redrive',
   ERR_AGENT_REJECTED: 'look at the log of the agent for why it refuses the event, then redrive',
+  ERR_AGENT_RESULT_INVALID:
+    "have `run` return `{ kind: 'reply', text }` with a string or `{ kind: 'silent' }`, then redrive",
   ERR_CALLBACK_OVERDUE: 'check that the agent reaches the callback URL, or raise its callback time, then redrive',
   ERR_STEPS_EXHAUSTED: 'raise `maxSteps` of the agent, or make its task smaller, then redrive',
   ERR_MODEL_UNAVAILABLE: 'redrive once the endpoint of the model answers again',

@@ -67,6 +67,7 @@ test('a reply timeout above 10 s is honoured on every channel: an answer after 1
     journal: store.journal,
     random: Math.random,
     leaseMs: loaded.config.worker.lease,
+    maxAttempts: 5,
     replyTimeoutMs: loaded.config.worker.replyTimeout,
     shutdown: new AbortController().signal,
     isStopping: () => false,

@@ -100,6 +100,7 @@ function startWorker(store: Store, aheadMs: number, shutdown: AbortSignal) {
     clock: () => Date.now() + aheadMs,
     random: Math.random,
     leaseMs: LEASE_MS,
+    maxAttempts: 5,
     replyTimeoutMs: REPLY_TIMEOUT_MS,
     shutdown,
     isStopping: () => shutdown.aborted,

@@ -29,6 +29,7 @@ export const echoWork =
       clock,
       random: () => 0.5,
       leaseMs: defaultLimits.leaseMs,
+      maxAttempts: 5,
       replyTimeoutMs: 10_000,
       blockedNotice: null,
       openBudget: budgetsOver(store),

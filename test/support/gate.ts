@@ -265,6 +265,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     clock,
     random: () => 0.5,
     leaseMs: limits.leaseMs,
+    maxAttempts: limits.maxAttempts,
     replyTimeoutMs: 10_000,
     blockedNotice: options.blockedNotice ?? null,
     openBudget: budgetsOver(store, { clock, ...options.budget }),

@@ -220,6 +220,7 @@ function openGate(world: World, store: Store, server: GmailServer, keys: KeyServ
     clock: clock.now,
     random,
     leaseMs: defaultLimits.leaseMs,
+    maxAttempts: 5,
     replyTimeoutMs: 10_000,
     blockedNotice: null,
     openBudget: budgetsOver(store, { clock: clock.now }),

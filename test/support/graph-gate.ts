@@ -205,6 +205,7 @@ export async function openGraphGate(options: GraphGateOptions = {}): Promise<Gra
     clock: clock.now,
     random: () => 0.5,
     leaseMs: limits.leaseMs,
+    maxAttempts: 5,
     replyTimeoutMs: 10_000,
     blockedNotice: null,
     openBudget: budgetsOver(store),

@@ -223,6 +223,7 @@ function createWorker(options: TeamsGateOptions, store: Store, fetch: typeof glo
     clock,
     random: () => 0.5,
     leaseMs: defaultLimits.leaseMs,
+    maxAttempts: 5,
     replyTimeoutMs: 10_000,
     blockedNotice: null,
     openBudget: budgetsOver(store),

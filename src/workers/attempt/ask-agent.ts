@@ -113,7 +113,7 @@ export async function askAgent(
   const task: Task = { event, generation: record.generation, attempt: record.attempts };
   const work = async (): Promise<AgentOutcome> => {
     const outcome = await span.part('agent', { agent: agent.name }, async (part) => {
-      const answered = await agent.run(task, context);
+      const answered = checkOutcome(agent.name, await agent.run(task, context));
       part.note({ outcome: answered.kind });
       return answered;
     });
@@ -133,6 +133,27 @@ export async function askAgent(
     linked.release();
   }
 }
+
+/**
+ * What an agent of the file returns has been checked by no compiler: JavaScript, a cast, a model's answer passed on.
+ * @throws SallyportError ERR_AGENT_RESULT_INVALID
+ */
+function checkOutcome(agent: string, outcome: unknown): AgentOutcome {
+  const { kind, text, awaited, delayMs } = Object(outcome) as Readonly<Record<string, unknown>>;
+  if (kind === 'silent') return outcome as AgentOutcome;
+  if (kind === 'reply' && typeof text === 'string') return outcome as AgentOutcome;
+  if (kind === 'wait' && typeof awaited === 'string' && typeof delayMs === 'number') return outcome as AgentOutcome;
+  const reason = kind === 'reply' ? 'text-not-a-string' : kind === 'wait' ? 'wait-incomplete' : 'not-an-outcome';
+  throw new SallyportError('ERR_AGENT_RESULT_INVALID', `${RESULTS[reason]}, from run() of the agent ${agent}`, {
+    reason,
+  });
+}
+
+const RESULTS = {
+  'text-not-a-string': 'the text of a reply must be a string',
+  'wait-incomplete': 'a wait must name the step it awaits and delayMs',
+  'not-an-outcome': "the result must be { kind: 'reply', text }, { kind: 'silent' } or { kind: 'wait', … }",
+} as const;
 
 /**
  * Notes who wrote an event whose delivery does not say so, before anything is kept of what they wrote: it could not be

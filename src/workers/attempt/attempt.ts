@@ -54,6 +54,8 @@ export interface AttemptDeps {
   readonly random: () => number;
   /** `StoreLimits.leaseMs` */
   readonly leaseMs: number;
+  /** `StoreLimits.maxAttempts` */
+  readonly maxAttempts: number;
   /** Longest call that posts a reply, in ms. */
   readonly replyTimeoutMs: number;
   /** `SALLYPORT_RESTORED_AT`, in epoch ms. */
@@ -118,8 +120,9 @@ export async function attempt(
     if (replyCodes.has(codeOf(error))) deps.meter.replied(channel, replyOutcome(error));
     if (!(error instanceof BudgetExhausted)) logFailure(error, record, asked.agent, deps.logger);
     await tellRefusal(error, record, held, { ...deps, ...replying(), signal });
-    const { random, scrub } = deps;
-    return failureOutcome({ error, attempt: record.attempts, asked, startedAt, finishedAt, random, scrub });
+    const { random, scrub, maxAttempts } = deps;
+    const failed = { error, attempt: record.attempts, asked, startedAt, finishedAt };
+    return failureOutcome({ ...failed, random, scrub, maxAttempts });
   } finally {
     heartbeat.stop();
     release();

@@ -1,7 +1,7 @@
 import type { Replier } from '../../channels/channel.ts';
 import type { Clock } from '../../core/clock.ts';
 import { defined } from '../../core/defined.ts';
-import { codeOf, isRetryable, SallyportError } from '../../core/errors.ts';
+import { codeOf, type ErrorCode, isRetryable, SallyportError } from '../../core/errors.ts';
 import type { EventRecord, Run } from '../../core/event.ts';
 import { causeOf, type FailureCause } from '../../core/failure.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -20,20 +20,35 @@ export interface Failed {
   readonly finishedAt: number;
   readonly random: () => number;
   readonly scrub: Scrub;
+  /** `StoreLimits.maxAttempts` */
+  readonly maxAttempts: number;
 }
 
 /** How an attempt that threw ends. */
-export function failureOutcome({ error, attempt, asked, startedAt, finishedAt, random, scrub }: Failed): Outcome {
+export function failureOutcome({
+  error,
+  attempt,
+  asked,
+  startedAt,
+  finishedAt,
+  random,
+  scrub,
+  maxAttempts,
+}: Failed): Outcome {
   const code = codeOf(error);
   const ended = { startedAt, finishedAt, ...asked, code, ...cleanCause(error, scrub) };
   if (error instanceof BudgetExhausted && error.next === 'drop') {
     return { kind: 'done', run: { ...ended, outcome: 'silent' } satisfies Run };
   }
-  if (!isRetryable(code)) return { kind: 'parked', code, run: { ...ended, outcome: 'parked' } satisfies Run };
+  const isOver = namedAtTheEnd.has(code) && attempt >= maxAttempts;
+  if (isOver || !isRetryable(code)) return { kind: 'parked', code, run: { ...ended, outcome: 'parked' } satisfies Run };
   const retryAfterMs = error instanceof SallyportError ? error.retryAfterMs : undefined;
   const delayMs = backoffMs(attempt, retryAfterMs, random);
   return { kind: 'retry', code, delayMs, run: { ...ended, outcome: 'retry' } satisfies Run };
 }
+
+/** Codes that say more than that every attempt was used: an event parked by the last attempt keeps them. */
+const namedAtTheEnd: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ERR_GUARDRAIL_UNAVAILABLE']);
 
 /** A word that looks like a secret is none that tells the cause. */
 function cleanCause(error: unknown, scrub: Scrub): FailureCause {

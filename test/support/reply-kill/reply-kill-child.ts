@@ -176,6 +176,7 @@ async function work(at: WorkerPlan['stores'][number]) {
     journal: stoppingJournal(store.journal),
     random,
     leaseMs: LEASE_MS,
+    maxAttempts: 5,
     replyTimeoutMs: REPLY_TIMEOUT_MS,
     shutdown: shutdown.signal,
     isStopping: () => shutdown.signal.aborted,
