@@ -65,10 +65,10 @@ function pageOf<T>(items: readonly T[], query: URLSearchParams, cap: number): { 
 export const notFound: GmailResult = refusal(404, 'notFound');
 
 /** An error as Google's APIs answer it. */
-export function refusal(status: number, reason: string): GmailResult {
+export function refusal(status: number, reason: string, message = reason): GmailResult {
   return {
     status,
-    json: { error: { code: status, message: reason, errors: [{ message: reason, domain: 'global', reason }] } },
+    json: { error: { code: status, message, errors: [{ message, domain: 'global', reason }] } },
   };
 }
 

@@ -18,7 +18,17 @@ import {
  * What may go wrong with one call: a status, no answer at all, a connection that ends before Gmail did anything, or one
  * that ends after it did.
  */
-export type GmailFault = 401 | 403 | 429 | 500 | 503 | 'timeout' | 'reset' | 'lost-answer';
+export type GmailFault =
+  | 401
+  | 403
+  | 429
+  | 500
+  | 503
+  | 'timeout'
+  | 'reset'
+  | 'lost-answer'
+  /** Google's reason for the status, and its text. */
+  | { readonly status: number; readonly reason: string; readonly message?: string };
 
 export interface GmailServerOptions {
   /** Epoch ms; the server's whole idea of time. */
@@ -147,6 +157,7 @@ async function serve(
   if (fault === 'timeout') return;
   if (fault === 'reset') return void response.destroy();
   if (typeof fault === 'number') return answer(response, refusal(fault, reasons[fault]));
+  if (typeof fault === 'object') return answer(response, refusal(fault.status, fault.reason, fault.message));
   const result = perform(call, state);
   if (fault === 'lost-answer') return void response.destroy();
   answer(response, result);

@@ -16,8 +16,8 @@ export type GraphFault =
   | { readonly kind: 'delay'; readonly ms: number }
   /** The connection ends without an answer, before or after the request had its effect. */
   | { readonly kind: 'drop'; readonly after: 'nothing' | 'effect' }
-  /** E.g. 429 with `retryAfter` in seconds, or 503. No effect. */
-  | { readonly kind: 'status'; readonly status: number; readonly retryAfter?: number }
+  /** E.g. 429 with `retryAfter` in seconds, or 503; `body` instead of Graph's usual one. No effect. */
+  | { readonly kind: 'status'; readonly status: number; readonly retryAfter?: number; readonly body?: object }
   /** A gateway's status, after the request had its effect. */
   | { readonly kind: 'late-status'; readonly status: number };
 
@@ -171,7 +171,7 @@ export function createFakeGraph(options: GraphServerOptions = {}): FakeGraph {
     if (failing?.kind === 'drop' && failing.after === 'nothing') throw new TypeError('fetch failed');
     if (failing?.kind === 'status') {
       const headers = failing.retryAfter === undefined ? {} : { 'retry-after': String(failing.retryAfter) };
-      return responseOf({ ...graphError(failing.status, 'TooBusy'), headers });
+      return responseOf({ ...graphError(failing.status, 'TooBusy'), ...defined({ body: failing.body }), headers });
     }
     const result = await serve({ ...asked, query, origin }, request.headers.get('authorization'), text);
     if (failing?.kind === 'drop') throw new TypeError('fetch failed');

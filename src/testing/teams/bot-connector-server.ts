@@ -11,8 +11,8 @@ export type BotConnectorFault = { readonly at?: 'token' | 'conversations' } & (
   | { readonly kind: 'delay'; readonly ms: number }
   /** The connection closes without an answer, before or after the request had its effect. */
   | { readonly kind: 'drop'; readonly after: 'nothing' | 'effect' }
-  /** An HTTP status, e.g. 429 with `retryAfter` in seconds, or 503. No effect. */
-  | { readonly kind: 'status'; readonly status: number; readonly retryAfter?: number }
+  /** An HTTP status, e.g. 429 with `retryAfter` in seconds, or 503, with a JSON `body` if there is one. No effect. */
+  | { readonly kind: 'status'; readonly status: number; readonly retryAfter?: number; readonly body?: object }
   /** A gateway's status, after the request had its effect. */
   | { readonly kind: 'late-status'; readonly status: number }
   /** Sends the client elsewhere. No effect. */
@@ -118,7 +118,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, world: 
   const fault = index === -1 ? undefined : world.faults.splice(index, 1)[0];
   if (fault?.kind === 'delay') await delay(fault.ms);
   if (fault?.kind === 'drop' && fault.after === 'nothing') return void request.socket.destroy();
-  if (fault?.kind === 'status') return refuse(response, fault.status, { 'retry-after': fault.retryAfter });
+  if (fault?.kind === 'status') return refuse(response, fault.status, { 'retry-after': fault.retryAfter }, fault.body);
   if (fault?.kind === 'redirect') return refuse(response, 307, { location: fault.location });
   const result = place === 'token' ? grant(body, world) : converse(path, request, body, world);
   if (fault?.kind === 'drop') return void request.socket.destroy();
@@ -126,11 +126,16 @@ async function serve(request: IncomingMessage, response: ServerResponse, world: 
   response.writeHead(result.status, { 'content-type': 'application/json' }).end(JSON.stringify(result.body));
 }
 
-function refuse(response: ServerResponse, status: number, headers: Readonly<Record<string, unknown>>): void {
+function refuse(
+  response: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, unknown>>,
+  body?: object,
+): void {
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined) response.setHeader(name, String(value));
   }
-  response.writeHead(status).end();
+  response.writeHead(status).end(body === undefined ? undefined : JSON.stringify(body));
 }
 
 async function readText(request: IncomingMessage): Promise<string> {
