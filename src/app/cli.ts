@@ -1,8 +1,9 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { errorLine } from '../cli/error-line.ts';
 import { EXIT } from '../cli/io.ts';
 import { runCommandLine } from '../cli/program.ts';
+import { malformedLines } from '../config/env-file.ts';
 
 const write = (stream: NodeJS.WriteStream, ending: string) => (text: string) => {
   stream.write(text + ending);
@@ -15,7 +16,12 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 process.on('uncaughtException', crash).on('unhandledRejection', crash);
 
 // What `keygen` printed, in the working folder. Variables that are set already stay as they are.
-if (existsSync('.env')) process.loadEnvFile('.env');
+if (existsSync('.env')) {
+  process.loadEnvFile('.env');
+  for (const number of malformedLines(readFileSync('.env', 'utf8'))) {
+    write(process.stderr, '\n')(`.env: line ${number} is not NAME=value, and sets nothing`);
+  }
+}
 
 const environment = { ...process.env };
 // With it, libraries that make connections of their own would take any certificate. It is named at start.

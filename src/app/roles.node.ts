@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { localUrl, mintToken, OPERATOR_SCOPES } from '../cli/access.ts';
-import type { Roles } from '../cli/commands/serve.ts';
-import type { DevKeys } from '../cli/dev/secrets.ts';
+import { mintToken, OPERATOR_SCOPES } from '../cli/access.ts';
+import type { DevStart, Roles } from '../cli/commands/serve.ts';
+import { forgetRunningDev, noteRunningDev } from '../cli/dev/running.ts';
+import { localUrl } from '../cli/gate.ts';
 import { EXIT, Exit, type Io } from '../cli/io.ts';
 import type { Settings } from '../cli/settings.ts';
 import { unknownSettings } from '../config/environment.ts';
@@ -11,6 +14,7 @@ import { codeOf, SallyportError } from '../core/errors.ts';
 import type { ChannelName } from '../core/event.ts';
 import { trimEndOf } from '../core/text/cap.ts';
 import { loadClient } from '../net/clients.ts';
+import { builtInOf } from '../workers/agents/settings.ts';
 import { runUntilSignal } from './lifecycle.node.ts';
 import { needPrices } from './model.node.ts';
 import { openRuntime, type Runtime } from './runtime.node.ts';
@@ -39,9 +43,21 @@ export const roles: Roles = {
   async all(settings, io) {
     await runBoth(await open(openRuntime(settings.config, 'all', false, io), settings, io), () => {});
   },
-  async dev(settings, io, keys) {
-    const runtime = await open(openDevRuntime(settings.config, keys, io), settings, io);
-    await runBoth(runtime, (port) => banner(runtime, port, io));
+  async dev(settings, io, start) {
+    const runtime = await open(openDevRuntime(settings.config, start, io), settings, io);
+    const { dataFolder } = start;
+    let refreshing: NodeJS.Timeout | undefined;
+    try {
+      await runBoth(runtime, async (port) => {
+        const note = () => noteDev(runtime, dataFolder, port);
+        await note();
+        refreshing = setInterval(() => void note().catch(() => {}), TOKEN_MS / 2);
+        io.print(banner(runtime, start, port, io));
+      });
+    } finally {
+      clearInterval(refreshing);
+      await forgetRunningDev(dataFolder, process.pid);
+    }
   },
   examine: async () => (await import('./doctor.node.ts')).examine,
   storeCounts: async () => (await import('./support.node.ts')).storeCounts,
@@ -120,8 +136,9 @@ export async function loadHalves({ config, plugs }: Pick<Runtime, 'config' | 'pl
  * Opens the store of `dev` with the configured keys or, where it was made with the development keys, with these.
  * @throws SallyportError ERR_STORE_MISMATCH when it was made with neither
  */
-async function openDevRuntime(config: Config, keys: DevKeys, io: Io): Promise<Runtime> {
+async function openDevRuntime(config: Config, { keys, standIns }: DevStart, outside: Io): Promise<Runtime> {
   const { configured, own } = keys;
+  const io = { ...outside, standIns };
   try {
     return await openRuntime({ ...config, keys: configured }, 'dev', true, io);
   } catch (error) {
@@ -143,31 +160,60 @@ async function openDevRuntime(config: Config, keys: DevKeys, io: Io): Promise<Ru
 const isSame = (one: Uint8Array | undefined, other: Uint8Array | undefined): boolean =>
   one !== undefined && other !== undefined && toHex(one) === toHex(other);
 
-/** A working day. */
+/** Life of the token that commands in the folder of `dev` use: a working day, unless the API accepts less. */
 const TOKEN_MS = 12 * 3_600_000;
 
-/** What `dev` says once it listens: where things are and what to try. */
-async function banner({ config, plugs: { modules } }: Runtime, port: number, io: Io): Promise<void> {
+/** Tells the commands in the folder of `dev` where it is. */
+async function noteDev({ config }: Runtime, dataFolder: string, port: number): Promise<void> {
+  const claims = { subject: 'operator', tenant: 'default', scope: OPERATOR_SCOPES, ttlMs: TOKEN_MS };
+  const token = await mintToken(config.api, claims);
+  await noteRunningDev(dataFolder, { pid: process.pid, url: localUrl({ ...config.server, port }), token });
+}
+
+/** What `dev` says once it listens: what it runs with, where things are and what to try. */
+function banner({ config, plugs: { modules } }: Runtime, start: DevStart, port: number, io: Io): string {
   const local = localUrl({ ...config.server, port });
   const base = trimEndOf(config.server.publicUrl ?? local, '/');
-  const claims = { subject: 'developer', tenant: 'default', scope: OPERATOR_SCOPES, ttlMs: TOKEN_MS };
-  const token = await mintToken(config.api, claims);
-  const lines = [
+  const { configFile, dataFolder } = start;
+  const place = (path: string): string => relative(io.folder, path) || '.';
+  const store = config.store.redisUrl === undefined ? '' : ' (events are in Redis)';
+  const command = existsSync(join(io.folder, 'bin', 'sallyport.js')) ? 'node bin/sallyport.js' : 'npx sallyport';
+  return [
     '',
     `Sallyport is listening on ${local}`,
+    '',
+    line(
+      'Configuration',
+      configFile === undefined ? 'environment and .env; no sallyport.config file' : place(configFile),
+    ),
+    line('Agents', agentsOf(config).join(', ')),
+    line('Data folder', `${place(dataFolder)}${store}`),
     '',
     ...modules.flatMap(({ name, hooks }) => hooks.map(({ label, path }) => line(label, hookUrl(base, name, path)))),
     line('Chat', `${base}/chat`),
     line('API', `${base}/events`),
     line('Health', `${base}/health  ${base}/ready`),
-    ...(token === null ? [] : [line('Development token', token)]),
+    '',
+    'Commands in this folder find it and its token. A token for other clients of the API:',
+    '',
+    `  ${command} token --scope "events:read chat:write"`,
     '',
     'Try it in another terminal:',
     '',
-    `  npx sallyport send ${modules[0]?.name} --text "hello"${port === 8787 ? '' : ` --url ${local}`} --wait`,
+    `  ${command} send ${modules[0]?.name} --text "hello" --wait`,
     '',
-  ];
-  io.print(lines.join('\n'));
+  ].join('\n');
+}
+
+/** Each agent and what answers for it; the built-in one last. */
+function agentsOf({ agent, agents }: Config): string[] {
+  const model = agent.llm.model === undefined ? '' : ` (model ${agent.llm.model})`;
+  const own = agents.map(({ name, instructions, model: named }) => {
+    if (instructions === undefined) return name;
+    return typeof named === 'string' ? `${name} (model ${named})` : `${name}${named === undefined ? model : ''}`;
+  });
+  const builtIn = builtInOf(agent, agents);
+  return builtIn === null ? own : [...own, builtIn === 'assistant' ? `assistant${model}` : builtIn];
 }
 
 /** Labels have room for 19 characters. */

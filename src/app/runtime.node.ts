@@ -8,6 +8,7 @@ import type { RecordAudit } from '../core/audit/entry.ts';
 import { nodeCrypto as crypto } from '../core/crypto/crypto.node.ts';
 import type { Crypto } from '../core/crypto/crypto.ts';
 import { SallyportError } from '../core/errors.ts';
+import type { ChannelName } from '../core/event.ts';
 import { createIdentifier, type Identifier } from '../core/identity.ts';
 import { type Clients, createClients } from '../net/clients.ts';
 import { createAudit } from '../ops/audit.ts';
@@ -59,6 +60,8 @@ export interface Runtime {
   /** Of the process's listener; null: it speaks plain HTTP. */
   readonly tls: Tls | null;
   readonly plugs: Plugs;
+  /** Channels of the tenant `default` whose settings `dev` made up. */
+  readonly standIns: ReadonlySet<ChannelName>;
 }
 
 /**
@@ -69,7 +72,15 @@ export async function openRuntime(
   config: Config,
   role: string,
   isPretty: boolean,
-  { plugs = allPlugs, environment = {} }: { readonly plugs?: Plugs; readonly environment?: Environment } = {},
+  {
+    plugs = allPlugs,
+    environment = {},
+    standIns = new Set(),
+  }: {
+    readonly plugs?: Plugs;
+    readonly environment?: Environment;
+    readonly standIns?: ReadonlySet<ChannelName>;
+  } = {},
 ): Promise<Runtime> {
   const { id, seal } = config.keys;
   if (id === undefined || seal === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'keys are missing');
@@ -129,7 +140,7 @@ export async function openRuntime(
   await ready.refresh();
   const countingScrub = countFindings(scrub, meter);
   const sealing = { scrub, countingScrub, sealer: createSealer(crypto, seal) };
-  const opening = { clients, store, audit, refusals, ready, drain, tls, plugs };
+  const opening = { clients, store, audit, refusals, ready, drain, tls, plugs, standIns };
   return { config, crypto, identifier, log, metrics, tracing, ...sealing, ...opening };
 }
 

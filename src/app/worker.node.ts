@@ -183,7 +183,7 @@ export type LoadedHalves = ReadonlyMap<ChannelName, NodeHalf>;
  * @throws SallyportError ERR_CONFIG_INVALID
  */
 export function openChannels(
-  { config, plugs, crypto, identifier, clients, scrub, sealer, store, log: logger }: Runtime,
+  { config, plugs, standIns, crypto, identifier, clients, scrub, sealer, store, log: logger }: Runtime,
   halves: LoadedHalves,
   accept: ReadContext['accept'],
 ): OpenChannels {
@@ -205,6 +205,7 @@ export function openChannels(
       scrub,
       sealer,
       logger,
+      isStandIn: tenant === 'default' && standIns.has(module.name),
     });
     const key = `${module.name}/${tenant}`;
     if (opened.reader !== undefined) readers.set(key, opened.reader);

@@ -21,6 +21,8 @@ export interface OpenDeps<Settings> extends ModuleDeps<Settings> {
   readonly scrub: Scrub;
   readonly sealer: Sealer;
   readonly logger: Logger;
+  /** `dev` made the settings up, and plays the vendor: what is missing of them is no reason for a warning. */
+  readonly isStandIn?: boolean;
 }
 
 /** What a worker does for one channel of one tenant, over clients that all three share. */

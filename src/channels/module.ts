@@ -100,8 +100,8 @@ export interface ChannelModule<Settings = unknown> {
   readonly remedies?: Remedies;
   /** Names of the kinds of delivery that `sallyport send` makes. */
   readonly samples: readonly string[];
-  /** Deliveries of `sallyport send` can name the conversation they belong to. */
-  readonly hasThreads?: boolean;
+  /** What `sallyport send` can choose of them. Absent: nothing. */
+  readonly sampleChoices?: readonly ('thread' | 'mention' | 'channel' | 'user' | 'command' | 'button')[];
   /**
    * Callers of the API deliver, and what their token says of them is the delivery's `proof` (`CallerProof`); no hook leads
    * to it. `message` is the body they send. Absent: a vendor delivers.

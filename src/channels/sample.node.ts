@@ -8,13 +8,25 @@ export type Tamper = (typeof tamperModes)[number];
 /** What can be wrong with a token. */
 export type TokenSpoil = Extract<Tamper, 'stale' | 'future' | 'wrong-key' | 'altered'>;
 
-export interface SendOptions {
+/** What a delivery can be besides a message of its own; each channel knows some of it (`ChannelModule.sampleChoices`). */
+export interface SampleChoices {
+  /** The conversation it belongs to; absent: one of its own. */
+  readonly thread?: string | undefined;
+  /** In a channel, with a mention of the app. */
+  readonly mention?: boolean | undefined;
+  readonly channel?: string | undefined;
+  readonly user?: string | undefined;
+  /** A slash command of this name. */
+  readonly command?: string | undefined;
+  /** A pressed button with this `action_id`. */
+  readonly button?: string | undefined;
+}
+
+export interface SendOptions extends SampleChoices {
   readonly text: string;
   /** Parsed JSON of `--file`; replaces the payload that would be made from `text`. */
   readonly payload: unknown;
   readonly tenant: string;
-  /** The conversation it belongs to; absent: one of its own. */
-  readonly thread?: string | undefined;
   /** Which one of `--times` this is, from 0. */
   readonly index: number;
   readonly tamper: Tamper | undefined;

@@ -4,9 +4,8 @@ import type { TokenSpoil } from '../channels/sample.node.ts';
 import type { Config } from '../config/schema.ts';
 import { toUtf8 } from '../core/crypto/encoding.ts';
 import { scopes } from '../core/scope.ts';
-import { trimEndOf } from '../core/text/cap.ts';
-import { parseUrl } from '../core/text/url.ts';
 import { oneLine } from './error-line.ts';
+import { findGate, type Gate, type GateOptions, otherGate } from './gate.ts';
 import { EXIT, Exit, type Io } from './io.ts';
 import { secretOf, toolSettings } from './settings.ts';
 
@@ -40,31 +39,20 @@ export async function mintToken(api: Config['api'], claims: TokenClaims, notBefo
   return token.sign(toUtf8(api.jwtSecret));
 }
 
-/** A gate on this machine. Its certificate has to be for that address as well; otherwise `SALLYPORT_URL` says another. */
-export const localUrl = ({ port, tls }: Pick<Config['server'], 'port' | 'tls'>): string =>
-  `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
-
-/** Where the API of the running gate is, without a slash at the end. @throws Exit 78 when `SALLYPORT_URL` is no URL */
-export async function apiUrl(io: Io): Promise<string> {
-  const given = io.environment.SALLYPORT_URL;
-  if (!given) return localUrl((await toolSettings(io)).server);
-  if (!/^https?:/.test(given) || parseUrl(given) === null) throw new Exit(EXIT.config, 'SALLYPORT_URL: is not a URL');
-  return trimEndOf(given, '/');
-}
-
 /** What every command together may ask for. */
 export const OPERATOR_SCOPES = scopes.join(' ');
 
 /** Long enough for one command. */
 const COMMAND_TOKEN_MS = 10 * 60_000;
 
-/** `SALLYPORT_TOKEN`, or a short-lived token made with the secret of file, environment or `dev`. */
-export async function apiToken(io: Io, tenant: string): Promise<string> {
+/** `SALLYPORT_TOKEN`, that of the `dev` which runs here, or a short-lived one made with the secret of file or environment. */
+export async function apiToken(io: Io, tenant: string, devToken: string | null): Promise<string> {
   const given = await secretOf(io, 'SALLYPORT_TOKEN');
   // What cannot stand in a header would fail as if nobody had answered.
   if (given && !/^[\x21-\x7e]+$/.test(given)) throw new Exit(EXIT.config, 'SALLYPORT_TOKEN: is not a token');
   const claims = { subject: 'operator', tenant, scope: OPERATOR_SCOPES, ttlMs: COMMAND_TOKEN_MS };
   if (given) return given;
+  if (devToken !== null && tenant === 'default') return devToken;
   const { api } = await toolSettings(io);
   const token = await mintToken(api, claims);
   if (token !== null) return token;
@@ -106,59 +94,95 @@ export async function spoiledToken(spoil: TokenSpoil, tenant: string, io: Io): P
 /** Milliseconds until a gate that does not answer is given up. */
 const ANSWER_MS = 30_000;
 
-const problemShape = z.object({ title: z.string(), code: z.string() });
+const problemShape = z.object({
+  title: z.string(),
+  code: z.string(),
+  detail: z.string().optional(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+});
 
-/** Calls the API. @throws Exit 1 with the problem's title and code, or with the address that does not answer. */
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
+/** Calls the API. @throws Exit 1 with the gate's URL and the problem's title and code, or that it does not answer */
 export async function callApi(
   io: Io,
-  tenant: string,
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  options: GateOptions,
+  method: Method,
   path: string,
   content?: unknown,
 ): Promise<unknown> {
-  return parsed(await answerOf(io, tenant, method, path, content));
+  const gate = await findGate(io, options);
+  const body = await answerOf(io, gate, options.tenant, method, path, content);
+  try {
+    return JSON.parse(body);
+  } catch {
+    throw notSallyport(gate);
+  }
 }
 
-/** The same for an answer that is no JSON. */
-export const callApiForText = (io: Io, tenant: string, path: string): Promise<string> =>
-  answerOf(io, tenant, 'GET', path);
+/** The same for an answer that is not JSON. */
+export const callApiForText = async (io: Io, options: GateOptions, path: string): Promise<string> =>
+  answerOf(io, await findGate(io, options), options.tenant, 'GET', path);
 
 /** What a gate answers to a plain request, `bearer` being the token of `/metrics`; null where nothing answers. */
 export async function askGate(
-  io: Io,
+  { url }: Gate,
   path: string,
   bearer?: string,
 ): Promise<{ readonly status: number; readonly body: string } | null> {
   const headers = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
   try {
-    const response = await fetch(`${await apiUrl(io)}${path}`, { headers, signal: AbortSignal.timeout(ANSWER_MS) });
+    const response = await fetch(`${url}${path}`, { headers, signal: AbortSignal.timeout(ANSWER_MS) });
     return { status: response.status, body: await response.text() };
   } catch {
     return null;
   }
 }
 
+/** Another program has the port, or stands before the gate. */
+export const notSallyport = (gate: Gate): Exit =>
+  new Exit(
+    EXIT.failed,
+    `${gate.url} answered, but it is not Sallyport (another program, or a proxy before the gate)${otherGate(gate)}`,
+  );
+
+/** Whether what answers at an origin is Sallyport. */
+export async function isSallyport(gate: Gate): Promise<boolean> {
+  const { data } = z
+    .object({ status: z.literal('ok') })
+    .safeParse(parsed((await askGate(gate, '/health'))?.body ?? ''));
+  return data !== undefined;
+}
+
+const asked = new WeakMap<Io, Gate>();
+
+/** The gate that a command has asked last, for what turns out to be wrong with its answer. */
+export const askedGate = (io: Io): Gate | undefined => asked.get(io);
+
 async function answerOf(
   io: Io,
+  gate: Gate,
   tenant: string,
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  method: Method,
   path: string,
   content?: unknown,
 ): Promise<string> {
-  const url = await apiUrl(io);
-  const headers = { authorization: `Bearer ${await apiToken(io, tenant)}`, 'content-type': 'application/json' };
+  asked.set(io, gate);
+  const token = await apiToken(io, tenant, gate.devToken);
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   const request = { method, headers, signal: AbortSignal.timeout(ANSWER_MS) };
   const sent = content === undefined ? request : { ...request, body: JSON.stringify(content) };
-  const response = await fetch(`${url}${path}`, sent).catch(() => {
-    throw new Exit(EXIT.failed, `SALLYPORT_URL: nothing answers at ${new URL(url).origin}`);
+  const response = await fetch(`${gate.url}${path}`, sent).catch(() => {
+    throw new Exit(EXIT.failed, `nothing answers at ${new URL(gate.url).origin}${otherGate(gate)}`);
   });
   const body = await response.text().catch(() => '');
   if (response.ok) return body;
   const problem = problemShape.safeParse(parsed(body));
-  throw new Exit(
-    EXIT.failed,
-    problem.success ? oneLine(`${problem.data.title} (${problem.data.code})`) : `the API answered ${response.status}`,
-  );
+  if (!problem.success) throw notSallyport(gate);
+  const { title, code, detail, errors = [] } = problem.data;
+  const reasons = [...(detail === undefined ? [] : [detail]), ...errors.map((one) => `${one.path}: ${one.message}`)];
+  const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`;
+  throw new Exit(EXIT.failed, oneLine(`${gate.url}: ${title} (${code})${why}`));
 }
 
 function parsed(text: string): unknown {

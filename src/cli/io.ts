@@ -58,6 +58,13 @@ export const columns = (fields: readonly string[]): string =>
 /** Exit codes. 78 is EX_CONFIG of sysexits.h; 2 is the shells' own code for bad usage. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, config: 78 } as const;
 
+/** A file that an argument names and that cannot be read. `error` is Node's; its code says why. */
+export function unreadableFile(name: string, error: unknown): Exit {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown failure';
+  const why = code === 'ENOENT' ? 'there is no such file' : 'the file cannot be read';
+  return new Exit(EXIT.usage, inLine(`${name}: ${why} (${code})`));
+}
+
 /** Ends a command with a code after one line that says why. */
 export class Exit extends Error {
   override readonly name = 'Exit';

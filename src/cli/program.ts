@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import * as z from 'zod';
 import { codeOf } from '../core/errors.ts';
+import { askedGate, notSallyport } from './access.ts';
 import type { Roles } from './commands/serve.ts';
 import { errorLine, oneLine } from './error-line.ts';
 import { EXIT, Exit, escapingIo, type Io } from './io.ts';
@@ -56,8 +57,7 @@ export async function runCommandLine(
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.print(text.trimEnd()),
-      // Bad usage is one line; --help is one call away.
-      writeErr: (text) => io.complain(text.trim().split('\n')[0] ?? ''),
+      writeErr: (text) => io.complain(text.trim()),
     });
   const [name = ''] = args;
   const named = Object.hasOwn(commands, name) ? commands[name] : undefined;
@@ -92,13 +92,16 @@ function exitCode(error: unknown, io: Io): number {
     return EXIT.config;
   }
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  io.complain(isListenFailure(error) ? listenFailure(error) : describe(error));
+  io.complain(isListenFailure(error) ? listenFailure(error) : describe(error, io));
   return EXIT.failed;
 }
 
-function describe(error: unknown): string {
+function describe(error: unknown, io: Io): string {
   // Only answers of the API are parsed here; the library's own text is a page of JSON.
-  if (error instanceof z.ZodError) return 'SALLYPORT_URL: what answers there is no Sallyport, or another version of it';
+  if (error instanceof z.ZodError) {
+    const gate = askedGate(io);
+    return gate === undefined ? errorLine(error) : notSallyport(gate).message;
+  }
   return errorLine(error);
 }
 

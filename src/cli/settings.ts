@@ -1,13 +1,11 @@
 import { allVariables } from '../config/environment.ts';
-import { readConfigFile } from '../config/file.node.ts';
 import { loadConfig, type Role } from '../config/load.ts';
-import { ConfigFileError } from '../config/load-failure.node.ts';
 import type { Config } from '../config/schema.ts';
 import { readSecretFiles } from '../config/secret-files.node.ts';
 import { isGiven, isRecord, settingAt } from '../config/variables.ts';
 import type { ChannelName } from '../core/event.ts';
+import { configurationFile } from './configuration-file.ts';
 import { readDevSecrets } from './dev/secrets.ts';
-import { oneLine } from './error-line.ts';
 import { EXIT, Exit, type Io } from './io.ts';
 
 export interface Settings {
@@ -21,7 +19,7 @@ export interface Settings {
  * @throws Exit 78 with every problem, one a line.
  */
 export async function loadSettings(io: Io, role: Role, defaults: Io['environment'] = {}): Promise<Settings> {
-  const file = await readFile(io);
+  const file = await configurationFile(io);
   const secrets = await readSecretFiles(io.folder, io.environment);
   const loaded = loadConfig(file, secrets.environment, role, defaults);
   if (loaded.ok && secrets.problems.length === 0) return loaded;
@@ -31,15 +29,6 @@ export async function loadSettings(io: Io, role: Role, defaults: Io['environment
   const problems = [...secrets.problems.map(({ message }) => message), ...others];
   throw new Exit(EXIT.config, ['configuration is not valid:', ...problems].join('\n  '));
 }
-
-/** The value of the configuration file, unchecked; undefined where there is none. @throws Exit 78 when it cannot be read */
-const readFile = (io: Io): Promise<unknown> =>
-  readConfigFile(io.folder, io.environment.SALLYPORT_CONFIG).catch((error: unknown) => {
-    throw new Exit(
-      EXIT.config,
-      error instanceof ConfigFileError ? explained(error) : 'the configuration file is unreadable',
-    );
-  });
 
 /**
  * What file and environment say of one channel, for commands that help before the configuration is complete: no value has
@@ -51,7 +40,7 @@ export async function givenSettings(
   tenant: string,
   channel: ChannelName,
 ): Promise<{ readonly settings: Readonly<Record<string, unknown>>; readonly publicUrl: string | undefined }> {
-  const file = await readFile(io);
+  const file = await configurationFile(io);
   const { environment } = io;
   const inFile = settingAt(file, ['tenants', tenant, channel]);
   const named = Object.entries(allVariables.paths).filter(
@@ -75,18 +64,6 @@ export async function secretOf({ folder, environment }: Io, name: string): Promi
   const [problem] = secrets.problems;
   if (problem !== undefined) throw new Exit(EXIT.config, problem.message);
   return secrets.environment[name] || undefined;
-}
-
-/** Longest message of an error that is shown. Some quote whole documents. */
-const MESSAGE_CHARS = 500;
-
-/** What went wrong in the file and where. Whatever is quoted of it passes the scrubber. */
-function explained({ message, failure }: ConfigFileError): string {
-  if (failure === null) return message;
-  const said = oneLine(failure.message.slice(0, MESSAGE_CHARS));
-  return [said === '' ? message : `${message}: ${said}`, ...failure.frame.map((line) => `  ${oneLine(line)}`)].join(
-    '\n',
-  );
 }
 
 const known = new WeakMap<Io, Promise<Config>>();

@@ -8,6 +8,7 @@ export const allVariables = variablesOf(configSchema);
 const notSettings: ReadonlySet<string> = new Set([
   'SALLYPORT_CONFIG',
   'SALLYPORT_URL',
+  'SALLYPORT_URL_INSECURE',
   'SALLYPORT_TOKEN',
   'SALLYPORT_TOKEN_FILE',
   'SALLYPORT_AUDIT_PUBLIC_KEY',

@@ -17,7 +17,7 @@ const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json'];
  * @throws ConfigFileError when the file is missing, unreadable or throws, or holds something else than settings
  */
 export async function readConfigFile(folder: string, named: string | undefined): Promise<unknown> {
-  const found = named ? resolve(folder, named) : firstOf(NAMES, folder);
+  const found = configFilePath(folder, named);
   if (found === undefined) {
     const other = firstOf(OTHER_NAMES, folder);
     if (other === undefined) return undefined;
@@ -32,6 +32,10 @@ export async function readConfigFile(folder: string, named: string | undefined):
   }
   return found.endsWith('.json') ? readJson(found, name) : settingsOf(await load(found, name), name);
 }
+
+/** The file that is read as the configuration; undefined where there is none. `named` is `SALLYPORT_CONFIG`. */
+export const configFilePath = (folder: string, named: string | undefined): string | undefined =>
+  named ? resolve(folder, named) : firstOf(NAMES, folder);
 
 const firstOf = (names: readonly string[], folder: string): string | undefined =>
   names.map((name) => resolve(folder, name)).find(existsSync);

@@ -102,6 +102,9 @@ export const key32 = z.string({ error: 'must be 32 bytes in base64' }).transform
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
+/** Whether the host of a URL, as `URL` writes it, is this machine. */
+export const isLoopbackHost = (hostname: string): boolean => LOOPBACK.test(hostname);
+
 /** An http(s) URL without credentials; plain http only to loopback, because what goes there carries secrets. */
 export const httpUrl = z.string({ error: 'must be a URL' }).transform((text, context) => {
   const url = parseUrl(text.trim());
@@ -111,7 +114,7 @@ export const httpUrl = z.string({ error: 'must be a URL' }).transform((text, con
   };
   if (url === null || !['http:', 'https:'].includes(url.protocol)) return refuse('must be an http or https URL');
   if (url.username !== '' || url.password !== '') return refuse('must not hold credentials');
-  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) return refuse('must be https unless it is loopback');
+  if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) return refuse('must be https unless it is loopback');
   return url.href;
 });
 

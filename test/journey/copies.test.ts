@@ -74,7 +74,7 @@ describeRedis('copies of one event over several processes', () => {
     await sleep(1_000);
     expect(slack.posts.slice(before).map((post) => post.text)).toEqual([`echo: ${text}`]);
     const environment = { ...keys, SALLYPORT_URL: ingresses[0]?.url ?? '' };
-    const { out } = await sallyport(['events', 'show', String(id)], { folder, environment });
+    const { out } = await sallyport(['events', 'show', String(id), '--json'], { folder, environment });
     expect(JSON.parse(out)).toMatchObject({
       state: 'done',
       deliveries: COPIES,

@@ -79,7 +79,7 @@ describe('copies of one event at the edge and at its origin', () => {
     expect(others).toEqual([]);
     expect(await repliesAfter(before, 1)).toEqual([`echo: ${text}`]);
     const environment = { ...world.environment, SALLYPORT_URL: origin.url };
-    const { out } = await sallyport(['events', 'show', String(id)], { folder: world.folder, environment });
+    const { out } = await sallyport(['events', 'show', String(id), '--json'], { folder: world.folder, environment });
     expect(JSON.parse(out)).toMatchObject({ state: 'done', attempts: 1, runs: [{ outcome: 'replied' }] });
   });
 

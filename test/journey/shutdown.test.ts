@@ -191,7 +191,7 @@ test('a run that hangs is given back within the grace period: not counted, compl
   await gate.restart();
   const show = async () => {
     const environment = { ...keys, SALLYPORT_URL: gate.url };
-    return JSON.parse((await sallyport(['events', 'show', id], { folder, environment })).out);
+    return JSON.parse((await sallyport(['events', 'show', id, '--json'], { folder, environment })).out);
   };
   await until('the reply is posted', () => slack.posts.length > 0);
   await until('the event is done', async () => (await show()).state === 'done');

@@ -25,6 +25,7 @@ export interface RoleProcess {
 
 export interface RoleOptions {
   readonly role: string;
+  readonly args?: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly folder: string;
   /** Fixed port; a free one otherwise. */
@@ -62,9 +63,18 @@ export async function startRole(options: RoleOptions): Promise<RoleProcess> {
   };
 }
 
-function launch({ role, environment, folder, within = [] }: RoleOptions, port: number): ChildProcess {
+function launch(
+  { role, args: options = [], environment, folder, within = [] }: RoleOptions,
+  port: number,
+): ChildProcess {
   const log = openSync(join(folder, `${role}-${port}.log`), 'a');
-  const [program = process.execPath, ...args] = [...within, process.execPath, join(root, 'bin', 'sallyport.js'), role];
+  const [program = process.execPath, ...args] = [
+    ...within,
+    process.execPath,
+    join(root, 'bin', 'sallyport.js'),
+    role,
+    ...options,
+  ];
   const child = spawn(program, args, {
     cwd: folder,
     env: { PATH: process.env.PATH ?? '', HOST: '127.0.0.1', PORT: String(port), ...environment },

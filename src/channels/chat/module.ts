@@ -9,7 +9,7 @@ export const chatModule = {
   window: chatWindow,
   hooks: [],
   samples: ['chat'],
-  hasThreads: true,
+  sampleChoices: ['thread'],
   callers: { message: messageSchema },
   /** The caller, whose idempotency key stands for one message in whatever conversation. */
   containerOf: ({ author }) => author.id,

@@ -12,6 +12,7 @@ import { type GmailConfig, gmailSchema, gmailWindow } from './settings.ts';
 export const gmailModule = {
   name: 'gmail',
   samples: ['gmail'],
+  sampleChoices: ['user'],
   settings: gmailSchema,
   window: gmailWindow,
   isHint: true,

@@ -21,7 +21,10 @@ const loadClient = () => import('./api/client.ts');
 
 export const gmailNode: NodeHalf<GmailConfig> = {
   load: loadClient,
-  open(gmail, { tenant, openFetch, identifier, clock, records, acquire, accept, scrub, logger, replyTimeoutMs }) {
+  open(
+    gmail,
+    { tenant, openFetch, identifier, clock, records, acquire, accept, scrub, logger, replyTimeoutMs, ...deps },
+  ) {
     const client = openClient(gmail, openFetch, replyTimeoutMs);
     const base = { identifier, tenant, client, mailboxes: createMailboxes(records, tenant), clock };
     const pause = (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });
@@ -36,7 +39,7 @@ export const gmailNode: NodeHalf<GmailConfig> = {
         watches: createWatches(records, tenant),
         boxes,
         random: Math.random,
-        pollAfterMs: gmail.pollAfter,
+        pollAfterMs: deps.isStandIn === true ? null : gmail.pollAfter,
         accept,
       }),
     };

@@ -12,7 +12,6 @@ import {
 } from '../../testing/gmail/pubsub-sender.ts';
 import { startGmailServer } from '../../testing/gmail/server.ts';
 import {
-  type Environment,
   type Sample,
   type SampleContext,
   SampleError,
@@ -22,6 +21,7 @@ import {
   type StandIn,
   type Tamper,
 } from '../sample.node.ts';
+import type { GmailConfig } from './settings.ts';
 
 /** What `dev` and `send` agree on in place of a push subscription and a mailbox of Google's. */
 const standInSettings = {
@@ -44,8 +44,9 @@ const gmailSender: Sender = {
   statuses: { taken: [204], refused: [401] },
   async deliveries(options, context) {
     const { tamper } = options;
-    const sign = await signerOf(context);
-    const { push, conversation } = await pushOf(options, context);
+    const settings = await pushSettings(options.tenant, context);
+    const sign = await signerOf(settings, context);
+    const { push, conversation } = await pushOf(options, settings, context.dataFolder);
     const expecting = (request: PushRequest, expect: SignedDelivery['expect']): SignedDelivery => ({
       ...request,
       expect,
@@ -74,16 +75,31 @@ const gmailSender: Sender = {
 
 type Sign = (push: PushRequest, forgery?: PushTokenForgery) => PushRequest;
 
-const setting = (environment: Environment, name: keyof typeof standInSettings): string =>
-  environment[name]?.split(',')[0]?.trim() || standInSettings[name];
+/** What a push names, and what its token is made for. */
+interface PushSettings {
+  readonly audience: string;
+  readonly serviceAccount: string;
+  readonly subscription: string;
+  readonly mailbox: string;
+}
+
+/** The tenant's own where its Gmail is configured, else those that `dev` makes up. */
+async function pushSettings(tenant: string, { settings, environment }: SampleContext<unknown>): Promise<PushSettings> {
+  const gmail = (await settings(tenant)) as GmailConfig | undefined;
+  return {
+    audience: gmail?.audience ?? standInSettings.GMAIL_PUSH_AUDIENCE,
+    serviceAccount: gmail?.serviceAccount ?? standInSettings.GMAIL_PUSH_SERVICE_ACCOUNT,
+    subscription: gmail?.subscription ?? standInSettings.GMAIL_PUSH_SUBSCRIPTION,
+    mailbox:
+      gmail?.mailboxes[0] ?? (environment.GMAIL_MAILBOXES?.split(',')[0]?.trim() || standInSettings.GMAIL_MAILBOXES),
+  };
+}
 
 /** Nobody but Google has the key that a production gate trusts, so this one is always `dev`'s. */
-async function signerOf({ dev, environment }: SampleContext<unknown>): Promise<Sign> {
+async function signerOf({ audience, serviceAccount }: PushSettings, { dev }: SampleContext<unknown>): Promise<Sign> {
   const identity = await dev();
   if (identity === null)
     throw new SampleError('config', 'no key that a gate would trust: start `sallyport dev` here once');
-  const audience = setting(environment, 'GMAIL_PUSH_AUDIENCE');
-  const serviceAccount = setting(environment, 'GMAIL_PUSH_SERVICE_ACCOUNT');
   return (push, forgery) =>
     withToken(push, signPushToken({ key: identity.key, audience, serviceAccount, at: Date.now() }, forgery));
 }
@@ -96,16 +112,15 @@ interface Pushing {
 }
 
 async function pushOf(
-  { payload, text, index, tamper }: SendOptions,
-  { environment, dataFolder }: { readonly environment: Environment; readonly dataFolder: string },
+  { payload, text, index, tamper, user }: SendOptions,
+  { subscription, mailbox }: PushSettings,
+  dataFolder: string,
 ): Promise<Pushing> {
-  const subscription = setting(environment, 'GMAIL_PUSH_SUBSCRIPTION');
   const base = { subscription, messageId: newPushId(), at: Date.now() };
   if (payload !== undefined) return { push: ownPush(payload, base) };
-  const mailbox = setting(environment, 'GMAIL_MAILBOXES');
   const url = tamper !== undefined && tamper in forgeries ? null : await addressOf(dataFolder);
   const deposited =
-    url === null ? null : await depositMail(url, mailbox, index === 0 ? text : `${text} (${index + 1})`);
+    url === null ? null : await depositMail(url, mailbox, index === 0 ? text : `${text} (${index + 1})`, user);
   const historyId = deposited?.historyId ?? String(Date.now());
   return {
     push: (changes) => gmailPush({ ...base, mailbox, historyId, ...changes }),
@@ -137,8 +152,13 @@ interface Deposited {
 }
 
 /** Puts a mail into the local Gmail of `dev`, as if somebody had written it. @throws SampleError when nothing answers there */
-async function depositMail(url: string, mailbox: string, text: string): Promise<Deposited> {
-  const headers = ['From: Developer <developer@example.org>', `To: ${mailbox}`, 'Content-Transfer-Encoding: base64'];
+async function depositMail(
+  url: string,
+  mailbox: string,
+  text: string,
+  from = 'developer@example.org',
+): Promise<Deposited> {
+  const headers = [`From: Developer <${from}>`, `To: ${mailbox}`, 'Content-Transfer-Encoding: base64'];
   const mail = [...headers, '', Buffer.from(text).toString('base64')].join('\r\n');
   const users = new URL(`/gmail/v1/users/${encodeURIComponent(mailbox)}/`, url);
   const raw = Buffer.from(mail).toString('base64url');

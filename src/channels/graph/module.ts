@@ -20,6 +20,7 @@ import { type GraphConfig, graphSchema, graphTiming, graphWindow } from './setti
 export const graphModule = {
   name: 'graph',
   samples: ['graph'],
+  sampleChoices: ['user'],
   settings: graphSchema,
   window: graphWindow,
   timing: graphTiming,

@@ -33,7 +33,7 @@ export const graphNode: NodeHalf<GraphConfig> = {
     const handMade = createHandMade(records, tenant, identifier);
     const api = openApi(graph, deps, deps.replyTimeoutMs);
     if (api === null) {
-      logger.warn({ tenant, setting: 'GRAPH_CLIENT_SECRET' }, 'graph.no-credentials');
+      if (deps.isStandIn !== true) logger.warn({ tenant, setting: 'GRAPH_CLIENT_SECRET' }, 'graph.no-credentials');
       return { reader: createGraphReader({ access: null, react: cannotReact, store, handMade, identify, clock }) };
     }
     const base = { api, store, tenant, clock, logger };

@@ -1,5 +1,6 @@
 import { createPublicKey, randomBytes, randomUUID } from 'node:crypto';
 import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
 import {
   encryptGraphContent,
   type GraphEncryptedContent,
@@ -21,6 +22,7 @@ import {
   type SignedDelivery,
   type StandIn,
 } from '../sample.node.ts';
+import type { GraphConfig } from './settings.ts';
 
 /** How far apart the two messages of `reorder` claim to be written, in ms. */
 const REORDER_MS = 2_000;
@@ -80,9 +82,9 @@ const graphSender: Sender<Kept> = {
   },
 };
 
-function changeOf({ payload, text, index }: SendOptions, at: number): Change {
+function changeOf({ payload, text, index, user: from }: SendOptions, at: number): Change {
   const id = `AAkALg${randomBytes(24).toString('base64url')}=`;
-  const written = graphMail({ id, text: index === 0 ? text : `${text} (${index + 1})`, at });
+  const written = graphMail({ id, text: index === 0 ? text : `${text} (${index + 1})`, at, ...defined({ from }) });
   const mail = payload === undefined || isDelivery(payload) ? written : { ...written, ...recordOf(payload) };
   return { mailbox: 'sallyport@example.com', mail, changeType: 'created' };
 }
@@ -95,15 +97,15 @@ function recordOf(payload: unknown): Readonly<Record<string, unknown>> {
 }
 
 /** Rich notifications where `dev` has made a key for them, else basic ones of a hand-made subscription. */
-async function tellerOf({ payload }: SendOptions, context: SampleContext<Kept>): Promise<Tell> {
+async function tellerOf({ payload, tenant }: SendOptions, context: SampleContext<Kept>): Promise<Tell> {
   if (payload !== undefined && isDelivery(payload)) {
     const { value, validationTokens } = recordOf(payload) as { value: unknown[]; validationTokens?: string[] };
     return () => graphDelivery(value, validationTokens);
   }
-  const { GRAPH_TENANT_ID: tenantId, GRAPH_CLIENT_STATE } = context.environment;
-  if (tenantId) {
-    const clientState = GRAPH_CLIENT_STATE?.split(',')[0]?.trim();
-    if (clientState) return tellBasic(tenantId, clientState);
+  const graph = (await context.settings(tenant)) as GraphConfig | undefined;
+  if (graph !== undefined) {
+    const clientState = graph.clientStates?.[0];
+    if (clientState !== undefined) return tellBasic(graph.tenantId, clientState);
     throw new SampleError('config', 'GRAPH_CLIENT_STATE: is required');
   }
   const identity = await context.dev();

@@ -17,6 +17,7 @@ const INTERACTIONS_MS = 3_600_000;
 export const slackModule = {
   name: 'slack',
   samples: ['slack'],
+  sampleChoices: ['mention', 'thread', 'channel', 'user', 'command', 'button'],
   settings: slackSchema,
   window: slackWindow,
   remedies: slackRemedies,

@@ -17,10 +17,11 @@ const SKEW_SECONDS = 30;
 
 export const slackNode: NodeHalf<SlackConfig> = {
   load: loadSlackClient,
-  open(slack, { tenant, tenants, openFetch, replyTimeoutMs, sealer, logger }) {
+  open(slack, { tenant, tenants, openFetch, replyTimeoutMs, sealer, logger, isStandIn }) {
     const { apiUrl, botToken } = slack;
     const installations = installationsOf(tenants);
-    if (botToken === undefined && !installations.some((entry) => entry.tenant === tenant && entry.botToken)) {
+    const isSilent = botToken === undefined && !installations.some((one) => one.tenant === tenant && one.botToken);
+    if (isSilent && isStandIn !== true) {
       logger.warn({ tenant, setting: 'SLACK_BOT_TOKEN' }, 'reply.no-credentials');
     }
     const accounts = {

@@ -1,3 +1,5 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { defined } from '../../core/defined.ts';
 import {
   type SlackBody,
   type SlackTamper,
@@ -48,9 +50,64 @@ const slackSender: Sender = {
   },
 };
 
-function bodyOf({ payload, text, index }: SendOptions, at: number): SlackBody {
-  if (payload === undefined)
-    return slackJson(slackMessage({ text: numbered(text, index), channel: 'D0SALLYPORT', at }));
+/** What the payloads of one app have in common. */
+const APP = { api_app_id: 'A0SALLYPORT', teamId: 'T0SALLYPORT', userId: 'U0SENDER', botUserId: 'U0BOT' } as const;
+
+function bodyOf(options: SendOptions, at: number): SlackBody {
+  const { payload, command, button } = options;
+  if ([payload, command, button].filter((one) => one !== undefined).length > 1)
+    throw new SampleError('usage', '--file, --command, --button: only one of them can be sent');
+  if (payload !== undefined) return ownBody(payload);
+  if (command !== undefined) return commandBody(command, options);
+  return button === undefined ? messageBody(options, at) : buttonBody(button, options, at);
+}
+
+function messageBody({ text, index, thread, mention, channel, user }: SendOptions, at: number): SlackBody {
+  const words = numbered(text, index);
+  const where = { channel: channel ?? (mention === true ? 'C0SALLYPORT' : 'D0SALLYPORT') };
+  const given = { ...where, ...defined({ user, threadTs: thread }), at };
+  if (mention !== true) return slackJson(slackMessage({ ...given, text: words }));
+  return slackJson(slackMessage({ ...given, text: `<@${APP.botUserId}> ${words}`, asMention: true }));
+}
+
+/** Slack's id for an action of a user, which lets an app open a dialogue for 3 s. */
+const triggerId = (): string => `${randomInt(1e12, 1e13)}.${randomInt(1e9, 1e10)}.${randomBytes(16).toString('hex')}`;
+
+const commandBody = (command: string, { text, index, channel, user }: SendOptions): SlackBody =>
+  slackForm({
+    command: command.startsWith('/') ? command : `/${command}`,
+    text: numbered(text, index),
+    user_id: user ?? APP.userId,
+    channel_id: channel ?? 'C0SALLYPORT',
+    team_id: APP.teamId,
+    api_app_id: APP.api_app_id,
+    trigger_id: triggerId(),
+  });
+
+function buttonBody(
+  button: string,
+  { text, index, channel = 'C0SALLYPORT', user = APP.userId, thread }: SendOptions,
+  at: number,
+): SlackBody {
+  const pressedAt = `${Math.floor(at / 1000)}.${randomInt(1e5, 1e6)}`;
+  return slackInteraction({
+    type: 'block_actions',
+    api_app_id: APP.api_app_id,
+    team: { id: APP.teamId },
+    user: { id: user },
+    container: {
+      type: 'message',
+      message_ts: '1700000000.000100',
+      channel_id: channel,
+      ...defined({ thread_ts: thread }),
+    },
+    channel: { id: channel },
+    trigger_id: triggerId(),
+    actions: [{ type: 'button', action_id: button, value: numbered(text, index), action_ts: pressedAt }],
+  });
+}
+
+function ownBody(payload: unknown): SlackBody {
   if (typeof payload !== 'object' || payload === null)
     throw new SampleError('usage', '--file: must hold a JSON object');
   if ('command' in payload) {

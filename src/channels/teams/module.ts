@@ -27,6 +27,7 @@ import { type TeamsConfig, teamsSchema, teamsWindow } from './settings.ts';
 export const teamsModule = {
   name: 'teams',
   samples: ['teams', 'teams-outgoing'],
+  sampleChoices: ['mention', 'thread', 'channel', 'user'],
   settings: teamsSchema,
   window: teamsWindow,
   remedies: teamsRemedies,

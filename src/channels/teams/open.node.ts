@@ -11,9 +11,9 @@ type Fetch = typeof globalThis.fetch;
 
 export const teamsNode: NodeHalf<TeamsConfig> = {
   /** Posts a tenant's replies through the Bot connector, with a token from its own client. */
-  open(teams, { tenant, openFetch, replyTimeoutMs, sealer, clock, logger }) {
+  open(teams, { tenant, openFetch, replyTimeoutMs, sealer, clock, logger, isStandIn }) {
     const { appId, appPassword, serviceHosts } = teams;
-    if (appId !== undefined && appPassword === undefined) {
+    if (appId !== undefined && appPassword === undefined && isStandIn !== true) {
       logger.warn({ tenant, setting: 'TEAMS_APP_PASSWORD' }, 'reply.no-credentials');
     }
     const credentials = credentialsOf(teams, openFetch);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
 import {
   freshSecurityToken,
   type SignedTeamsRequest,
@@ -18,6 +19,7 @@ import {
   type SignedDelivery,
   type StandIn,
 } from '../sample.node.ts';
+import type { TeamsConfig } from './settings.ts';
 
 /** How far apart the two messages of `reorder` claim to be written, in ms. */
 const REORDER_MS = 2_000;
@@ -68,41 +70,56 @@ const botSender: Sender<Kept> = {
   // An invoke, and what expects its replies, is answered 200.
   statuses: { taken: [202, 200], refused: [403] },
   async deliveries(options, context) {
-    const { key, appId } = await accountOf(context);
-    const tenantId = context.environment.TEAMS_TENANT_ID;
+    const { key, appId, tenantId } = await accountOf(options.tenant, context);
+    const isInChannel = options.mention === true || options.thread !== undefined || isChannel(options.channel);
+    const where = placeOf(options, isInChannel ? 'channel' : 'personal');
     return teamsDeliveries(
       options,
-      (text, at) => teamsMessage({ text, at, appId, ...(tenantId && { tenantId }) }),
+      (text, at) => teamsMessage({ ...where, text, at, appId, ...defined({ tenantId }) }),
       (activity, at, tamper) => signTeamsActivity(activity, { key, appId, at, ...(tamper && { tamper }) }),
     );
   },
 };
 
+/** The id of a channel, as opposed to that of a personal chat. */
+const isChannel = (id: string | undefined): boolean => id?.startsWith('19:') === true;
+
+/** Where a message is written and by whom. In a channel a thread is part of the conversation's id. */
+function placeOf({ channel, thread, user }: SendOptions, conversationType: 'personal' | 'channel') {
+  const id = channel ?? (thread === undefined ? undefined : '19:sallyport@thread.tacv2');
+  const isThread = thread !== undefined && conversationType === 'channel';
+  const conversation = isThread ? `${id?.split(';')[0]};messageid=${thread}` : id;
+  return { conversationType, ...defined({ conversation, from: user }) };
+}
+
 /** Nobody but Microsoft has the key that a production gate trusts, so this one is always `dev`'s. */
-async function accountOf({ dev, environment }: SampleContext<Kept>) {
+async function accountOf(tenant: string, { dev, settings, environment }: SampleContext<Kept>) {
   const identity = await dev();
   if (identity === null) {
     throw new SampleError('config', 'no key that a gate would trust: start `sallyport dev` here once');
   }
-  return { key: identity.key, appId: environment.TEAMS_APP_ID || identity.kept.teamsAppId };
+  const teams = (await settings(tenant)) as TeamsConfig | undefined;
+  const tenantId = teams?.tenantId ?? (environment.TEAMS_TENANT_ID || undefined);
+  return { key: identity.key, appId: teams?.appId ?? identity.kept.teamsAppId, tenantId };
 }
 
 const outgoingSender: Sender<Kept> = {
   path: (tenant) => `/hooks/teams/${tenant}/outgoing`,
   statuses: { taken: [200], refused: [401] },
   async deliveries(options, context) {
-    const securityToken = await tokenOf(context);
+    const securityToken = await tokenOf(options.tenant, context);
+    const where = placeOf(options, 'channel');
     return teamsDeliveries(
       options,
-      (text, at) => teamsMessage({ text, at, conversationType: 'channel' }),
+      (text, at) => teamsMessage({ ...where, text, at }),
       (activity, at, tamper) => signTeamsOutgoing(activity, { securityToken, at, ...(tamper && { tamper }) }),
     );
   },
 };
 
-async function tokenOf({ dev, secret }: SampleContext<Kept>): Promise<string> {
-  const given = (await secret('TEAMS_OUTGOING_SECRET'))?.split(',')[0]?.trim();
-  const token = given || (await dev())?.kept.teamsOutgoingSecret;
+async function tokenOf(tenant: string, { dev, settings }: SampleContext<Kept>): Promise<string> {
+  const given = ((await settings(tenant)) as TeamsConfig | undefined)?.outgoingSecrets?.[0];
+  const token = given === undefined ? (await dev())?.kept.teamsOutgoingSecret : Buffer.from(given).toString('base64');
   if (token) return token;
   throw new SampleError('config', 'TEAMS_OUTGOING_SECRET: is required (or start `sallyport dev` here once)');
 }

@@ -9,10 +9,10 @@ import { sha256 } from '../../core/crypto/sha256.node.ts';
 import { hasMembersBeside, parseJsonText } from '../../core/json/json-text.ts';
 import { trimEndOf } from '../../core/text/cap.ts';
 import { callApiForText } from '../access.ts';
-import { EXIT, Exit, type Io, inLine } from '../io.ts';
+import { type GateOptions, withUrl } from '../gate.ts';
+import { EXIT, Exit, type Io, inLine, unreadableFile } from '../io.ts';
 
-interface ExportOptions {
-  readonly tenant: string;
+interface ExportOptions extends GateOptions {
   readonly from: string;
   readonly limit: string;
   readonly all?: boolean;
@@ -29,8 +29,7 @@ const PAGE = 1_000;
 
 export function registerAudit(program: Command, io: Io): void {
   const audit = program.command('audit').description('who did what: the tenant’s chain of entries');
-  audit
-    .command('export', { isDefault: true })
+  withUrl(audit.command('export', { isDefault: true }))
     .description('print entries as JSON lines, oldest first (over HTTP)')
     .option('--tenant <tenant>', 'tenant of a minted token', 'default')
     .option('--from <n>', 'number of the first entry', '1')
@@ -48,10 +47,10 @@ export function registerAudit(program: Command, io: Io): void {
     .action((file: string, options: VerifyOptions) => verify(file, options, io));
 }
 
-async function exportEntries({ tenant, from, limit, all }: ExportOptions, io: Io): Promise<void> {
+async function exportEntries({ from, limit, all, ...gate }: ExportOptions, io: Io): Promise<void> {
   const page = async (first: number | string, most: number | string): Promise<string> => {
     const query = new URLSearchParams({ from: String(first), limit: String(most) });
-    const text = await callApiForText(io, tenant, `/audit?${query}`);
+    const text = await callApiForText(io, gate, `/audit?${query}`);
     if (text !== '') io.print(trimEndOf(text, '\n'));
     return text;
   };
@@ -86,9 +85,13 @@ async function verify(file: string, options: VerifyOptions, io: Io): Promise<voi
   }
   const verdict = withHead((check ?? createChainCheck(sha256, checkpoints)).verdict(), isHeadSeen);
   if (json) io.print(JSON.stringify(verdict, null, 2));
-  else if (verdict.ok) io.print(summary(verdict));
+  else if (verdict.ok && verdict.chain !== undefined) io.print(summary(verdict.entries, verdict.chain));
   if (options.checkpoints !== undefined && verdict.ok && !isAnchored(verdict, checkpoints)) {
     io.complain('no checkpoint is of an entry that is here');
+  }
+  // An export that failed leaves an empty file.
+  if (verdict.ok && check === undefined) {
+    throw new Exit(EXIT.failed, json ? '' : inLine(`${file}: has no entries: nothing was verified`));
   }
   if (!verdict.ok) throw new Exit(EXIT.failed, json ? '' : `entry ${verdict.seq}: ${WORDS[verdict.fault]}`);
 }
@@ -143,18 +146,17 @@ const WORDS: Readonly<Record<ChainFault, string>> = {
   'cut-off': 'is missing: a later entry is known',
 };
 
-function summary({ entries, chain }: Extract<ChainVerdict, { ok: true }>): string {
-  if (chain === undefined) return '0 entries: nothing to verify';
-  const { tenant, first, head } = chain;
-  return `${entries} entries of ${inLine(tenant)}, ${first} to ${head.seq}, whole; head ${head.hash}`;
-}
+type Chain = NonNullable<Extract<ChainVerdict, { ok: true }>['chain']>;
+
+const summary = (entries: number, { tenant, first, head }: Chain): string =>
+  `${entries} entries of ${inLine(tenant)}, ${first} to ${head.seq}, whole; head ${head.hash}`;
 
 async function* linesOf(file: string, io: Io): AsyncGenerator<string> {
   const input = file === '-' ? io.input : createReadStream(resolve(io.folder, file), 'utf8');
   try {
     yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-  } catch {
-    throw new Exit(EXIT.usage, 'the file cannot be read');
+  } catch (error) {
+    throw unreadableFile(file, error);
   }
 }
 

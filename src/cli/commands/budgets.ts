@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import * as z from 'zod';
 import { callApi } from '../access.ts';
+import { type GateOptions, withGateOptions } from '../gate.ts';
 import { columns, EXIT, Exit, type Io } from '../io.ts';
 
 const row = z.object({
@@ -17,29 +18,26 @@ const row = z.object({
 const answer = z.object({ killed: z.boolean(), limits: z.array(row) });
 type Row = z.output<typeof row>;
 
-interface Common {
+interface Common extends GateOptions {
   readonly json?: boolean;
-  readonly tenant: string;
 }
 
 export function registerBudgets(program: Command, io: Io): void {
   const budgets = program.command('budgets').description('what runs may use and have used (over HTTP)');
-  const common = (command: Command): Command =>
-    command.option('--json', 'print the API answer').option('--tenant <tenant>', 'tenant of a minted token', 'default');
-  common(budgets.command('list', { isDefault: true }))
+  withGateOptions(budgets.command('list', { isDefault: true }))
     .description('every limit, and what stands against it')
-    .action(async ({ json, tenant }: Common) => show(await callApi(io, tenant, 'GET', '/budgets'), json, io));
-  common(budgets.command('set <scope> [limits...]'))
+    .action(async ({ json, ...gate }: Common) => show(await callApi(io, gate, 'GET', '/budgets'), json, io));
+  withGateOptions(budgets.command('set <scope> [limits...]'))
     .description('set limits of a scope, e.g. `set tenant usd/day=2.50 tokens/hour=unlimited`; without any, undo all')
-    .action(async (scope: string, limits: readonly string[], { json, tenant }: Common) => {
+    .action(async (scope: string, limits: readonly string[], { json, ...gate }: Common) => {
       const path = `/budgets/${encodeURIComponent(scope)}`;
-      show(await callApi(io, tenant, 'PUT', path, readLimits(limits)), json, io);
+      show(await callApi(io, gate, 'PUT', path, readLimits(limits)), json, io);
     });
-  common(budgets.command('kill <on|off>'))
+  withGateOptions(budgets.command('kill <on|off>'))
     .description('on stops every model and tool call of the tenant at once, until off')
-    .action(async (word: string, { json, tenant }: Common) => {
+    .action(async (word: string, { json, ...gate }: Common) => {
       if (word !== 'on' && word !== 'off') throw new Exit(EXIT.usage, 'kill: must be on or off');
-      const killed = await callApi(io, tenant, 'POST', '/budgets/kill', { on: word === 'on' });
+      const killed = await callApi(io, gate, 'POST', '/budgets/kill', { on: word === 'on' });
       io.print(json ? JSON.stringify(killed, null, 2) : `kill switch ${word}`);
     });
 }

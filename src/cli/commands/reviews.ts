@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
 import { callApi } from '../access.ts';
+import { type GateOptions, withGateOptions } from '../gate.ts';
 import { columns, EXIT, Exit, type Io, inLine } from '../io.ts';
 
 const row = z.object({
@@ -12,6 +13,7 @@ const row = z.object({
   state: z.string(),
   digest: z.string(),
   text: z.string(),
+  question: z.string().optional(),
   destination: z.record(z.string(), z.unknown()),
   requester: z.object({ id: z.string() }),
   expiresAt: z.string(),
@@ -19,9 +21,8 @@ const row = z.object({
 const page = z.object({ reviews: z.array(row), cursor: z.string().nullable() });
 type Row = z.output<typeof row>;
 
-interface Common {
+interface Common extends GateOptions {
   readonly json?: boolean;
-  readonly tenant: string;
 }
 interface ListOptions extends Common {
   readonly limit: string;
@@ -42,23 +43,26 @@ const verbs = [
 
 export function registerReviews(program: Command, io: Io): void {
   const reviews = program.command('reviews').description('replies that wait for a person (over HTTP)');
-  const common = (command: Command): Command =>
-    command.option('--json', 'print the API answer').option('--tenant <tenant>', 'tenant of a minted token', 'default');
-  common(reviews.command('list', { isDefault: true }))
+  withGateOptions(reviews.command('list', { isDefault: true }))
     .description('newest first')
     .option('--limit <n>', 'rows, 1 to 200', '50')
     .option('--cursor <cursor>', 'go on after the page that printed it')
-    .action(({ json, tenant, ...filter }: ListOptions) => list(io, tenant, json, filter));
-  common(reviews.command('show <id>'))
+    .action(({ json, tenant, url, insecure, ...filter }: ListOptions) =>
+      list(io, { tenant, url, insecure }, json, filter),
+    );
+  withGateOptions(reviews.command('show <id>'))
     .description('the text, where it goes, and the digest of both')
-    .action(async (id: string, { json, tenant }: Common) => {
-      const found = await callApi(io, tenant, 'GET', path(id));
+    .action(async (id: string, { json, ...gate }: Common) => {
+      const found = await callApi(io, gate, 'GET', path(id));
       io.print(json ? JSON.stringify(found, null, 2) : describe(row.parse(found)));
     });
   for (const [verb, description] of verbs) {
-    const command = common(reviews.command(`${verb} <id>`))
+    const command = withGateOptions(reviews.command(`${verb} <id>`))
       .description(description)
-      .option('--digest <digest>', 'decide about the text with this digest only; without it, about the one shown now');
+      .option(
+        '--digest <digest>',
+        'decide about the text with this digest only; without it, about the one shown now (approve: at a terminal)',
+      );
     if (verb === 'edit') command.requiredOption('--text <text>', 'what shall be sent instead');
     if (verb === 'reject') command.option('--reason <reason>', 'kept with the event');
     command.action((id: string, options: DecideOptions) => decide(io, verb, id, options));
@@ -67,11 +71,11 @@ export function registerReviews(program: Command, io: Io): void {
 
 async function list(
   io: Io,
-  tenant: string,
+  gate: GateOptions,
   json: boolean | undefined,
   filter: Omit<ListOptions, keyof Common>,
 ): Promise<void> {
-  const answer = await callApi(io, tenant, 'GET', `/reviews?${new URLSearchParams({ ...filter })}`);
+  const answer = await callApi(io, gate, 'GET', `/reviews?${new URLSearchParams({ ...filter })}`);
   if (json) return io.print(JSON.stringify(answer, null, 2));
   const { reviews, cursor } = page.parse(answer);
   for (const one of reviews) io.print(line(one));
@@ -81,24 +85,28 @@ async function list(
 
 /** Without a digest, decides about what it has just shown: a text that changes in between is refused by the gate. */
 async function decide(io: Io, verb: (typeof verbs)[number][0], id: string, options: DecideOptions): Promise<void> {
-  const { json, tenant, digest, text, reason } = options;
-  const seen = digest ?? (await showFirst(io, tenant, id));
+  const { json, digest, text, reason, ...gate } = options;
+  if (digest === undefined && verb === 'approve' && !isTerminal(io)) {
+    throw new Exit(EXIT.usage, 'approve: needs --digest where nobody can be asked; `sallyport reviews show` prints it');
+  }
+  const seen = digest ?? (await showFirst(io, gate, id));
   if (digest === undefined && verb === 'approve') await confirmed(io);
   const body = { digest: seen, ...defined({ text, reason }) };
-  const answer = await callApi(io, tenant, 'POST', `${path(id)}/${verb}`, body);
+  const answer = await callApi(io, gate, 'POST', `${path(id)}/${verb}`, body);
   io.print(json ? JSON.stringify(answer, null, 2) : line(row.parse(answer)));
 }
 
 /** On standard error, so that what `--json` prints stays JSON. */
-async function showFirst(io: Io, tenant: string, id: string): Promise<string> {
-  const shown = row.parse(await callApi(io, tenant, 'GET', path(id)));
+async function showFirst(io: Io, gate: GateOptions, id: string): Promise<string> {
+  const shown = row.parse(await callApi(io, gate, 'GET', path(id)));
   io.complain(describe(shown));
   return shown.digest;
 }
 
-/** Somebody at a terminal has just seen the text for the first time; a script without a digest knows what it does. */
+const isTerminal = ({ input }: Io): boolean => 'isTTY' in input && input.isTTY === true;
+
+/** Somebody at a terminal has just seen the text for the first time. */
 async function confirmed(io: Io): Promise<void> {
-  if (!('isTTY' in io.input && io.input.isTTY === true)) return;
   io.complain('Send this? [y/N]');
   const lines = createInterface({ input: io.input });
   const answer = await new Promise<string>((resolve) => {
@@ -114,5 +122,8 @@ const path = (id: string): string => `/reviews/${encodeURIComponent(id)}`;
 const line = ({ id, channel, conversation, state, requester, expiresAt, digest }: Row): string =>
   columns([id, channel, conversation, state, `asked-by=${requester.id}`, `expires=${expiresAt}`, `digest=${digest}`]);
 
-const describe = (shown: Row): string =>
-  [line(shown), `to: ${JSON.stringify(shown.destination)}`, '', shown.text, ''].join('\n');
+const describe = (shown: Row): string => {
+  // Marked line by line: a question cannot look like the text that would be sent.
+  const quoted = shown.question?.split('\n').map((one) => `> ${one}`) ?? [];
+  return [line(shown), `to: ${JSON.stringify(shown.destination)}`, '', ...quoted, '', shown.text, ''].join('\n');
+};

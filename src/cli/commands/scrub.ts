@@ -6,7 +6,7 @@ import { nodeCrypto } from '../../core/crypto/crypto.node.ts';
 import { key32 } from '../../core/setting-values.ts';
 import { createScrubReporter } from '../../scrub/scrub-report.ts';
 import { readDevSecrets } from '../dev/secrets.ts';
-import { EXIT, Exit, type Io } from '../io.ts';
+import { EXIT, Exit, type Io, unreadableFile } from '../io.ts';
 import { secretOf } from '../settings.ts';
 
 export function registerScrub(program: Command, io: Io): void {
@@ -28,8 +28,8 @@ export function registerScrub(program: Command, io: Io): void {
 
 async function readText(file: string, io: Io): Promise<string> {
   if (file === '-') return (await buffer(io.input)).toString('utf8');
-  return readFile(resolve(io.folder, file), 'utf8').catch(() => {
-    throw new Exit(EXIT.usage, 'the file cannot be read');
+  return readFile(resolve(io.folder, file), 'utf8').catch((error: unknown) => {
+    throw unreadableFile(file, error);
   });
 }
 

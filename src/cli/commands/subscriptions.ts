@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import * as z from 'zod';
 import { callApi } from '../access.ts';
+import { type GateOptions, withGateOptions } from '../gate.ts';
 import { columns, EXIT, Exit, type Io } from '../io.ts';
 
 const row = z.object({
@@ -16,9 +17,8 @@ type Answer = z.output<typeof answer>;
 
 const wish = z.object({ requestedAt: z.string() });
 
-interface Options {
+interface Options extends GateOptions {
   readonly json?: boolean;
-  readonly tenant: string;
 }
 
 /** Milliseconds between looks, and until a person stops waiting: a keeper answers a wish within seconds. */
@@ -32,29 +32,27 @@ export function registerSubscriptions(program: Command, io: Io): void {
   const subscriptions = program
     .command('subscriptions')
     .description('what the vendors send and until when (over HTTP)');
-  const common = (command: Command): Command =>
-    command.option('--json', 'print the API answer').option('--tenant <tenant>', 'tenant of a minted token', 'default');
-  common(subscriptions.command('list', { isDefault: true }))
+  withGateOptions(subscriptions.command('list', { isDefault: true }))
     .description('what the keeper found when it last looked')
-    .action(async (options: Options) => show(await read(io, options.tenant), options, io));
-  common(subscriptions.command('sync'))
+    .action(async (options: Options) => show(await read(io, options), options, io));
+  withGateOptions(subscriptions.command('sync'))
     .description('have the keeper look now, and wait for it; exit 1 when something has lapsed')
     .action(async (options: Options) => {
-      const found = await sync(io, options.tenant);
+      const found = await sync(io, options);
       show(found, options, io);
       if (found.subscriptions.some(({ state }) => state === 'lapsed'))
         throw new Exit(EXIT.failed, 'something has lapsed');
     });
 }
 
-const read = async (io: Io, tenant: string): Promise<Answer> =>
-  answer.parse(await callApi(io, tenant, 'GET', '/subscriptions'));
+const read = async (io: Io, gate: GateOptions): Promise<Answer> =>
+  answer.parse(await callApi(io, gate, 'GET', '/subscriptions'));
 
-async function sync(io: Io, tenant: string): Promise<Answer> {
-  const { requestedAt } = wish.parse(await callApi(io, tenant, 'POST', '/subscriptions/sync'));
+async function sync(io: Io, gate: GateOptions): Promise<Answer> {
+  const { requestedAt } = wish.parse(await callApi(io, gate, 'POST', '/subscriptions/sync'));
   const giveUpAt = Date.now() + TIMEOUT_MS;
   while (Date.now() < giveUpAt) {
-    const found = await read(io, tenant);
+    const found = await read(io, gate);
     if (found.checkedAt !== null && Date.parse(found.checkedAt) >= Date.parse(requestedAt)) return found;
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
   }

@@ -10,6 +10,7 @@ import { readSecretFiles } from '../../config/secret-files.node.ts';
 import { isGiven, isRecord, settingAt } from '../../config/variables.ts';
 import { askGate } from '../access.ts';
 import { readDevSecrets } from '../dev/secrets.ts';
+import { findGate, type GateOptions, withUrl } from '../gate.ts';
 import { columns, EXIT, Exit, type Io, inLine } from '../io.ts';
 import { loadSettings, secretOf } from '../settings.ts';
 import type { StoreCounts } from '../store-access.ts';
@@ -17,7 +18,9 @@ import { harmlessSettings } from '../support/harmless.ts';
 import { createRedactor, type Redactor } from '../support/redact.ts';
 import type { Roles } from './serve.ts';
 
-interface Options {
+type GateUrl = Omit<GateOptions, 'tenant'>;
+
+interface Options extends GateUrl {
   readonly logs?: readonly string[];
   readonly lines: string;
 }
@@ -27,8 +30,7 @@ const MAX_LINES = 10_000;
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
 export function registerSupportBundle(program: Command, io: Io, roles: () => Promise<Roles>): void {
-  program
-    .command('support-bundle <file>')
+  withUrl(program.command('support-bundle <file>'))
     .description(
       'write what a bug report needs to a new JSON file: no secrets, no messages, no names (docs/operations.md)',
     )
@@ -83,11 +85,14 @@ function cannotWrite(path: string, code: string): Exit {
 
 async function collect(
   version: string,
-  { logs = [], lines }: { readonly logs?: readonly string[]; readonly lines: number },
+  { logs = [], lines, ...gate }: GateUrl & { readonly logs?: readonly string[]; readonly lines: number },
   io: Io,
   roles: () => Promise<Roles>,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const dev = (await readDevSecrets(io)) ?? {};
+  // A configuration file that cannot be read is part of what the bundle reports.
+  const SALLYPORT_DATA_DIR = io.environment.SALLYPORT_DATA_DIR || '.sallyport';
+  const usual = { folder: io.folder, environment: { ...io.environment, SALLYPORT_DATA_DIR } };
+  const dev = (await readDevSecrets(io).catch(() => readDevSecrets(usual))) ?? {};
   const file = await readConfigFile(io.folder, io.environment.SALLYPORT_CONFIG).catch(() => undefined);
   const { environment: secrets } = await readSecretFiles(io.folder, io.environment);
   const redactor = createRedactor([io.environment, secrets, dev, file].flatMap((one) => textsOf(one, '')));
@@ -103,7 +108,7 @@ async function collect(
     return {
       ...common,
       problems: problemsOf(loaded).map(redactor.text),
-      ...(await gateOf(io, redactor)),
+      ...(await gateOf(io, gate, redactor)),
       ...ending,
     };
   }
@@ -118,7 +123,7 @@ async function collect(
     unknownSettings: unknownSettings(io.environment).length,
     doctor: await doctorOf(config, counts !== null, roles, redactor),
     events: counts ?? 'no store of this release in SALLYPORT_DATA_DIR',
-    ...(await gateOf(io, redactor)),
+    ...(await gateOf(io, gate, redactor)),
     ...ending,
   };
 }
@@ -210,12 +215,17 @@ async function doctorOf(
 }
 
 /** What the running gate answers. */
-async function gateOf(io: Io, redactor: Redactor): Promise<object> {
+async function gateOf(io: Io, options: GateUrl, redactor: Redactor): Promise<object> {
+  const gate = await findGate(io, options).catch((error: unknown) => {
+    if (options.url !== undefined) throw error;
+    return null;
+  });
+  if (gate === null) return { gate: 'does not answer' };
   const token = await secretOf(io, 'SALLYPORT_METRICS_TOKEN').catch(() => undefined);
   const [health, ready, metrics] = await Promise.all([
-    askGate(io, '/health'),
-    askGate(io, '/ready'),
-    token === undefined ? null : askGate(io, '/metrics', token),
+    askGate(gate, '/health'),
+    askGate(gate, '/ready'),
+    token === undefined ? null : askGate(gate, '/metrics', token),
   ]);
   if (health === null) return { gate: 'does not answer' };
   return {

@@ -4,6 +4,7 @@ import { defined } from '../../core/defined.ts';
 import { isScope, scopeMeanings, scopes } from '../../core/scope.ts';
 import { duration, tenantName } from '../../core/setting-values.ts';
 import { callApi, cannotMint, isTokenGiven, mintToken } from '../access.ts';
+import { withUrl } from '../gate.ts';
 import { columns, EXIT, Exit, type Io } from '../io.ts';
 import { toolSettings } from '../settings.ts';
 
@@ -15,6 +16,8 @@ interface MintOptions {
 }
 
 interface RevokeOptions extends MintOptions {
+  readonly url?: string;
+  readonly insecure?: boolean;
   readonly jti?: string;
   readonly tenantWide?: boolean;
   readonly before?: string;
@@ -33,8 +36,7 @@ export function registerToken(program: Command, io: Io): void {
     .option('--ttl <duration>', 'how long it is good, e.g. 15m; at most SALLYPORT_TOKEN_MAX_LIFE (default: "1h")')
     .addHelpText('after', `\nScopes:\n${scopes.map((one) => `  ${one.padEnd(22)}${scopeMeanings[one]}`).join('\n')}`)
     .action((options: MintOptions) => mint(options, io));
-  token
-    .command('revoke')
+  withUrl(token.command('revoke'))
     .description('end a token, or all tokens of a subject or of the tenant, at once (over HTTP)')
     .option('--jti <id>', 'the one token with this id')
     .option('--sub <subject>', 'tokens of this subject')
@@ -73,7 +75,7 @@ async function mint(options: MintOptions, io: Io): Promise<void> {
 const revoked = z.object({ id: z.string(), before: z.string().optional(), revokedAt: z.string() });
 
 async function revoke(options: RevokeOptions, io: Io): Promise<void> {
-  const { jti, sub, tenantWide, before, tenant = 'default', json } = options;
+  const { jti, sub, tenantWide, before, tenant = 'default', url, insecure, json } = options;
   if (options.scope !== undefined || options.ttl !== undefined) {
     throw new Exit(EXIT.usage, 'token revoke: --scope and --ttl are of a token that is minted');
   }
@@ -85,7 +87,7 @@ async function revoke(options: RevokeOptions, io: Io): Promise<void> {
   }
   // A token that was minted for this command is not missed.
   const isConfirmed = options.confirm === true || !(await isTokenGiven(io));
-  const answer = await callApi(io, tenant, 'POST', '/revocations', {
+  const answer = await callApi(io, { tenant, url, insecure }, 'POST', '/revocations', {
     ...defined({ jti, sub }),
     ...(tenantWide !== undefined && { tenant: true }),
     ...defined({ before }),

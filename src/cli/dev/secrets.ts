@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import * as z from 'zod';
 import type { Config } from '../../config/schema.ts';
-import type { Environment } from '../../config/variables.ts';
+import { dataFolderOf, type Place } from '../configuration-file.ts';
 import { EXIT, Exit } from '../io.ts';
 
 const FILE = 'secrets.json';
@@ -35,12 +35,9 @@ export function freshProductionSecrets() {
   return { ...secrets, SALLYPORT_METRICS_TOKEN: randomBytes(24).toString('base64url') };
 }
 
-const folderOf = (io: { environment: Environment; folder: string }): string =>
-  resolve(io.folder, io.environment.SALLYPORT_DATA_DIR || '.sallyport');
-
 /** What `dev` made here earlier, or null. */
-export async function readDevSecrets(io: { environment: Environment; folder: string }): Promise<DevSecrets | null> {
-  const path = join(folderOf(io), FILE);
+export async function readDevSecrets(place: Place): Promise<DevSecrets | null> {
+  const path = join(await dataFolderOf(place), FILE);
   const text = await readFile(path, 'utf8').catch(() => null);
   if (text === null) return null;
   const parsed = shape.safeParse(parseJson(text));
@@ -49,20 +46,24 @@ export async function readDevSecrets(io: { environment: Environment; folder: str
 }
 
 /** Makes development secrets once. Two processes that start together agree: created exclusively, then read again. */
-export async function ensureDevSecrets(io: { environment: Environment; folder: string }): Promise<DevSecrets> {
-  const folder = folderOf(io);
+export async function ensureDevSecrets(place: Place): Promise<DevSecrets> {
+  const folder = await dataFolderOf(place);
   const unwritable = ({ code }: NodeJS.ErrnoException): never => {
     throw new Exit(EXIT.failed, `SALLYPORT_DATA_DIR: cannot be written (${code})`);
   };
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch(unwritable);
-  const text = `${JSON.stringify(freshSecrets(), null, 2)}\n`;
+  const text = (await earlierSecrets(place)) ?? `${JSON.stringify(freshSecrets(), null, 2)}\n`;
   await writeFile(join(folder, FILE), text, { flag: 'wx', mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') unwritable(error);
   });
-  const secrets = await readDevSecrets(io);
+  const secrets = await readDevSecrets(place);
   if (secrets === null) throw new Exit(EXIT.failed, 'SALLYPORT_DATA_DIR: cannot be read');
   return secrets;
 }
+
+/** Earlier releases kept them in `.sallyport` also where the configuration file names another data folder. */
+const earlierSecrets = async ({ environment, folder }: Place): Promise<string | null> =>
+  environment.SALLYPORT_DATA_DIR ? null : readFile(join(folder, '.sallyport', FILE), 'utf8').catch(() => null);
 
 /** The keys `dev` may open its store with. */
 export interface DevKeys {

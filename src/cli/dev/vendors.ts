@@ -7,22 +7,14 @@ import type { DevIdentity, StandIn } from '../../channels/sample.node.ts';
 import type { Environment } from '../../config/variables.ts';
 import { startKeyServer } from '../../testing/keys/key-server.ts';
 import { type SigningKey, signingKey } from '../../testing/keys/signing-key.ts';
+import { dataFolderOf, type Place } from '../configuration-file.ts';
 import { EXIT, Exit } from '../io.ts';
-
-interface Place {
-  readonly environment: Environment;
-  readonly folder: string;
-}
 
 const FILE = 'vendors.json';
 
 /** `signingKey`: PKCS #8, PEM: what signs in place of the vendors. The rest is what the channels keep. */
 const shape = z.looseObject({ signingKey: z.string() });
 type Kept = z.output<typeof shape>;
-
-/** Where `dev` keeps what it makes. */
-export const dataFolderOf = ({ environment, folder }: Place): string =>
-  resolve(folder, environment.SALLYPORT_DATA_DIR || '.sallyport');
 
 const damaged = (path: string): Exit => new Exit(EXIT.config, `${path}: is damaged; remove it and start again`);
 
@@ -50,7 +42,7 @@ export async function readDevIdentity(
   standIn: StandIn<unknown> | undefined,
   place: Place,
 ): Promise<DevIdentity<unknown> | null> {
-  const path = join(dataFolderOf(place), FILE);
+  const path = join(await dataFolderOf(place), FILE);
   const kept = await readKept(path);
   if (kept === null || standIn === undefined) return null;
   const own = standIn.kept.safeParse(kept);
@@ -93,7 +85,7 @@ export interface RunningVendors {
 export async function startDevVendors(place: Place, { modules, halves }: Plugs): Promise<RunningVendors> {
   const samples = await Promise.all(modules.map(async ({ name }) => (await halves[name]?.())?.sample()));
   const standIns = samples.flatMap((sample) => sample?.standIn ?? []);
-  const dataFolder = dataFolderOf(place);
+  const dataFolder = await dataFolderOf(place);
   const path = join(dataFolder, FILE);
   const kept = await ensureKept(standIns, path);
   const keys = await startKeyServer([keyOf(kept, path)]);

@@ -142,6 +142,8 @@ function acknowledged(
   if (!channel.outcomeHeaders || shown === undefined) return toResponse(answer, requestId);
   const headers: Record<string, string> = { 'x-sallyport-outcome': shown.outcome };
   if (items.length === 1 && shown.eventId !== undefined) headers['x-sallyport-event'] = shown.eventId;
+  if (items.length === 1 && shown.outcome === 'ignored' && shown.reason !== '')
+    headers['x-sallyport-reason'] = shown.reason;
   return toResponse(answer, requestId, headers);
 }
 

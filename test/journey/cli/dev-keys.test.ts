@@ -32,7 +32,10 @@ async function send(folder: string, { url }: RoleProcess, ...args: string[]): Pr
 }
 
 async function stateOf(folder: string, { url }: RoleProcess, id: string): Promise<unknown> {
-  const { out, err } = await sallyport(['events', 'show', id], { folder, environment: { SALLYPORT_URL: url } });
+  const { out, err } = await sallyport(['events', 'show', id, '--json'], {
+    folder,
+    environment: { SALLYPORT_URL: url },
+  });
   expect(err).toBe('');
   return (JSON.parse(out) as { state: unknown }).state;
 }

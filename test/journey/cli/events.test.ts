@@ -69,7 +69,11 @@ test('show prints one event; an unknown one fails with its code', async () => {
     // An encoded slash is in no path of ours.
     ['../ready', 'ERR_UNKNOWN_ROUTE'],
   ] as const) {
-    expect(await events('show', unknown)).toEqual({ code: 1, out: '', err: `Not found (${failure})\n` });
+    expect(await events('show', unknown)).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringContaining(`${gate.url}: Not found (${failure})`),
+    });
   }
 });
 
@@ -94,7 +98,7 @@ test('another tenant’s token sees nothing of it', async () => {
   expect(await events('show', id, '--tenant', 'other')).toEqual({
     code: 1,
     out: '',
-    err: 'Not found (ERR_NOT_FOUND)\n',
+    err: expect.stringContaining(`${gate.url}: Not found (ERR_NOT_FOUND)`),
   });
   expect((await events('park', id, '--tenant', 'other')).code).toBe(1);
 });
@@ -109,7 +113,9 @@ test('a filter the API does not know fails with its code', async () => {
     expect(await events(...args)).toEqual({
       code: 1,
       out: '',
-      err: 'The request is not valid (ERR_INVALID_REQUEST)\n',
+      err: expect.stringMatching(
+        new RegExp(`^${gate.url}: The request is not valid \\(ERR_INVALID_REQUEST\\): .*${args[0]?.slice(2)}.*\n$`),
+      ),
     });
   }
 });
@@ -124,7 +130,7 @@ test('something else that answers at SALLYPORT_URL is told in one line', async (
     expect(finished).toEqual({
       code: 1,
       out: '',
-      err: expect.stringMatching(/^SALLYPORT_URL: what answers there is no Sallyport.*\n$/),
+      err: expect.stringMatching(new RegExp(`^${SALLYPORT_URL} answered, but it is not Sallyport.*\n$`)),
     });
   }
 });

@@ -41,7 +41,8 @@ const reviews = (...args: string[]) => run('reviews', ...args);
 async function hold(text: string): Promise<string> {
   const sent = await run('send', 'slack', '--url', gate.url, '--text', text);
   const id = /ev_[0-9A-Z]{26}/.exec(sent.out)?.[0] ?? '';
-  const isHeld = async (): Promise<boolean> => JSON.parse((await run('events', 'show', id)).out).state === 'review';
+  const isHeld = async (): Promise<boolean> =>
+    JSON.parse((await run('events', 'show', id, '--json')).out).state === 'review';
   await until('the reply is held', isHeld, { everyMs: 50 });
   return id;
 }
@@ -66,10 +67,16 @@ test('list shows what waits, in one line each, and is what `reviews` alone does'
   await reviews('reject', id);
 });
 
-test('approve shows the text before it decides about just that', async () => {
+test('approve without a terminal needs the digest of what was shown with the question', async () => {
   const id = await hold('second');
-  const { code, out, err } = await reviews('approve', id);
-  expect([code, err]).toEqual([0, expect.stringContaining('echo: second')]);
+  const blind = await reviews('approve', id);
+  expect([blind.code, blind.out]).toEqual([2, '']);
+  expect(blind.err).toMatch(/^approve: needs --digest .*sallyport reviews show.*\n$/);
+  const shown = await reviews('show', id);
+  expect(shown.out).toMatch(/\n> second\n\necho: second\n/);
+  const digest = /digest=(\S+)/.exec(shown.out)?.[1] ?? '';
+  const { code, out, err } = await reviews('approve', id, '--digest', digest);
+  expect([code, err]).toEqual([0, '']);
   expect(out).toContain('  approved  ');
   await until('the reply is posted', () => slack.posts.length > 0);
   expect(slack.posts.map(({ text }) => text)).toEqual(['echo: second']);
@@ -119,7 +126,9 @@ test('a digest decides about the text it stands for and no other', async () => {
   expect(edited).toMatchObject({ state: 'waiting', text: 'better', version: 2 });
   const stale = await reviews('approve', id, '--digest', digest);
   expect([stale.code, stale.out]).toEqual([1, '']);
-  expect(stale.err).toBe('Another text is held than the one the digest names (ERR_REVIEW_CHANGED)\n');
+  expect(stale.err).toEqual(
+    expect.stringContaining(`${gate.url}: Another text is held than the one the digest names (ERR_REVIEW_CHANGED)`),
+  );
   const approved = await reviews('approve', id, '--digest', edited.digest, '--json');
   expect([approved.err, JSON.parse(approved.out).state]).toEqual(['', 'approved']);
   await until('the edited reply is posted', () => slack.posts.at(-1)?.text === 'better');
@@ -129,7 +138,7 @@ test('reject ends it, with a reason', async () => {
   const id = await hold('fourth');
   const { out } = await reviews('reject', id, '--reason', 'not now', '--json');
   expect(JSON.parse(out)).toMatchObject({ state: 'rejected', decision: { by: 'operator', reason: 'not now' } });
-  expect(JSON.parse((await run('events', 'show', id)).out)).toMatchObject({ state: 'done' });
+  expect(JSON.parse((await run('events', 'show', id, '--json')).out)).toMatchObject({ state: 'done' });
 });
 
 test.each([

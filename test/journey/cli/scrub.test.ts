@@ -35,6 +35,6 @@ test('scrub --json prints findings and text for programs', async () => {
 test('scrub of a file that cannot be read is bad usage', async () => {
   expect(await sallyport(['scrub', 'no-such-file'], { folder })).toMatchObject({
     code: 2,
-    err: 'the file cannot be read\n',
+    err: 'no-such-file: there is no such file (ENOENT)\n',
   });
 });

@@ -208,3 +208,101 @@ test('chat: --thread names the conversation, --times sends that many messages an
   });
   expect(listed.out.split('"operator:trip"').length - 1).toBe(2);
 });
+
+const stored = async (id: string): Promise<Record<string, unknown>> => {
+  const at = { folder, environment: { ...environment, SALLYPORT_URL: gate.url } };
+  return JSON.parse((await sallyport(['events', 'show', id, '--json'], at)).out) as Record<string, unknown>;
+};
+
+const sentId = (out: string): string => new RegExp(EVENT_ID).exec(out)?.[0] ?? '';
+
+test.each([
+  [['--mention'], { kind: 'message', conversation: /C0SALLYPORT/, mentioned: true }],
+  [['--mention', '--channel', 'C0TEAM'], { kind: 'message', conversation: /C0TEAM/, mentioned: true }],
+  [['--channel', 'C0TEAM', '--thread', '1700000000.000300'], { kind: 'message', conversation: /1700000000\.000300/ }],
+  [['--user', 'U0OTHER', '--channel', 'D0OTHER'], { kind: 'message', conversation: /D0OTHER/ }],
+  [['--command', '/ask', '--user', 'U0OTHER'], { kind: 'command' }],
+  [['--command', 'ask', '--times', '2'], { kind: 'command' }],
+  [['--button', 'approve', '--channel', 'C0TEAM'], { kind: 'action' }],
+])('slack: %j chooses what is sent', async (args, expected) => {
+  const { code, out, err } = await send([...args]);
+  expect([code, err]).toEqual([0, '']);
+  const found = await stored(sentId(out));
+  const { conversation = /./, ...others } = expected as { readonly conversation?: RegExp };
+  expect(found).toMatchObject(others);
+  expect(found.conversation).toMatch(conversation);
+});
+
+test('only one kind of delivery can be sent at once, and a channel without a choice does not take it', async () => {
+  const both = await send(['--command', '/x', '--button', 'b']);
+  expect([both.code, both.err]).toEqual([2, '--file, --command, --button: only one of them can be sent\n']);
+  const chat = await sendChat(['--button', 'b']);
+  expect([chat.code, chat.err]).toEqual([2, expect.stringContaining("unknown option '--button'")]);
+});
+
+test('what is ignored is shown with its reason', async () => {
+  await writeFile(join(folder, 'reaction.json'), JSON.stringify(eventOf({ type: 'reaction_added', user: 'U0SENDER' })));
+  expect((await send(['--file', 'reaction.json'])).out).toMatch(/^200 ignored [a-z_]+\n$/);
+});
+
+test('send slack works against any other Slack app', async () => {
+  const { createHmac } = await import('node:crypto');
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const { 'x-slack-request-timestamp': at, 'x-slack-signature': given } = request.headers;
+      const base = `v0:${at}:${Buffer.concat(chunks).toString('utf8')}`;
+      const isGood = given === `v0=${createHmac('sha256', 'the-secret-of-the-other-app').update(base).digest('hex')}`;
+      response.writeHead(isGood && request.url === '/slack/events' ? 200 : 401).end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/slack/events`;
+  const at = { folder: tmpdir(), environment: { SLACK_SIGNING_SECRET: 'the-secret-of-the-other-app' } };
+  expect(await sallyport(['send', 'slack', '--url', url], at)).toEqual({ code: 0, out: '200\n', err: '' });
+  expect((await sallyport(['send', 'slack', '--url', url, '--tamper', 'wrong-key'], at)).code).toBe(0);
+  // It looks at no time.
+  const late = await sallyport(['send', 'slack', '--url', url, '--tamper', 'stale'], at);
+  expect([late.code, late.err]).toEqual([1, `expected: refused\n1 of 1: ${url} did not do what a correct gate does\n`]);
+});
+
+test('every channel is sent to with the settings of the tenant in the configuration file', async () => {
+  const own = await mkdtemp(join(tmpdir(), 'sallyport-send-tenants-'));
+  onTestFinished(() => rm(own, { recursive: true, force: true }));
+  const secret = Buffer.alloc(32, 5).toString('base64');
+  const graph = { tenantId: '11111111-2222-4333-8444-555555555555', clientStates: ['a-client-state-of-the-file'] };
+  const acme = {
+    slack: { signingSecrets: ['the-signing-secret-of-acme'] },
+    teams: { outgoingSecrets: [secret] },
+    graph,
+  };
+  await writeFile(join(own, 'sallyport.config.json'), JSON.stringify({ tenants: { acme } }));
+  const { SLACK_SIGNING_SECRET: _, ...settings } = environment;
+  const role = await startRole({
+    role: 'ingress',
+    folder: own,
+    environment: { ...settings, SALLYPORT_OUTCOME_HEADERS: '1', LOG_LEVEL: 'silent' },
+  });
+  onTestFinished(() => role.kill());
+  for (const [kind, status] of [
+    ['slack', 200],
+    ['graph', 202],
+  ] as const) {
+    const sent = await sallyport(['send', kind, '--tenant', 'acme', '--url', role.url], {
+      folder: own,
+      environment: settings,
+    });
+    expect([kind, sent.code, sent.out]).toEqual([kind, 0, expect.stringMatching(new RegExp(`^${status} accepted`))]);
+  }
+  // Without a worker the reply is not there in time; the signature was good, though.
+  const outgoing = await sallyport(
+    ['send', 'teams-outgoing', '--tenant', 'acme', '--tamper', 'wrong-key', '--url', role.url],
+    {
+      folder: own,
+      environment: settings,
+    },
+  );
+  expect([outgoing.code, outgoing.out]).toEqual([0, '401\n']);
+});

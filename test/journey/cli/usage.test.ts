@@ -60,17 +60,27 @@ test('--version prints the version of the package', async () => {
   expect(await sallyportProcess(['--version'], { folder })).toEqual({ code: 0, out: `${manifest.version}\n`, err: '' });
 });
 
+test('a command of several prints them when none is named', async () => {
+  const { code, out, err } = await run('send');
+  expect([code, out]).toEqual([2, '']);
+  expect(err).toContain('\n  slack [options]');
+});
+
+test('a misspelt command is told with the one that was meant', async () => {
+  expect((await run('event')).err).toBe("error: unknown command 'event'\n(Did you mean events?)\n");
+});
+
 test.each([
   ['frob'],
   ['--frob'],
   ['dev --frob'],
   ['dev extra'],
-  ['all --port 1'],
+  ['all --port x'],
+  ['dev --port 65536'],
   ['events frob'],
   ['events show'],
   ['events list --limit'],
   ['events redrive ev_1 ev_2'],
-  ['send'],
   ['send telegram'],
   ['send slack --tamper sideways'],
   ['send slack --times 0'],
@@ -88,5 +98,5 @@ test.each([
 ])('bad usage ends with 2 and one line that says what is wrong: %s', async (line) => {
   const { code, out, err } = await run(...line.split(' '));
   expect([code, out]).toEqual([2, '']);
-  expect(err).toMatch(/^.{5,200}\n$/);
+  expect(err).toMatch(/^.{5,200}\n(\(Did you mean .{2,40}\?\)\n)?$/);
 });

@@ -55,8 +55,8 @@ export function createGmailKeeperTask({
   readonly random: () => number;
   /** In lower case. */
   readonly boxes: readonly string[];
-  /** Milliseconds of silence after which a mailbox is looked into without a push. */
-  readonly pollAfterMs: number;
+  /** Milliseconds of silence after which a mailbox is looked into without a push; null: it never is. */
+  readonly pollAfterMs: number | null;
   /** Resolves once the events are durable. */
   readonly accept: (events: readonly ParsedEvent[]) => Promise<void>;
 }): KeeperTask {
@@ -106,7 +106,7 @@ export function createGmailKeeperTask({
   const pollWhenDue = async (mailbox: string): Promise<MailboxState | null> => {
     const state = await mailboxes.read(mailbox);
     const now = clock();
-    if (state === null || !isPollDue(state, now, pollAfterMs)) return state;
+    if (pollAfterMs === null || state === null || !isPollDue(state, now, pollAfterMs)) return state;
     try {
       await accept([pollEvent(mailbox, Math.floor(now / RECHECK_MS), now, { identifier, tenant })]);
     } catch (error) {
@@ -119,7 +119,10 @@ export function createGmailKeeperTask({
 
   const reportOf = (mailbox: string, watch: WatchState, state: MailboxState | null): KeptSource => {
     const isWatched = topic === undefined || (watch.expiresAt !== null && watch.expiresAt > clock());
-    const isRead = state === null || clock() - (state.syncedAt ?? state.startedAt) < (MISSED_POLLS + 1) * pollAfterMs;
+    const isRead =
+      pollAfterMs === null ||
+      state === null ||
+      clock() - (state.syncedAt ?? state.startedAt) < (MISSED_POLLS + 1) * pollAfterMs;
     const code = watch.code ?? (isRead ? null : 'ERR_SOURCE_UNAVAILABLE');
     return {
       name: mailbox,
