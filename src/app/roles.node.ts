@@ -10,6 +10,7 @@ import type { Settings } from '../cli/settings.ts';
 import { unknownSettings } from '../config/environment.ts';
 import type { Config } from '../config/schema.ts';
 import { toHex } from '../core/crypto/encoding.ts';
+import { defined } from '../core/defined.ts';
 import { codeOf, SallyportError } from '../core/errors.ts';
 import type { ChannelName } from '../core/event.ts';
 import { trimEndOf } from '../core/text/cap.ts';
@@ -77,7 +78,9 @@ async function runBoth(runtime: Runtime, onListening: (port: number) => Promise<
 async function open(opening: Promise<Runtime>, { withoutEffect }: Settings, { environment }: Io): Promise<Runtime> {
   try {
     const runtime = await opening;
-    for (const setting of unknownSettings(environment)) runtime.log.warn({ setting }, 'setting.unknown');
+    for (const { name: setting, meant } of unknownSettings(environment)) {
+      runtime.log.warn({ setting, ...defined({ meant }) }, 'setting.unknown');
+    }
     const weaknesses = redisWarnings(runtime.config);
     const redis = { setting: 'SALLYPORT_REDIS_URL' };
     if (weaknesses.includes('unencrypted')) runtime.log.warn(redis, 'store.unencrypted');

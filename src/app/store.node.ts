@@ -132,10 +132,13 @@ export async function storeIsDurable(config: Config): Promise<string> {
   if (id === undefined) throw new SallyportError('ERR_CONFIG_INVALID', 'SALLYPORT_ID_KEY: is required');
   const store = await openStore(config, createIdentifier(nodeCrypto, id), silentLogger);
   try {
-    await store.check().catch((error: Error) => {
+    await store.check().catch(async (error: Error) => {
       if (codeOf(error) === 'ERR_STORE_MISMATCH') throw error;
-      const setting = config.store.redisUrl === undefined ? 'SALLYPORT_DATA_DIR' : 'SALLYPORT_REDIS_URL';
-      throw new Error(`${setting}: ${error.message}`);
+      const { redisUrl } = config.store;
+      if (redisUrl === undefined) throw new Error(`SALLYPORT_DATA_DIR: ${error.message}`);
+      const { whyUnreachable } = await import('../queue/redis/client/examine.ts');
+      const why = codeOf(error) === 'ERR_STORE_UNAVAILABLE' ? await whyUnreachable(redisUrl) : null;
+      throw new Error(`SALLYPORT_REDIS_URL: ${why ?? error.message}`);
     });
     return config.store.redisUrl === undefined ? 'embedded, durable' : 'Redis, durable';
   } finally {

@@ -35,12 +35,18 @@ export interface OpenChannel {
   readonly task?: KeeperTask;
 }
 
+/** What `sallyport doctor` gives a channel of one tenant. */
+export interface CheckDeps<Settings> extends ModuleDeps<Settings> {
+  readonly publicUrl: string | undefined;
+}
+
 /** One line of `sallyport doctor`. */
 export interface Check {
   readonly name: string;
   /**
    * What to say when all is well, or when it works and should not stay so; null when there is nothing to check.
-   * @throws Error whose text says what is wrong and which setting to change
+   * @throws Error whose text says what is wrong and which setting to change; a SallyportError with the vendor's word for it
+   *   is shown with its remedy
    */
   readonly run: () => Promise<string | { readonly warning: string } | null>;
 }
@@ -57,8 +63,8 @@ export interface NodeHalf<Settings = unknown> {
   load?(): Promise<unknown>;
   /** Once for each tenant that sets the channel, in each worker process. @throws SallyportError ERR_CONFIG_INVALID */
   open(settings: Settings, deps: OpenDeps<Settings>): OpenChannel;
-  /** Looks at the credentials, for `sallyport doctor`. It opens no store. Absent: there are none. */
-  check?(settings: Settings, deps: ModuleDeps<Settings>): Check;
+  /** Looks at credentials and hooks, for `sallyport doctor`. It opens no store. Absent: there is nothing to look at. */
+  checks?(settings: Settings, deps: CheckDeps<Settings>): readonly Check[];
   /** Loads what plays the vendor for `send` and `dev`. */
   sample(): Promise<Sample>;
   /** Loads what describes the channel to a vendor and to `init`. Absent: there is nothing to set up. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { defined } from '../../core/defined.ts';
+import { SallyportError } from '../../core/errors.ts';
 import type { NodeHalf } from '../module.node.ts';
 import type { OpenFetch } from '../module.ts';
 import type { GmailClient } from './api/client.ts';
@@ -44,10 +45,17 @@ export const gmailNode: NodeHalf<GmailConfig> = {
       }),
     };
   },
-  check: (gmail, { tenant, openFetch }) => ({
-    name: `gmail (${tenant})`,
-    run: () => examineGmail(openClient(gmail, openFetch), gmail.mailboxes, AbortSignal.timeout(CALL_MS)),
-  }),
+  checks(gmail, { tenant, openFetch }) {
+    if (gmail.mailboxes.length === 0) {
+      const warning = 'GMAIL_MAILBOXES: is empty, so every push is ignored';
+      return [{ name: `gmail (${tenant})`, run: () => Promise.reject(new Error(warning)) }];
+    }
+    const client = openClient(gmail, openFetch);
+    return gmail.mailboxes.map((mailbox) => ({
+      name: `gmail (${tenant}, ${mailbox})`,
+      run: () => examineMailbox(client, mailbox, AbortSignal.timeout(CALL_MS)),
+    }));
+  },
   sample: async () => (await import('./sample.node.ts')).gmailSample,
   onboarding: async () => (await import('./onboarding.node.ts')).gmailOnboarding,
 };
@@ -81,21 +89,16 @@ function openClient(
   };
 }
 
-/**
- * Whether Gmail lets us read every mailbox; says so in a line.
- * @throws Error whose text names the setting to look at
- */
-async function examineGmail(client: GmailClient, mailboxes: readonly string[], signal: AbortSignal): Promise<string> {
-  if (mailboxes.length === 0) throw new Error('GMAIL_MAILBOXES: is empty, so every push is ignored');
-  let refused = 0;
-  for (const mailbox of mailboxes) {
-    try {
-      await currentHistoryId(client, mailbox, signal);
-    } catch (error) {
-      if (!(error instanceof GmailFailure)) throw error;
-      refused += 1;
-    }
+/** @throws SallyportError with Google's word for why the mailbox cannot be read */
+async function examineMailbox(client: GmailClient, mailbox: string, signal: AbortSignal): Promise<string> {
+  try {
+    await currentHistoryId(client, mailbox, signal);
+    return 'can be read';
+  } catch (error) {
+    if (!(error instanceof GmailFailure)) throw error;
+    const reason = error.reason === '' && error.status !== null ? `http_${error.status}` : error.reason;
+    throw new SallyportError('ERR_SOURCE_REJECTED', 'GOOGLE_APPLICATION_CREDENTIALS: the mailbox cannot be read', {
+      reason,
+    });
   }
-  if (refused === 0) return `${mailboxes.length} mailboxes can be read`;
-  throw new Error(`GOOGLE_APPLICATION_CREDENTIALS: ${refused} of ${mailboxes.length} mailboxes cannot be read`);
 }

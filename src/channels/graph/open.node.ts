@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
+import { trimEndOf } from '../../core/text/cap.ts';
 import { createAccessTokens } from '../../net/client-credentials.ts';
 import { VENDOR_CALL_MS } from '../channel.ts';
-import type { NodeHalf } from '../module.node.ts';
+import type { CheckDeps, NodeHalf } from '../module.node.ts';
 import type { ModuleDeps } from '../module.ts';
 import { createGraphApi, type GraphApi, loadGraphClient, pagesOf } from './api/graph-api.ts';
 import { createGraphReader, createOwnMailboxes } from './read/reader.ts';
@@ -50,15 +52,21 @@ export const graphNode: NodeHalf<GraphConfig> = {
       ...(sources.size > 0 && { task: createGraphKeeperTask({ ...base, subscriptions, upkeep, sources, accept }) }),
     };
   },
-  check: (graph, deps) => ({
-    name: `graph (${deps.tenant})`,
-    async run() {
-      const api = openApi(graph, deps);
-      if (api === null) return null;
-      const sources = sourcesOf(deps.tenant, graph, createClientStates(deps.crypto, deps.idKey));
-      return examineGraph(api, sources.values(), AbortSignal.timeout(ANSWER_MS));
+  checks: (graph, deps) => [
+    {
+      name: `graph (${deps.tenant})`,
+      async run() {
+        const api = openApi(graph, deps);
+        if (api === null) return null;
+        const sources = sourcesOf(deps.tenant, graph, createClientStates(deps.crypto, deps.idKey));
+        return examineGraph(api, sources.values(), AbortSignal.timeout(ANSWER_MS));
+      },
     },
-  }),
+    {
+      name: `graph notification URL (${deps.tenant})`,
+      run: async () => (deps.publicUrl === undefined ? null : probeNotificationUrl(deps.publicUrl, deps)),
+    },
+  ],
   sample: async () => (await import('./sample.node.ts')).graphSample,
   onboarding: async () => (await import('./onboarding.node.ts')).graphOnboarding,
 };
@@ -116,4 +124,18 @@ async function examineGraph(api: GraphApi, sources: Iterable<Source>, signal: Ab
     throw new Error(`GRAPH_SUBSCRIPTIONS: ${missing.length} of ${wanted.length} are not there; is a worker running?`);
   }
   return wanted.length === 0 ? 'accepted' : `accepted, ${wanted.length} subscriptions are there`;
+}
+
+/** Does what Graph does before it makes a subscription: sends a token that has to come back. */
+async function probeNotificationUrl(publicUrl: string, { tenant, openFetch }: CheckDeps<GraphConfig>): Promise<string> {
+  const token = randomUUID();
+  const url = `${trimEndOf(publicUrl, '/')}/hooks/graph/${tenant}?validationToken=${token}`;
+  const init = { method: 'POST', signal: AbortSignal.timeout(ANSWER_MS) };
+  const response = await openFetch([publicUrl])(url, init).catch(() => {
+    throw new Error('SALLYPORT_PUBLIC_URL: nothing answers there; is a tunnel or proxy running?');
+  });
+  if (response.status === 200 && (await response.text()) === token) return 'validated as Graph does it';
+  throw new Error(
+    `SALLYPORT_PUBLIC_URL: a validation request is answered ${response.status}; no gate with this tenant is behind it`,
+  );
 }

@@ -56,6 +56,15 @@ const scopesOfEvents: Readonly<Record<string, readonly Scope[]>> = {
   user_change: ['users:read'],
 };
 
+/** The scopes that answering people needs, and those of further event types. */
+export const scopesFor = (eventTypes: readonly string[]): Scope[] => [
+  ...new Set([
+    ...messages.map(([, scope]) => scope),
+    ...always,
+    ...eventTypes.flatMap((type) => scopesOfEvents[type] ?? []),
+  ]),
+];
+
 /** Lengths that Slack allows (docs.slack.dev/reference/app-manifest). */
 const NAME_CHARS = 35;
 const COMMAND = /^\/[a-z0-9_-]{1,31}$/;
@@ -75,12 +84,7 @@ function manifestOf({ tenant, url, settings, name, options }: ManifestRequest) {
   ].some(Boolean);
   const requestUrl = `${url}/hooks/slack/${tenant}`;
   const events = messages.map(([type]) => type).filter((type) => !mentionsOnly || addressed.has(type));
-  const scopes = [
-    ...messages.map(([, scope]) => scope),
-    ...always,
-    ...listed.flatMap((type) => scopesOfEvents[type] ?? []),
-    ...(commands.length > 0 ? (['commands'] as const) : []),
-  ];
+  const scopes = [...scopesFor(listed), ...(commands.length > 0 ? (['commands'] as const) : [])];
   const manifest = {
     display_information: { name },
     features: {
@@ -97,7 +101,7 @@ function manifestOf({ tenant, url, settings, name, options }: ManifestRequest) {
         })),
       }),
     },
-    oauth_config: { scopes: { bot: [...new Set(scopes)] } },
+    oauth_config: { scopes: { bot: scopes } },
     settings: {
       event_subscriptions: { request_url: requestUrl, bot_events: [...events, ...listed] as EventType[] },
       interactivity: { is_enabled: true, request_url: requestUrl },

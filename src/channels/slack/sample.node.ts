@@ -120,6 +120,10 @@ function ownBody(payload: unknown): SlackBody {
 
 const numbered = (text: string, index: number): string => (index === 0 ? text : `${text} (${index + 1})`);
 
+/** What Slack sends when a request URL is entered. `at`: epoch ms. */
+export const signedChallenge = (challenge: string, signingSecret: string, at: number) =>
+  signSlackRequest(slackJson({ type: 'url_verification', challenge }), { signingSecret, at });
+
 /** The tenant's own where a configuration file is at hand, else that of the environment or of `dev`. */
 async function secretOf(tenant: string, { settings }: SampleContext<unknown>): Promise<string> {
   const slack = (await settings(tenant)) as SlackConfig | undefined;

@@ -1,4 +1,5 @@
 import { defined } from '../../core/defined.ts';
+import { SallyportError } from '../../core/errors.ts';
 import { createAccessTokens } from '../../net/client-credentials.ts';
 import type { NodeHalf } from '../module.node.ts';
 import type { OpenFetch } from '../module.ts';
@@ -27,17 +28,25 @@ export const teamsNode: NodeHalf<TeamsConfig> = {
     });
     return { reader: teamsReader, replier };
   },
-  check: (teams, { tenant, openFetch, clock }) => ({
-    name: `teams (${tenant})`,
-    async run() {
-      const credentials = credentialsOf(teams, openFetch);
-      if (credentials === null) return null;
-      const { kind } = await createAccessTokens({ ...credentials, clock }).get();
-      if (kind === 'ok') return 'accepted';
-      if (kind === 'rejected') throw new Error('TEAMS_APP_ID, TEAMS_APP_PASSWORD: Microsoft does not accept them');
-      throw new Error('TEAMS_TOKEN_URL: it gives no token now');
+  checks: (teams, { tenant, openFetch, clock }) => [
+    {
+      name: `teams (${tenant})`,
+      async run() {
+        const credentials = credentialsOf(teams, openFetch);
+        if (credentials === null) return null;
+        const outcome = await createAccessTokens({ ...credentials, clock }).get();
+        if (outcome.kind === 'ok') return 'accepted';
+        const isRefused = outcome.kind === 'rejected';
+        throw new SallyportError(
+          isRefused ? 'ERR_REPLY_REJECTED' : 'ERR_REPLY_UNAVAILABLE',
+          isRefused
+            ? 'TEAMS_APP_ID, TEAMS_APP_PASSWORD: Microsoft does not accept them'
+            : 'TEAMS_TOKEN_URL: it gives no token now',
+          { reason: outcome.why },
+        );
+      },
     },
-  }),
+  ],
   sample: async () => (await import('./sample.node.ts')).teamsSample,
   onboarding: async () => (await import('./onboarding.node.ts')).teamsOnboarding,
 };

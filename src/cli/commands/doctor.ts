@@ -17,8 +17,10 @@ export function registerDoctor(program: Command, io: Io, roles: () => Promise<Ro
     .action(async ({ edge }: { readonly edge?: string }) => {
       const { config, withoutEffect } = await loadSettings(io, 'all', (await readDevSecrets(io)) ?? {});
       io.print('ok    configuration');
-      for (const name of unknownSettings(io.environment))
-        io.print(inLine(`WARN  ${name}: is not a setting, and ignored`));
+      for (const { name, meant } of unknownSettings(io.environment)) {
+        const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+        io.print(inLine(`WARN  ${name}: is not a setting, and ignored${hint}`));
+      }
       for (const name of withoutEffect) io.print(inLine(`WARN  ${name}: has no effect with the other settings`));
       let failures = 0;
       const checks = [...(await (await (await roles()).examine())(config))];

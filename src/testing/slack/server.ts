@@ -39,6 +39,8 @@ export interface SlackServerOptions {
   readonly clock?: () => number;
   /** False: no metadata is ever shown, as to an app that lacks the scope for it. */
   readonly showsMetadata?: boolean;
+  /** Scopes of the token, as `x-oauth-scopes` names them. Absent: the header is. */
+  readonly scopes?: readonly string[];
 }
 
 export interface SlackServer {
@@ -75,8 +77,9 @@ export interface SlackFileInfo {
   readonly url_private: string;
 }
 
-interface World extends Required<Omit<SlackServerOptions, 'token' | 'clock'>> {
+interface World extends Required<Omit<SlackServerOptions, 'token' | 'clock' | 'scopes'>> {
   readonly token: string | undefined;
+  readonly scopes: readonly string[] | undefined;
   readonly store: SlackStore;
   readonly posts: SlackPost[];
   /** Of files, by path. */
@@ -91,6 +94,7 @@ interface World extends Required<Omit<SlackServerOptions, 'token' | 'clock'>> {
 export async function startSlackServer(options: SlackServerOptions = {}): Promise<SlackServer> {
   const world: World = {
     token: undefined,
+    scopes: undefined,
     botUserId: 'U0BOT',
     botId: 'B0BOT',
     appId: 'A0SALLYPORT',
@@ -157,6 +161,9 @@ async function serve(
   if (fault?.kind === 'status') return refuse(response, fault.status, fault.retryAfter);
   if (fault?.kind === 'error') return answer(response, { ok: false, error: fault.error });
   if (isFile) return serveFile(path, request, response, world);
+  if (world.scopes !== undefined && method !== 'response_url') {
+    response.setHeader('x-oauth-scopes', world.scopes.join(','));
+  }
   const result = method === 'response_url' ? respond(path, body, world) : call(method, request, body, world);
   if (fault?.kind === 'drop') return void request.socket.destroy();
   if (fault?.kind === 'garbage') return void response.end(fault.body);

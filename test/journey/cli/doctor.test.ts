@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startLlmServer } from '../../../src/testing/agents/llm-server.ts';
+import { startGmailServer } from '../../../src/testing/gmail/server.ts';
 import { type SlackServerOptions, startSlackServer } from '../../../src/testing/slack/server.ts';
 import { startBotConnectorServer } from '../../../src/testing/teams/bot-connector-server.ts';
 import { ensureBuilt } from '../../support/built.ts';
@@ -12,6 +13,7 @@ import { sallyport, sallyportProcess } from '../../support/command.ts';
 import { testFolder } from '../../support/folder.ts';
 import { freePort } from '../../support/free-port.ts';
 import { describeRedis, startRedis } from '../../support/redis.ts';
+import { startRole } from '../../support/role.ts';
 
 const keys = freshKeys();
 
@@ -45,18 +47,32 @@ async function startServer(
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 }
 
+/** The scopes of the manifest. */
+const scopes = [
+  ...['app_mentions:read', 'channels:history', 'groups:history', 'im:history', 'mpim:history'],
+  ...['chat:write', 'metadata.message:read', 'files:read'],
+];
+
+/** A gate as the public URL should lead to. */
+async function startGate(environment: Record<string, string> = keys): Promise<string> {
+  const gate = await startRole({ role: 'ingress', folder: await testFolder(), environment });
+  onTestFinished(() => gate.kill());
+  return gate.url;
+}
+
 test('all is well: one line each, exit 0', async () => {
-  const publicUrl = await startServer(200, {});
   const { code, lines, err } = await doctor({
-    SLACK_API_URL: await slack({ token: keys.SLACK_BOT_TOKEN }),
-    SALLYPORT_PUBLIC_URL: publicUrl,
+    SLACK_API_URL: await slack({ token: keys.SLACK_BOT_TOKEN, scopes }),
+    SALLYPORT_PUBLIC_URL: await startGate(),
   });
   expect([code, err]).toEqual([0, '']);
   expect(lines).toEqual([
     'ok    configuration',
     'ok    store: embedded, durable',
     'ok    proxies: none that is not trusted',
-    expect.stringMatching(/^ok {4}slack credentials \(default\): accepted, clock within 1 s$/),
+    'ok    slack credentials (default): accepted, with all scopes',
+    'ok    slack request URL (default): a signed request arrives unchanged',
+    'ok    clock: within 1 s of the vendors',
     '-     TLS: not configured',
     '-     relay: not configured',
     'ok    public URL: reachable',
@@ -116,7 +132,7 @@ test('a variable that looks like a setting and is none is told, and is no failur
   });
   expect(code).toBe(0);
   expect(out.split('\n').filter((line) => line.startsWith('WARN'))).toEqual([
-    'WARN  SALLYPORT_REDIS_URI: is not a setting, and ignored',
+    'WARN  SALLYPORT_REDIS_URI: is not a setting, and ignored; did you mean SALLYPORT_REDIS_URL?',
   ]);
   expect(out).not.toContain('c4n4ry');
 });
@@ -124,7 +140,9 @@ test('a variable that looks like a setting and is none is told, and is no failur
 test('a bot token that Slack refuses fails and is not shown', async () => {
   const { code, out } = await doctor({ SLACK_API_URL: await slack({ token: 'xoxb-another-token-altogether' }) });
   expect(code).toBe(1);
-  expect(out).toContain('FAIL  slack credentials (default): SLACK_BOT_TOKEN: Slack does not accept it\n');
+  expect(out).toContain(
+    'FAIL  slack credentials (default): SLACK_BOT_TOKEN: Slack does not accept it (invalid_auth): set SLACK_BOT_TOKEN to the bot token of an installed app\n',
+  );
   expect(out).not.toContain(keys.SLACK_BOT_TOKEN);
 });
 
@@ -142,7 +160,11 @@ test('a bot of Teams is asked for a token, and one that Microsoft refuses fails 
   expect((await bot('a-password-of-the-bot')).lines).toContain('ok    teams (default): accepted');
   const { code, lines, out } = await bot('c4n4ry-of-another-bot');
   expect(code).toBe(1);
-  expect(lines).toContain('FAIL  teams (default): TEAMS_APP_ID, TEAMS_APP_PASSWORD: Microsoft does not accept them');
+  expect(lines).toContainEqual(
+    expect.stringMatching(
+      /^FAIL {2}teams \(default\): TEAMS_APP_ID, TEAMS_APP_PASSWORD: Microsoft does not accept them \(.+\): .+$/,
+    ),
+  );
   expect(out).not.toContain('c4n4ry');
 });
 
@@ -152,7 +174,7 @@ test.each([-45, 45])('a clock that is %i s off Slack’s fails and says by how m
   const url = await startServer(200, headers, '{"ok":true}');
   const { code, out } = await doctor({ SLACK_API_URL: url });
   expect(code).toBe(1);
-  expect(out).toMatch(/FAIL {2}slack credentials \(default\): the clock is 4\d s off Slack's: set it by NTP\n/);
+  expect(out).toMatch(/FAIL {2}clock: is 4\d s off that of 127\.0\.0\.1:\d+; set it by NTP\n/);
 });
 
 test('what a slow answer takes does not count as a difference of the clocks', async () => {
@@ -164,7 +186,7 @@ test('what a slow answer takes does not count as a difference of the clocks', as
   onTestFinished(() => void server.close());
   const { port } = server.address() as AddressInfo;
   const { out } = await doctor({ SLACK_API_URL: `http://127.0.0.1:${port}/` });
-  expect(out).toContain('ok    slack credentials (default): accepted, clock within 1 s\n');
+  expect(out).toContain('ok    clock: within 1 s of the vendors\n');
 });
 
 test('the keys of the relay are named by their ids, to be compared with those of the edge', async () => {
@@ -185,8 +207,11 @@ test('a Slack that is not there and a public URL that does not lead here fail by
     SLACK_API_URL: `${origin}/api/`,
     SALLYPORT_PUBLIC_URL: await startServer(502, {}),
   });
-  expect([code, err]).toEqual([1, '2 of the checks failed\n']);
-  expect(lines).toContain(`FAIL  slack credentials (default): nothing answers at ${origin}`);
+  expect([code, err]).toEqual([1, '3 of the checks failed\n']);
+  expect(lines).toContain(`FAIL  slack credentials (default): SLACK_API_URL: nothing answers at ${origin}`);
+  expect(lines).toContain(
+    'FAIL  slack request URL (default): SALLYPORT_PUBLIC_URL: a signed request is answered 502; no gate with this tenant is behind it',
+  );
   expect(lines).toContain('FAIL  public URL: SALLYPORT_PUBLIC_URL: /health answers 502');
 });
 
@@ -202,7 +227,149 @@ test('a Redis that is down fails, without its password in any line', async () =>
   expect(out).not.toContain('s3cret');
 });
 
+test('a gate with another signing secret behind the public URL is found by a signed request', async () => {
+  const { out } = await doctor({
+    SLACK_API_URL: await slack({ scopes }),
+    SALLYPORT_PUBLIC_URL: await startGate({ ...keys, SLACK_SIGNING_SECRET: 'f00df00df00df00df00df00df00df00d' }),
+  });
+  expect(out).toMatch(/^FAIL {2}slack request URL \(default\): .*refuses our signature.*SLACK_SIGNING_SECRET/m);
+  expect(out).toContain('ok    public URL: reachable\n');
+});
+
+test('scopes that are missing are named; without chat:write it is a failure', async () => {
+  const lines = async (has: readonly string[]) => doctor({ SLACK_API_URL: await slack({ scopes: has }) });
+  const few = await lines(scopes.filter((scope) => scope !== 'mpim:history'));
+  expect(few.code).toBe(0);
+  expect(few.out).toMatch(/^WARN {2}slack credentials \(default\): SLACK_BOT_TOKEN: lacks the scopes mpim:history;/m);
+  const mute = await lines(['im:history']);
+  expect(mute.code).toBe(1);
+  expect(mute.out).toMatch(/^FAIL {2}slack credentials .*chat:write/m);
+});
+
+test.each([
+  ['xapp-', 'an app-level token'],
+  ['xoxp-', 'a user token'],
+])('a token that begins with %s is %s, and is not sent to Slack', async (prefix, kind) => {
+  const server = await startSlackServer();
+  onTestFinished(() => server.stop());
+  const token = `${prefix}1-c4n4ry-of-a-token`;
+  const { code, out } = await doctor({ SLACK_API_URL: server.url, SLACK_BOT_TOKEN: token });
+  expect(code).toBe(1);
+  expect(out).toContain(`SLACK_BOT_TOKEN: is ${kind}; a bot token begins with xoxb-`);
+  expect(out).not.toContain('c4n4ry');
+  expect(server.calls).toEqual([]);
+});
+
+test('a misspelt variable of any prefix is told, with what was meant', async () => {
+  const { SLACK_BOT_TOKEN, ...rest } = keys;
+  const environment = {
+    ...rest,
+    SLACK_BOT_TOKN: SLACK_BOT_TOKEN,
+    LMM_BASE_URL: 'x',
+    GRAPH_CLEINT_SECRET: 'x',
+    POST: 'x',
+    SLACK_WEBHOOK_URL: 'x',
+  };
+  const { out } = await sallyport(['doctor'], { folder: await testFolder(), environment });
+  expect(out.split('\n').filter((line) => line.includes('is not a setting'))).toEqual([
+    expect.stringMatching(/SLACK_BOT_TOKN: .*did you mean SLACK_BOT_TOKEN\?$/),
+    expect.stringMatching(/LMM_BASE_URL: .*did you mean LLM_BASE_URL\?$/),
+    expect.stringMatching(/GRAPH_CLEINT_SECRET: .*did you mean GRAPH_CLIENT_SECRET\?$/),
+  ]);
+});
+
+test('keys that were made up or are used twice fail by name', async () => {
+  const zeros = Buffer.alloc(32).toString('base64');
+  const { code, out } = await doctor({
+    SLACK_API_URL: await slack(),
+    SALLYPORT_RELAY_KEY: keys.SALLYPORT_SEAL_KEY ?? '',
+    SALLYPORT_JWT_SECRET: 'abababababababababababababababababab',
+  });
+  expect(code).toBe(1);
+  expect(out).toContain(
+    'FAIL  keys: SALLYPORT_JWT_SECRET: is too simple to be a random key; make one with sallyport keygen\n',
+  );
+  expect(out).toMatch(/^FAIL {2}keys: SALLYPORT_(SEAL|RELAY)_KEY, SALLYPORT_(SEAL|RELAY)_KEY: are the same/m);
+  expect((await doctor({ SLACK_API_URL: await slack(), SALLYPORT_SEAL_KEY: zeros })).out).toContain(
+    'FAIL  keys: SALLYPORT_SEAL_KEY: is too simple',
+  );
+});
+
+test('a tenant that no vendor delivers to is told, and warned of where nobody can call it either', async () => {
+  const folder = await testFolder();
+  await writeFile(join(folder, 'sallyport.config.json'), JSON.stringify({ tenants: { acme: {} } }));
+  const lineOf = async (more: Record<string, string>) => {
+    const environment = { ...keys, SLACK_API_URL: await slack(), ...more };
+    return (await sallyport(['doctor'], { folder, environment })).out.split('\n').find((line) => line.includes('acme'));
+  };
+  expect(await lineOf({})).toBe('WARN  tenants.acme: has no channel, so nothing reaches it');
+  expect(await lineOf({ SALLYPORT_JWT_SECRET: 'some-32-different-characters-0123456' })).toBe(
+    'ok    tenants.acme: is reached by callers of the API alone',
+  );
+});
+
+test('each mailbox of Gmail has a line, with Google’s word for what is wrong', async () => {
+  const gmail = await startGmailServer({
+    clock: Date.now,
+    fault: ({ mailbox }) => (mailbox === 'nobody@example.com' ? 403 : undefined),
+  });
+  onTestFinished(() => gmail.stop());
+  const { SLACK_BOT_TOKEN: _, ...bare } = keys;
+  const { out } = await sallyport(['doctor'], {
+    folder: await testFolder(),
+    environment: {
+      ...bare,
+      GMAIL_BASE_URL: gmail.url,
+      GMAIL_MAILBOXES: 'ada@example.com,nobody@example.com',
+      GMAIL_TOPIC: 'projects/p/topics/t',
+      GMAIL_PUSH_AUDIENCE: 'https://gate.example/hooks/gmail/default',
+      GMAIL_PUSH_SERVICE_ACCOUNT: 'push@p.iam.gserviceaccount.com',
+      GMAIL_PUSH_SUBSCRIPTION: 'projects/p/subscriptions/s',
+    },
+  });
+  expect(out).toContain('ok    gmail (default, ada@example.com): can be read\n');
+  expect(out).toMatch(/^FAIL {2}gmail \(default, nobody@example\.com\): GOOGLE_APPLICATION_CREDENTIALS: .*\(\w+\)/m);
+});
+
 describeRedis('doctor and Redis', () => {
+  test('one that refuses the login is told apart from one that is away', async () => {
+    const server = await startRedis({ password: 'right' });
+    onTestFinished(() => server.stop());
+    const lineOf = async (url: string) => {
+      const { SLACK_BOT_TOKEN: _, ...environment } = keys;
+      const { out } = await sallyport(['doctor'], {
+        folder: await testFolder(),
+        environment: { ...environment, SALLYPORT_REDIS_URL: url },
+      });
+      return out.split('\n').find((line) => line.includes(' store:'));
+    };
+    const at = `127.0.0.1:${server.port}`;
+    expect(await lineOf(`redis://${at}`)).toMatch(/wants a password.*\(NOAUTH\)$/);
+    expect(await lineOf(`redis://:wr0ng-c4n4ry@${at}`)).toBe(
+      'FAIL  store: SALLYPORT_REDIS_URL: Redis does not accept the user name or password (WRONGPASS)',
+    );
+    expect(await lineOf(`redis://:right@${at}`)).toBe('ok    store: Redis, durable');
+    expect(await lineOf(`redis://127.0.0.1:${await freePort()}`)).toMatch(/nothing listens .*\(ECONNREFUSED\)$/);
+    expect(await lineOf('redis://no-such-host.invalid')).toMatch(
+      /host name is not known here.*\((ENOTFOUND|EAI_AGAIN)\)$/,
+    );
+  });
+
+  test('memory without a bound is warned of', async () => {
+    const [bounded, unbounded] = await Promise.all([startRedis({ args: ['--maxmemory', '100mb'] }), startRedis()]);
+    onTestFinished(async () => void (await Promise.all([bounded.stop(), unbounded.stop()])));
+    const { SLACK_BOT_TOKEN: _, ...environment } = keys;
+    const ask = async (url: string) =>
+      (
+        await sallyport(['doctor'], {
+          folder: await testFolder(),
+          environment: { ...environment, SALLYPORT_REDIS_URL: url },
+        })
+      ).out;
+    expect(await ask(bounded.url)).toMatch(/^ok {4}maxmemory: \d+ % is used$/m);
+    expect(await ask(unbounded.url)).toMatch(/^WARN {2}maxmemory: is not set/m);
+  });
+
   test('a durable one is ok; one that may lose events fails and names what to set', async () => {
     const [durable, lossy] = await Promise.all([startRedis(), startRedis({ args: ['--appendonly', 'no'] })]);
     onTestFinished(async () => void (await Promise.all([durable.stop(), lossy.stop()])));

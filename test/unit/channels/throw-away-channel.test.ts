@@ -80,7 +80,7 @@ function pigeonHalf(posted: unknown[], opened: string[]): NodeHalf<PigeonSetting
       opened.push(tenant);
       return { replier };
     },
-    check: (_, { tenant }) => ({ name: `pigeon (${tenant})`, run: async () => 'it flies' }),
+    checks: (_, { tenant }) => [{ name: `pigeon (${tenant})`, run: async () => 'it flies' }],
     sample: async () => ({ senders: {} }),
   };
 }

@@ -296,7 +296,7 @@ export function unavailable(error: unknown): SallyportError {
 }
 
 /** What kind of failure it was, from a bounded set of words: never a part of the command or of its arguments. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   if (isTimeout(error) || error.message.startsWith(SILENT)) return 'timeout';
   if ('code' in error && typeof error.code === 'string' && /^E[A-Z]{2,16}$/.test(error.code)) return error.code;
