@@ -1,8 +1,8 @@
 import { edgePlugins } from './edge-plugins.js';
 
 // How src/ becomes dist/. Dependencies stay in node_modules, but Google's client; entry points share chunks, so that a role
-// loads only what it uses (the ingress never loads BullMQ or a vendor SDK). There are no source maps, which would be a fifth of
-// the package: what is not minified names the source file of each of its parts.
+// loads only what it uses (the ingress never loads BullMQ or a vendor SDK). Line breaks and source maps would be a quarter of the
+// package and are left out; names stay, so that the traces of errors name the functions.
 
 /** What src/channels/gmail imports: the one entry file for Gmail of a package with one for each of Google's APIs. */
 const GMAIL_ENTRY = 'googleapis/build/src/apis/gmail/index.js';
@@ -54,6 +54,8 @@ export const bundle = {
   platform: 'node',
   target: 'node20.19',
   packages: 'external',
+  minifySyntax: true,
+  minifyWhitespace: true,
   plugins: [bundledGmail],
   loader: { '.lua': 'text' },
   logLevel: 'warning',

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
 import { startLlmServer } from '../../src/testing/agents/llm-server.ts';
 import { startSlackServer } from '../../src/testing/slack/server.ts';
 import { signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
@@ -14,6 +15,7 @@ import { endWithParent } from '../../test/support/children.ts';
 import { freePort } from '../../test/support/free-port.ts';
 import { startRedis } from '../../test/support/redis.ts';
 import { until, within } from '../../test/support/until.ts';
+import { bundle } from '../bundle.js';
 
 /** Where functions that were called start in a script of the bundle, in UTF-16 units: what `coverage.js` answers. */
 interface Called {
@@ -40,8 +42,14 @@ const MESSAGES = 5;
  */
 export async function filesOfJourney(root: string): Promise<string[]> {
   await ensureBuilt();
+  // With the comments that name the source file of each part.
+  await build({ ...bundle, minifySyntax: false, minifyWhitespace: false });
   const journeys: string[][] = [];
-  for (let n = 0; n < MESSAGES; n += 1) journeys.push(await oneJourney(root, (n * PERIOD_MS) / MESSAGES));
+  try {
+    for (let n = 0; n < MESSAGES; n += 1) journeys.push(await oneJourney(root, (n * PERIOD_MS) / MESSAGES));
+  } finally {
+    await build(bundle);
+  }
   const [first = [], ...others] = journeys;
   return first.filter((file) => others.every((files) => files.includes(file)));
 }
