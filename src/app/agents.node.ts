@@ -25,10 +25,15 @@ import { guardrailsOf } from './guardrails.node.ts';
 import { openModels, unpricedModels } from './model.node.ts';
 import { agentChoice } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
-import { trustedAgent } from './trusted-agent.node.ts';
 
-/** Who answers events, and what every reply passes. @throws SallyportError ERR_CONFIG_INVALID */
-export function openAgents(runtime: Runtime): Pick<RunDeps, 'agentFor' | 'guardrailsWith' | 'memory'> {
+/**
+ * Who answers events, and what every reply passes. `trustedAgents`: those of `loadTrustedAgents`.
+ * @throws SallyportError ERR_CONFIG_INVALID
+ */
+export function openAgents(
+  runtime: Runtime,
+  trustedAgents: ReadonlyMap<string, Agent>,
+): Pick<RunDeps, 'agentFor' | 'guardrailsWith' | 'memory'> {
   const { config } = runtime;
   const { instructions, tools } = config.agent;
   const memory = openMemory(runtime);
@@ -42,8 +47,9 @@ export function openAgents(runtime: Runtime): Pick<RunDeps, 'agentFor' | 'guardr
   };
   const builtIn = builtInOf(config.agent, config.agents);
   const all = config.agents.map((one) => {
-    const { name, http, instructions: told, trusted, run } = one;
-    if (trusted !== undefined) return trustedAgent(one, runtime);
+    const { name, http, instructions: told, run } = one;
+    const trusted = trustedAgents.get(name);
+    if (trusted !== undefined) return trusted;
     if (told !== undefined) return assistant({ ...one, instructions: told });
     // `defineAgent` types it; whatever else it answers fails the attempt.
     if (http === undefined) return { ...policyOf(one), run: run as Agent['run'] };

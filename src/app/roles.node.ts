@@ -108,14 +108,15 @@ const collectSooner = (): void => setFlagsFromString(`--heap-growing-percent=${G
  * the AI SDK, of which only the configured ones. They keep a process for up to a second, and its runs would stand still.
  */
 export async function loadWorker(runtime: Runtime): Promise<() => WorkerHandle> {
-  const [{ startWorker }, halves] = await Promise.all([
+  const [{ startWorker }, halves, trustedAgents] = await Promise.all([
     import('./worker.node.ts'),
     loadHalves(runtime),
+    import('./trusted-agent.node.ts').then(({ loadTrustedAgents }) => loadTrustedAgents(runtime)),
     loadClient(),
     asksModels(runtime.config) ? import('../workers/agents/assistant/ask-model.ts') : null,
     needPrices(runtime.config),
   ]);
-  return () => startWorker(runtime, halves);
+  return () => startWorker(runtime, halves, trustedAgents);
 }
 
 const asksModels = ({ agent, agents }: Config): boolean =>

@@ -1,5 +1,6 @@
 import type { SlackConfig } from '../channels/slack/settings.ts';
 import type { Config } from '../config/schema.ts';
+import { SallyportError } from '../core/errors.ts';
 import type { Clients } from '../net/clients.ts';
 import type { Agent } from '../workers/agent.ts';
 import type { BoltDeps } from '../workers/agents/bolt/agent.ts';
@@ -21,9 +22,28 @@ export function trustedAgent({ name, trusted }: AgentDefinitionConfig, runtime: 
     slack: slackByTenant(config, clients),
     logger,
   };
-  const open = trusted as (given: BoltDeps) => Pick<Agent, 'run'>;
-  return { name, isFree: true, run: open(deps).run };
+  const open = trusted as (given: BoltDeps) => Pick<Agent, 'run' | 'load'>;
+  return { name, isFree: true, ...open(deps) };
 }
+
+/**
+ * Opens every such agent and loads its app, so that a file without one is told of at the start and not with the first event.
+ * @throws SallyportError ERR_CONFIG_INVALID
+ */
+export async function loadTrustedAgents(runtime: Runtime): Promise<ReadonlyMap<string, Agent>> {
+  const loaded = new Map<string, Agent>();
+  for (const definition of runtime.config.agents) {
+    if (definition.trusted === undefined) continue;
+    const agent = trustedAgent(definition, runtime);
+    await agent.load?.().catch((error: unknown) => {
+      throw new SallyportError('ERR_CONFIG_INVALID', `agent ${agent.name}: ${whyOf(error)}`, { cause: error });
+    });
+    loaded.set(agent.name, agent);
+  }
+  return loaded;
+}
+
+const whyOf = (error: unknown): string => (error instanceof Error ? error.message : 'its app could not be loaded');
 
 /** Each tenant's own address, and a client that may reach it and no other tenant's. */
 function slackByTenant({ tenants }: Config, clients: Clients): ReadonlyMap<string, TenantSlack> {

@@ -13,6 +13,7 @@ import type { Leader } from '../queue/leader.node.ts';
 import { createBudgetOverrides } from '../queue/records/budget-overrides.ts';
 import { defaultLimits } from '../queue/store.ts';
 import { prepareFound } from '../server/hooks/prepare.ts';
+import type { Agent } from '../workers/agent.ts';
 import { createAcceptFound } from '../workers/attempt/ask-agent.ts';
 import { createPolicies } from '../workers/budget/budget.ts';
 import { createRunBudget, type OpenBudget, type Spending, watchKills } from '../workers/budget/run-budget.ts';
@@ -32,8 +33,15 @@ export interface WorkerHandle {
 /** What giving an attempt back to the store takes, in ms. */
 const GIVE_BACK_MS = 3_000;
 
-/** `halves`: those of the channels that any tenant sets. @throws SallyportError ERR_CONFIG_INVALID */
-export function startWorker(runtime: Runtime, halves: LoadedHalves): WorkerHandle {
+/**
+ * `halves`: those of the channels that any tenant sets. `trustedAgents`: those of `loadTrustedAgents`.
+ * @throws SallyportError ERR_CONFIG_INVALID
+ */
+export function startWorker(
+  runtime: Runtime,
+  halves: LoadedHalves,
+  trustedAgents: ReadonlyMap<string, Agent>,
+): WorkerHandle {
   const { config, crypto, log, metrics, store, drain } = runtime;
   const { inbox, lease, journal } = store;
   const shutdown = new AbortController();
@@ -41,7 +49,7 @@ export function startWorker(runtime: Runtime, halves: LoadedHalves): WorkerHandl
   const prepare = preparing(runtime);
   const { replier, reader, tasks } = openChannels(runtime, halves, createAcceptFound({ inbox, prepare }));
   const deps = {
-    ...openAgents(runtime),
+    ...openAgents(runtime, trustedAgents),
     replier,
     reader,
     prepare,

@@ -49,6 +49,8 @@ export interface Agent {
   readonly review?: boolean | ((reply: { readonly text: string }, event: InboundEvent) => boolean);
   /** Its conversations are remembered. */
   readonly remembers?: boolean;
+  /** Loads what its first run would; a worker does not start when this throws. Absent: there is nothing to load. */
+  load?(): Promise<void>;
   /** @throws whatever it likes: that is a failed attempt, retried with back-off. */
   run(task: Task, context: AgentContext): Promise<AgentOutcome>;
 }

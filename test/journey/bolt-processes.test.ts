@@ -5,6 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { type SlackServer, startSlackServer } from '../../src/testing/slack/server.ts';
 import { type SlackMessageOptions, signSlackRequest, slackJson, slackMessage } from '../../src/testing/slack/signer.ts';
 import { PATIENCE_MS } from '../support/clock.ts';
+import { sallyportProcess } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
 import { SIGNING_SECRET } from '../support/gate.ts';
 import { startRole } from '../support/role.ts';
@@ -82,6 +83,17 @@ test('an app from a configuration file answers in the worker, and an ingress nev
   } finally {
     await Promise.all([ingress.kill(), worker.kill(), slack.stop()]);
   }
+});
+
+test('a module without an app ends the start with 78 and is named, with what it exports', async () => {
+  const wrong = 'export const bolt = {};\nexport const handler = () => {};\n';
+  const folder = await appFolder({ 'sallyport.config.ts': config, 'bolt-app.ts': wrong });
+  const environment = { ...newKeys(folder), SLACK_SIGNING_SECRET: SIGNING_SECRET, PORT: '0', LOG_LEVEL: 'silent' };
+  const { code, err } = await sallyportProcess(['all'], { folder, environment });
+  expect([code, err.trim()]).toEqual([
+    78,
+    'agent bolt: bolt: the module ./bolt-app.ts exports no Bolt app as `app` or as its default; it exports bolt, handler',
+  ]);
 });
 
 /** Slack's own address is out of reach of a test; the app asks there when it is made, before the gate has seen it. */

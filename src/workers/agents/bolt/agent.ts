@@ -23,22 +23,28 @@ export interface BoltDeps {
  * the attempt. The app posts by itself, so there is never a reply: it is outside what the gate promises about effects
  * that happen once, about dollars and about reviews.
  */
-export function createBoltAgent(source: AppSource, deps: BoltDeps): Pick<Agent, 'run'> {
+export function createBoltAgent(source: AppSource, deps: BoltDeps): Pick<Agent, 'run'> & Required<Pick<Agent, 'load'>> {
   let loading: Promise<AppOfTenant> | undefined;
   const load = async (): Promise<AppOfTenant> => {
     const app = await loadApp(source);
     adaptApp(app);
     return appOfTenant(app);
   };
+  const loaded = (): Promise<AppOfTenant> => {
+    loading ??= load().catch((error: unknown) => {
+      loading = undefined;
+      throw error;
+    });
+    return loading;
+  };
   return {
+    async load() {
+      await loaded();
+    },
     async run({ event, generation, attempt }, { steps, signal }) {
       const slack = deps.slack.get(event.tenant);
       if (event.channel !== 'slack' || slack === undefined) return { kind: 'silent' };
-      loading ??= load().catch((error: unknown) => {
-        loading = undefined;
-        throw error;
-      });
-      const app = (await loading)(event.tenant, slack);
+      const app = (await loaded())(event.tenant, slack);
       const responseUrl = deps.open(event, 'response_url');
       const step = `bolt:${generation}:ack`;
       const ack = createAck({ event, responseUrl, step, steps, signal, fetch: slack.fetch, logger: deps.logger });

@@ -14,7 +14,17 @@ export async function loadApp(source: AppSource): Promise<BoltApp> {
   const found: unknown = typeof source === 'function' ? await source() : source;
   const app = [found, partOf(found, 'app'), partOf(found, 'default')].find(isApp);
   if (app !== undefined) return app;
-  throw new SallyportError('ERR_CONFIG_INVALID', 'bolt: the module exports no Bolt app as `app` or as its default');
+  const names = typeof found === 'object' && found !== null ? Object.keys(found).slice(0, 10) : [];
+  const exported = names.length === 0 ? '' : `; it exports ${names.join(', ')}`;
+  const message = `bolt: the module ${pathIn(source)}exports no Bolt app as \`app\` or as its default${exported}`;
+  throw new SallyportError('ERR_CONFIG_INVALID', message);
+}
+
+/** The file that a function such as `() => import('./bolt-app.ts')` imports, as it is written there. */
+function pathIn(source: AppSource): string {
+  if (typeof source !== 'function') return '';
+  const path = /[iI]mport\(\s*["'`]([\w./@-]{1,200})["'`]/.exec(String(source))?.[1];
+  return path === undefined ? '' : `${path} `;
 }
 
 const partOf = (value: unknown, name: string): unknown =>

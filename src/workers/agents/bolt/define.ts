@@ -20,7 +20,7 @@ export interface BoltAgentOptions {
 export interface TrustedDefinition {
   readonly name: string;
   readonly match: (event: InboundEvent) => boolean;
-  readonly trusted: (deps: BoltDeps) => Pick<Agent, 'run'>;
+  readonly trusted: (deps: BoltDeps) => Pick<Agent, 'run' | 'load'>;
 }
 
 /**
