@@ -164,7 +164,12 @@ export const agentsSchema = (channelNames: readonly string[]) =>
       .refine((all) => all.every(({ delegates }) => delegates.every((name) => isDelegate(name, all))), {
         message: 'delegate only to agents that have a description and instructions',
       })
-      .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, { message: 'have the same name' })
+      .superRefine((all, context) => {
+        const names = all.map(({ name }) => name);
+        const twice = new Set(names.filter((name, at) => names.indexOf(name) !== at));
+        if (twice.size === 0) return;
+        context.addIssue({ code: 'custom', message: `have the same name: ${[...twice].join(', ')}` });
+      })
       .default([]),
     { description: 'your own: instructions, code or programs ([agents.md](agents.md))' },
   );

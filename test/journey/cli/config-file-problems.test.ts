@@ -213,6 +213,9 @@ test('an unknown tool and an unknown agent are named with those that exist, and 
   expect(tool.err).toMatch(
     /^agent orders: names a tool that does not exist: fetch_ulr \(there are fetch_url, reply, .*and tools made by defineTool\)\n$/,
   );
+  const twins = { agents: [...agents, ...agents, { name: 'other', instructions: 'You help.' }] };
+  const twice = await withFiles(file({ ...twins, tenants: { default: { slack } } }), environment);
+  expect([twice.code, twice.err]).toEqual([78, 'configuration is not valid:\n  agents: have the same name: orders\n']);
   const agent = await withFiles(file({ tenants: { default: { slack, agents: ['order'] } } }), environment);
   expect([agent.code, agent.err]).toEqual([
     78,
