@@ -87,6 +87,12 @@ test('park takes an event out, redrive puts it back as a new generation, and nei
   const listed = JSON.parse((await events('list', '--state', 'parked', '--json')).out);
   expect(listed.events.map((event: { id: string }) => event.id)).toEqual([id]);
   expect(await events('park', id)).toMatchObject({ code: 1, err: expect.stringContaining('ERR_WRONG_STATE') });
+  const page = await events('show', id);
+  expect([page.code, page.err]).toEqual([0, '']);
+  expect(page.out).toMatch(new RegExp(`^${id}  parked\n`));
+  expect(page.out).toContain('channel       slack message');
+  expect(page.out).toMatch(/ failure +ERR_PARKED_BY_OPERATOR/);
+  expect(page.out).toContain(`sallyport events redrive ${id}`);
   const redriven = await events('redrive', id, '--json');
   expect(JSON.parse(redriven.out)).toMatchObject({ id, state: 'queued', generation: 2, attempts: 0 });
   expect(await events('redrive', id)).toMatchObject({ code: 1, err: expect.stringContaining('ERR_WRONG_STATE') });

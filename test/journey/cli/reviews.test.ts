@@ -69,6 +69,10 @@ test('list shows what waits, in one line each, and is what `reviews` alone does'
 
 test('approve without a terminal needs the digest of what was shown with the question', async () => {
   const id = await hold('second');
+  const page = await run('events', 'show', id);
+  expect([page.code, page.err]).toEqual([0, '']);
+  expect(page.out).toContain(`next          sallyport reviews show ${id}`);
+  expect(page.out).toMatch(/asked:\n> second\n\nreply \(held\):\n> echo: second\n/);
   const blind = await reviews('approve', id);
   expect([blind.code, blind.out]).toEqual([2, '']);
   expect(blind.err).toMatch(/^approve: needs --digest .*sallyport reviews show.*\n$/);

@@ -306,3 +306,46 @@ test('every channel is sent to with the settings of the tenant in the configurat
   );
   expect([outgoing.code, outgoing.out]).toEqual([0, '401\n']);
 });
+
+test('--wait tells each attempt that fails and, when the event is parked, why and what to do', async () => {
+  const own = await mkdtemp(join(tmpdir(), 'sallyport-send-wait-'));
+  onTestFinished(() => rm(own, { recursive: true, force: true }));
+  await writeFile(
+    join(own, 'sallyport.config.js'),
+    `let failures = 0;
+    export default { agents: [{
+      name: 'moody',
+      run: async ({ event }) => {
+        if (event.text === 'never' || failures++ === 0) throw new Error('not now');
+        return { kind: 'reply', text: 'at last' };
+      },
+    }] };`,
+  );
+  const role = await startRole({ role: 'all', folder: own, environment: { ...environment, LOG_LEVEL: 'silent' } });
+  onTestFinished(() => role.kill());
+  const at = { folder: own, environment };
+  const late = await sallyport(['send', 'slack', '--url', role.url, '--wait'], at);
+  expect([late.code, late.out]).toEqual([0, expect.stringContaining('at last')]);
+  expect(late.err).toMatch(/^attempt 1 failed: ERR_\w+.*; it is tried again\n/);
+  const waiting = sallyport(['send', 'slack', '--url', role.url, '--text', 'never', '--wait'], at);
+  const api = { folder: own, environment: { ...environment, SALLYPORT_URL: role.url } };
+  let id = '';
+  await expect
+    .poll(
+      async () => {
+        const { out } = await sallyport(['events', '--json'], api);
+        const open = (JSON.parse(out) as { events: { id: string; state: string }[] }).events.find(
+          ({ state }) => state === 'waiting',
+        );
+        id = open?.id ?? '';
+        return id;
+      },
+      { timeout: 30_000 },
+    )
+    .toMatch(new RegExp(EVENT_ID));
+  await sallyport(['events', 'park', id], api);
+  const { code, err } = await waiting;
+  expect(code).toBe(1);
+  expect(err).toContain('the event is parked: ERR_PARKED_BY_OPERATOR');
+  expect(err).toMatch(new RegExp(`next: sallyport events show ${id}\n$`));
+}, 120_000);
