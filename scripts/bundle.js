@@ -8,6 +8,19 @@ import { edgePlugins } from './edge-plugins.js';
 const GMAIL_ENTRY = 'googleapis/build/src/apis/gmail/index.js';
 
 /**
+ * `fetch-blob` loads this where Node has no streams of the web, which it has since 18.
+ *
+ * @type {import('esbuild').Plugin}
+ */
+const noStreamsPolyfill = {
+  name: 'no-streams-polyfill',
+  setup(build) {
+    build.onResolve({ filter: /^web-streams-polyfill\// }, ({ path }) => ({ path, namespace: 'never-loaded' }));
+    build.onLoad({ filter: /.*/, namespace: 'never-loaded' }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
+/**
  * Google's client for Gmail with all it needs, in one file: the package installs 209 MB, of which this is half a megabyte. Its code is
  * CommonJS, which needs a `require` for the modules of Node. Names of classes stay, because it reports errors by them.
  *
@@ -23,6 +36,7 @@ export const gmailBundle = {
   banner: { js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);" },
   minify: true,
   keepNames: true,
+  plugins: [noStreamsPolyfill],
   // They are in the file of licences that scripts/build.js writes.
   legalComments: 'none',
   logLevel: 'warning',
