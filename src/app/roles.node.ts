@@ -70,8 +70,10 @@ async function runBoth(runtime: Runtime, onListening: (port: number) => Promise<
   const listening = await startIngress(runtime);
   const worker = startWorker();
   runtime.log.info({ role: 'all', port: listening.port }, 'process.listening');
+  // Before anything else: a signal that comes now must end the process in order.
+  const stopped = runUntilSignal(runtime, [listening, worker]);
   await onListening(listening.port);
-  await runUntilSignal(runtime, [listening, worker]);
+  await stopped;
 }
 
 /** @throws Exit 78 when the store must not be used as it is set up. */
