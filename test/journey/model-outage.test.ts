@@ -108,10 +108,15 @@ function outages(openStore: () => Promise<Store | undefined>): void {
     expect(usage).toMatchObject({ modelCalls: 1, outputTokens: 500 });
     expect(usage?.usdMicros).toBeGreaterThan(1_000 + 1_024);
     expect(await use(money)).toEqual({ spent: usage?.usdMicros, reserved: 0 });
-    // Two fit into the limit, and the model does not see a third.
+    // Two fit into the limit. A third is asked for what is left of it, and the model does not see a fourth.
     await write();
-    expect((await write()).failure).toEqual({ code: 'ERR_BUDGET_EXHAUSTED' });
-    expect(world.llm.requests).toHaveLength(2);
+    await write();
+    const asked = world.llm.requests.map((one) => one.max_tokens ?? one.max_completion_tokens);
+    expect(asked).toEqual([500, 500, expect.any(Number)]);
+    expect(asked[2]).toBeLessThan(500);
+    expect((await write()).failure).toMatchObject({ code: 'ERR_BUDGET_EXHAUSTED' });
+    expect(world.llm.requests).toHaveLength(3);
+    expect((await use(money)).spent).toBeLessThanOrEqual(CAP);
   });
 
   test('a loop against a model that is down ends with the run’s limit of calls', async () => {
