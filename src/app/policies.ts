@@ -65,6 +65,14 @@ export const configuredReview =
   (tenant: string): ReviewPolicy =>
     tenants[tenant]?.review ?? DENY_ALL;
 
+/** What is shown with a tenant's replies that a model wrote; null: nothing. */
+export const configuredDisclosure =
+  ({ tenants, disclosure }: Config) =>
+  (tenant: string): string | null => {
+    const text = tenants[tenant]?.disclosure ?? disclosure;
+    return text === 'off' ? null : text;
+  };
+
 /** What holding a reply takes. */
 export const reviewing = ({
   config,

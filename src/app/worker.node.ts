@@ -22,7 +22,7 @@ import { run } from '../workers/run.ts';
 import { openAgents } from './agents.node.ts';
 import { configuredChannels } from './channels.ts';
 import { pricesOf } from './model.node.ts';
-import { configuredPolicy, reviewing } from './policies.ts';
+import { configuredDisclosure, configuredPolicy, reviewing } from './policies.ts';
 import type { Runtime } from './runtime.node.ts';
 
 export interface WorkerHandle {
@@ -62,6 +62,7 @@ export function startWorker(
     replyTimeoutMs: config.worker.replyTimeout,
     restoredAtMs: config.worker.restoredAt,
     openBudget: budgets.open,
+    disclosureOf: configuredDisclosure(config),
     blockedNotice: config.guardrails.blockedNotice || null,
     ...reviewing(runtime),
     shutdown: shutdown.signal,

@@ -159,7 +159,7 @@ export interface CallerView {
   readonly state: EventState;
   /** UTC, with milliseconds. */
   readonly receivedAt: string;
-  readonly reply?: { readonly text: string };
+  readonly reply?: { readonly text: string; readonly disclosure?: string };
   readonly failure?: { readonly code: ErrorCode };
 }
 
@@ -200,6 +200,8 @@ export type ReadContent = Pick<
 /** A reply on its way out, as Markdown; the channel gives it its own form. */
 export interface ReplyMessage {
   readonly text: string;
+  /** That a model wrote the reply, in words; shown apart from the text. Absent: nothing is said. */
+  readonly disclosure?: string;
 }
 
 export interface ReplyContext {

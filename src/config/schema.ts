@@ -15,7 +15,7 @@ import { agentSchema, agentsSchema, checkTenantAgents, tenantAgents } from '../w
 import { globalBudgetSchema, pricesSchema, tenantBudgetSchema } from '../workers/budget/settings.ts';
 import { guardrailsSchema } from '../workers/guardrails/settings.ts';
 import { reviewSchema } from '../workers/review/settings.ts';
-import { concurrency, keeperSchema, workerSchema } from '../workers/settings.ts';
+import { concurrency, disclosure, keeperSchema, tenantDisclosure, workerSchema } from '../workers/settings.ts';
 import { toolsSchema } from '../workers/tools/settings.ts';
 
 const tenant = z.strictObject({
@@ -23,6 +23,7 @@ const tenant = z.strictObject({
   budget: tenantBudgetSchema,
   review: reviewSchema,
   retention: tenantRetention,
+  disclosure: tenantDisclosure,
   ...tenantAgents,
 });
 
@@ -49,6 +50,7 @@ const settings = z.strictObject({
   guardrails: guardrailsSchema,
   tools: toolsSchema,
   agents: agentsSchema(channelNames),
+  disclosure,
   budget: globalBudgetSchema,
   prices: pricesSchema,
   tenants: z.record(tenantName, tenant).default({}),

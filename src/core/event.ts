@@ -107,6 +107,8 @@ export type ReplyState = (typeof replyStates)[number];
 
 export interface RunReply {
   readonly text: string;
+  /** What was shown beside the text: that a model wrote it. */
+  readonly disclosure?: string;
   readonly state: ReplyState;
 }
 

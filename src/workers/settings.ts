@@ -36,6 +36,27 @@ export const workerSchema = z
   })
   .prefault({});
 
+const DISCLOSURE = 'Written by AI. It may contain mistakes.';
+
+const disclosureText = z
+  .string({ error: 'must be text' })
+  .trim()
+  .min(1, { message: 'is empty; off shows none' })
+  .max(200, { message: 'is longer than 200 characters' })
+  .regex(/^\P{Cc}*$/u, { message: 'must be one line' });
+
+/** What is shown beside replies that a model wrote; `off`: nothing. */
+export const disclosure = setting(disclosureText.default(DISCLOSURE), {
+  env: 'SALLYPORT_AI_DISCLOSURE',
+  description: '[shown with replies that a model wrote](replies.md#written-by-a-model), one line; `off` shows none',
+});
+
+/** Of one tenant, instead of `disclosure`. */
+export const tenantDisclosure = setting(disclosureText.optional(), {
+  description: "shown with the tenant's replies that a model wrote",
+  default: '`disclosure`',
+});
+
 export const keeperSchema = z
   .strictObject({
     every: setting(duration.prefault('1m'), {

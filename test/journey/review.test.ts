@@ -513,3 +513,37 @@ describe('resolving an effect nobody knows about', () => {
     expect(await api(`/events/${other}/resolve`, body, reader)).toMatchObject(problem(403, 'ERR_FORBIDDEN'));
   });
 });
+
+describe('that a model wrote a reply', () => {
+  const disclosure = 'Written by AI.';
+  const shown = () => slack.posts.map(({ text, arguments: { attachments } }) => [text, JSON.stringify(attachments)]);
+  const approve = async (id: string) => {
+    await api(`/reviews/${id}/approve`, { digest: await digestOf(id) });
+    await work(id);
+  };
+
+  test('is shown below what was approved, and is no part of it', async () => {
+    await reopen({ disclosure });
+    const id = await write('hi');
+    expect(JSON.stringify((await api(`/reviews/${id}`)).json)).not.toContain(disclosure);
+    await approve(id);
+    expect(shown()).toEqual([['answer 1 to hi', expect.stringContaining(disclosure)]]);
+    expect((await recordOf(id)).runs.at(-1)?.reply).toEqual({ text: 'answer 1 to hi', disclosure, state: 'delivered' });
+  });
+
+  test('is not said of what a person wrote instead', async () => {
+    await reopen({ disclosure });
+    const id = await write('hi');
+    await api(`/reviews/${id}/edit`, { digest: await digestOf(id), text: 'mine' }, { sub: 'ada' });
+    await approve(id);
+    expect(shown()).toEqual([['mine', undefined]]);
+  });
+
+  test('is said once, by the last message of a long reply', async () => {
+    const text = `${'word '.repeat(700)}\n\n${'more '.repeat(700)}`;
+    const long: Agent = { name: 'test', run: async () => ({ kind: 'reply', text }) };
+    await reopen({ disclosure, agent: long, review: { replies: 'never' } });
+    await write('hi');
+    expect(shown().map(([, attachments]) => attachments)).toEqual([undefined, expect.stringContaining(disclosure)]);
+  });
+});

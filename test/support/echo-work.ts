@@ -32,6 +32,7 @@ export const echoWork =
       maxAttempts: 5,
       replyTimeoutMs: 10_000,
       blockedNotice: null,
+      disclosureOf: () => null,
       openBudget: budgetsOver(store),
       shutdown: new AbortController().signal,
       logger: silentLogger,

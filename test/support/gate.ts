@@ -86,6 +86,8 @@ export interface GateOptions {
   readonly budget?: BudgetOptions;
   /** Default: nobody is told of a block. */
   readonly blockedNotice?: string;
+  /** Default: replies show none. */
+  readonly disclosure?: string;
   readonly review?: Partial<ReviewPolicy>;
   /** Of deliveries and of runs. */
   readonly tracer?: Tracer;
@@ -268,6 +270,7 @@ export async function openGate(options: GateOptions = {}): Promise<Gate> {
     maxAttempts: limits.maxAttempts,
     replyTimeoutMs: 10_000,
     blockedNotice: options.blockedNotice ?? null,
+    disclosureOf: () => options.disclosure ?? null,
     openBudget: budgetsOver(store, { clock, ...options.budget }),
     shutdown: options.shutdown ?? new AbortController().signal,
     logger: options.workerLogger ?? silentLogger,

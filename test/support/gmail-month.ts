@@ -223,6 +223,7 @@ function openGate(world: World, store: Store, server: GmailServer, keys: KeyServ
     maxAttempts: 5,
     replyTimeoutMs: 10_000,
     blockedNotice: null,
+    disclosureOf: () => null,
     openBudget: budgetsOver(store, { clock: clock.now }),
     shutdown: new AbortController().signal,
     logger: silentLogger,

@@ -65,6 +65,8 @@ export interface GraphGateOptions {
   readonly graph?: Omit<GraphServerOptions, 'post' | 'clock'>;
   readonly limits?: Partial<StoreLimits>;
   readonly agent?: Agent;
+  /** Default: replies show none. */
+  readonly disclosure?: string;
   readonly failuresPerMinute?: number;
   readonly bodyLimit?: number;
   readonly isDraining?: () => boolean;
@@ -208,6 +210,7 @@ export async function openGraphGate(options: GraphGateOptions = {}): Promise<Gra
     maxAttempts: 5,
     replyTimeoutMs: 10_000,
     blockedNotice: null,
+    disclosureOf: () => options.disclosure ?? null,
     openBudget: budgetsOver(store),
     shutdown: new AbortController().signal,
     logger,

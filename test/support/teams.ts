@@ -226,6 +226,7 @@ function createWorker(options: TeamsGateOptions, store: Store, fetch: typeof glo
     maxAttempts: 5,
     replyTimeoutMs: 10_000,
     blockedNotice: null,
+    disclosureOf: () => null,
     openBudget: budgetsOver(store),
     shutdown: new AbortController().signal,
     logger,

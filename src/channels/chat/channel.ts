@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { EventRecord } from '../../core/event.ts';
 import type { Identifier } from '../../core/identity.ts';
@@ -49,7 +50,7 @@ function shownTo({ event, state, runs, failure }: EventRecord, subject: string):
     conversation: String(event.destination.conversation ?? ''),
     state,
     receivedAt: new Date(event.receivedAt).toISOString(),
-    ...(reply !== undefined && { reply: { text: reply.text } }),
+    ...(reply !== undefined && { reply: { text: reply.text, ...defined({ disclosure: reply.disclosure }) } }),
     ...(failure !== undefined && { failure: { code: failure.code } }),
   };
 }

@@ -16,7 +16,10 @@ const shownShape = z
     conversation: z.string(),
     state: z.enum(eventStates),
     receivedAt: instant,
-    reply: z.object({ text: z.string() }).optional().describe('once a run has ended with one'),
+    reply: z
+      .object({ text: z.string(), disclosure: z.string().optional() })
+      .optional()
+      .describe('once a run has ended with one'),
     failure: failure.optional(),
   })
   .meta({ id: 'ChatEvent', description: 'A message of the caller, and what became of it.' });

@@ -33,7 +33,7 @@ const runShape = z.object({
   outcome: z.enum(runOutcomes),
   usage: z.object({ usdMicros: count, inputTokens: count, outputTokens: count, modelCalls: count, toolCalls: count }),
   agent: z.string().optional(),
-  reply: z.object({ text: z.string(), state: z.enum(replyStates) }).optional(),
+  reply: z.object({ text: z.string(), disclosure: z.string().optional(), state: z.enum(replyStates) }).optional(),
   code: errorCode.optional(),
   ...causeFields,
 });

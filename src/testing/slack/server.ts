@@ -224,12 +224,13 @@ function post(options: Record<string, string>, world: World): object {
   if (!channel) return { ok: false, error: 'channel_not_found' };
   if (!text) return { ok: false, error: 'no_text' };
   const metadata: unknown = options.metadata === undefined ? undefined : JSON.parse(options.metadata);
+  const attachments: unknown = options.attachments === undefined ? undefined : JSON.parse(options.attachments);
   const inThread = defined({ thread_ts: threadTs });
   const message = world.store.add(channel, {
     ...author(world),
     text,
     ...inThread,
-    ...defined({ metadata }),
+    ...defined({ metadata, attachments }),
   });
   const { ts } = message;
   world.posts.push({
@@ -238,7 +239,7 @@ function post(options: Record<string, string>, world: World): object {
     text,
     ts,
     ...defined({ threadTs }),
-    arguments: { ...options, metadata },
+    arguments: { ...options, metadata, ...defined({ attachments }) },
   });
   return { ok: true, channel, ts, message };
 }
@@ -268,6 +269,7 @@ interface SlackStoredMessage {
   readonly bot_id: string;
   readonly app_id: string;
   readonly metadata?: unknown;
+  readonly attachments?: unknown;
 }
 
 interface SlackPage {

@@ -15,6 +15,7 @@ import { type Journal, REPLY_STEP } from '../../queue/journal.ts';
 import type { HeldLease, Lease, Outcome } from '../../queue/lease.ts';
 import type { Scrub } from '../../scrub/scrub.ts';
 import type { Agent } from '../agent.ts';
+import { echoAgent } from '../agents/echo.ts';
 import { type Memory, rememberTurn } from '../agents/memory/memory.ts';
 import { noteBlocked, outgoing, type Trail } from '../audit-trail.ts';
 import { BudgetExhausted } from '../budget/exhausted.ts';
@@ -39,6 +40,8 @@ export interface AttemptDeps {
   /** Null: each message stands alone. */
   readonly memory: Memory | null;
   readonly reviewPolicy: (tenant: string) => ReviewPolicy;
+  /** What a tenant's replies say of being written by a model; null: nothing. */
+  readonly disclosureOf: (tenant: string) => string | null;
   /** What is said of a message or reply that a guardrail blocked; null: nothing. */
   readonly blockedNotice: string | null;
   readonly inbox: Inbox;
@@ -88,7 +91,7 @@ export async function attempt(
     const steps = await openSteps({ journal: deps.journal, lease: held, clock: deps.clock });
     const ask = () => askAgent({ record, steps, trail, signal, span }, deps);
     const answer =
-      approved(approvedReply(record, deps)) ??
+      approved(approvedReply(record, deps), record) ??
       recorded(steps, record) ??
       (await showingWork(ask, record, deps.replier(tenant, channel), signal));
     asked = { usage: answer.usage, ...defined({ agent: answer.agent }) };
@@ -102,7 +105,8 @@ export async function attempt(
       deps.meter.replied(channel, 'held');
       return holdReply({ record, text, requester: answer.requester }, ended, deps);
     }
-    const task = { record, lease: held, step: REPLY_STEP, text, earlier: steps.earlier, signal } as const;
+    const disclosure = disclosureOf(answer, record, steps, deps);
+    const task = { record, lease: held, step: REPLY_STEP, text, disclosure, earlier: steps.earlier, signal } as const;
     const reply = await span.part('reply', { channel }, async (part) => {
       const sent = await replyOnce(task, replying());
       part.note({ outcome: sent.state });
@@ -152,15 +156,36 @@ const replyCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 const replyOutcome = (error: unknown): string => (codeOf(error) === 'ERR_AMBIGUOUS_EFFECT' ? 'ambiguous' : 'failed');
 
-const approved = (text: string | null): Answered | null =>
-  text === null ? null : { kind: 'reply', text, usage: noUsage, isApproved: true };
+function approved(text: string | null, record: EventRecord): Answered | null {
+  if (text === null) return null;
+  return { kind: 'reply', text, usage: noUsage, isApproved: true, ...defined({ agent: agentOf(record) }) };
+}
+
+const agentOf = ({ runs }: EventRecord): string | undefined => runs.findLast((run) => run.agent !== undefined)?.agent;
 
 /** What an earlier attempt already had the agent say; it is not computed again. */
-function recorded(steps: Steps, { runs }: EventRecord): Answered | null {
+function recorded(steps: Steps, record: EventRecord): Answered | null {
   const value = steps.earlier(REPLY_STEP)?.value;
   if (!isJsonObject(value) || typeof value.text !== 'string') return null;
-  const agent = runs.findLast((run) => run.agent !== undefined)?.agent;
-  return { kind: 'reply', text: value.text, usage: noUsage, ...defined({ agent }) };
+  return { kind: 'reply', text: value.text, usage: noUsage, ...defined({ agent: agentOf(record) }) };
+}
+
+/**
+ * What the reply says of being written by a model. `echo` is none, and a text that a person wrote in its review is
+ * theirs. What an earlier attempt may have posted keeps what was decided then.
+ */
+function disclosureOf(
+  { agent, isApproved }: Answered,
+  { event, review }: EventRecord,
+  steps: Steps,
+  deps: Pick<AttemptDeps, 'disclosureOf'>,
+): string | undefined {
+  const earlier = steps.earlier(REPLY_STEP);
+  if (isJsonObject(earlier?.value) && earlier.kind !== 'refused') {
+    return typeof earlier.value.disclosure === 'string' ? earlier.value.disclosure : undefined;
+  }
+  const isOurs = agent === echoAgent.name || (isApproved && review?.editedBy !== undefined);
+  return isOurs ? undefined : (deps.disclosureOf(event.tenant) ?? undefined);
 }
 
 export interface Heartbeat {

@@ -19,6 +19,8 @@ export interface ReplyTask {
   readonly step: typeof REPLY_STEP | typeof NOTICE_STEP;
   /** What the agent said. */
   readonly text: string;
+  /** `ReplyMessage.disclosure`: of the last message. */
+  readonly disclosure?: string | undefined;
   /** What was recorded of a step so far. */
   readonly earlier: (step: string) => JournalEntry | undefined;
   readonly signal: AbortSignal;
@@ -29,6 +31,7 @@ interface Part {
   readonly step: string;
   readonly replyId: string;
   readonly text: string;
+  readonly disclosure?: string;
   /** What the journal says of it. */
   readonly value: JsonObject;
 }
@@ -75,7 +78,7 @@ export async function replyOnce(
     readonly restoredAtMs?: number | undefined;
   },
 ): Promise<RunReply> {
-  const { lease, text, earlier, signal } = task;
+  const { lease, text, disclosure, earlier, signal } = task;
   const { event } = task.record;
 
   const delivered = async ({ step, value }: Part): Promise<'delivered'> => {
@@ -122,7 +125,10 @@ export async function replyOnce(
     const takeBack = () => journal.record(lease, step, { kind: 'refused', value }, 0);
     let result: ReplyResult;
     try {
-      result = await replier.send({ text: part.text }, { ...context, begin: call.begin });
+      result = await replier.send(
+        { text: part.text, ...defined({ disclosure: part.disclosure }) },
+        { ...context, begin: call.begin },
+      );
     } catch (error) {
       const isRefused = !call.hasBegun() || call.refusal() !== undefined || refusals.has(codeOf(error));
       if (!isRefused) throw unconfirmed(error);
@@ -161,25 +167,28 @@ export async function replyOnce(
     if (earlier(part.step)?.kind === 'result') continue;
     if (isPosting) await pause(replier.paceMs ?? 0, signal);
     isPosting = true;
-    if ((await postOnce(part)) === 'unsent') return { text, state: 'unsent' };
+    if ((await postOnce(part)) === 'unsent') return { text, ...defined({ disclosure }), state: 'unsent' };
   }
-  return { text, state: 'delivered' };
+  return { text, ...defined({ disclosure }), state: 'delivered' };
 }
 
 /**
  * The reply as messages. How it was cut is recorded with the first: another release might cut elsewhere, and what is left
  * to post must fit what was posted.
  */
-function partsOf({ record: { event }, step, text, earlier }: ReplyTask, replier: Replier): readonly Part[] {
+function partsOf({ record: { event }, step, text, disclosure, earlier }: ReplyTask, replier: Replier): readonly Part[] {
   const texts = recordedTexts(earlier(step), text) ?? replier.split?.(text, event.destination) ?? [text];
   const name = step === REPLY_STEP ? event.id : `${event.id}-${step}`;
   return texts.map((part, at) => ({
     step: at === 0 ? step : `${step}:${at + 1}`,
     replyId: at === 0 ? name : `${name}-${at + 1}`,
     text: part,
+    ...(at === texts.length - 1 && defined({ disclosure })),
     value: {
       text: at === 0 ? text : part,
       ...(at === 0 && texts.length > 1 && { parts: [...texts] }),
+      // The same in every attempt, whatever the setting is by then.
+      ...(at === 0 && defined({ disclosure })),
       ...(at < texts.length - 1 && { more: true }),
     },
   }));

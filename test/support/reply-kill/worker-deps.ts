@@ -54,6 +54,7 @@ export const createWorkerDeps = (store: Store, scrub: Scrub) =>
     meter: silentMeter,
     clock: Date.now,
     blockedNotice: null,
+    disclosureOf: () => null,
     openBudget: budgetsOver(store),
     logger: silentLogger,
     ...reviewing(),

@@ -1,6 +1,5 @@
 import { toUtf8 } from '../../../core/crypto/encoding.ts';
-import { renderMailHtml } from '../../shared/markdown/html.ts';
-import { cutMarkdown } from '../../shared/markdown/split.ts';
+import { renderMail } from '../../shared/markdown/mail.ts';
 
 /** What a reply is made of. Header values hold no line breaks: `headerOf` takes them out. */
 export interface ReplyMail {
@@ -15,6 +14,8 @@ export interface ReplyMail {
   readonly replyId: string;
   /** Markdown. */
   readonly text: string;
+  /** `ReplyMessage.disclosure` */
+  readonly disclosure?: string | undefined;
 }
 
 /** The header by which a reply of ours is known again, whatever Gmail makes of its Message-ID. */
@@ -44,7 +45,7 @@ export function composeReply(mail: ReplyMail): Uint8Array {
     ['MIME-Version', '1.0'],
   ];
   const head = headers.map(([name, value]) => `${name}: ${value}`).join('\r\n');
-  return toUtf8(`${head}\r\n${composeBody(mail.text)}`);
+  return toUtf8(`${head}\r\n${composeBody(mail)}`);
 }
 
 /** Ids beyond these would make the header longer than servers take; the first and the latest carry the thread. */
@@ -87,10 +88,10 @@ const MAX_CHARS = 200_000;
 const BOUNDARY = '=-sallyport-alternative-=';
 
 /** The last headers of a reply and its body, which is written in Markdown. The plainest form comes first (RFC 2046, 5.1.4). */
-function composeBody(markdown: string): string {
-  const text = cutMarkdown(markdown, MAX_CHARS);
-  const html = renderMailHtml(text);
-  const plain = partOf('plain', text);
+function composeBody({ text, disclosure }: ReplyMail): string {
+  const body = renderMail(text, disclosure, MAX_CHARS);
+  const plain = partOf('plain', body.plain);
+  const { html } = body;
   if (html === undefined) return plain;
   const parts = [plain, partOf('html', html)].map((part) => `--${BOUNDARY}\r\n${part}`).join('');
   return `Content-Type: multipart/alternative; boundary="${BOUNDARY}"\r\n\r\n${parts}--${BOUNDARY}--\r\n`;

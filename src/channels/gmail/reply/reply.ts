@@ -27,10 +27,11 @@ export function createGmailReplier({
   readonly scrub: Scrub;
 }): Replier {
   return {
-    async send({ text }, context) {
+    async send(message, context) {
       const { mailbox, messageId, threadId } = destinationOf(context);
       const original = await getMessage(client, mailbox, messageId, HEADERS, context.signal).catch(refuseReply);
-      const raw = Buffer.from(composeReply({ ...answering(original, mailbox, scrub), replyId: context.replyId, text }));
+      const { replyId } = context;
+      const raw = Buffer.from(composeReply({ ...answering(original, mailbox, scrub), replyId, ...message }));
       const request = { userId: mailbox, requestBody: { raw: raw.toString('base64url'), threadId } };
       const call = await context.begin();
       try {

@@ -3,9 +3,8 @@ import { type ErrorDetail, SallyportError } from '../../../core/errors.ts';
 import type { JsonObject } from '../../../core/json/json-text.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { detailOf, failureOfThrown, provesRefusal } from '../../../net/call-outcome.ts';
-import type { Replier, ReplyContext, ReplyResult, SendContext } from '../../channel.ts';
-import { renderMailHtml } from '../../shared/markdown/html.ts';
-import { cutMarkdown } from '../../shared/markdown/split.ts';
+import type { Replier, ReplyContext, ReplyMessage, ReplyResult, SendContext } from '../../channel.ts';
+import { renderMail } from '../../shared/markdown/mail.ts';
 import { ask, detailOfAnswer, type GraphAnswer, type GraphApi, isOk } from '../api/graph-api.ts';
 import { REPLY_HEADER, REPLY_PROPERTY } from '../read/mail.ts';
 import { pathOf } from '../read/reader.ts';
@@ -28,9 +27,9 @@ const passing: ReadonlySet<number> = new Set([401, 423, 429]);
 export function createGraphReplier({ api, logger }: { readonly api: GraphApi; readonly logger: Logger }): Replier {
   return {
     timing: graphTiming,
-    async send({ text }, context) {
+    async send(message, context) {
       const mail = mailOf(context);
-      const answer = await post(api, mail, bodyOf(text, context.replyId), context);
+      const answer = await post(api, mail, bodyOf(message, context.replyId), context);
       if (answer !== null && isOk(answer)) return { kind: 'delivered' };
       const { tenant, eventId } = context;
       const why = answer === null ? undefined : detailOfAnswer(answer).reason;
@@ -74,9 +73,9 @@ async function post(
 }
 
 /** One call and no draft, so nothing is left behind half done. The id travels inside, to be found again. */
-const bodyOf = (text: string, replyId: string): JsonObject => ({
+const bodyOf = (reply: ReplyMessage, replyId: string): JsonObject => ({
   message: {
-    body: contentOf(text),
+    body: contentOf(reply),
     singleValueExtendedProperties: [{ id: REPLY_PROPERTY, value: replyId }],
     internetMessageHeaders: [
       { name: REPLY_HEADER, value: replyId },
@@ -93,10 +92,9 @@ const bodyOf = (text: string, replyId: string): JsonObject => ({
 const MAX_CHARS = 200_000;
 
 /** Graph takes one body; Exchange makes the plain text of an HTML one. */
-function contentOf(markdown: string): JsonObject {
-  const text = cutMarkdown(markdown, MAX_CHARS);
-  const html = renderMailHtml(text);
-  return html === undefined ? { contentType: 'text', content: text } : { contentType: 'html', content: html };
+function contentOf({ text, disclosure }: ReplyMessage): JsonObject {
+  const { plain, html } = renderMail(text, disclosure, MAX_CHARS);
+  return html === undefined ? { contentType: 'text', content: plain } : { contentType: 'html', content: html };
 }
 
 function verdictOn(answer: GraphAnswer | null): ReplyResult {

@@ -10,7 +10,7 @@ export function renderMailHtml(markdown: string): string | undefined {
   return isPlain(blocks) ? undefined : blocks.map((block) => renderBlock(block)).join('\n');
 }
 
-const escapeText = (text: string): string =>
+export const escapeText = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 /** HTML joins lines as well. */

@@ -37,21 +37,21 @@ export function createSlackReplier(deps: SlackReplierDeps): Replier {
   const findAccount = createAccounts({ ...deps, callWebApi });
   const postToResponseUrl = createResponseUrlPost(deps.apiUrl, deps.fetch);
 
-  const sendToResponseUrl = (text: string, { tenant, eventId, sealed, begin }: SendContext) => {
+  const sendToResponseUrl = (message: SlackMessage, { tenant, eventId, sealed, begin }: SendContext) => {
     const name = 'response_url';
     const capability = sealed[name];
     if (capability === undefined) throw new SallyportError('ERR_REPLY_REJECTED', 'the event has no response_url');
-    return postToResponseUrl({ url: deps.sealer.open(capability, { tenant, eventId, name }), text, begin });
+    return postToResponseUrl({ url: deps.sealer.open(capability, { tenant, eventId, name }), message, begin });
   };
 
-  const sendMessage = async (text: string, destination: Destination, context: SendContext) => {
+  const sendMessage = async (message: SlackMessage, destination: Destination, context: SendContext) => {
     const account = findAccount(context.tenant, destination);
     if (account === undefined) return 'unsent';
     if (destination.channel === undefined) {
       throw new SallyportError('ERR_REPLY_REJECTED', 'the event happened nowhere that could be replied to');
     }
     const { token } = account;
-    const options = messageArguments(text, destination, context.replyId);
+    const options = messageArguments(message, destination, context.replyId);
     const { signal, begin } = context;
     return callWebApi({ method: 'chat.postMessage', token, arguments: options, signal, begin });
   };
@@ -64,11 +64,11 @@ export function createSlackReplier(deps: SlackReplierDeps): Replier {
       if (context.signal.aborted)
         throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'the run was stopped before replying');
       const destination = readDestination(context);
-      const text = renderMrkdwn(message.text);
+      const posted = { text: renderMrkdwn(message.text), ...disclosed(message.disclosure) };
       const outcome =
         destination.via === 'response_url'
-          ? await sendToResponseUrl(text, context)
-          : await sendMessage(text, destination, context);
+          ? await sendToResponseUrl(posted, context)
+          : await sendMessage(posted, destination, context);
       return outcome === 'unsent' ? { kind: 'unsent' } : report(outcome, context, deps.logger);
     },
 
@@ -91,10 +91,31 @@ function readDestination({ destination }: ReplyContext): Destination {
   return parsed;
 }
 
-const messageArguments = (text: string, { channel, thread }: Destination, replyId: string) => ({
+interface SlackMessage {
+  readonly text: string;
+  readonly attachments?: readonly object[];
+}
+
+/**
+ * A context block below the text. It is in an attachment, because blocks of the message itself would be shown instead of
+ * the text, and a block of text is shorter than a message may be. Plain text: no sign in it has a meaning.
+ */
+const disclosed = (disclosure: string | undefined): Pick<SlackMessage, 'attachments'> =>
+  disclosure === undefined
+    ? {}
+    : {
+        attachments: [
+          {
+            fallback: disclosure,
+            blocks: [{ type: 'context', elements: [{ type: 'plain_text', text: disclosure, emoji: false }] }],
+          },
+        ],
+      };
+
+const messageArguments = (message: SlackMessage, { channel, thread }: Destination, replyId: string) => ({
   channel,
   thread_ts: thread,
-  text,
+  ...message,
   metadata: { event_type: METADATA_TYPE, event_payload: { reply_id: replyId } },
   // Else `@name` in the text would call people and groups.
   link_names: false,
@@ -153,7 +174,7 @@ const hosts: ReadonlySet<string> = new Set(['hooks.slack.com', 'hooks.slack-gov.
 
 interface ResponseUrlPost {
   readonly url: string;
-  readonly text: string;
+  readonly message: SlackMessage;
   readonly begin: () => Promise<PostCall>;
 }
 
@@ -163,7 +184,7 @@ type PostToResponseUrl = (post: ResponseUrlPost) => Promise<CallOutcome<null>>;
 /** `apiUrl` is `SLACK_API_URL`; when it names another server, that server's own host and port are allowed as well. */
 function createResponseUrlPost(apiUrl: string, fetch: typeof globalThis.fetch): PostToResponseUrl {
   const origin = apiUrl === SLACK_API_URL ? undefined : new URL(apiUrl).origin;
-  return async ({ url, text, begin }) => {
+  return async ({ url, message, begin }) => {
     if (!isAllowed(url, origin)) return { kind: 'rejected', why: 'response_url_host' };
     const { signal, fence } = await begin();
     try {
@@ -172,7 +193,7 @@ function createResponseUrlPost(apiUrl: string, fetch: typeof globalThis.fetch): 
         method: 'POST',
         headers: { 'content-type': 'application/json; charset=utf-8' },
         // Only the user who asked sees it, and the message with the button stays.
-        body: JSON.stringify({ text, response_type: 'ephemeral', replace_original: false }),
+        body: JSON.stringify({ ...message, response_type: 'ephemeral', replace_original: false }),
         redirect: 'manual',
         signal,
       });

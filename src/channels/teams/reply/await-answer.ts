@@ -2,7 +2,7 @@ import type { EventRecord } from '../../../core/event.ts';
 import type { Answer, Respond } from '../../channel.ts';
 import type { ReadMarkdown } from '../../shared/markdown/tree.ts';
 import type { Candidate } from '../receive/candidate.ts';
-import { renderTeams } from './render.ts';
+import { aiLabel, renderTeams } from './render.ts';
 
 /** What people read when there is no reply yet, and when there will be none. */
 const LATE = 'This is taking longer than Teams waits for an answer. Please ask again in a moment.';
@@ -17,31 +17,34 @@ export const respondTo =
   (candidate: Candidate, timeoutMs: number, readMarkdown: ReadMarkdown | undefined): Respond =>
   async (results) => {
     const [record = null] = await results(timeoutMs);
-    const text = readMarkdown === undefined ? LATE : textOf(record);
+    const { text, disclosure } = readMarkdown === undefined ? { text: LATE } : answerOf(record);
     // Our own texts have no markup.
     const render = (markdown: string) => (readMarkdown === undefined ? markdown : renderTeams(readMarkdown(markdown)));
-    return json(bodyOf(candidate, text, render));
+    return json(bodyOf(candidate, text, disclosure, render));
   };
 
 /** Messages have the form in which they are posted, which is what Teams takes a text for that says nothing else. */
 function bodyOf(
   { answerBy, operation }: Candidate,
   text: string | undefined,
+  disclosure: string | undefined,
   render: (markdown: string) => string,
 ): object {
-  const message = { type: 'message', text: render(text ?? '') };
+  const message = { type: 'message', text: render(text ?? ''), ...aiLabel(disclosure) };
   if (answerBy === 'replies') return { activities: text === undefined ? [] : [message] };
-  return answerBy === 'webhook' ? message : invokeBody(operation, text);
+  return answerBy === 'webhook'
+    ? message
+    : invokeBody(operation, disclosure === undefined ? text : `${text}\n\n${disclosure}`);
 }
 
-/** Undefined when the agent had nothing to say. */
-function textOf(record: EventRecord | null): string | undefined {
-  if (record === null) return LATE;
-  if (record.state === 'review') return HELD;
+/** Without a text when the agent had nothing to say. */
+function answerOf(record: EventRecord | null): { readonly text?: string; readonly disclosure?: string } {
+  if (record === null) return { text: LATE };
+  if (record.state === 'review') return { text: HELD };
   // What was held or rejected is in the record too, and nobody may see it here.
   const sent = record.runs.findLast(({ reply }) => reply?.state === 'delivered' || reply?.state === 'unsent');
-  if (sent !== undefined) return sent.reply?.text;
-  return record.state === 'done' && record.review === undefined ? undefined : FAILED;
+  if (sent?.reply !== undefined) return sent.reply;
+  return record.state === 'done' && record.review === undefined ? {} : { text: FAILED };
 }
 
 /** A plain text in the shape that the operation's caller shows; the rest takes any JSON. */

@@ -83,3 +83,25 @@ function renderInline(inline: Inline): string {
       return `${signs[inline.kind]}${renderInlines(inline.children)}${signs[inline.kind]}`;
   }
 }
+
+export interface AiLabel {
+  readonly entities?: readonly object[];
+}
+
+/**
+ * Teams' own label for what a model wrote, whatever the words are
+ * (learn.microsoft.com/microsoftteams/platform/bots/how-to/bot-messages-ai-generated-content).
+ */
+export const aiLabel = (disclosure: string | undefined): AiLabel =>
+  disclosure === undefined
+    ? {}
+    : {
+        entities: [
+          {
+            type: 'https://schema.org/Message',
+            '@type': 'Message',
+            '@context': 'https://schema.org',
+            additionalType: ['AIGeneratedContent'],
+          },
+        ],
+      };

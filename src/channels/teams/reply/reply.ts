@@ -21,7 +21,7 @@ import {
   REFERENCE,
   referenceSchema,
 } from './destination.ts';
-import { renderTeams } from './render.ts';
+import { type AiLabel, aiLabel, renderTeams } from './render.ts';
 import { createServiceHosts, defaultServiceHosts, type IsServiceAllowed } from './service-hosts.ts';
 
 /** Replies into the conversation through the Bot connector. What was answered in a response is not posted again. */
@@ -55,7 +55,8 @@ export function createTeamsReplier(deps: {
       if (context.signal.aborted) {
         throw new SallyportError('ERR_REPLY_UNAVAILABLE', 'the run was stopped before replying');
       }
-      const activity = { type: 'message', text: renderTeams(readMarkdown(message.text)) } as const;
+      const text = renderTeams(readMarkdown(message.text));
+      const activity = { type: 'message', text, ...aiLabel(message.disclosure) } as const;
       const outcome = await postOnce(activity, openReference(context, deps.sealer), context, account);
       if (outcome.kind === 'ok') return { kind: 'delivered' };
       const { eventId, tenant } = context;
@@ -137,7 +138,7 @@ const splitReply = (text: string): readonly string[] =>
 interface ConnectorPost {
   readonly reference: ConversationReference;
   /** A message in Teams' Markdown, or the sign that the bot is at it, which Teams takes away by itself. */
-  readonly activity: { readonly type: 'message'; readonly text: string } | { readonly type: 'typing' };
+  readonly activity: ({ readonly type: 'message'; readonly text: string } & AiLabel) | { readonly type: 'typing' };
   readonly token: string;
   readonly signal: AbortSignal;
   /** `PostCall.fence` of a reply; a typing sign needs none. */
