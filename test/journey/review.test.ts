@@ -491,7 +491,7 @@ describe('resolving an effect nobody knows about', () => {
     const id = await ambiguous();
     expect(await api(`/events/${id}/redrive`, {})).toMatchObject(problem(409, 'ERR_AMBIGUOUS_EFFECT'));
     const { status, json } = await resolve(id, 'not_delivered');
-    expect([status, json.state, json.failure]).toEqual([200, 'parked', { code: 'ERR_EFFECT_NOT_DELIVERED' }]);
+    expect([status, json.state, json.failure]).toMatchObject([200, 'parked', { code: 'ERR_EFFECT_NOT_DELIVERED' }]);
     await work(id);
     expect(slack.posts).toHaveLength(1);
     expect((await api(`/events/${id}/redrive`, {})).status).toBe(200);
