@@ -147,8 +147,13 @@ async function review(world: World): Promise<string[]> {
   ];
   for (const [index, [verb = '', ...more]] of decisions.entries()) {
     const id = reviews[index]?.id ?? '';
-    said.push(await world.command('reviews', verb, id, ...more, '--tenant', 'careful'));
-    if (verb === 'edit') said.push(await world.command('reviews', 'approve', id, '--json', '--tenant', 'careful'));
+    const approve = async (...options: string[]): Promise<string> => {
+      const { digest } = JSON.parse(await world.read(`/reviews/${id}`, 'careful')) as { digest: string };
+      return world.command('reviews', 'approve', id, '--digest', digest, ...options, '--tenant', 'careful');
+    };
+    if (verb === 'approve') said.push(await approve());
+    else said.push(await world.command('reviews', verb, id, ...more, '--tenant', 'careful'));
+    if (verb === 'edit') said.push(await approve('--json'));
   }
   await world.settled();
   return said;
