@@ -91,7 +91,7 @@ export async function attempt(
     const steps = await openSteps({ journal: deps.journal, lease: held, clock: deps.clock });
     const ask = () => askAgent({ record, steps, trail, signal, span }, deps);
     const answer =
-      approved(approvedReply(record, deps), record) ??
+      approved(approvedReply(record, deps)) ??
       recorded(steps, record) ??
       (await showingWork(ask, record, deps.replier(tenant, channel), signal));
     asked = { usage: answer.usage, ...defined({ agent: answer.agent }) };
@@ -156,10 +156,8 @@ const replyCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 const replyOutcome = (error: unknown): string => (codeOf(error) === 'ERR_AMBIGUOUS_EFFECT' ? 'ambiguous' : 'failed');
 
-function approved(text: string | null, record: EventRecord): Answered | null {
-  if (text === null) return null;
-  return { kind: 'reply', text, usage: noUsage, isApproved: true, ...defined({ agent: agentOf(record) }) };
-}
+const approved = (text: string | null): Answered | null =>
+  text === null ? null : { kind: 'reply', text, usage: noUsage, isApproved: true };
 
 const agentOf = ({ runs }: EventRecord): string | undefined => runs.findLast((run) => run.agent !== undefined)?.agent;
 
@@ -175,8 +173,8 @@ function recorded(steps: Steps, record: EventRecord): Answered | null {
  * theirs. What an earlier attempt may have posted keeps what was decided then.
  */
 function disclosureOf(
-  { agent, isApproved }: Answered,
-  { event, review }: EventRecord,
+  answer: Answered,
+  record: EventRecord,
   steps: Steps,
   deps: Pick<AttemptDeps, 'disclosureOf'>,
 ): string | undefined {
@@ -184,8 +182,9 @@ function disclosureOf(
   if (isJsonObject(earlier?.value) && earlier.kind !== 'refused') {
     return typeof earlier.value.disclosure === 'string' ? earlier.value.disclosure : undefined;
   }
-  const isOurs = agent === echoAgent.name || (isApproved && review?.editedBy !== undefined);
-  return isOurs ? undefined : (deps.disclosureOf(event.tenant) ?? undefined);
+  const { agent = agentOf(record), isApproved } = answer;
+  const isOurs = agent === echoAgent.name || (isApproved && record.review?.editedBy !== undefined);
+  return isOurs ? undefined : (deps.disclosureOf(record.event.tenant) ?? undefined);
 }
 
 export interface Heartbeat {
